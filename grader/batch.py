@@ -1,0 +1,216 @@
+"""Many submissions: a pool of processes, one JSON a grade, and reruns that do only the rest.
+
+The pool outlives its workers: one that dies or overruns costs the submission it held.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pebble import ProcessExpired, ProcessPool
+
+from grader import grading
+from grader import lesson as lessons
+from grader.grades import Grade, Status, SubmissionId, from_json, to_json, write_atomically
+from grader.grading import Examination
+from grader.intake import Candidate
+from grader.sandbox.run import Stopped
+from grader.text import Text
+
+WORKER_GRACE_SECONDS = 60.0
+"""Beyond the run's own limit: intake, counting, and a busy machine."""
+MAX_STEM_BYTES = 180
+_RESERVED = frozenset('%/\\:*?"<>|')
+"""Not allowed in a file name somewhere; `%` because it marks the others."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One finished submission; `fault` is the traceback of a grader fault."""
+
+    grade: Grade
+    fault: str = ""
+
+
+@dataclass
+class Plan:
+    """What a batch has to do and what an earlier run already did."""
+
+    todo: list[Candidate] = field(default_factory=list)
+    done: list[Grade] = field(default_factory=list)
+
+
+def plan(examination: Examination, submissions: Iterable[Candidate], out: Path) -> Plan:
+    """Split submissions into those to grade and those whose grade in `out` still holds."""
+    spec = lessons.load(examination.lesson).spec
+    result = Plan()
+    for candidate in submissions:
+        old = read_grade(grade_path(out, candidate.name))
+        if old is not None and _holds(old, examination, candidate, spec):
+            result.done.append(old)
+        else:
+            result.todo.append(candidate)
+    return result
+
+
+def run(
+    examination: Examination,
+    submissions: list[Candidate],
+    *,
+    jobs: int,
+    on_grade: Callable[[Outcome], None],
+) -> None:
+    """Grade in `jobs` processes; `on_grade` is called here as each one finishes.
+
+    On KeyboardInterrupt nothing new starts, what is in flight finishes and is kept, and the
+    interrupt is raised again.
+    """
+    for outcome in _outcomes(examination, submissions, jobs):
+        on_grade(outcome)
+
+
+def save(outcome: Outcome, out: Path) -> None:
+    """Write the grade, and for a fault of ours its traceback for the instructor."""
+    path = grade_path(out, outcome.grade.submission.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fault = out / "faults" / f"{path.stem}.txt"
+    if outcome.fault:
+        fault.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(fault, outcome.fault.encode())
+    else:
+        fault.unlink(missing_ok=True)
+    write_atomically(path, to_json(outcome.grade))
+
+
+def grade_path(out: Path, name: str) -> Path:
+    """Where a submission's grade is kept; names stay readable and cannot leave the folder."""
+    safe = "".join(
+        char if char.isprintable() and char not in _RESERVED else f"%{ord(char):02X}"
+        for char in name
+    )
+    if safe.startswith(".") or safe.rstrip(" .") != safe:
+        safe = f"%{safe}"
+    if len(safe.encode("utf-8", "replace")) > MAX_STEM_BYTES:
+        digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+        safe = f"{safe[:40]}-{digest[:16]}"
+    return out / "grades" / f"{safe}.json"
+
+
+def read_grade(path: Path) -> Grade | None:
+    """The grade at `path`, or None when there is none that can be read."""
+    try:
+        return from_json(path.read_bytes())
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _holds(old: Grade, examination: Examination, candidate: Candidate, spec: object) -> bool:
+    if old.status is Status.GRADER_FAULT or old.provenance != examination.provenance:
+        return False
+    identity = grading.identify(candidate.path, candidate.name, spec)  # type: ignore[arg-type]
+    return old.submission == identity
+
+
+def _outcomes(
+    examination: Examination, submissions: list[Candidate], jobs: int
+) -> Iterator[Outcome]:
+    spec = lessons.load(examination.lesson).spec
+    limit = spec.limits.wall_seconds + WORKER_GRACE_SECONDS
+    waiting = list(reversed(submissions))
+    running: dict[Any, tuple[Candidate, float]] = {}
+    interrupted = False
+    with ProcessPool(
+        max_workers=min(jobs, max(1, len(submissions))),
+        initializer=_start_worker,
+        context=get_context("spawn"),
+    ) as pool:
+        while waiting or running:
+            try:
+                while waiting and len(running) < jobs:
+                    candidate = waiting.pop()
+                    future: Any = pool.schedule(
+                        grading.grade,
+                        args=[examination, candidate.path, candidate.name],
+                        timeout=limit,
+                    )
+                    running[future] = (candidate, time.monotonic())
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            except KeyboardInterrupt:
+                interrupted, waiting = True, []
+                continue
+            for future in finished:
+                yield _collect(examination, future, *running.pop(future))
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _collect(
+    examination: Examination,
+    future: Any,
+    candidate: Candidate,
+    started: float,
+) -> Outcome:
+    try:
+        return Outcome(*future.result())
+    except TimeoutError:
+        ended = Stopped(Status.TIMED_OUT, _overran())
+    except ProcessExpired as error:
+        ended = Stopped(Status.CRASHED, _died(error.exitcode))
+    except Exception as error:
+        ended = Stopped(Status.GRADER_FAULT, grading.fault_sentence(error))
+        identity = _identity(examination, candidate)
+        return Outcome(grading.ungraded(examination, identity, ended, started), repr(error))
+    identity = _identity(examination, candidate)
+    return Outcome(grading.ungraded(examination, identity, ended, started))
+
+
+def _identity(examination: Examination, candidate: Candidate) -> SubmissionId:
+    spec = lessons.load(examination.lesson).spec
+    try:
+        return grading.identify(candidate.path, candidate.name, spec)
+    except OSError:
+        return SubmissionId(candidate.name, "")
+
+
+def _start_worker() -> None:
+    """Ctrl-C is for the main process, which lets workers finish. A hostile file that makes a
+    parser ask for everything is stopped by the kernel where it can be."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        import resource
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    ceiling = 8 * 2**30
+    if hard == resource.RLIM_INFINITY or hard > ceiling:
+        try:
+            resource.setrlimit(resource.RLIMIT_AS, (ceiling, hard))
+        except (ValueError, OSError):  # macOS refuses; the run itself is watched from outside
+            return
+
+
+def _overran() -> Text:
+    return Text(
+        en="Reading and measuring the submission took too long and was stopped; make the model "
+        "smaller or simpler.",
+        ru="Чтение и измерение работы заняли слишком много времени и были остановлены; уменьшите "
+        "или упростите модель.",
+    )
+
+
+def _died(code: int) -> Text:
+    return Text(
+        en=f"The process that read the submission died (exit code {code}); export the model again "
+        "and check it with `grader check`.",
+        ru=f"Процесс, читавший работу, аварийно завершился (код {code}); экспортируйте модель "
+        "заново и проверьте её командой `grader check`.",
+    )

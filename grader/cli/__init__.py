@@ -1,0 +1,127 @@
+"""The command line: arguments in, exit code out, and no traceback to a person.
+
+Commands live in modules of their own and are imported when called, so that `grader --help`
+costs neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from grader import __version__
+from grader.errors import ExitCode, GraderError
+from grader.text import Lang
+
+COMMANDS = {
+    "lessons": "List the lessons of the course.",
+    "new": "Start a lesson: copy its template into a new folder.",
+    "check": "Check your own work: public checks, a score estimate, hints.",
+    "grade": "Grade one submission on the hidden data.",
+    "batch": "Grade a folder of submissions; safe to interrupt and rerun.",
+    "report": "Draw the pages of a graded folder again.",
+    "data": "List the data sets, download or prepare one.",
+    "doctor": "Say what this machine can do and what is missing.",
+    "reference": "Grade a lesson's reference solution; --train makes it anew.",
+    "demo": "Build sample submissions, grade them and write the pages.",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"grader.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="grader")
+def cli() -> None:
+    """Make neural networks small and fast, and measure it.
+
+    \b
+    Students:     grader new LESSON DIR, then grader check
+    Instructors:  grader batch LESSON DIR --out OUT
+
+    Exit codes: 0 fine; 1 below the gate, rejected, or a failed check; 2 wrong usage or
+    input; 3 something could not be graded.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code."""
+    lang = language(arguments)
+    try:
+        result = cli.main(list(arguments), prog_name="grader", standalone_mode=False)
+        return int(result) if isinstance(result, int) else ExitCode.OK
+    except click.exceptions.Abort:
+        return _interrupted()
+    except KeyboardInterrupt:
+        return _interrupted()
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except GraderError as error:
+        label = "Ошибка" if lang == "ru" else "Error"
+        click.echo(f"{label}: {error.to(lang)}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away, as in `grader lessons | head -1`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"Error: {where}{error.strerror or error}.", err=True)
+        return ExitCode.UNGRADED
+    except Exception:
+        return _fault(lang)
+
+
+def language(arguments: Sequence[str] = ()) -> Lang:
+    """`--lang`, else GRADER_LANG, else Russian where the locale says so, else English."""
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--lang="):
+            return "ru" if argument.endswith("ru") else "en"
+        if argument == "--lang" and position + 1 < len(arguments):
+            return "ru" if arguments[position + 1] == "ru" else "en"
+    names = ("GRADER_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+    chosen = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    return "ru" if chosen.lower().startswith("ru") else "en"
+
+
+def _interrupted() -> int:
+    click.echo("Interrupted; what was finished is kept, run the same command to go on.", err=True)
+    return 130
+
+
+def _fault(lang: Lang) -> int:
+    import traceback
+
+    handle, name = tempfile.mkstemp(prefix="grader-fault-", suffix=".txt")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(traceback.format_exc())
+    details = Path(name)
+    click.echo(
+        f"Сбой самого грейдера; подробности для разработчиков: {details}"
+        if lang == "ru"
+        else f"The grader itself failed; details for its developers are in {details}",
+        err=True,
+    )
+    return ExitCode.UNGRADED

@@ -1,0 +1,65 @@
+"""`grader check [DIR]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from grader import checking
+from grader import lesson as lessons
+from grader.cli import options, show
+from grader.cli.progress import Reporter
+from grader.grades import to_json, write_atomically
+from grader.text import Lang
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
+@click.option("--lesson", help="Lesson, where the folder does not say it.")
+@options.data()
+@click.option("--html", type=click.Path(path_type=Path), help="Also write a report page here.")
+@options.as_json()
+@options.lang()
+def command(
+    folder: Path,
+    lesson: str | None,
+    data: str | None,
+    source: Path | None,
+    html: Path | None,
+    as_json: bool,
+    lang: Lang,
+) -> int:
+    """Check your own work in DIR (default: here) on the public data.
+
+    Shows every public check with a hint, the measurements and an estimate of the score. The
+    graded score is taken on hidden data and will differ a little.
+    """
+    with Reporter(lang) as progress:
+        grade = checking.check(folder, lesson=lesson, data=data, source=source, progress=progress)
+    spec = lessons.load(grade.lesson).spec
+    if html is not None:
+        from grader import report
+
+        write_atomically(html, report.student_page(grade, spec, lang).encode())
+    if as_json:
+        click.echo(to_json(grade).decode(), nl=False)
+    else:
+        show.one(grade, spec, lang, estimate=True)
+        _other_figures(folder, grade.lesson, lang)
+        if not grade.passed and spec.next_step.to(lang):
+            click.echo()
+            click.echo(spec.next_step.to(lang))
+    return show.exit_code([grade])
+
+
+def _other_figures(folder: Path, lesson: str, lang: Lang) -> None:
+    """thop's MACs and the size of torch.save beside ours, with the reason they differ."""
+    from grader.measure import torch_view
+
+    spec = lessons.load(lesson).spec
+    artefact = folder / spec.intake.artefact
+    if spec.torch_module is None or not artefact.is_file():
+        return
+    for line in torch_view.beside(folder, spec.torch_module, artefact.read_bytes()):
+        click.echo(line.to(lang))

@@ -1,0 +1,49 @@
+"""`grader demo`: the main job, start to end, on sample submissions."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from grader import lesson as lessons
+from grader.cli import options, show
+from grader.cli.batch import grade_folder
+from grader.cli.progress import Reporter
+from grader.errors import ExitCode
+from grader.grades import Status
+from grader.text import Lang
+
+SEED = "demo"
+"""Public on purpose: the demonstration's figures are the same for everybody."""
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+@options.jobs()
+@options.lang()
+def command(out: Path, jobs: int, lang: Lang) -> int:
+    """Build sample submissions of every lesson, grade them and write the pages."""
+    pages, worst = [], ExitCode.OK
+    for name in lessons.names():
+        lesson = lessons.load(name)
+        if lesson.samples is None:
+            continue
+        submissions = out / name / "submissions"
+        shutil.rmtree(submissions, ignore_errors=True)
+        submissions.mkdir(parents=True)
+        lesson.samples.make(submissions, lesson)
+        with Reporter(lang) as progress:
+            grades, page = grade_folder(
+                name, submissions, out / name / "graded", None, None, SEED, jobs, lang, progress
+            )
+        click.secho(lesson.spec.title.to(lang), bold=True)
+        show.many(grades, lesson.spec, lang)
+        pages.append(page)
+        if any(grade.status is Status.GRADER_FAULT for grade in grades):
+            worst = ExitCode.UNGRADED
+    for page in pages:
+        label = "Страница группы" if lang == "ru" else "Class page"
+        click.echo(f"{label}: {page.resolve()}")
+    return worst

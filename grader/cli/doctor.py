@@ -1,0 +1,137 @@
+"""`grader doctor`: what this machine can do, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from grader.cli import options
+from grader.errors import ExitCode, GraderError
+from grader.text import Lang, Text
+
+PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "scipy", "thop", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Finding:
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+@click.command()
+@options.as_json()
+@options.lang()
+def command(as_json: bool, lang: Lang) -> int:
+    """Check Python, packages, built-in speech, isolation, memory and disk."""
+    findings = examine(lang)
+    if as_json:
+        click.echo(json.dumps([asdict(found) for found in findings], ensure_ascii=False, indent=2))
+    else:
+        for found in findings:
+            click.secho("✓ " if found.ok else "✗ ", fg="green" if found.ok else "red", nl=False)
+            click.echo(f"{found.name}: {found.found}")
+            if not found.ok:
+                click.echo(f"    → {found.remedy}")
+    return ExitCode.OK if all(found.ok for found in findings) else ExitCode.UNGRADED
+
+
+def examine(lang: Lang) -> list[Finding]:
+    return [
+        _python(lang),
+        *(_package(name, lang) for name in PACKAGES),
+        _lessons(lang),
+        _speech(lang),
+        _isolation(lang),
+        _memory(lang),
+        _disk(lang),
+    ]
+
+
+def _python(lang: Lang) -> Finding:
+    remedy = Text(en="install Python 3.11 or newer", ru="установите Python 3.11 или новее")
+    found = f"{platform.python_version()} ({platform.system()} {platform.machine()})"
+    return Finding("Python", sys.version_info >= (3, 11), found, remedy.to(lang))
+
+
+def _package(name: str, lang: Lang) -> Finding:
+    try:
+        return Finding(name, True, version(name))
+    except PackageNotFoundError:
+        missing = Text(en="not installed", ru="не установлен").to(lang)
+        return Finding(name, False, missing, "pip install -c constraints.txt -e .")
+
+
+def _lessons(lang: Lang) -> Finding:
+    from grader import lesson as lessons
+
+    name = Text(en="lessons", ru="занятия").to(lang)
+    try:
+        found = [lessons.load(lesson).name for lesson in lessons.names()]
+    except GraderError as error:
+        return Finding(name, False, error.to(lang), "git status")
+    return Finding(name, bool(found), ", ".join(found))
+
+
+def _speech(lang: Lang) -> Finding:
+    """eSpeak NG is tried by speaking one word in a process of its own."""
+    import subprocess
+
+    name = Text(en="built-in speech (eSpeak NG)", ru="встроенная речь (eSpeak NG)").to(lang)
+    remedy = "pip install espeakng-loader"
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", "from grader.data import espeak; print(espeak.version())"],
+            capture_output=True,
+            timeout=60,
+            check=False,
+            text=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding(name, False, str(error), remedy)
+    if ended.returncode:
+        return Finding(name, False, (ended.stderr.strip().splitlines() or ["?"])[-1], remedy)
+    return Finding(name, True, ended.stdout.strip())
+
+
+def _isolation(lang: Lang) -> Finding:
+    from grader.sandbox.isolation import current_level
+
+    isolation = current_level()
+    name = Text(en="isolation", ru="изоляция").to(lang)
+    label = Text(en="level", ru="уровень").to(lang)
+    return Finding(name, True, f"{label} {isolation.level}: {isolation.why.to(lang)}")
+
+
+def _memory(lang: Lang) -> Finding:
+    import psutil
+
+    free = psutil.virtual_memory().available
+    name = Text(en="free memory", ru="свободная память").to(lang)
+    remedy = Text(
+        en="close other programs, or grade with --jobs 1",
+        ru="закройте другие программы или проверяйте с --jobs 1",
+    )
+    return Finding(name, free > 2 * 2**30, f"{free / 2**30:.1f} GiB", remedy.to(lang))
+
+
+def _disk(lang: Lang) -> Finding:
+    from grader.data.store import cache_root
+
+    root = cache_root()
+    place = next(path for path in (root, *root.parents, Path.cwd()) if path.exists())
+    free = shutil.disk_usage(place).free
+    name = Text(en="data cache", ru="кэш данных").to(lang)
+    remedy = Text(
+        en="free some space, or set GRADER_CACHE to a folder on a larger disk",
+        ru="освободите место или укажите в GRADER_CACHE папку на большем диске",
+    )
+    return Finding(name, free > 3 * 2**30, f"{root}, {free / 2**30:.1f} GiB free", remedy.to(lang))

@@ -1,0 +1,71 @@
+"""`grader grade LESSON PATH`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from grader import batch, grading
+from grader import lesson as lessons
+from grader.cli import options, show
+from grader.cli.progress import Reporter
+from grader.grades import Grade, to_json, write_atomically
+from grader.intake import Candidate, submission_name
+from grader.text import Lang
+
+
+@click.command()
+@click.argument("lesson")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@options.data()
+@options.seed()
+@click.option("--html", type=click.Path(path_type=Path), help="Also write a report page here.")
+@options.as_json()
+@options.lang()
+def command(
+    lesson: str,
+    path: Path,
+    data: str | None,
+    source: Path | None,
+    seed: str | None,
+    html: Path | None,
+    as_json: bool,
+    lang: Lang,
+) -> int:
+    """Grade the submission at PATH (a folder or an archive) on the hidden data."""
+    found = lessons.load(lesson)
+    with Reporter(lang) as progress:
+        grade = grade_one(found, path, data, source, seed, progress)
+    if html is not None:
+        from grader import report
+
+        write_atomically(html, report.student_page(grade, found.spec, lang).encode())
+    if as_json:
+        click.echo(to_json(grade).decode(), nl=False)
+    else:
+        show.one(grade, found.spec, lang)
+    return show.exit_code([grade])
+
+
+def grade_one(
+    lesson: lessons.Lesson,
+    path: Path,
+    data: str | None,
+    source: Path | None,
+    seed: str | None,
+    progress: Reporter,
+) -> Grade:
+    """One submission on the hidden data, in a process of its own."""
+    from grader.data import hidden_seed
+
+    secret, _ = hidden_seed(seed)
+    examination = grading.prepare(
+        lesson, "hidden", data=data, source=source, seed=secret, progress=progress
+    )
+    outcomes: list[batch.Outcome] = []
+    candidate = Candidate(submission_name(path), path.resolve())
+    batch.run(examination, [candidate], jobs=1, on_grade=outcomes.append)
+    if outcomes[0].fault:
+        progress.line(outcomes[0].fault)
+    return outcomes[0].grade

@@ -1,0 +1,38 @@
+"""`grader lessons`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from grader import lesson as lessons
+from grader.cli import options
+from grader.text import Lang
+
+
+@click.command()
+@options.as_json()
+@options.lang()
+def command(as_json: bool, lang: Lang) -> None:
+    """List the lessons of the course."""
+    found = [lessons.load(name).spec for name in lessons.names()]
+    if as_json:
+        rows = [
+            {
+                "name": spec.name,
+                "title": spec.title.to(lang),
+                "summary": spec.summary.to(lang),
+                "max_score": spec.max_score,
+                "formula": spec.formula,
+                "data": spec.data.names,
+            }
+            for spec in found
+        ]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for spec in found:
+        click.echo(f"{spec.name}  —  {spec.title.to(lang)}")
+        click.echo(f"    {spec.summary.to(lang)}")
+        label = "Баллы" if lang == "ru" else "Score"
+        click.echo(f"    {label}: {spec.formula}  (max {spec.max_score:g})")

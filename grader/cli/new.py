@@ -1,0 +1,31 @@
+"""`grader new LESSON DIR`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from grader import lesson as lessons
+from grader.checking import write_marker
+from grader.cli import options
+from grader.errors import UsageError
+from grader.text import Lang
+
+_SKIPPED = shutil.ignore_patterns("__pycache__", ".pytest_cache", "*.pyc")
+
+
+@click.command()
+@click.argument("lesson")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@options.lang()
+def command(lesson: str, folder: Path, lang: Lang) -> None:
+    """Copy the template of LESSON into the new folder DIR."""
+    found = lessons.load(lesson)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not empty; choose a new folder.")
+    shutil.copytree(found.template, folder, ignore=_SKIPPED, dirs_exist_ok=True)
+    write_marker(folder, lesson)
+    created = "Создана папка" if lang == "ru" else "Created"
+    click.echo(f"{created} {folder}. {found.spec.next_step.to(lang)}")

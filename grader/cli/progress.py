@@ -1,0 +1,82 @@
+"""Progress of long work: a bar with time left on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from grader.text import Lang, Text
+
+LOG_SECONDS = 5.0
+"""At most one plain line in this time, and one at the end of each step."""
+
+
+class Reporter:
+    """Shows any number of steps, one after another. Writes to stderr only."""
+
+    def __init__(self, lang: Lang) -> None:
+        self._lang = lang
+        self._console = Console(stderr=True)
+        self._live = self._console.is_terminal and sys.stderr.isatty()
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._said: dict[str, float] = {}
+        self._finished: set[str] = set()
+
+    def __enter__(self) -> Reporter:
+        if self._live:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int, what: Text) -> None:
+        name = what.to(self._lang)
+        if self._live:
+            if name not in self._tasks:
+                self._tasks[name] = self._bar.add_task(name, total=total)
+            self._bar.update(self._tasks[name], completed=done, total=total)
+        else:
+            self._log(name, done, total)
+
+    def line(self, text: str) -> None:
+        """One line above the bar, or in the log."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _log(self, name: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        last = self._said.setdefault(name, now)
+        if done >= total and name not in self._finished:
+            self._finished.add(name)
+            self.line(f"{name}: {done}/{total}")
+        elif done < total and now - last >= LOG_SECONDS:
+            self._said[name] = now
+            self.line(f"{name}: {done}/{total}")

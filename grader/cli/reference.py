@@ -1,0 +1,66 @@
+"""`grader reference LESSON`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from grader import lesson as lessons
+from grader.cli import options, show
+from grader.cli.grade import grade_one
+from grader.cli.progress import Reporter
+from grader.errors import Fault, UsageError
+from grader.grades import to_json
+from grader.text import Lang
+
+
+@click.command()
+@click.argument("lesson")
+@click.option("--train", is_flag=True, help="First train it anew with its own script.")
+@options.data()
+@options.seed()
+@options.as_json()
+@options.lang()
+def command(
+    lesson: str,
+    train: bool,
+    data: str | None,
+    source: Path | None,
+    seed: str | None,
+    as_json: bool,
+    lang: Lang,
+) -> int:
+    """Grade the reference solution of LESSON on the hidden data.
+
+    With --data, the reference trained for that data set is graded.
+    """
+    found = lessons.load(lesson)
+    if train:
+        _train(found.reference, data, source)
+    folder = found.reference
+    if data not in (None, found.spec.data.names[0]):
+        folder = found.reference / str(data)
+    if not (folder / found.spec.intake.artefact).is_file():
+        raise UsageError(
+            f"The reference solution of {lesson} has no artefact for {data}: expected "
+            f"{folder / found.spec.intake.artefact}; make it with --train."
+        )
+    with Reporter(lang) as progress:
+        grade = grade_one(found, folder, data, source, seed, progress)
+    if as_json:
+        click.echo(to_json(grade).decode(), nl=False)
+    else:
+        show.one(grade, found.spec, lang)
+    return show.exit_code([grade])
+
+
+def _train(folder: Path, data: str | None, source: Path | None) -> None:
+    command = [sys.executable, "train.py"]
+    command += ["--data", data] if data else []
+    command += ["--from", str(source.resolve())] if source else []
+    ended = subprocess.run(command, cwd=folder, check=False)
+    if ended.returncode:
+        raise Fault(f"{folder / 'train.py'} ended with exit code {ended.returncode}; see above.")

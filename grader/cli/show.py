@@ -1,0 +1,144 @@
+"""Grades on a terminal: one in full, many as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from grader.errors import ExitCode
+from grader.grades import Grade, Measurement, Status
+from grader.lesson import LessonSpec
+from grader.text import Lang, Text
+
+STATUS = {
+    Status.GRADED: Text(en="graded", ru="оценена"),
+    Status.REJECTED: Text(en="rejected", ru="отклонена"),
+    Status.CRASHED: Text(en="crashed", ru="аварийно завершилась"),
+    Status.TIMED_OUT: Text(en="timed out", ru="превышено время"),
+    Status.OUT_OF_MEMORY: Text(en="out of memory", ru="не хватило памяти"),
+    Status.GRADER_FAULT: Text(en="grader fault", ru="сбой грейдера"),
+}
+_STOPPED = {Status.CRASHED, Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.GRADER_FAULT}
+MAX_ROWS = 60
+
+
+def exit_code(grades: Iterable[Grade]) -> ExitCode:
+    """The worst of what happened: 3 not graded, 1 below the gate or a failed check, else 0."""
+    worst = ExitCode.OK
+    for grade in grades:
+        if grade.status in _STOPPED:
+            return ExitCode.UNGRADED
+        if not grade.passed:
+            worst = ExitCode.BELOW
+    return worst
+
+
+def one(grade: Grade, spec: LessonSpec, lang: Lang, *, estimate: bool = False) -> None:
+    """Everything about one grade."""
+    if grade.status is not Status.GRADED:
+        click.secho(f"✗ {STATUS[grade.status].to(lang)}: ", fg="red", bold=True, nl=False)
+        click.echo(visible(grade.reason.to(lang)))
+        return
+    for check in grade.checks:
+        mark, colour = ("✓", "green") if check.passed else ("✗", "red")
+        click.secho(f"{mark} {check.title.to(lang)}", fg=colour)
+        click.echo(f"    {visible(check.message.to(lang))}")
+        if not check.passed and check.hint.to(lang):
+            click.echo(f"    → {visible(check.hint.to(lang))}")
+    click.echo()
+    _measurements(grade, lang)
+    _score(grade, spec, lang, estimate)
+
+
+def many(grades: list[Grade], spec: LessonSpec, lang: Lang) -> None:
+    """A table of a class, the best first; long classes are cut, the page has them all."""
+    table = Table(box=None, pad_edge=False)
+    for name in _headings(lang):
+        table.add_column(name, overflow="fold")
+    for column in spec.report.columns:
+        table.add_column(column.title.to(lang), justify="right")
+    ordered = sorted(grades, key=lambda grade: (-grade.score, grade.submission.name))
+    for grade in ordered[:MAX_ROWS]:
+        score = f"{grade.score:.3f}" if grade.status is Status.GRADED else "—"
+        cells = [visible(grade.submission.name)[:40], STATUS[grade.status].to(lang), score]
+        for column in spec.report.columns:
+            value = grade.value(column.name)
+            cells.append("—" if value is None else column.format.format(value))
+        table.add_row(*cells)
+    console = Console(markup=False, highlight=False)
+    console.print(table)
+    if len(ordered) > MAX_ROWS:
+        console.print(f"... {len(ordered) - MAX_ROWS:,} more")
+    console.print()
+    for grade in ordered:
+        if grade.status is not Status.GRADED:
+            reason = visible(grade.reason.to(lang))
+            console.print(f"{visible(grade.submission.name)[:40]}: {reason}", soft_wrap=True)
+
+
+def visible(text: str) -> str:
+    """Text from a submission with control characters shown, so it cannot move a cursor."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def figure(measured: Measurement) -> str:
+    """Value, unit and interval of a measurement."""
+    value = measured.value
+    shown = f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:.4g}"
+    unit = f" {measured.unit}" if measured.unit else ""
+    if measured.interval is None:
+        return f"{shown}{unit}"
+    low, high = measured.interval
+    return f"{shown}{unit}  [{low:.3g}, {high:.3g}]"
+
+
+def _measurements(grade: Grade, lang: Lang) -> None:
+    table = Table(box=None, pad_edge=False, show_header=True)
+    for name in ("", "artefact", "baseline") if lang == "en" else ("", "артефакт", "базовая"):
+        table.add_column(name, justify="left")
+    for name, measured in grade.measurements.items():
+        base = grade.baseline.get(name)
+        table.add_row(name, figure(measured), figure(base) if base else "")
+    Console(markup=False, highlight=False).print(table)
+
+
+def _score(grade: Grade, spec: LessonSpec, lang: Lang, estimate: bool) -> None:
+    click.echo()
+    if grade.gate is not None:
+        _gate(grade, lang)
+    for term in grade.terms:
+        click.echo(f"{term.name}: {term.formula} = {term.points:.3f} / {term.max_points:g}")
+    label = {
+        ("en", False): "Score",
+        ("en", True): "Score estimate (public data)",
+        ("ru", False): "Балл",
+        ("ru", True): "Оценка балла (открытые данные)",
+    }[lang, estimate]
+    click.secho(f"{label}: {grade.score:.3f} / {grade.max_score:g}", bold=True)
+
+
+def _gate(grade: Grade, lang: Lang) -> None:
+    gate = grade.gate
+    assert gate is not None
+    words = {
+        ("en", True): "Gate passed",
+        ("en", False): "Gate missed, gated terms score 0",
+        ("ru", True): "Порог пройден",
+        ("ru", False): "Порог не пройден, зависящие от него слагаемые равны 0",
+    }[lang, gate.passed]
+    noise = {"en": " (within the noise of the data)", "ru": " (в пределах шума данных)"}[lang]
+    sign = "≤" if gate.passed else ">"
+    click.secho(
+        f"{words}: {gate.metric} {gate.value:.3e} {sign} {gate.threshold:.3e}"
+        + (noise if gate.within_noise else ""),
+        fg="green" if gate.passed else "red",
+    )
+
+
+def _headings(lang: Lang) -> tuple[str, str, str]:
+    return ("submission", "status", "score") if lang == "en" else ("работа", "статус", "балл")

@@ -1,0 +1,43 @@
+"""Where the course's three trees are: in a checkout beside the engine, in a wheel inside it.
+
+GRADER_COURSE names another folder that holds them: a course of one's own.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from grader.errors import SpecError, UsageError
+
+_ENGINE = Path(__file__).resolve().parent
+
+
+def assignments() -> Path:
+    """Folder with one `lesson.toml` and `autograder.py` a lesson."""
+    return _tree("assignments")
+
+
+def reference_solutions() -> Path:
+    """Folder with one solved template a lesson."""
+    return _tree("reference_solutions")
+
+
+def student_template() -> Path:
+    """Folder with what `grader new` copies, one a lesson."""
+    return _tree("student_template")
+
+
+def _tree(name: str) -> Path:
+    own = os.environ.get("GRADER_COURSE")
+    if own:
+        if (Path(own) / name).is_dir():
+            return Path(own) / name
+        raise UsageError(f"GRADER_COURSE is {own}, but there is no folder {name}/ in it.")
+    for parent in (_ENGINE / "_course", _ENGINE.parent):
+        if (parent / name).is_dir():
+            return parent / name
+    raise SpecError(
+        f"The course's folder {name}/ was not found beside or inside the package at {_ENGINE}; "
+        "install the package again, or run it from a complete checkout."
+    )

@@ -1,0 +1,60 @@
+"""Everything that can go wrong, as exit codes and one-sentence exceptions.
+
+An error is raised where the fact is known and shown once, by the command line or in a
+report. `GraderError` never reaches a user as a traceback.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from grader.text import Lang, Text
+
+
+class ExitCode(IntEnum):
+    """What a command returns to the shell."""
+
+    OK = 0
+    BELOW = 1
+    """Everything was judged; something is below the gate, rejected, or failed a check."""
+    USAGE = 2
+    """Wrong usage or input: an unknown lesson, a missing folder, a damaged file."""
+    UNGRADED = 3
+    """Something could not be graded: a crash, a time-out, out of memory, a fault of ours."""
+
+
+class GraderError(Exception):
+    """Base of all errors that are meant for a person; `text` is what the person reads."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, text: Text | str) -> None:
+        self.text = text if isinstance(text, Text) else Text(en=text, ru=text)
+        super().__init__(self.text.en)
+
+    def to(self, lang: Lang) -> str:
+        return self.text.to(lang)
+
+
+class UsageError(GraderError):
+    """The command was given something that does not exist or does not fit."""
+
+
+class SpecError(GraderError):
+    """A lesson's own files are wrong; the message names the file and the key."""
+
+
+class DataError(GraderError):
+    """A data set is missing or damaged; the message says which file and how to get it."""
+
+
+class Rejected(GraderError):
+    """The submission breaks a rule that is known before anything runs (student's mistake)."""
+
+    exit_code = ExitCode.BELOW
+
+
+class Fault(GraderError):
+    """The grader itself failed; it never costs the student points."""
+
+    exit_code = ExitCode.UNGRADED

@@ -1,0 +1,209 @@
+"""The grade of one submission: the only thing that grading hands to reports.
+
+A grade is one JSON object (schema 1). Everything a page shows is in it, so a report can be
+drawn again, in either language, without the submission, the data or torch.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from grader.text import EMPTY, Text
+
+SCHEMA = 1
+
+Interval = tuple[float, float]
+
+
+class Status(StrEnum):
+    GRADED = "graded"
+    REJECTED = "rejected"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    GRADER_FAULT = "grader_fault"
+
+
+class SubmissionId(msgspec.Struct, frozen=True):
+    name: str
+    """Name of the folder or archive, without its suffix."""
+    fingerprint: str
+    """sha256 over paths and contents of the submitted files."""
+
+
+class Measurement(msgspec.Struct, frozen=True):
+    """One number, with its unit and how it was taken."""
+
+    value: float
+    unit: str
+    how: Text
+    interval: Interval | None = None
+    """95% interval, where the number is an estimate."""
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """The quality threshold; below it compression and speed-up score 0."""
+
+    metric: str
+    value: float
+    threshold: float
+    interval: Interval
+    passed: bool
+    within_noise: bool = False
+    """True when the interval of the comparison contains the threshold."""
+    explanation: Text = EMPTY
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One graded question. With `max_points` 0 it informs but does not score."""
+
+    name: str
+    title: Text
+    visibility: Literal["public", "hidden"]
+    points: float
+    max_points: float
+    passed: bool
+    message: Text
+    """What was expected and what was found."""
+    hint: Text = EMPTY
+    """What to try next; empty when passed."""
+
+
+class Term(msgspec.Struct, frozen=True):
+    """One summand of the score and what it came to."""
+
+    name: str
+    formula: str
+    points: float
+    max_points: float
+    gated: bool
+    """True when a missed gate sets this term to 0."""
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """What one operator of the artefact costs; `name` comes from the submission: escape it."""
+
+    name: str
+    op: str
+    macs: int
+    bytes: int
+    params: int
+    output_shape: tuple[int, ...] = ()
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Points of one line or cloud. `role` picks the colour; labels are for people."""
+
+    label: Text
+    role: Literal["submission", "baseline", "threshold", "reference", "experiment"]
+    x: list[float]
+    y: list[float]
+    point_labels: list[str] = []
+    """One per point, or empty; comes from the submission: escape it."""
+    y_low: list[float] = []
+    y_high: list[float] = []
+
+
+class Axis(msgspec.Struct, frozen=True):
+    label: Text
+    unit: str = ""
+    scale: Literal["linear", "log"] = "linear"
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """A plot as data; the report draws it."""
+
+    name: str
+    title: Text
+    kind: Literal["line", "scatter"]
+    x: Axis
+    y: Axis
+    series: list[Series]
+    caption: Text = EMPTY
+
+
+class Versions(msgspec.Struct, frozen=True):
+    python: str
+    numpy: str
+    onnx: str
+    onnxruntime: str
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """Where a grade comes from; equal `key()` means a rerun would give the same grade."""
+
+    grader: str
+    """Version of the grader."""
+    lesson: str
+    """Fingerprint of the lesson's files (spec, autograder, baselines)."""
+    data: str
+    """Name, part and fingerprint of the data, e.g. `speech-synthetic/hidden:1f3a...`."""
+    isolation: str
+    """Isolation level the artefact ran at: A, B, C or D."""
+    versions: Versions
+
+
+class Grade(msgspec.Struct, frozen=True, kw_only=True):
+    """Checks, measurements, score and provenance of one submission."""
+
+    schema: int = SCHEMA
+    lesson: str
+    submission: SubmissionId
+    status: Status
+    reason: Text = EMPTY
+    """Why the status is not `graded`, in a sentence the student can act on."""
+    score: float = 0.0
+    max_score: float
+    gate: Gate | None = None
+    measurements: dict[str, Measurement] = {}
+    baseline: dict[str, Measurement] = {}
+    """The same measurements of the lesson's baseline, where it has one."""
+    terms: list[Term] = []
+    checks: list[Check] = []
+    layers: list[Layer] = []
+    figures: list[Figure] = []
+    log: str = ""
+    """Bounded, cleaned output of the submission's run."""
+    provenance: Provenance
+    seconds: float = 0.0
+
+    def value(self, name: str) -> float | None:
+        measurement = self.measurements.get(name)
+        return None if measurement is None else measurement.value
+
+    @property
+    def passed(self) -> bool:
+        """True when graded, past the gate, and without a failed check."""
+        return (
+            self.status is Status.GRADED
+            and (self.gate is None or self.gate.passed)
+            and all(check.passed for check in self.checks)
+        )
+
+
+_decoder = msgspec.json.Decoder(Grade)
+
+
+def to_json(grade: Grade) -> bytes:
+    """The grade as indented UTF-8 JSON."""
+    return msgspec.json.format(msgspec.json.encode(grade), indent=2) + b"\n"
+
+
+def from_json(raw: bytes) -> Grade:
+    """Raises msgspec.DecodeError or msgspec.ValidationError when `raw` is no grade."""
+    return _decoder.decode(raw)
+
+
+def write_atomically(path: Path, raw: bytes) -> None:
+    """Write so that a killed run leaves the old file or the new one, never half of one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,183 @@
+"""Grade one submission: intake, run, measure, score. Every ending becomes a Grade."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+import traceback
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import grader
+from grader import lesson as lessons
+from grader.autograder import Audience, Exam, Findings, Progress, Setup
+from grader.errors import DataError, Rejected, SpecError
+from grader.grades import Grade, Provenance, Status, SubmissionId, Versions
+from grader.intake import Submission, fingerprint, open_submission
+from grader.lesson import Lesson, LessonSpec
+from grader.sandbox.isolation import current_level
+from grader.sandbox.run import Stopped
+from grader.text import EMPTY, Text
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A lesson made ready to grade: picklable, the same for every submission."""
+
+    lesson: str
+    exam: Exam
+    provenance: Provenance
+
+
+def prepare(
+    lesson: Lesson,
+    audience: Audience,
+    *,
+    data: str | None = None,
+    source: Path | None = None,
+    seed: str | None = None,
+    progress: Progress | None = None,
+) -> Examination:
+    """Load the data and measure the baseline on it. Raises DataError, SpecError."""
+    names = lesson.spec.data.names
+    setup = Setup(
+        spec=lesson.spec,
+        folder=lesson.folder,
+        audience=audience,
+        data=data or names[0],
+        source=source,
+        seed=seed,
+        progress=progress,
+    )
+    exam = lesson.autograder.prepare(setup)
+    provenance = Provenance(
+        grader=f"{grader.__version__}+{source_fingerprint()[:12]}",
+        lesson=lesson.fingerprint,
+        data=exam.data_id,
+        isolation=current_level().level,
+        versions=Versions(
+            python=platform.python_version(),
+            numpy=version("numpy"),
+            onnx=version("onnx"),
+            onnxruntime=version("onnxruntime"),
+        ),
+    )
+    return Examination(lesson.name, exam, provenance)
+
+
+def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
+    """The grade of the submission at `path`, and for a grader fault the traceback that its
+    instructor needs (empty otherwise). Never raises for anything a submission can cause."""
+    lesson = lessons.load(examination.lesson)
+    started = time.monotonic()
+    identity = identify(path, name, lesson.spec)
+    try:
+        with open_submission(path, lesson.spec.intake, name) as submission:
+            findings = lesson.autograder.examine(examination.exam, submission)
+            result = _graded(lesson.spec, examination, _id(submission, identity), findings, started)
+        return result, ""
+    except Rejected as error:
+        ended = Stopped(Status.REJECTED, error.text)
+    except Stopped as error:
+        ended = error
+    except MemoryError:
+        ended = Stopped(Status.OUT_OF_MEMORY, _too_large())
+    except Exception as error:
+        ended = Stopped(Status.GRADER_FAULT, fault_sentence(error))
+        return ungraded(examination, identity, ended, started), traceback.format_exc()
+    return ungraded(examination, identity, ended, started), ""
+
+
+def identify(path: Path, name: str, spec: LessonSpec) -> SubmissionId:
+    """Name and fingerprint, without judging or unpacking anything."""
+    return SubmissionId(name, fingerprint(path, spec.intake))
+
+
+def ungraded(
+    examination: Examination, identity: SubmissionId, ended: Stopped, started: float
+) -> Grade:
+    """The grade of a submission that could not be measured."""
+    spec = lessons.load(examination.lesson).spec
+    return Grade(
+        lesson=examination.lesson,
+        submission=identity,
+        status=ended.status,
+        reason=ended.text,
+        max_score=spec.max_score,
+        baseline=examination.exam.baseline,
+        log=ended.log,
+        provenance=examination.provenance,
+        seconds=time.monotonic() - started,
+    )
+
+
+def fault_sentence(error: BaseException) -> Text:
+    """What a student reads when the fault is ours."""
+    kind = type(error).__name__
+    en, ru = f" ({kind})", f" ({kind})"
+    if isinstance(error, DataError | SpecError | OSError):
+        en = ru = f" ({error})"
+    return Text(
+        en=f"The grader itself failed{en}. This costs no points; the submission will be graded "
+        "again once the cause is removed.",
+        ru=f"Сбой самого грейдера{ru}. Баллы из-за этого не снимаются; работу проверят заново, "
+        "когда причину устранят.",
+    )
+
+
+@cache
+def source_fingerprint() -> str:
+    """sha256 over the engine's own code: an edited grader regrades."""
+    digest = hashlib.sha256()
+    engine = Path(grader.__file__).parent
+    for path in sorted(engine.rglob("*.py")):
+        relative = path.relative_to(engine)
+        # Pages are drawn from grades, and commands only print them: neither decides a number.
+        if relative.parts[0] not in ("report", "cli", "_course"):
+            digest.update(relative.as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _graded(
+    spec: LessonSpec,
+    examination: Examination,
+    identity: SubmissionId,
+    findings: Findings,
+    started: float,
+) -> Grade:
+    values = {name: measured.value for name, measured in findings.measurements.items()}
+    passed = findings.gate is None or findings.gate.passed
+    terms = spec.score(values, gate_passed=passed)
+    score = min(max(sum(term.points for term in terms), 0.0), spec.max_score)
+    return Grade(
+        lesson=spec.name,
+        submission=identity,
+        status=Status.GRADED,
+        reason=EMPTY,
+        score=score,
+        max_score=spec.max_score,
+        gate=findings.gate,
+        measurements=findings.measurements,
+        baseline=examination.exam.baseline,
+        terms=terms,
+        checks=findings.checks,
+        layers=findings.layers,
+        figures=findings.figures,
+        log=findings.log,
+        provenance=examination.provenance,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _id(submission: Submission, identity: SubmissionId) -> SubmissionId:
+    return SubmissionId(submission.name, identity.fingerprint)
+
+
+def _too_large() -> Text:
+    return Text(
+        en="Reading the submission took more memory than is allowed; make its files smaller.",
+        ru="Чтение работы потребовало больше памяти, чем разрешено; уменьшите файлы.",
+    )

@@ -1,0 +1,263 @@
+"""Lessons: the typed `lesson.toml`, the autograder beside it, and the scoring they define."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+import msgspec
+
+from grader import course, formula
+from grader.autograder import Autograder
+from grader.errors import SpecError, UsageError
+from grader.grades import Term
+from grader.text import EMPTY, Text
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Intake(_Strict, frozen=True, kw_only=True):
+    """What a submission must hold and how large it may be."""
+
+    artefact: str
+    """Path of the graded file inside the submission."""
+    expected: list[str] = []
+    """Files that the lesson reads when they are there."""
+    max_files: int = 2_000
+    max_file_bytes: int = 64 * 2**20
+    max_total_bytes: int = 256 * 2**20
+
+
+class RunLimits(_Strict, frozen=True, kw_only=True):
+    """What one submission may use while it is measured."""
+
+    wall_seconds: float = 120.0
+    cpu_seconds: float = 120.0
+    memory_bytes: int = 2 * 2**30
+    log_bytes: int = 64 * 2**10
+
+
+class DataChoice(_Strict, frozen=True, kw_only=True):
+    """Data sets that the lesson runs on; the first is the default."""
+
+    names: list[str]
+
+
+class GateSpec(_Strict, frozen=True, kw_only=True):
+    """The artefact passes when metric <= factor * the baseline's on the same clips."""
+
+    metric: str
+    factor: float
+
+
+class TermSpec(_Strict, frozen=True, kw_only=True):
+    """One summand of the score."""
+
+    name: str
+    title: Text
+    formula: str
+    max_points: float
+    gated: bool = True
+
+
+class Column(_Strict, frozen=True, kw_only=True):
+    """A measurement as the reports show it."""
+
+    name: str
+    title: Text
+    format: str = "{:.4g}"
+    better: str = "higher"
+    """`higher` or `lower`: which end of the leaderboard is the top."""
+
+
+class Tradeoff(_Strict, frozen=True, kw_only=True):
+    """A plot of one measurement against another, for every submission of the class."""
+
+    x: str
+    y: str
+
+
+class ReportSpec(_Strict, frozen=True, kw_only=True):
+    columns: list[Column]
+    rank_by: str
+    """Uncapped expression that orders the leaderboard, e.g. `compression * speedup`."""
+    tradeoffs: list[Tradeoff] = []
+
+
+class LessonSpec(_Strict, frozen=True, kw_only=True):
+    """Everything that `lesson.toml` says."""
+
+    schema: int
+    name: str
+    title: Text
+    summary: Text
+    next_step: Text = EMPTY
+    """What `grader new` tells a student to do first."""
+    max_score: float
+    intake: Intake
+    limits: RunLimits = RunLimits()
+    data: DataChoice
+    gate: GateSpec | None = None
+    torch_module: str | None = None
+    """`file:function` of the template that builds the student's PyTorch module, so that
+    `grader check` can set thop's figures beside ours on the student's own machine."""
+    terms: list[TermSpec]
+    report: ReportSpec
+    settings: dict[str, Any] = {}
+    """The autograder's own constants."""
+
+    @property
+    def formula(self) -> str:
+        """The whole score as one expression."""
+        return " + ".join(term.formula for term in self.terms)
+
+    def score(self, values: Mapping[str, float], *, gate_passed: bool) -> list[Term]:
+        """Terms of the score; a missed gate sets gated terms to 0."""
+        return [
+            Term(
+                name=term.name,
+                formula=term.formula,
+                points=0.0
+                if term.gated and not gate_passed
+                else min(formula.evaluate(term.formula, values), term.max_points),
+                max_points=term.max_points,
+                gated=term.gated,
+            )
+            for term in self.terms
+        ]
+
+
+class Samples(Protocol):
+    """The part of `samples/make.py` that the engine calls."""
+
+    def make(self, folder: Path, lesson: Lesson) -> None:
+        """Write sample submissions into the empty `folder`, one subfolder or archive each."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One lesson on disk."""
+
+    spec: LessonSpec
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def template(self) -> Path:
+        return course.student_template() / self.name
+
+    @property
+    def reference(self) -> Path:
+        return course.reference_solutions() / self.name
+
+    @cached_property
+    def samples(self) -> Samples | None:
+        """`samples/make.py`, which builds the demonstration's submissions, where there is one."""
+        path = self.folder / "samples" / "make.py"
+        if not path.is_file():
+            return None
+        return cast(Samples, _import(path, f"grader_samples_{self.name}", ("make",)))
+
+    @cached_property
+    def autograder(self) -> Autograder:
+        """The lesson's `autograder.py`, imported. Raises SpecError naming what is missing."""
+        path = self.folder / "autograder.py"
+        functions = ("prepare", "examine")
+        return cast(Autograder, _import(path, f"grader_lesson_{self.name}", functions))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the files that decide a grade: not handouts, not samples."""
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.rglob("*")):
+            relative = path.relative_to(self.folder)
+            if path.is_file() and not _decides_nothing(relative):
+                digest.update(relative.as_posix().encode() + b"\0")
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
+
+
+def names() -> list[str]:
+    """Names of all lessons of the course."""
+    return sorted(path.parent.name for path in course.assignments().glob("*/lesson.toml"))
+
+
+def load(name: str) -> Lesson:
+    """The lesson called `name`. Raises UsageError for an unknown name, SpecError for a bad spec."""
+    known = names()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        tip = f" Did you mean {close[0]}?" if close else ""
+        raise UsageError(f"There is no lesson {name!r}. Lessons: {', '.join(known)}.{tip}")
+    return load_folder(course.assignments() / name)
+
+
+def load_folder(folder: Path) -> Lesson:
+    """The lesson in `folder`, validated."""
+    path = folder / "lesson.toml"
+    try:
+        spec = msgspec.toml.decode(path.read_bytes(), type=LessonSpec)
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read: {error.strerror}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: {error}.") from error
+    _validate(spec, path)
+    return Lesson(spec, folder)
+
+
+def _validate(spec: LessonSpec, path: Path) -> None:
+    if spec.schema != 1:
+        raise SpecError(f"{path}: schema is {spec.schema}, this grader reads schema 1.")
+    if spec.name != path.parent.name:
+        raise SpecError(f"{path}: name is {spec.name!r}, but the folder is {path.parent.name!r}.")
+    if not spec.data.names:
+        raise SpecError(f"{path}: data.names is empty; name at least one data set.")
+    for term in spec.terms:
+        formula.names(term.formula)
+    formula.names(spec.report.rank_by)
+    total = sum(term.max_points for term in spec.terms)
+    if abs(total - spec.max_score) > 1e-9:
+        raise SpecError(
+            f"{path}: the terms add up to {total} points, max_score is {spec.max_score}."
+        )
+
+
+def _decides_nothing(relative: Path) -> bool:
+    return (
+        "__pycache__" in relative.parts
+        or relative.parts[0] == "samples"
+        or relative.name.startswith("handout.")
+    )
+
+
+def _import(path: Path, module_name: str, functions: tuple[str, ...]) -> ModuleType:
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise SpecError(f"{path} is missing; docs/new-lesson.md says what a lesson needs.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    for function in functions:
+        if not callable(getattr(module, function, None)):
+            del sys.modules[module_name]
+            raise SpecError(f"{path} must define {function}(); see docs/new-lesson.md.")
+    return module

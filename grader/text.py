@@ -1,0 +1,26 @@
+"""Sentences shown to people, in every language of the course."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import msgspec
+
+Lang = Literal["en", "ru"]
+LANGS: tuple[Lang, ...] = get_args(Lang)
+
+
+class Text(msgspec.Struct, frozen=True):
+    """One sentence in English and in Russian; grades store both, readers choose."""
+
+    en: str
+    ru: str
+
+    def to(self, lang: Lang) -> str:
+        return self.ru if lang == "ru" else self.en
+
+    def __str__(self) -> str:
+        return self.en
+
+
+EMPTY = Text(en="", ru="")
