@@ -6,6 +6,7 @@ The pool outlives its workers: one that dies or overruns costs the submission it
 from __future__ import annotations
 
 import hashlib
+import pickle
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -131,6 +132,7 @@ def _outcomes(
     with ProcessPool(
         max_workers=min(jobs, max(1, len(submissions))),
         initializer=_start_worker,
+        initargs=[examination.lesson, pickle.dumps(examination)],
         context=get_context("spawn"),
     ) as pool:
         while waiting or running:
@@ -138,9 +140,7 @@ def _outcomes(
                 while waiting and len(running) < jobs:
                     candidate = waiting.pop()
                     future: Any = pool.schedule(
-                        grading.grade,
-                        args=[examination, candidate.path, candidate.name],
-                        timeout=limit,
+                        _grade, args=[candidate.path, candidate.name], timeout=limit
                     )
                     running[future] = (candidate, time.monotonic())
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -181,9 +181,19 @@ def _identity(examination: Examination, candidate: Candidate) -> SubmissionId:
         return SubmissionId(candidate.name, "")
 
 
-def _start_worker() -> None:
+_here: list[Examination] = []
+"""In a worker: the one examination that it grades by, sent once."""
+
+
+def _grade(path: Path, name: str) -> tuple[Grade, str]:
+    return grading.grade(_here[0], path, name)
+
+
+def _start_worker(lesson: str, examination: bytes) -> None:
     """Ctrl-C is for the main process, which lets workers finish. A hostile file that makes a
     parser ask for everything is stopped by the kernel where it can be."""
+    _ = lessons.load(lesson).autograder  # the class of the exam lives in the lesson's module
+    _here.append(pickle.loads(examination))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         import resource

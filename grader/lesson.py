@@ -225,9 +225,11 @@ def _validate(spec: LessonSpec, path: Path) -> None:
         raise SpecError(f"{path}: name is {spec.name!r}, but the folder is {path.parent.name!r}.")
     if not spec.data.names:
         raise SpecError(f"{path}: data.names is empty; name at least one data set.")
-    for term in spec.terms:
-        formula.names(term.formula)
-    formula.names(spec.report.rank_by)
+    try:
+        for expression in (*(term.formula for term in spec.terms), spec.report.rank_by):
+            formula.names(expression)
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from error
     total = sum(term.max_points for term in spec.terms)
     if abs(total - spec.max_score) > 1e-9:
         raise SpecError(

@@ -7,18 +7,41 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SMALL = {
-    "hidden = { positives = 4000, negatives = 12000 }": "hidden = { positives = 120, negatives = 360 }",
-    "public = { positives = 1500, negatives = 4500 }": "public = { positives = 100, negatives = 300 }",
+    "{ positives = 4000, negatives = 12000 }": "{ positives = 120, negatives = 360 }",
+    "{ positives = 1500, negatives = 4500 }": "{ positives = 100, negatives = 300 }",
 }
 
-Grader = Callable[..., "subprocess.CompletedProcess[str]"]
+Done = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Grader:
+    """The real command in a process of its own: grader("check", cwd=..., LANG="ru_RU")."""
+
+    environment: dict[str, str]
+    home: Path
+
+    def __call__(self, *arguments: str | Path, cwd: Path | None = None, **extra: str) -> Done:
+        return self.python("-m", "grader", *map(str, arguments), cwd=cwd, **extra)
+
+    def python(self, *arguments: str, cwd: Path | None = None, **extra: str) -> Done:
+        """Run the interpreter in the same environment."""
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=cwd or self.home,
+            env=self.environment | extra,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -51,36 +74,25 @@ def small_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def grader(small_course: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Grader:
-    """Run the real command on the small course: grader("check", cwd=..., env=...)."""
+    """The command on the small course, with a home folder and a secret of its own."""
     home = tmp_path_factory.mktemp("home")
-    base = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not re.match(r"GRADER_|LANG$|LC_|COLUMNS$", name)
     }
-    base |= {
-        "GRADER_COURSE": str(small_course),
-        "GRADER_CACHE": str(cache),
-        "GRADER_HIDDEN_SEED": "tests",
-        "HOME": str(home),
-        "XDG_CONFIG_HOME": str(home / "config"),
-        "COLUMNS": "200",
-    }
-
-    def run(
-        *arguments: str | Path, cwd: Path | None = None, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "grader", *map(str, arguments)],
-            cwd=cwd or home,
-            env=base | environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    return run
+    return Grader(
+        inherited
+        | {
+            "GRADER_COURSE": str(small_course),
+            "GRADER_CACHE": str(cache),
+            "GRADER_HIDDEN_SEED": "tests-secret",
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / "config"),
+            "COLUMNS": "200",
+        },
+        home,
+    )
 
 
 @pytest.fixture(scope="session")

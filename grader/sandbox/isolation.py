@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from grader.sandbox.environment import environment, python
 from grader.text import Text
 
 Level = Literal["A", "B", "C", "D"]
@@ -37,7 +37,11 @@ def current_level() -> Isolation:
     """
     try:
         probe = subprocess.run(
-            [sys.executable, "-I", "-c", _PROBE], capture_output=True, timeout=30, check=False
+            [*python(), "-c", _PROBE],
+            env=environment(),
+            capture_output=True,
+            timeout=30,
+            check=False,
         )
         limited = probe.stdout == b"limited"
     except (OSError, subprocess.SubprocessError):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
-import site
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,6 +16,7 @@ import numpy as np
 from grader.errors import GraderError
 from grader.grades import Status
 from grader.lesson import RunLimits as Limits
+from grader.sandbox.environment import environment, python
 from grader.sandbox.runner import EVALUATE, ChildExit
 from grader.sandbox.watch import Watched
 from grader.text import Text
@@ -76,13 +74,12 @@ def run_onnx(job: Job, limits: Limits) -> Run:
         models = _write_models(place, job)
         child = Watched(
             [
-                sys.executable,
-                "-P",
+                *python(),
                 "-m",
                 "grader.sandbox.runner",
                 _order(job, inputs, models, results, limits),
             ],
-            env=_environment(),
+            env=environment(),
             cwd=place,
             wall_seconds=limits.wall_seconds,
             memory_bytes=limits.memory_bytes,
@@ -168,16 +165,6 @@ def _ask(child: Watched, which: int, clip: np.ndarray, like: np.ndarray) -> np.n
     if len(raw) < like.nbytes:
         raise BrokenPipeError
     return np.frombuffer(raw, dtype="<f4").reshape(like.shape)
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of the parent's environment but what the interpreter needs to start."""
-    keep = ("SYSTEMROOT", "SYSTEMDRIVE", "TEMP", "TMP", "LD_LIBRARY_PATH", "PYTHONPATH")
-    environment = {name: os.environ[name] for name in keep if name in os.environ}
-    environment |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
-    if site.ENABLE_USER_SITE:
-        environment["PYTHONUSERBASE"] = site.getuserbase()
-    return environment
 
 
 def _raise_if_stopped(child: Watched, code: int, limits: Limits) -> None:

@@ -1,0 +1,554 @@
+"""Grades a distilled keyword spotter: quality against the baseline, bytes, MACs, latency.
+
+The artefact is `model.onnx`: input `features`, float32 (batch, 40, 101), log-mel; output
+`logits`, float32 (batch, 2). A clip's score is logits[1] - logits[0].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from grader import data
+from grader.autograder import Findings, Setup
+from grader.errors import DataError, Rejected
+from grader.grades import Axis, Check, Figure, Gate, Measurement, Series
+from grader.intake import Submission
+from grader.measure import detection, experiments, graph, latency
+from grader.sandbox.run import Job, Limits, Run, run_onnx
+from grader.text import EMPTY, Text
+
+FEATURES = (40, 101)
+LOGITS = (2,)
+MIN_GROUPS = 20
+"""With fewer voices than this a cluster-robust interval is not to be trusted."""
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The clips and the baseline's answers to them."""
+
+    data_id: str
+    baseline: dict[str, Measurement]
+    features: Path
+    """.npy, float32 (clips, 40, 101)."""
+    labels: np.ndarray
+    """(clips,) 1 for the keyword."""
+    voices: tuple[str, ...] | None
+    """Speaker of each clip, where there are enough of them to matter."""
+    baseline_scores: np.ndarray
+    """(clips,) logit differences."""
+    baseline_model: bytes
+    gate_factor: float
+    limits: Limits
+    singles: tuple[int, ...]
+    tolerance: float
+    min_experiments: int
+    hidden: bool
+
+
+# Once per batch -----------------------------------------------------------------------------
+
+
+def prepare(setup: Setup) -> Exam:
+    """Load the clips and measure the baseline on them."""
+    settings, gate = setup.spec.settings, setup.spec.gate
+    assert gate is not None  # lesson.toml of this lesson has one
+    part: data.Part = "hidden" if setup.audience == "hidden" else "validation"
+    clips = data.load(
+        setup.data,
+        part,
+        source=setup.source,
+        seed=setup.seed,
+        settings=data.SyntheticSettings(
+            hidden=data.Size(**settings["hidden"]), validation=data.Size(**settings["public"])
+        ),
+        progress=setup.progress,
+    )
+    model = _baseline(setup.folder, setup.data)
+    limits = setup.spec.limits
+    run = run_onnx(Job(model, clips.features_path, LOGITS), limits)
+    scores = _scores(run.outputs)
+    voices = tuple(clips.speakers) if len(set(clips.speakers)) >= MIN_GROUPS else None
+    quality = detection.detection(scores, clips.labels, groups=voices)
+    costs = graph.inspect(model)
+    rng = np.random.default_rng(int(clips.fingerprint[:16], 16))
+    return Exam(
+        data_id=f"{setup.data}/{part}:{clips.fingerprint}",
+        baseline={**_costs(costs), "au_fa_fr": _quality(quality)},
+        features=clips.features_path,
+        labels=np.asarray(clips.labels),
+        voices=voices,
+        baseline_scores=scores,
+        baseline_model=model,
+        gate_factor=gate.factor,
+        limits=limits,
+        singles=tuple(
+            rng.choice(len(scores), min(settings["single_clips"], len(scores)), replace=False)
+        ),
+        tolerance=settings["independence_tolerance"],
+        min_experiments=settings["min_experiments"],
+        hidden=setup.audience == "hidden",
+    )
+
+
+def _baseline(folder: Path, dataset: str) -> bytes:
+    path = folder / "baseline" / f"{dataset}.onnx"
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"The lesson has no baseline for {dataset} ({path.name} is missing); train one with "
+            f"`python {folder / 'baseline' / 'train.py'} --data {dataset}`."
+        ) from error
+
+
+# Once per submission ------------------------------------------------------------------------
+
+
+def examine(exam: Exam, submission: Submission) -> Findings:
+    """Measure one submission. Raises Rejected or Stopped with a sentence for the student."""
+    model = submission.read("model.onnx")
+    costs = graph.inspect(model)
+    _require_contract(costs)
+    run = run_onnx(
+        Job(model, exam.features, LOGITS, rival=exam.baseline_model, singles=exam.singles),
+        exam.limits,
+    )
+    _require_finite(run.outputs)
+    scores = _scores(run.outputs)
+    ratio = detection.ratio(scores, exam.baseline_scores, exam.labels, groups=exam.voices)
+    gate = _gate(exam, ratio)
+    recorded = experiments.read(
+        submission.read("experiments.csv") if submission.has("experiments.csv") else b"",
+        ("au_fa_fr", "macs", "bytes"),
+    )
+    measurements = {
+        **_against(exam, costs),
+        **_costs(costs),
+        **_latency(run),
+        "au_fa_fr": _quality(ratio.numerator),
+        **_ratio(ratio),
+    }
+    return Findings(
+        measurements=measurements,
+        gate=gate,
+        checks=[
+            _check_gate(exam, gate),
+            _check_independence(exam, run),
+            _check_experiments(exam, recorded, submission.has("experiments.csv")),
+            _check_recorded(recorded, costs),
+        ],
+        layers=costs.layers,
+        figures=[
+            _curve(exam, scores),
+            *_experiment_figures(exam, recorded.experiments, measurements, gate),
+        ],
+        log=run.log,
+    )
+
+
+def _scores(logits: np.ndarray) -> np.ndarray:
+    """Logit differences in float64: they rank as the probabilities do and never saturate."""
+    wide = logits.astype(np.float64)
+    return wide[:, 1] - wide[:, 0]
+
+
+# What is refused ----------------------------------------------------------------------------
+
+
+def _require_contract(costs: graph.GraphReport) -> None:
+    for what, what_ru, found, name, shape in (
+        ("input", "вход", costs.inputs, "features", FEATURES),
+        ("output", "выход", costs.outputs, "logits", LOGITS),
+    ):
+        expected = f"`{name}` float32 [batch, {', '.join(map(str, shape))}]"
+        shown = ", ".join(f"`{t.name}` {t.dtype} {_shape(t.shape)}" for t in found) or "-"
+        fits = (
+            len(found) == 1
+            and found[0].name == name
+            and found[0].dtype == "float32"
+            and len(found[0].shape) == len(shape) + 1
+            and not isinstance(found[0].shape[0], int)
+            and all(
+                size == wanted or (what == "output" and not isinstance(size, int))
+                for size, wanted in zip(found[0].shape[1:], shape, strict=True)
+            )
+        )
+        if not fits:
+            raise Rejected(
+                Text(
+                    en=f"Expected one {what} {expected} with a free batch size, found {shown}; "
+                    "export with export.py of the template.",
+                    ru=f"Ожидался один {what_ru} {expected} со свободным размером батча, "
+                    f"найдено: {shown}; экспортируйте модель с помощью export.py из шаблона.",
+                )
+            )
+
+
+def _shape(shape: Sequence[int | str | None]) -> str:
+    return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"
+
+
+def _require_finite(logits: np.ndarray) -> None:
+    bad = int((~np.isfinite(logits).all(axis=1)).sum())
+    if bad:
+        raise Rejected(
+            Text(
+                en=f"Expected finite logits, found NaN or infinity on {bad:,} of "
+                f"{len(logits):,} clips; look for a division by zero, an overflow in float16 or "
+                "a quantisation scale of 0.",
+                ru=f"Ожидались конечные логиты, но на {bad:,} записях из {len(logits):,} "
+                "получены NaN или бесконечность; ищите деление на ноль, переполнение float16 или "
+                "нулевой масштаб квантизации.",
+            )
+        )
+
+
+# Measurements -------------------------------------------------------------------------------
+
+
+def _costs(costs: graph.GraphReport) -> dict[str, Measurement]:
+    return {
+        "bytes": Measurement(
+            costs.bytes,
+            "B",
+            Text(
+                en="all weights and constants in model.onnx, as stored",
+                ru="все веса и константы в model.onnx в том виде, в каком они хранятся",
+            ),
+        ),
+        "macs": Measurement(
+            costs.macs,
+            "MAC",
+            Text(
+                en=f"from the graph, one clip; {costs.elementwise_macs:,} of them elementwise",
+                ru=f"по графу, одна запись; из них поэлементных: {costs.elementwise_macs:,}",
+            ),
+        ),
+        "params": Measurement(
+            costs.params, "", Text(en="stored numbers", ru="количество хранимых чисел")
+        ),
+        "file_bytes": Measurement(
+            costs.file_bytes,
+            "B",
+            Text(
+                en="size of model.onnx, graph and names included; shown, not scored",
+                ru="размер model.onnx вместе с графом и именами; для сведения, не оценивается",
+            ),
+        ),
+    }
+
+
+def _against(exam: Exam, costs: graph.GraphReport) -> dict[str, Measurement]:
+    how = Text(en="baseline / artefact", ru="базовая модель / артефакт")
+    return {
+        "compression": Measurement(exam.baseline["bytes"].value / max(costs.bytes, 1), "×", how),
+        "speedup": Measurement(exam.baseline["macs"].value / max(costs.macs, 1), "×", how),
+    }
+
+
+def _quality(found: detection.Detection) -> Measurement:
+    grouped = found.groups is not None
+    return Measurement(
+        found.value,
+        "",
+        Text(
+            en=f"area under false accepts against false rejects at prior {detection.PRIOR}; "
+            f"{found.positives:,} keywords and {found.negatives:,} other words; 95% interval: "
+            + (f"DeLong, clustered by {found.groups} voices" if grouped else "DeLong"),
+            ru="площадь под кривой ложных срабатываний и пропусков при доле ключевого слова "
+            f"{detection.PRIOR}; ключевых слов {found.positives:,}, других {found.negatives:,}; "
+            + (
+                f"95% интервал: метод Делонга с группировкой по голосам ({found.groups})"
+                if grouped
+                else "95% интервал: метод Делонга"
+            ),
+        ),
+        found.interval,
+    )
+
+
+def _ratio(ratio: detection.Ratio) -> dict[str, Measurement]:
+    if ratio.value is None:
+        return {}
+    return {
+        "au_fa_fr_ratio": Measurement(
+            ratio.value,
+            "×",
+            Text(
+                en="AU-FA-FR over the baseline's on the same clips; paired DeLong interval",
+                ru="AU-FA-FR относительно базовой модели на тех же записях; парный интервал "
+                "Делонга",
+            ),
+            ratio.interval,
+        )
+    }
+
+
+def _latency(run: Run) -> dict[str, Measurement]:
+    ours = latency.median(run.seconds_per_single)
+    ratio = latency.speed_ratio(run.rival_seconds_per_single, run.seconds_per_single)
+    how = Text(
+        en=f"median of {len(run.seconds_per_single)} single clips on one core, each sent after "
+        "the answer to the last; shown, not scored",
+        ru=f"медиана по {len(run.seconds_per_single)} одиночным записям на одном ядре, каждая "
+        "отправлена после ответа на предыдущую; для сведения, не оценивается",
+    )
+    return {
+        "latency_ms_b1": Measurement(1e3 * ours.value, "ms", how, ours.scaled(1e3)),
+        "latency_ratio_b1": Measurement(
+            ratio.value,
+            "×",
+            Text(
+                en="baseline's time over the artefact's, median of interleaved pairs; shown, "
+                "not scored",
+                ru="время базовой модели к времени артефакта, медиана по чередующимся парам; "
+                "для сведения, не оценивается",
+            ),
+            ratio.interval,
+        ),
+    }
+
+
+def _gate(exam: Exam, ratio: detection.Ratio) -> Gate:
+    ours, theirs = ratio.numerator, ratio.denominator
+    threshold = exam.gate_factor * theirs.value
+    low, high = ratio.interval or (0.0, float("inf"))
+    return Gate(
+        metric="au_fa_fr",
+        value=ours.value,
+        threshold=threshold,
+        interval=ours.interval,
+        passed=ours.value <= threshold,
+        within_noise=low <= exam.gate_factor <= high,
+        explanation=Text(
+            en=f"AU-FA-FR must be at most {exam.gate_factor:g} × the baseline's {theirs.value:.3e} "
+            "on the same clips.",
+            ru=f"AU-FA-FR должна быть не больше {exam.gate_factor:g} × {theirs.value:.3e} — "
+            "значения базовой модели на тех же записях.",
+        ),
+    )
+
+
+# Checks -------------------------------------------------------------------------------------
+
+
+def _check_gate(exam: Exam, gate: Gate) -> Check:
+    comparison = f"{gate.value:.3e} {'≤' if gate.passed else '>'} {gate.threshold:.3e}"
+    return Check(
+        name="quality_gate",
+        title=Text(en="Hears the keyword well enough", ru="Достаточно хорошо слышит слово"),
+        visibility="hidden" if exam.hidden else "public",
+        points=0.0,
+        max_points=0.0,
+        passed=gate.passed,
+        message=Text(
+            en=f"AU-FA-FR {comparison} ({exam.gate_factor:g} × the baseline's).",
+            ru=f"AU-FA-FR {comparison} ({exam.gate_factor:g} × базовая модель).",
+        ),
+        hint=EMPTY
+        if gate.passed
+        else Text(
+            en="Distil from a teacher (logits with a temperature, attention maps), train longer "
+            "and with fresh augmentation, then take bytes and MACs away step by step.",
+            ru="Дистиллируйте из учителя (логиты с температурой, карты внимания), учите дольше и "
+            "со свежей аугментацией, а байты и MAC-операции убирайте шаг за шагом.",
+        ),
+    )
+
+
+def _check_independence(exam: Exam, run: Run) -> Check:
+    together = run.outputs[list(exam.singles)]
+    difference = float(np.max(np.abs(together - run.singles)))
+    scale = 1.0 + float(np.max(np.abs(together)))
+    passed = difference <= exam.tolerance * scale
+    return Check(
+        name="clips_are_independent",
+        title=Text(
+            en="Answers for a clip do not depend on its neighbours",
+            ru="Ответ для записи не зависит от соседних записей",
+        ),
+        visibility="public",
+        points=0.0,
+        max_points=0.0,
+        passed=passed,
+        message=Text(
+            en=f"{len(exam.singles)} clips sent alone and in a batch: the logits differ by at "
+            f"most {difference:.1e}, allowed is {exam.tolerance * scale:.1e}.",
+            ru=f"{len(exam.singles)} записей отправлены поодиночке и в батче: логиты различаются "
+            f"не более чем на {difference:.1e}, допустимо {exam.tolerance * scale:.1e}.",
+        ),
+        hint=EMPTY
+        if passed
+        else Text(
+            en="Look for statistics taken over the batch: batch normalisation in training mode, "
+            "a softmax or a mean over axis 0.",
+            ru="Ищите статистики по батчу: batch normalization в режиме обучения, softmax или "
+            "среднее по оси 0.",
+        ),
+    )
+
+
+def _check_experiments(exam: Exam, table: experiments.Table, present: bool) -> Check:
+    count = len({experiment.name for experiment in table.experiments})
+    found_en = f"found {count} with au_fa_fr, macs and bytes"
+    found_ru = f"найдено {count} с au_fa_fr, macs и bytes"
+    if not present:
+        found_en, found_ru = "experiments.csv is missing", "файла experiments.csv нет"
+    elif table.problems:
+        found_en += f" ({table.problems[0]})"
+        found_ru += f" ({table.problems[0]})"
+    passed = count >= exam.min_experiments
+    return Check(
+        name="experiments_recorded",
+        title=Text(en="Settings tried are recorded", ru="Опробованные варианты записаны"),
+        visibility="public",
+        points=0.0,
+        max_points=0.0,
+        passed=passed,
+        message=Text(
+            en=f"Expected at least {exam.min_experiments} settings in experiments.csv, {found_en}.",
+            ru=f"Ожидалось не менее {exam.min_experiments} вариантов в experiments.csv, "
+            f"{found_ru}.",
+        ),
+        hint=EMPTY
+        if passed
+        else Text(
+            en="Add a line for every model you train: name,au_fa_fr,macs,bytes; the report draws "
+            "them as quality against MACs and against bytes.",
+            ru="Добавляйте строку на каждую обученную модель: name,au_fa_fr,macs,bytes; отчёт "
+            "покажет качество в зависимости от MAC-операций и от байт.",
+        ),
+    )
+
+
+def _check_recorded(table: experiments.Table, costs: graph.GraphReport) -> Check:
+    passed = any(
+        experiment.values["macs"] == costs.macs and experiment.values["bytes"] == costs.bytes
+        for experiment in table.experiments
+    )
+    return Check(
+        name="submitted_model_is_recorded",
+        title=Text(
+            en="The submitted model is one of the recorded settings",
+            ru="Сданная модель есть среди записанных вариантов",
+        ),
+        visibility="public",
+        points=0.0,
+        max_points=0.0,
+        passed=passed,
+        message=Text(
+            en=f"Expected a line with macs {costs.macs} and bytes {costs.bytes}, "
+            + ("found it." if passed else "found none."),
+            ru=f"Ожидалась строка с macs {costs.macs} и bytes {costs.bytes}, "
+            + ("она есть." if passed else "её нет."),
+        ),
+        hint=EMPTY
+        if passed
+        else Text(
+            en="Copy macs and bytes from `grader check` into experiments.csv: figures that a "
+            "counter measured, not estimates.",
+            ru="Перенесите macs и bytes из `grader check` в experiments.csv: это измеренные "
+            "значения, а не оценки.",
+        ),
+    )
+
+
+# Figures ------------------------------------------------------------------------------------
+
+
+def _curve(exam: Exam, scores: np.ndarray) -> Figure:
+    return Figure(
+        name="fa_fr",
+        title=Text(
+            en="False accepts against false rejects",
+            ru="Ложные срабатывания и пропуски",
+        ),
+        kind="line",
+        x=Axis(Text(en="false accepts, share of clips", ru="ложные срабатывания, доля записей")),
+        y=Axis(Text(en="false rejects, share of clips", ru="пропуски, доля записей")),
+        series=[
+            _curve_series(
+                exam, exam.baseline_scores, Text(en="baseline", ru="базовая модель"), "baseline"
+            ),
+            _curve_series(exam, scores, Text(en="this submission", ru="эта работа"), "submission"),
+        ],
+        caption=Text(
+            en="The area under each line is its AU-FA-FR; closer to the corner is better.",
+            ru="Площадь под линией — её AU-FA-FR; чем ближе к углу, тем лучше.",
+        ),
+    )
+
+
+def _curve_series(exam: Exam, scores: np.ndarray, label: Text, role: str) -> Series:
+    fa, fr, _ = detection.fa_fr_curve(scores, exam.labels)
+    kept = detection.thin_curve(fa, fr, 200)
+    return Series(label, role, x=fa[kept].tolist(), y=fr[kept].tolist())  # type: ignore[arg-type]
+
+
+def _experiment_figures(
+    exam: Exam,
+    recorded: list[experiments.Experiment],
+    measurements: dict[str, Measurement],
+    gate: Gate,
+) -> list[Figure]:
+    quality = Axis(Text(en="AU-FA-FR", ru="AU-FA-FR"), scale="log")
+    shown = [experiment for experiment in recorded if min(experiment.values.values()) > 0][:100]
+    if not shown:
+        return []
+    figures = []
+    for cost, label in (
+        ("macs", Text(en="MACs", ru="MAC-операции")),
+        ("bytes", Text(en="bytes of weights", ru="байт весов")),
+    ):
+        figures.append(
+            Figure(
+                name=f"experiments_{cost}",
+                title=Text(
+                    en=f"experiments.csv: quality against {label.en}",
+                    ru=f"experiments.csv: качество и {label.ru}",
+                ),
+                kind="scatter",
+                x=Axis(label, scale="log"),
+                y=quality,
+                series=[
+                    Series(
+                        Text(en="recorded by the student", ru="записано студентом"),
+                        "experiment",
+                        x=[experiment.values[cost] for experiment in shown],
+                        y=[experiment.values["au_fa_fr"] for experiment in shown],
+                        point_labels=[experiment.name for experiment in shown],
+                    ),
+                    _measured(measurements, cost, Text(en="measured here", ru="измерено здесь")),
+                    _measured(
+                        exam.baseline, cost, Text(en="baseline", ru="базовая модель"), "baseline"
+                    ),
+                ],
+                caption=Text(
+                    en="Recorded figures are the student's own, taken on the public clips; only "
+                    "the measured point was taken on the graded ones.",
+                    ru="Записанные значения получены студентом на открытых записях; на "
+                    "оцениваемых записях измерена только отмеченная точка.",
+                ),
+            )
+        )
+    return figures
+
+
+def _measured(
+    measurements: dict[str, Measurement], cost: str, label: Text, role: str = "submission"
+) -> Series:
+    quality = measurements["au_fa_fr"]
+    low, high = quality.interval or (quality.value, quality.value)
+    return Series(
+        label,
+        role,  # type: ignore[arg-type]
+        x=[measurements[cost].value],
+        y=[quality.value],
+        y_low=[low],
+        y_high=[high],
+    )

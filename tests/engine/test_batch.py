@@ -1,0 +1,204 @@
+"""A class: every ending has its status, nothing stops the batch, a rerun does only the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Grader
+
+EXPECTED = {
+    "reference": ("graded", "", True),
+    "untouched-starter": ("rejected", "python export.py", False),
+    "narrow-pass": ("graded", "", None),  # whether it passes on few clips is luck
+    "small-misses-gate": ("graded", "", False),
+    "zipped": ("graded", "", True),
+    "broken-onnx": ("rejected", "", False),
+    "checkpoint-pt": ("rejected", "student.pt", False),
+    "empty": ("rejected", "empty folder", False),
+    "nan-outputs": ("rejected", "NaN", False),
+    "wrong-shape": ("rejected", "[batch, 2]", False),
+}
+
+
+@pytest.fixture(scope="module")
+def submissions(
+    small_course: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch_module: None
+) -> Path:
+    from grader import lesson as lessons
+
+    folder = tmp_path_factory.mktemp("class") / "submissions"
+    folder.mkdir()
+    lesson = lessons.load("distillation")
+    assert lesson.samples is not None
+    lesson.samples.make(folder, lesson)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module(small_course: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADER_COURSE", str(small_course))
+        yield
+
+
+@pytest.fixture(scope="module")
+def graded(grader: Grader, submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("graded") / "out"
+    done = grader("batch", "distillation", submissions, "--out", out)
+    assert done.returncode == 1, done.stdout + done.stderr  # some are below the gate
+    assert "Traceback" not in done.stdout + done.stderr
+    return out
+
+
+def read(out: Path) -> dict[str, dict]:
+    found = [json.loads(path.read_bytes()) for path in (out / "grades").glob("*.json")]
+    return {grade["submission"]["name"]: grade for grade in found}
+
+
+def test_every_sample_gets_its_own_status_and_sentence(graded: Path) -> None:
+    grades = read(graded)
+    assert set(grades) == set(EXPECTED)
+    for name, (status, words, _) in EXPECTED.items():
+        assert grades[name]["status"] == status, grades[name]["reason"]
+        assert words in grades[name]["reason"]["en"]
+        if status == "rejected":
+            assert grades[name]["score"] == 0
+            assert grades[name]["reason"]["ru"] != grades[name]["reason"]["en"]
+    reasons = [grade["reason"]["en"] for grade in grades.values() if grade["reason"]["en"]]
+    assert len(set(reasons)) == len(reasons)
+
+
+def test_gate_decides_the_score(graded: Path) -> None:
+    for name, grade in read(graded).items():
+        passed = EXPECTED[name][2]
+        if grade["status"] != "graded":
+            continue
+        assert passed is None or grade["gate"]["passed"] is passed
+        if not grade["gate"]["passed"]:
+            assert grade["score"] == 0
+    assert read(graded)["reference"]["score"] == 7.0
+    assert read(graded)["zipped"]["score"] == 7.0
+
+
+def test_pages_are_written(graded: Path) -> None:
+    assert "reference" in (graded / "index.html").read_text("utf-8")
+    for name in EXPECTED:
+        assert (graded / "reports" / f"{name}.html").is_file()
+
+
+def test_rerun_does_nothing_and_a_change_does_one(
+    grader: Grader, submissions: Path, graded: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(submissions, tmp_path / "submissions"))
+    out = Path(shutil.copytree(graded, tmp_path / "out"))
+    before = {path.name: path.stat().st_mtime_ns for path in (out / "grades").iterdir()}
+    again = grader("batch", "distillation", folder, "--out", out)
+    assert "10 of 10 are graded already" in again.stderr
+    assert {p.name: p.stat().st_mtime_ns for p in (out / "grades").iterdir()} == before
+
+    shutil.copy(folder / "reference" / "model.onnx", folder / "empty" / "model.onnx")
+    changed = grader("batch", "distillation", folder, "--out", out)
+    assert "9 of 10 are graded already" in changed.stderr
+    after = {path.name: path.stat().st_mtime_ns for path in (out / "grades").iterdir()}
+    assert {name for name in before if before[name] != after[name]} == {"empty.json"}
+    assert read(out)["empty"]["status"] == "graded"
+
+
+def test_half_written_grade_is_graded_again(
+    grader: Grader, submissions: Path, graded: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(graded, tmp_path / "out"))
+    path = out / "grades" / "reference.json"
+    path.write_bytes(path.read_bytes()[:100])
+    done = grader("batch", "distillation", submissions, "--out", out)
+    assert "9 of 10 are graded already" in done.stderr
+    assert read(out)["reference"]["score"] == 7.0
+
+
+def test_grading_twice_gives_identical_scores(
+    grader: Grader, submissions: Path, graded: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again"
+    grader("batch", "distillation", submissions, "--out", out, "--jobs", "1")
+    first, second = read(graded), read(out)
+    for name in EXPECTED:
+        assert first[name]["score"] == second[name]["score"]
+        assert first[name]["gate"] == second[name]["gate"]
+
+
+def test_report_is_drawn_again_from_grades_alone(grader: Grader, graded: Path) -> None:
+    done = grader("report", graded, "--lang", "ru")
+    assert done.returncode == 0, done.stderr
+    assert 'lang="ru"' in (graded / "index.html").read_text("utf-8")
+
+
+def test_summary_as_json(grader: Grader, submissions: Path, graded: Path) -> None:
+    done = grader("batch", "distillation", submissions, "--out", graded, "--json")
+    summary = json.loads(done.stdout)
+    assert {row["name"] for row in summary["submissions"]} == set(EXPECTED)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
+def test_killed_batch_keeps_what_was_finished(
+    grader: Grader, submissions: Path, graded: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "submissions"
+    for number in range(12):
+        shutil.copytree(submissions / "reference", folder / f"s{number:02d}")
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "grader", "batch", "distillation", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--out", str(out), "--jobs", "1"],
+        env=grader.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while len(list((out / "grades").glob("*.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = len(read(out))
+    assert 2 <= finished < 12
+    done = grader("batch", "distillation", folder, "--out", out)
+    assert f"{finished} of 12 are graded already" in done.stderr
+    assert {grade["score"] for grade in read(out).values()} == {7.0}
+    assert len(read(out)) == 12
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_ctrl_c_keeps_what_is_in_flight(grader: Grader, submissions: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "submissions"
+    for number in range(12):
+        shutil.copytree(submissions / "reference", folder / f"s{number:02d}")
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "grader", "batch", "distillation", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--out", str(out), "--jobs", "1"],
+        env=grader.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list((out / "grades").glob("*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted" in errors
+    assert "Traceback" not in errors
+    grades = read(out)
+    assert 1 <= len(grades) < 12
+    assert {grade["status"] for grade in grades.values()} == {"graded"}

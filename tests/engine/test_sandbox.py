@@ -1,0 +1,184 @@
+"""Running a model in the child process: its answers, and the status of each bad ending."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from grader.grades import Status
+from grader.sandbox.run import Job, Limits, Stopped, run_onnx
+from grader.sandbox.watch import Watched, clean
+
+ROWS = 600
+LIMITS = Limits(wall_seconds=30, cpu_seconds=30, memory_bytes=512 * 2**20)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("inputs") / "inputs.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(ROWS, 3, 4)).astype(np.float32))
+    return path
+
+
+def model(*nodes: onnx.NodeProto, constants: dict[str, np.ndarray] | None = None) -> bytes:
+    graph = helper.make_graph(
+        list(nodes),
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
+    )
+    opset = [helper.make_opsetid("", 18)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+
+
+def sums() -> bytes:
+    """y = the sum over the last axis: (batch, 3)."""
+    return model(
+        helper.make_node("ReduceSum", ["x", "axis"], ["y"], keepdims=0),
+        constants={"axis": np.array([2])},
+    )
+
+
+def slow() -> bytes:
+    """Multiplies a 1,500 x 1,500 matrix by itself for every batch, a hundred times."""
+    nodes = [helper.make_node("MatMul", [f"m{i}", "m0"], [f"m{i + 1}"]) for i in range(100)]
+    nodes[0] = helper.make_node("Add", ["m0", "zero"], ["m1"])
+    return model(
+        helper.make_node("ReduceMin", ["x"], ["low"], keepdims=0),
+        helper.make_node("Mul", ["low", "none"], ["zero"]),
+        *nodes,
+        helper.make_node("ReduceSum", ["m100"], ["total"], keepdims=0),
+        helper.make_node("ReduceSum", ["x", "axis"], ["s"], keepdims=0),
+        helper.make_node("Add", ["s", "total"], ["y"]),
+        constants={
+            "m0": np.eye(1500, dtype=np.float32),
+            "none": np.float32(0),
+            "axis": np.array([2]),
+        },
+    )
+
+
+def test_answers_are_those_of_the_model(inputs: Path) -> None:
+    run = run_onnx(Job(sums(), inputs, (3,), rival=sums(), singles=(5, 7, 599)), LIMITS)
+    expected = np.load(inputs).sum(axis=2)
+    np.testing.assert_allclose(run.outputs, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(run.singles, expected[[5, 7, 599]], rtol=1e-5, atol=1e-5)
+    assert (run.seconds_per_single > 0).all()
+    assert (run.rival_seconds_per_single > 0).all()
+
+
+def test_a_number_of_rows_that_is_no_multiple_of_the_batch(inputs: Path) -> None:
+    run = run_onnx(Job(sums(), inputs, (3,), batch=7), LIMITS)
+    np.testing.assert_allclose(run.outputs, np.load(inputs).sum(axis=2), rtol=1e-5, atol=1e-5)
+
+
+def ending(job: Job, limits: Limits = LIMITS) -> Stopped:
+    with pytest.raises(Stopped) as caught:
+        run_onnx(job, limits)
+    assert caught.value.text.en
+    assert caught.value.text.ru
+    assert caught.value.text.en != caught.value.text.ru
+    assert "Traceback" not in caught.value.text.en
+    return caught.value
+
+
+def test_file_that_is_no_model_is_rejected(inputs: Path) -> None:
+    assert ending(Job(b"not a model", inputs, (3,))).status is Status.REJECTED
+
+
+def test_wrong_output_shape_is_rejected_with_both_shapes(inputs: Path) -> None:
+    ended = ending(Job(sums(), inputs, (2,)))
+    assert ended.status is Status.REJECTED
+    assert "(256, 2)" in ended.text.en
+    assert "(256, 3)" in ended.text.en
+
+
+def test_failure_while_running_is_rejected(inputs: Path) -> None:
+    reshape = model(
+        helper.make_node("Reshape", ["x", "shape"], ["y"]),
+        constants={"shape": np.array([5, 5])},
+    )
+    ended = ending(Job(reshape, inputs, (3,)))
+    assert ended.status is Status.REJECTED
+    assert "fails when it runs" in ended.text.en
+
+
+def test_time_out(inputs: Path) -> None:
+    ended = ending(Job(slow(), inputs, (3,), batch=1), Limits(wall_seconds=2.0, cpu_seconds=60))
+    assert ended.status is Status.TIMED_OUT
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a kernel that enforces RLIMIT_CPU")
+def test_processor_time_is_limited_too(inputs: Path) -> None:
+    ended = ending(Job(slow(), inputs, (3,), batch=1), Limits(wall_seconds=60, cpu_seconds=1))
+    assert ended.status is Status.TIMED_OUT
+
+
+@pytest.mark.parametrize("gigabytes", [1, 40])
+def test_out_of_memory(inputs: Path, gigabytes: int) -> None:
+    side = int((gigabytes * 2**30 / 4) ** 0.5)
+    hungry = model(
+        helper.make_node("ReduceMin", ["x"], ["low"], keepdims=0),
+        helper.make_node("Expand", ["low", "shape"], ["huge"]),
+        helper.make_node("Exp", ["huge"], ["huge2"]),
+        helper.make_node("ReduceSum", ["huge2"], ["total"], keepdims=0),
+        helper.make_node("ReduceSum", ["x", "axis"], ["s"], keepdims=0),
+        helper.make_node("Add", ["s", "total"], ["y"]),
+        constants={"shape": np.array([side, side]), "axis": np.array([2])},
+    )
+    assert ending(Job(hungry, inputs, (3,))).status is Status.OUT_OF_MEMORY
+
+
+def watched(code: str, folder: Path, **limits: float) -> Watched:
+    arguments = {"wall_seconds": 20.0, "memory_bytes": 2**30, "log_bytes": 1000} | limits
+    return Watched([sys.executable, "-c", code], env=dict(os.environ), cwd=folder, **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_crash_names_its_signal(inputs: Path, tmp_path: Path) -> None:
+    from grader.sandbox.run import _raise_if_stopped
+
+    child = watched("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", tmp_path)
+    with pytest.raises(Stopped, match="SIGSEGV") as caught:
+        _raise_if_stopped(child, child.finish(), LIMITS)
+    assert caught.value.status is Status.CRASHED
+
+
+def test_child_that_floods_its_log_is_stopped_and_the_log_is_bounded(tmp_path: Path) -> None:
+    child = watched(
+        "import sys\nwhile True: sys.stderr.write('x' * 1000)", tmp_path, wall_seconds=20.0
+    )
+    child.finish()
+    assert child.killed == "output"
+    assert len(child.log) == 1000
+
+
+def test_child_that_takes_memory_is_stopped_from_outside(tmp_path: Path) -> None:
+    child = watched(
+        "import time\nx = b'1' * (300 * 2**20)\ntime.sleep(20)",
+        tmp_path,
+        memory_bytes=200 * 2**20,
+    )
+    child.finish()
+    assert child.killed == "memory"
+    assert child.seconds < 15
+
+
+def test_child_sees_nothing_of_our_environment(
+    inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from grader.sandbox.environment import environment
+
+    monkeypatch.setenv("GRADER_HIDDEN_SEED", "secret")
+    assert "secret" not in str(environment())
+
+
+def test_control_characters_in_a_log_become_visible() -> None:
+    assert clean(b"a\x1b[31mb\x00\n\xff") == "a\\x1b[31mb\\x00\n\N{REPLACEMENT CHARACTER}"
