@@ -1,0 +1,551 @@
+"""The measured tables of the distillation handout, in both languages.
+
+    python benchmarks/handout_distillation.py [--write] [--only NAME ...]
+
+Four tables: what an interval of AU-FA-FR is worth at several numbers of keywords; what coarser
+weights cost the baseline; multiplications and bytes against measured time; the size of
+`torch.save` files. With `--write` each replaces the text between its two markers in
+assignments/distillation/handout.{ru,en}.md. Takes under a minute on one core once the
+validation part of `speech-synthetic` is cached. Seeds are fixed; only times differ from run
+to run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import platform
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from types import ModuleType
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from grader import course, data
+from grader.measure import detection, graph, latency
+from grader.text import LANGS, Lang, Text
+
+
+def _module(path: Path) -> ModuleType:
+    """The file as a module under a name of its own: several lessons have a `model.py`."""
+    name = f"handout_{path.parent.name}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+TEMPLATE = course.student_template() / "distillation"
+model = _module(TEMPLATE / "model.py")
+export = _module(TEMPLATE / "export.py").export
+intervals = _module(Path(__file__).with_name("au_fa_fr.py"))
+"""The same simulation as in docs/measurements.md."""
+
+LESSON = course.assignments() / "distillation"
+ROUNDS = 2_000
+WARM_UP = 100
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose words are in both languages; the first column is text, the rest numbers."""
+
+    header: tuple[Text, ...]
+    rows: Sequence[tuple[Text, ...]]
+    caption: Text
+
+    def to(self, lang: Lang) -> str:
+        rule = "|---|" + "---:|" * (len(self.header) - 1)
+        lines = [_line(self.header, lang), rule, *(_line(row, lang) for row in self.rows)]
+        return "\n".join([*lines, "", self.caption.to(lang)])
+
+
+# Intervals ----------------------------------------------------------------------------------
+
+
+def au_intervals() -> Table:
+    """Where estimates of one and the same model fall, by the number of keywords."""
+    rows = []
+    for positives in (200, 1_000, 4_000):
+        found = intervals.width(positives)
+        low, high = (_plain(f"{value * 1e5:.1f}") for value in found.estimates)
+        rows.append(
+            (
+                _count(found.positives),
+                _count(found.negatives),
+                Text(en=f"{low} to {high}", ru=f"от {low} до {high}"),
+                _plain(f"×/÷ {found.ratio_factor:.2f}"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="keywords", ru="ключевых слов"),
+            Text(en="other words", ru="других слов"),
+            Text(en="95% of estimates, 1e-5", ru="95% оценок, 1e-5"),
+            Text(en="ratio to the baseline", ru="отношение к базовой модели"),
+        ),
+        rows=rows,
+        caption=Text(
+            en="Measured by simulation: normal scores, true area 5e-5. Last column: the 95% "
+            "interval of the ratio to an equally good model on the same clips, scores "
+            "correlated 0.5.",
+            ru="Измерено моделированием: нормальные оценки, истинная площадь 5e-5. Последний "
+            "столбец: 95% интервал отношения к столь же хорошей модели на тех же клипах, "
+            "корреляция оценок 0.5.",
+        ),
+    )
+
+
+# Storage ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A set of values that weights are rounded to; `bits` 16 is float16."""
+
+    bits: int
+    per_channel: bool = True
+
+    def rounded(self, weight: np.ndarray, axis: int) -> np.ndarray:
+        """`weight` on the grid, one scale for each index of `axis`, or one for all."""
+        if self.bits == 16:
+            return weight.astype(np.float16).astype(np.float32)
+        others = tuple(i for i in range(weight.ndim) if i != axis % weight.ndim)
+        largest = np.abs(weight).max(axis=others if self.per_channel else None, keepdims=True)
+        scale = np.maximum(largest, 1e-8) / (2 ** (self.bits - 1) - 1)
+        return (np.rint(weight / scale) * scale).astype(np.float32)
+
+
+OUTPUT_AXIS = {"Conv": 0, "GRU": 1, "MatMul": -1, "Gemm": 0}
+
+GRIDS = (
+    (Text(en="weights float16", ru="веса float16"), Grid(16)),
+    (Text(en="weights int8, a scale per channel", ru="веса int8, масштаб на канал"), Grid(8)),
+    (
+        Text(en="weights int8, a scale per matrix", ru="веса int8, масштаб на матрицу"),
+        Grid(8, per_channel=False),
+    ),
+    (Text(en="weights 4 bits, per channel", ru="веса 4 бита, на канал"), Grid(4)),
+    (Text(en="weights 3 bits, per channel", ru="веса 3 бита, на канал"), Grid(3)),
+)
+
+
+def storage() -> Table:
+    """AU-FA-FR of the baseline when its weights, or its answers, are rounded."""
+    clips = data.load("speech-synthetic", "validation")
+    features = np.asarray(clips.features)
+    baseline = onnx.load(LESSON / "baseline" / "speech-synthetic.onnx")
+    exact = _scores(baseline, features)
+    probability = 1 / (1 + np.exp(-exact))
+    variants = [(name, _scores(_on_grid(baseline, grid), features)) for name, grid in GRIDS]
+    variants.append(
+        (
+            Text(en="torch quantize_dynamic, int8", ru="torch quantize_dynamic, int8"),
+            _dynamic_scores(baseline, features, exact),
+        )
+    )
+    answers = [
+        (
+            Text(en="answer: probability in float16", ru="ответ: вероятность во float16"),
+            probability.astype(np.float16).astype(np.float32),
+        ),
+        (
+            Text(en="answer: probability in 8 bits", ru="ответ: вероятность в 8 битах"),
+            np.rint(probability * 255),
+        ),
+    ]
+    rows = []
+    for name, scores in variants + answers:
+        found = detection.ratio(scores, exact, clips.labels)
+        change = "–" if name in dict(answers) else f"{np.abs(scores - exact).max():.2g}"
+        rows.append(
+            (
+                name,
+                _plain(change),
+                _plain(f"{found.numerator.value * 1e5:.2f}"),
+                _plain("–" if found.value is None else f"{found.value:.3f}"),
+            )
+        )
+    area = detection.au_fa_fr(exact, clips.labels)
+    return Table(
+        header=(
+            Text(en="rounded", ru="что округлено"),
+            Text(en="largest change of a score", ru="наибольшее изменение оценки"),
+            Text(en="AU-FA-FR, 1e-5", ru="AU-FA-FR, 1e-5"),
+            Text(en="against float32", ru="к float32"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: the lesson's baseline, AU-FA-FR {area * 1e5:.2f}e-5 in float32, "
+            f"{len(exact):,} validation clips. A score is a logit difference.",
+            ru=f"Измерено: базовая модель занятия, AU-FA-FR {area * 1e5:.2f}e-5 во float32, "
+            f"клипов в проверочной части: {_count(len(exact)).ru}. Оценка — разность логитов.",
+        ),
+    )
+
+
+def _on_grid(original: onnx.ModelProto, grid: Grid) -> onnx.ModelProto:
+    """A copy with every weight matrix and kernel rounded; biases stay as they are."""
+    copy = onnx.ModelProto.FromString(original.SerializeToString())
+    axes = {
+        name: OUTPUT_AXIS[node.op_type]
+        for node in copy.graph.node
+        if node.op_type in OUTPUT_AXIS
+        for name in node.input[1 : 3 if node.op_type == "GRU" else 2]
+    }
+    touched = 0
+    for weight in copy.graph.initializer:
+        if weight.name in axes:
+            values = grid.rounded(numpy_helper.to_array(weight), axes[weight.name])
+            weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+            touched += values.size
+    if touched < 60_000:
+        raise RuntimeError(f"only {touched} weights of the baseline were found to round")
+    return copy
+
+
+def _dynamic_scores(
+    artefact: onnx.ModelProto, features: np.ndarray, exact: np.ndarray
+) -> np.ndarray:
+    """Scores of the same network in torch, dynamically quantised: weights and activations int8."""
+    module = _as_module(artefact)
+    clips = torch.from_numpy(np.array(features))
+    if np.abs(_module_scores(module, clips) - exact).max() > 1e-3:
+        raise RuntimeError("the network rebuilt in torch answers differently from the artefact")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated, and what the reports used
+        quantised = torch.ao.quantization.quantize_dynamic(
+            module, {nn.GRU, nn.Linear}, dtype=torch.qint8
+        )
+        return _module_scores(quantised, clips)
+
+
+@torch.no_grad()
+def _module_scores(module: nn.Module, clips: Tensor) -> np.ndarray:
+    logits = module(clips).numpy()
+    return logits[:, 1] - logits[:, 0]
+
+
+def _as_module(artefact: onnx.ModelProto) -> nn.Module:
+    """The baseline as a torch module. ONNX orders a GRU's gates z, r, h; torch r, z, n."""
+    stored = {
+        weight.name: torch.from_numpy(numpy_helper.to_array(weight).copy())
+        for weight in artefact.graph.initializer
+    }
+    weights = {name: value for name, value in stored.items() if not name.startswith("onnx::")}
+    inputs = [node.input for node in artefact.graph.node if node.op_type == "GRU"]
+    for layer, names in enumerate(inputs):
+        recurrent, bias = (stored[name][0] for name in names[2:4])
+        parts = (stored[names[1]][0], recurrent, *bias.chunk(2))
+        for kind, part in zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh"), parts, strict=True):
+            update, reset, new = part.chunk(3)
+            weights[f"gru.{kind}_l{layer}"] = torch.cat([reset, update, new])
+    products = [node.input for node in artefact.graph.node if node.op_type == "MatMul"]
+    for names, name in zip(products, ("energy.0.weight", "energy.2.weight"), strict=True):
+        weights[name] = stored[names[1]].T
+    module = model.Crnn(model.BASELINE)
+    module.load_state_dict(weights)
+    return module.eval()
+
+
+def _scores(artefact: onnx.ModelProto, features: np.ndarray) -> np.ndarray:
+    session = _session(artefact.SerializeToString())
+    parts = [session.run(None, {"features": part})[0] for part in np.array_split(features, 40)]
+    logits = np.concatenate(parts)
+    return logits[:, 1] - logits[:, 0]
+
+
+# Time ---------------------------------------------------------------------------------------
+
+
+class PlainRnn(model.Crnn):
+    """The baseline with nn.RNN for nn.GRU."""
+
+    def __init__(self, config: model.CrnnConfig) -> None:
+        super().__init__(config)
+        self.gru = nn.RNN(self.gru.input_size, config.hidden_size, config.layers, batch_first=True)
+
+
+class MinimalGated(nn.Module):
+    """Zhou et al. (2016), eq. 6: one gate. No ONNX operator does this, so it is unrolled."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.outside = nn.Linear(inputs, 2 * hidden)
+        self.forget = nn.Linear(hidden, hidden, bias=False)
+        self.candidate = nn.Linear(hidden, hidden, bias=False)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        gates, candidates = self.outside(sequence).split(self.hidden, dim=2)
+        state = torch.zeros_like(gates[:, 0])
+        states = []
+        for step in range(sequence.shape[1]):
+            forget = torch.sigmoid(gates[:, step] + self.forget(state))
+            new = torch.tanh(candidates[:, step] + self.candidate(forget * state))
+            state = state + forget * (new - state)
+            states.append(state)
+        return torch.stack(states, dim=1)
+
+
+class TwoLayers(nn.Module):
+    """Two cells on top of each other, called as nn.GRU is."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.lower, self.upper = MinimalGated(inputs, hidden), MinimalGated(hidden, hidden)
+
+    def forward(self, sequence: Tensor) -> tuple[Tensor, None]:
+        return self.upper(self.lower(sequence)), None
+
+
+class MinimalCrnn(model.Crnn):
+    """The baseline with minimal gated cells."""
+
+    def __init__(self, config: model.CrnnConfig) -> None:
+        super().__init__(config)
+        cells = TwoLayers(self.gru.input_size, config.hidden_size)
+        self.gru = cells
+
+
+class Perceptron(nn.Module):
+    """As many multiplications as the baseline, all weights used once, nothing sequential."""
+
+    def __init__(self, hidden: int = 226) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(40 * 101, hidden), nn.ReLU(), nn.Linear(hidden, 2)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.layers(features)
+
+
+class Empty(nn.Module):
+    """Two of the input's numbers: what asking costs."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features[:, :2, 0]
+
+
+FINE_STEPS = model.CrnnConfig(
+    channels=2, kernel=(10, 4), stride=(10, 1), hidden_size=16, dropout=0.0
+)
+
+
+def _baseline() -> nn.Module:
+    return model.Crnn(model.BASELINE)
+
+
+CONTENDERS: list[tuple[Text, Callable[[], nn.Module], str]] = [
+    (Text(en="baseline", ru="базовая модель"), _baseline, "float32"),
+    (
+        Text(en="student A", ru="ученик студента А"),
+        lambda: model.Crnn(model.STUDENT),
+        "float32",
+    ),
+    (
+        Text(en="plain RNN for GRU", ru="простая RNN вместо GRU"),
+        lambda: PlainRnn(replace(model.BASELINE, dropout=0.0)),
+        "float32",
+    ),
+    (
+        Text(en="small, fine time steps", ru="маленькая, мелкий шаг по времени"),
+        lambda: model.Crnn(FINE_STEPS),
+        "float32",
+    ),
+    (
+        Text(en="one-gate cell, unrolled", ru="ячейка с одним вентилем, развёрнутая"),
+        lambda: MinimalCrnn(model.BASELINE),
+        "float32",
+    ),
+    (Text(en="perceptron", ru="перцептрон"), Perceptron, "float32"),
+    (Text(en="baseline, float16", ru="базовая, float16"), _baseline, "float16"),
+    (Text(en="baseline, int8", ru="базовая, int8"), _baseline, "int8"),
+    (Text(en="empty model", ru="пустая модель"), Empty, "float32"),
+]
+
+
+def time_and_cost(rounds: int = ROUNDS) -> Table:
+    """Multiplications and bytes counted, time measured. The weights are random: time does not
+    depend on them."""
+    files = [_exported(build(), kind) for _, build, kind in CONTENDERS]
+    costs = [graph.inspect(file) for file in files]
+    seconds = _interleaved([_session(file) for file in files], rounds)
+    rows = []
+    for (name, _, _), cost, taken in zip(CONTENDERS, costs, seconds, strict=True):
+        ratio = latency.speed_ratio(seconds[0], taken)
+        low, high = ratio.interval
+        rows.append(
+            (
+                name,
+                _count(cost.macs),
+                _times(costs[0].macs, cost.macs),
+                _count(cost.bytes),
+                _times(costs[0].bytes, cost.bytes),
+                _plain(f"{ratio.value:.2f}"),
+                _plain(f"{low:.2f}–{high:.2f}"),
+            )
+        )
+    microseconds = latency.median(seconds[0]).value * 1e6
+    where = f"ONNX Runtime {onnxruntime.__version__}, {platform.machine()}"
+    return Table(
+        header=(
+            Text(en="model", ru="модель"),
+            Text(en="MACs", ru="MAC"),
+            Text(en="fewer", ru="меньше в"),
+            Text(en="bytes", ru="байт"),
+            Text(en="fewer", ru="меньше в"),
+            Text(en="faster", ru="быстрее в"),
+            Text(en="95%", ru="95%"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: {where}, one thread, one clip at a time, {rounds:,} interleaved "
+            f"rounds; the baseline takes {microseconds:.0f} µs. A number below 1 means more, or "
+            "slower.",
+            ru=f"Измерено: {where}, один поток, по одному клипу, кругов вперемежку: "
+            f"{_count(rounds).ru}; базовой модели нужно {microseconds:.0f} мкс. Число меньше 1 "
+            "значит «больше» или «медленнее».",
+        ),
+    )
+
+
+def _exported(module: nn.Module, kind: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        export(module, path, kind)
+        return path.read_bytes()
+
+
+def _session(file: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
+def _interleaved(sessions: list[onnxruntime.InferenceSession], rounds: int) -> np.ndarray:
+    """Seconds (models, rounds): in each round every model answers once, in random order."""
+    rng = np.random.default_rng(0)
+    clip = {"features": rng.normal(size=(1, 40, 101)).astype(np.float32)}
+    seconds = np.empty((len(sessions), WARM_UP + rounds))
+    for turn in range(WARM_UP + rounds):
+        for number in rng.permutation(len(sessions)):
+            started = perf_counter()
+            sessions[number].run(None, clip)
+            seconds[number, turn] = perf_counter() - started
+    return seconds[:, WARM_UP:]
+
+
+# Files --------------------------------------------------------------------------------------
+
+
+def file_size() -> Table:
+    """What torch.save writes beside the weights."""
+    rows = []
+    for name, config in (
+        (Text(en="baseline", ru="базовая модель"), model.BASELINE),
+        (Text(en="student A", ru="ученик студента А"), model.STUDENT),
+    ):
+        weights = model.Crnn(config).state_dict()
+        for kind, width in ((torch.float32, 4), (torch.float16, 2)):
+            buffer = io.BytesIO()
+            torch.save({key: value.to(kind) for key, value in weights.items()}, buffer)
+            stored = width * sum(value.numel() for value in weights.values())
+            file, wrapping = len(buffer.getvalue()), len(buffer.getvalue()) - stored
+            label = str(kind).removeprefix("torch.")
+            rows.append(
+                (
+                    Text(en=f"{name.en}, {label}", ru=f"{name.ru}, {label}"),
+                    _count(stored),
+                    _count(file),
+                    _count(wrapping),
+                    _plain(f"{100 * wrapping / file:.0f}%"),
+                )
+            )
+    return Table(
+        header=(
+            Text(en="model", ru="модель"),
+            Text(en="weights, B", ru="веса, байт"),
+            Text(en="file, B", ru="файл, байт"),
+            Text(en="wrapping, B", ru="обёртка, байт"),
+            Text(en="of the file", ru="доля файла"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: torch.save of a state_dict, torch {torch.__version__.split('+')[0]}.",
+            ru=f"Измерено: torch.save для state_dict, torch {torch.__version__.split('+')[0]}.",
+        ),
+    )
+
+
+# Printing and writing -----------------------------------------------------------------------
+
+FIGURES: dict[str, Callable[[], Table]] = {
+    "au-intervals": au_intervals,
+    "storage": storage,
+    "latency": time_and_cost,
+    "file-size": file_size,
+}
+
+
+def _line(cells: tuple[Text, ...], lang: Lang) -> str:
+    return "| " + " | ".join(cell.to(lang) for cell in cells) + " |"
+
+
+def _plain(text: str) -> Text:
+    return Text(en=text, ru=text)
+
+
+def _count(number: int) -> Text:
+    grouped = f"{number:,}"
+    return Text(en=grouped, ru=grouped.replace(",", "\u00a0"))
+
+
+def _times(baseline: int, ours: int) -> Text:
+    return _plain(f"{baseline / ours:.2f}" if ours > baseline / 1000 else "–")
+
+
+def fill(page: str, name: str, text: str) -> str:
+    """`page` with the text between the markers of `name` replaced. Raises ValueError without
+    exactly one pair of them."""
+    begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise ValueError(f"the page needs exactly one pair of markers {begin} {end}")
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="fill in both handouts")
+    parser.add_argument("--only", nargs="+", choices=FIGURES, default=list(FIGURES))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    for name in options.only:
+        table = FIGURES[name]()
+        print(f"{name}\n\n{table.to('en')}\n", flush=True)
+        for lang in LANGS if options.write else ():
+            path = LESSON / f"handout.{lang}.md"
+            page = fill(path.read_text(encoding="utf-8"), name, table.to(lang))
+            path.write_text(page, encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

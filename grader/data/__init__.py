@@ -1,0 +1,31 @@
+"""Data sets: built in, downloaded, or from a folder; features computed once and cached.
+
+from grader.data import load
+train = load("speech-synthetic", "train")
+hidden = load("speech-synthetic", "hidden", seed="...")
+digits = load("fsdd", "hidden", source=Path("fsdd"))
+"""
+
+from __future__ import annotations
+
+from grader.data.catalogue import DatasetInfo, catalogue
+from grader.data.clips import PARTS, ClipSet, Part, Progress
+from grader.data.fsdd import FsddSettings
+from grader.data.library import get, load
+from grader.data.seeds import hidden_seed
+from grader.data.settings import Size, SyntheticSettings
+
+__all__ = [
+    "PARTS",
+    "ClipSet",
+    "DatasetInfo",
+    "FsddSettings",
+    "Part",
+    "Progress",
+    "Size",
+    "SyntheticSettings",
+    "catalogue",
+    "get",
+    "hidden_seed",
+    "load",
+]

@@ -1,0 +1,204 @@
+"""Fetching an archive that is large, over connections that break, and unpacking it safely."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import shutil
+import tarfile
+import time
+import urllib.error
+import urllib.request
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.data import store
+from grader.data.clips import Progress
+from grader.errors import DataError, UsageError
+from grader.text import Text
+
+_BLOCK = 1 << 20
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+"""HTTP answers that may be different a moment later."""
+
+DOWNLOADING = Text(en="downloading (bytes)", ru="загрузка (байты)")
+UNPACKING = Text(en="unpacking (bytes)", ru="распаковка (байты)")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a download is tried; each retry continues where the last one broke off."""
+
+    attempts: int = 6
+    """In a row without a single new byte."""
+    pause_seconds: float = 2.0
+    """Before the second attempt; doubles each time."""
+    timeout_seconds: float = 30.0
+    """Without an answer or a byte."""
+
+
+def fetch(
+    address: str,
+    target: Path,
+    sha256: str,
+    *,
+    progress: Progress | None = None,
+    patience: Patience | None = None,
+) -> None:
+    """Download to `target`, which appears only when it is complete and its sha256 right.
+
+    What was received is kept in `target` + ".part": an interrupted download goes on from
+    there, also in another process, where the server understands Range requests, and starts
+    again where it does not. Raises DataError that names the address and what happened.
+    """
+    patience = patience or Patience()
+    part = target.with_name(target.name + ".part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    resumed = part.exists()
+    _receive(address, part, progress, patience)
+    if resumed and _sha256(part) != sha256:
+        # An old beginning and a new end may not belong together.
+        part.unlink()
+        _receive(address, part, progress, patience)
+    found = _sha256(part)
+    if found != sha256:
+        part.unlink()
+        raise DataError(
+            Text(
+                en=f"{address} arrived with the wrong content (sha256 {found}, expected {sha256}); "
+                "try again, or give a copy with --from.",
+                ru=f"Содержимое {address} не то (sha256 {found}, ожидалось {sha256}); повторите "
+                "загрузку или укажите копию через --from.",
+            )
+        )
+    part.replace(target)
+
+
+def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> None:
+    """Unpack a `.tar.gz` (or other tar) so that `folder` is complete or absent.
+
+    Links and paths that lead out of the folder are refused (tarfile's "data" filter).
+    Raises DataError that names the archive.
+    """
+    if not hasattr(tarfile, "data_filter"):
+        raise UsageError(
+            Text(
+                en="Unpacking safely needs Python 3.11.4 or newer; update Python, or unpack "
+                f"{archive} by hand and give the folder with --from.",
+                ru="Для безопасной распаковки нужен Python 3.11.4 или новее; обновите Python или "
+                f"распакуйте {archive} вручную и укажите папку через --from.",
+            )
+        )
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    total = archive.stat().st_size
+    try:
+        with archive.open("rb") as raw, tarfile.open(fileobj=raw) as tar:
+            for number, member in enumerate(tar):
+                tar.extract(member, partial, filter="data")
+                if progress and number % 500 == 0:
+                    progress(min(raw.tell(), total), total, UNPACKING)
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise DataError(
+            Text(
+                en=f"{archive} cannot be unpacked ({error}); delete it and download it again.",
+                ru=f"Не удалось распаковать {archive} ({error}); удалите файл и скачайте снова.",
+            )
+        ) from error
+    inner = list(partial.iterdir())
+    only = inner[0] if len(inner) == 1 and inner[0].is_dir() else partial
+    only.rename(folder)
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _receive(address: str, part: Path, progress: Progress | None, patience: Patience) -> None:
+    """Attempt after attempt until the file is complete."""
+    failures = 0
+    while True:
+        before = _size(part)
+        try:
+            if _attempt(address, part, progress, patience.timeout_seconds):
+                return
+            what = "the connection broke off"
+        except urllib.error.HTTPError as error:
+            what = f"HTTP {error.code} {error.reason}"
+            if error.code not in _PASSING:
+                raise _failed(address, what) from error
+        except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.filename is not None:
+                raise _unwritable(part, error) from error  # the disk, not the network
+            what = str(getattr(error, "reason", error)) or type(error).__name__
+        failures = failures + 1 if _size(part) <= before else 1
+        if failures >= patience.attempts:
+            raise _failed(address, what)
+        time.sleep(patience.pause_seconds * 2 ** (failures - 1))
+
+
+def _attempt(address: str, part: Path, progress: Progress | None, timeout: float) -> bool:
+    """One request; True when all bytes are there."""
+    have = _size(part)
+    headers = {"Accept-Encoding": "identity", "User-Agent": "small-fast-nets"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    request = urllib.request.Request(address, headers=headers)
+    try:
+        response = urllib.request.urlopen(request, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        if error.headers.get("Content-Range", "").endswith(f"/{have}"):
+            return True  # nothing was missing
+        part.unlink()
+        return False
+    with response:
+        if have and not _continues(response, have):
+            have = 0
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length is not None else None
+        if total is not None:
+            store.require_space(part.parent, total - have)
+        with part.open("ab" if have else "wb") as file:
+            while block := response.read(_BLOCK):
+                file.write(block)
+                have += len(block)
+                if progress:
+                    progress(have, total or have, DOWNLOADING)
+    return total is None or have >= total
+
+
+def _continues(response: http.client.HTTPResponse, have: int) -> bool:
+    started = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+    return response.status == http.HTTPStatus.PARTIAL_CONTENT and started
+
+
+def _failed(address: str, what: str) -> DataError:
+    return DataError(
+        Text(
+            en=f"{address} cannot be downloaded: {what}. Try again later, which continues where "
+            "it broke off, or give a copy with --from.",
+            ru=f"Не удалось скачать {address}: {what}. Повторите позже, загрузка продолжится с "
+            "места обрыва, или укажите копию через --from.",
+        )
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        Text(
+            en=f"{path} cannot be written ({error.strerror}); make room or change its permissions.",
+            ru=f"Не удалось записать {path} ({error.strerror}); освободите место или измените "
+            "права доступа.",
+        )
+    )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

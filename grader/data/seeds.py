@@ -1,0 +1,65 @@
+"""The instructor's secret, from which the hidden part of `speech-synthetic` comes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import platformdirs
+
+from grader.data import store
+from grader.errors import UsageError
+from grader.text import Text
+
+ENVIRONMENT = "GRADER_HIDDEN_SEED"
+
+
+def hidden_seed(given: str | None = None) -> tuple[str, str]:
+    """The seed and where it came from.
+
+    In this order: `given`; the environment variable GRADER_HIDDEN_SEED; a file in the user's
+    configuration folder, made on first use and readable by its owner only.
+    Raises UsageError when that file can be neither read nor made.
+    """
+    if given:
+        return given, "argument"
+    if from_environment := os.environ.get(ENVIRONMENT):
+        return from_environment, ENVIRONMENT
+    path = seed_file()
+    try:
+        return _read(path) or _make(path), str(path)
+    except OSError as error:
+        raise UsageError(
+            Text(
+                en=f"The seed of the hidden data cannot be kept in {path} ({error.strerror}); "
+                f"set {ENVIRONMENT} instead.",
+                ru=f"Секретное зерно скрытых данных не удаётся хранить в {path} "
+                f"({error.strerror}); задайте его через {ENVIRONMENT}.",
+            )
+        ) from error
+
+
+def seed_file() -> Path:
+    return platformdirs.user_config_path("small-fast-nets", appauthor=False) / "hidden_seed"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _make(path: Path) -> str:
+    with store.locked(path):  # two first runs at once agree on one seed
+        if seed := _read(path):
+            return seed
+        seed = secrets.token_hex(32)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(seed + "\n")
+        temporary.replace(path)
+        return seed

@@ -1,0 +1,222 @@
+"""What other tools say about the same module: thop, the course's file size, torch's flop counter.
+
+They look at a PyTorch module, so they need the student's own code: `grader check` runs this file
+as a process on the student's machine, and nothing here enters a grade.
+
+    python -m grader.measure.torch_view DIR model:build
+
+imports DIR/model.py, calls build(), which returns (module, example_input), and prints the figures
+as one JSON line. Whatever the student's code prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from grader.measure.graph import GraphReport
+from grader.text import Text
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TorchFigures(msgspec.Struct, frozen=True):
+    """Figures of one module; a figure is None where its tool failed on the module."""
+
+    params: int
+    """Elements of module.parameters()."""
+    state_dict_bytes: int
+    """Size of torch.save(module.state_dict()): the course's figure of size."""
+    tensors: int
+    """Tensors in the state_dict."""
+    thop_macs: int | None
+    thop_params: int | None
+    flop_counter_macs: int | None
+    """Half of what torch.utils.flop_counter counts; it knows no recurrent cells."""
+    recurrent: bool
+    """True when the module contains RNN, GRU or LSTM layers."""
+
+
+def torch_figures(module: torch.nn.Module, example_input: torch.Tensor) -> TorchFigures:
+    """Measure a copy of `module` in eval mode on `example_input` (batch 1)."""
+    import torch
+
+    module = copy.deepcopy(module).eval()
+    state = module.state_dict()
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    params = sum(parameter.numel() for parameter in module.parameters())
+    cells = (torch.nn.RNNBase, torch.nn.RNNCellBase)
+    thop_macs, thop_params = _thop(module, example_input)
+    return TorchFigures(
+        params=params,
+        state_dict_bytes=buffer.getbuffer().nbytes,
+        tensors=len(state),
+        thop_macs=thop_macs,
+        thop_params=thop_params,
+        flop_counter_macs=_flop_counter(module, example_input),
+        recurrent=any(isinstance(layer, cells) for layer in module.modules()),
+    )
+
+
+def explain(report: GraphReport, figures: TorchFigures) -> list[Text]:
+    """Why the other figures differ from ours, one sentence for each that does."""
+    return [
+        *_explain_thop(report, figures),
+        *_explain_flop_counter(report, figures),
+        *_explain_size(report, figures),
+        *_explain_params(report, figures),
+    ]
+
+
+def _thop(module: torch.nn.Module, example: torch.Tensor) -> tuple[int | None, int | None]:
+    import thop
+
+    try:
+        macs, params = thop.profile(copy.deepcopy(module), inputs=(example,), verbose=False)
+    except Exception as error:  # thop has no error of its own, and student code runs inside
+        print(f"thop: {error}", file=sys.stderr)
+        return None, None
+    return int(macs), int(params)
+
+
+def _flop_counter(module: torch.nn.Module, example: torch.Tensor) -> int | None:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            module(example)
+    except Exception as error:  # student code runs inside
+        print(f"flop counter: {error}", file=sys.stderr)
+        return None
+    return counter.get_total_flops() // 2
+
+
+def _explain_thop(report: GraphReport, figures: TorchFigures) -> list[Text]:
+    theirs = figures.thop_macs
+    if theirs is None:
+        return [
+            Text(
+                en="thop failed on this module; our MACs come from the ONNX graph.",
+                ru="thop не справился с этим модулем; наши MAC посчитаны по графу ONNX.",
+            )
+        ]
+    if theirs == report.macs:
+        return []
+    found = f"thop: {theirs:,}, ONNX: {report.macs:,}"
+    if theirs > report.macs and figures.recurrent:
+        return [
+            Text(
+                en=f"{found}: thop also counts biases and gate products of GRU and LSTM layers, "
+                "which makes it read 2 to 7% high on them.",
+                ru=f"{found}: thop считает ещё смещения и произведения вентилей в слоях GRU и "
+                "LSTM и поэтому завышает их на 2–7%.",
+            )
+        ]
+    if theirs > report.macs:
+        return [
+            Text(
+                en=f"{found}: thop counts what the export has removed or merged (batch "
+                "normalisation, averaging) and activations such as Softmax.",
+                ru=f"{found}: thop считает то, что экспорт убрал или слил (batch normalisation, "
+                "усреднение), и активации вроде Softmax.",
+            )
+        ]
+    return [
+        Text(
+            en=f"{found}: thop sees only layers that it knows: matrix products in forward(), "
+            "attention, modules in plain lists, subclassed layers and elementwise products "
+            "escape it; the graph shows them.",
+            ru=f"{found}: thop видит только известные ему слои: матричные произведения в "
+            "forward(), attention, модули в обычных списках, унаследованные слои и поэлементные "
+            "произведения он пропускает, а в графе они есть.",
+        )
+    ]
+
+
+def _explain_flop_counter(report: GraphReport, figures: TorchFigures) -> list[Text]:
+    theirs, linear = figures.flop_counter_macs, report.macs - report.elementwise_macs
+    if theirs is None or theirs == linear:
+        return []
+    found = f"FlopCounterMode / 2: {theirs:,}, ONNX: {linear:,} + {report.elementwise_macs:,}"
+    why = Text(
+        en="it counts matrix products and convolutions of the forward pass only",
+        ru="он считает только матричные произведения и свёртки прямого прохода",
+    )
+    if figures.recurrent:
+        why = Text(
+            en="it does not see inside GRU and LSTM layers, and counts no elementwise products",
+            ru="он не видит, что внутри слоёв GRU и LSTM, и не считает поэлементных произведений",
+        )
+    return [Text(en=f"{found}: {why.en}.", ru=f"{found}: {why.ru}.")]
+
+
+def _explain_size(report: GraphReport, figures: TorchFigures) -> list[Text]:
+    theirs, weights = figures.state_dict_bytes, 4 * figures.params
+    found = f"torch.save: {theirs:,}, ONNX: {report.bytes:,}"
+    if report.bytes < 0.9 * weights:
+        return [
+            Text(
+                en=f"{found}: the ONNX file stores weights in fewer bits than float32 (or fewer "
+                "of them); the file of torch.save still holds the module as it was.",
+                ru=f"{found}: в ONNX веса хранятся в меньшем числе бит, чем float32 (или их "
+                "меньше); в файле torch.save модуль остался прежним.",
+            )
+        ]
+    return [
+        Text(
+            en=f"{found}: torch.save adds about 1.3 kB and 250 to 320 bytes for each of the "
+            f"{figures.tensors} tensors; ours is what the constants of the graph take, shapes "
+            "and axes included.",
+            ru=f"{found}: torch.save добавляет около 1,3 кБ и по 250–320 байт на каждый из "
+            f"тензоров ({figures.tensors}); у нас — объём констант графа, включая формы и оси.",
+        )
+    ]
+
+
+def _explain_params(report: GraphReport, figures: TorchFigures) -> list[Text]:
+    if report.params == figures.params:
+        return []
+    found = f"PyTorch: {figures.params:,}, ONNX: {report.params:,}"
+    return [
+        Text(
+            en=f"Parameters differ ({found}): the export merges, drops or adds tensors (batch "
+            "normalisation, zero biases, scales of quantisation), or the file is another model.",
+            ru=f"Число параметров разное ({found}): экспорт сливает, убирает или добавляет "
+            "тензоры (batch normalisation, нулевые смещения, масштабы квантования), или это "
+            "другая модель.",
+        )
+    ]
+
+
+def _load(directory: Path, target: str) -> tuple[Any, Any]:
+    """Call `module:function` of the student's folder."""
+    module_name, _, function_name = target.partition(":")
+    sys.path.insert(0, str(directory.resolve()))
+    built = getattr(importlib.import_module(module_name), function_name or "build")()
+    if not isinstance(built, tuple) or len(built) != 2:
+        raise SystemExit(f"{target}() must return (module, example_input), not {type(built)}")
+    return built
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 2:
+        print("usage: python -m grader.measure.torch_view DIR module:function", file=sys.stderr)
+        return 2
+    with contextlib.redirect_stdout(sys.stderr):
+        figures = torch_figures(*_load(Path(arguments[0]), arguments[1]))
+    print(msgspec.json.encode(figures).decode("utf-8"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,348 @@
+"""Shapes and costs of every node of a flat graph, at one batch size.
+
+Shapes come from onnx's own inference, one node at a time, from the shapes and small constants
+found so far; what the file says about shapes of intermediate tensors and outputs is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, GraphProto, TensorProto, TypeProto, ValueInfoProto
+
+from grader.measure.costs import COSTS
+from grader.measure.folding import constant_value, fold, safe_for_inference
+from grader.measure.inline import Node
+from grader.measure.limits import GraphLimits
+from grader.measure.refusals import refuse
+from grader.measure.storage import (
+    DTYPES,
+    FOLDABLE_ELEMENTS,
+    MAX_RANK,
+    checked_shape,
+    dtype_of,
+    small_array,
+)
+from grader.measure.validate import find_schema
+from grader.measure.view import Cost, Credit, Value, View
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node with its cost (0 when it runs at load time) and the shape of its output."""
+
+    node: Node
+    cost: Cost
+    constant: bool
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Walk:
+    steps: list[Step]
+    values: dict[str, Value]
+
+    @property
+    def macs(self) -> int:
+        return sum(step.cost.macs for step in self.steps)
+
+
+def walk(
+    graph: GraphProto, nodes: list[Node], opset: int, batch: int, limits: GraphLimits
+) -> Walk:
+    """Follow the graph at `batch`; raises Refused for what cannot be known or is too large."""
+    values = _stored_values(graph)
+    for info in graph.input:
+        if info.name not in values:
+            values[info.name] = _input_value(info, batch, graph, limits)
+    walker = _Walker(opset, batch, limits)
+    steps = [walker.step(node, values) for node in nodes]
+    for info in graph.output:
+        if info.name not in values:
+            refuse("missing_output", name=info.name)
+    return Walk(steps, values)
+
+
+def check_nodes(nodes: list[Node], opset: int) -> None:
+    """Check arity and attributes of every node against its definition in ai.onnx."""
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version = onnx.IR_VERSION
+    context.opset_imports = {"": opset}
+    for node in nodes:
+        try:
+            onnx.checker.check_node(node.proto, context)
+        except onnx.checker.ValidationError as error:
+            refuse("invalid_node", op=node.op, name=node.name, why=_first_line(error))
+
+
+def batch_names(graph: GraphProto) -> set[str]:
+    """Names of the batch dimension: those of dynamic first axes of inputs."""
+    stored = {tensor.name for tensor in graph.initializer}
+    firsts = [
+        info.type.tensor_type.shape.dim[0]
+        for info in graph.input
+        if info.name not in stored and info.type.tensor_type.shape.dim
+    ]
+    return {dim.dim_param for dim in firsts if dim.dim_param}
+
+
+class _Walker:
+    def __init__(self, opset: int, batch: int, limits: GraphLimits) -> None:
+        self.opset = opset
+        self.limits = limits
+        self.max_bytes = limits.max_tensor_bytes * batch
+        self.constant_bytes = 0
+        self.constant_macs = 0
+        self.imports = [onnx.helper.make_opsetid("", opset)]
+
+    def step(self, node: Node, values: dict[str, Value]) -> Step:
+        """Add the outputs of `node` to `values` and count it."""
+        for name in node.inputs:
+            if name and name not in values:
+                refuse("missing_input", op=node.op, name=name)
+        for index, name in enumerate(node.outputs):
+            if name and (name in values or name in node.outputs[:index]):
+                refuse("duplicate", name=name)
+        inputs = tuple(values[name] if name else None for name in node.inputs)
+        attributes = {attribute.name: attribute for attribute in node.proto.attribute}
+        _check_attributes(node, attributes, inputs)
+        constant = node.op in ("Shape", "Size") or all(x.constant for x in inputs if x is not None)
+        outputs = self._outputs(node, inputs, constant)
+        view = View(
+            node.op,
+            node.name,
+            self.opset,
+            attributes,
+            inputs,
+            outputs,
+            self.limits.charge_additions,
+        )
+        if not view.given and node.op != "Constant" or all(x is None for x in outputs):
+            refuse("invalid_node", op=node.op, name=node.name, why="no inputs or outputs")
+        _check_inference_only(view)
+        cost = self._count(view, constant)
+        for name, value in zip(node.outputs, outputs, strict=True):
+            if value is not None:
+                values[name] = value
+        return Step(node, cost, constant, view.out.shape)
+
+    def _outputs(
+        self, node: Node, inputs: tuple[Value | None, ...], constant: bool
+    ) -> tuple[Value | None, ...]:
+        if node.op == "Constant":
+            return (_constant(node),)
+        inferred = self._infer(node, inputs)
+        outputs: list[Value | None] = []
+        for name in node.outputs:
+            if not name:
+                outputs.append(None)
+                continue
+            dtype, dims = _known(inferred.get(name), name, node)
+            shape = checked_shape(dims, DTYPES[dtype], self.max_bytes, name)
+            if constant:
+                self.constant_bytes += DTYPES[dtype].nbytes(prod(shape))
+            outputs.append(Value(dtype, shape, constant))
+        if self.constant_bytes > self.limits.max_constant_bytes:
+            refuse("constant_size", limit=self.limits.max_constant_bytes)
+        return tuple(outputs)
+
+    def _count(self, view: View, constant: bool) -> Cost:
+        rule = COSTS[view.op]
+        cost = rule.count(view)
+        if constant:
+            self.constant_macs += cost.macs
+            if self.constant_macs > self.limits.max_constant_macs:
+                refuse("constant_work", limit=self.limits.max_constant_macs)
+            if view.op != "Constant" and view.out.size <= FOLDABLE_ELEMENTS:
+                for value, data in zip(view.outputs, fold(view), strict=True):
+                    if value is not None:
+                        value.data = data
+            return Cost()
+        if rule.product:
+            for value in view.outputs:
+                if value is not None:
+                    value.credit = Credit(value.size)
+        elif rule.kind == "free":
+            _hand_on(view)
+        return cost
+
+    def _infer(self, node: Node, inputs: tuple[Value | None, ...]) -> Mapping[str, TypeProto]:
+        """Types of the outputs by onnx's inference for this one node."""
+        schema = find_schema(node.op, self.opset)
+        named = {n: v for n, v in zip(node.inputs, inputs, strict=True) if v is not None}
+        types = {name: _type(value.dtype, value.shape) for name, value in named.items()}
+        data = {
+            name: onnx.numpy_helper.from_array(value.data)
+            for name, value in named.items()
+            if value.data is not None and safe_for_inference(node.op, value.data)
+        }
+        try:
+            if not schema.has_type_and_shape_inference_function:
+                return _elementwise_types(node, inputs)
+            return onnx.shape_inference.infer_node_outputs(
+                schema, node.proto, types, data, opset_imports=self.imports
+            )
+        except _INFERENCE_ERRORS as error:
+            refuse("shapes", op=node.op, name=node.name, why=_first_line(error))
+
+
+def _stored_values(graph: GraphProto) -> dict[str, Value]:
+    values = {
+        tensor.name: Value(tensor.data_type, tuple(tensor.dims), True, small_array(tensor))
+        for tensor in graph.initializer
+    }
+    for sparse in graph.sparse_initializer:
+        name, dtype = sparse.values.name, sparse.values.data_type
+        values[name] = Value(dtype, tuple(sparse.dims), True)
+    return values
+
+
+def _input_value(info: ValueInfoProto, batch: int, graph: GraphProto, limits: GraphLimits) -> Value:
+    """A graph input with its batch set to `batch` and named dimensions to the limits' sizes."""
+    kind = info.type.tensor_type
+    if not info.type.HasField("tensor_type") or not kind.HasField("shape"):
+        refuse("input_type", name=info.name)
+    dtype = dtype_of(kind.elem_type, info.name)
+    names = batch_names(graph)
+    dims = []
+    for axis, dim in enumerate(kind.shape.dim):
+        if dim.HasField("dim_value"):
+            size = dim.dim_value
+            if size < 1:
+                refuse("dimension", tensor=info.name, size=size)
+        elif dim.dim_param in limits.sizes:
+            size = limits.sizes[dim.dim_param]
+        elif axis == 0 or dim.dim_param in names:
+            size = batch
+        else:
+            refuse("dynamic_dimension", axis=axis, name=info.name, size=dim.dim_param or "?")
+        dims.append(size)
+    return Value(
+        kind.elem_type,
+        checked_shape(dims, dtype, limits.max_tensor_bytes * batch, info.name),
+        False,
+    )
+
+
+def _constant(node: Node) -> Value:
+    """The value of a Constant node; its attributes have been checked as stored tensors."""
+    if len(node.proto.attribute) != 1 or len(node.outputs) != 1 or node.inputs:
+        refuse("invalid_node", op=node.op, name=node.name, why="it needs exactly one attribute")
+    attribute = node.proto.attribute[0]
+    if attribute.name == "value" and attribute.HasField("t"):
+        tensor = attribute.t
+        return Value(tensor.data_type, tuple(tensor.dims), True, small_array(tensor))
+    if attribute.name == "sparse_value" and attribute.HasField("sparse_tensor"):
+        sparse = attribute.sparse_tensor
+        return Value(sparse.values.data_type, tuple(sparse.dims), True)
+    array = constant_value(View(node.op, node.name, 0, {attribute.name: attribute}, (), ()))
+    if array is None:
+        refuse("invalid_node", op=node.op, name=node.name, why=f"attribute {attribute.name}")
+    code = TensorProto.INT64 if array.dtype == np.int64 else TensorProto.FLOAT
+    return Value(code, array.shape, True, array if array.size <= FOLDABLE_ELEMENTS else None)
+
+
+_INFERENCE_ERRORS = (
+    onnx.shape_inference.InferenceError,
+    onnx.checker.ValidationError,
+    RuntimeError,
+    ValueError,
+    IndexError,
+)
+_AT_LEAST_ONE = (
+    "strides dilations kernel_shape group blocksize hidden_size num_groups "
+    "q_num_heads kv_num_heads size"
+).split()
+_MAX_ATTRIBUTE = 2**31
+
+
+def _check_attributes(
+    node: Node, attributes: dict[str, AttributeProto], inputs: tuple[Value | None, ...]
+) -> None:
+    """Refuse integers on which onnx's inference would divide by zero, overflow or read astray.
+
+    It is written in C++ and trusts some attributes: a GatherND with batch_dims -100 crashes it.
+    """
+    if node.op == "Constant":
+        return
+    ranks = [len(x.shape) for x in inputs if x is not None]
+    for name, attribute in attributes.items():
+        least, most = _range_of(node, name, ranks)
+        numbers = [*attribute.ints, *([attribute.i] if attribute.HasField("i") else [])]
+        for number in numbers:
+            if not least <= number <= most:
+                refuse("attribute", op=node.op, attribute=name, value=number)
+
+
+def _range_of(node: Node, attribute: str, ranks: list[int]) -> tuple[int, int]:
+    """Least and greatest sensible value of an integer attribute."""
+    rank = max(ranks[0], 1) if ranks else 1
+    if attribute in _AT_LEAST_ONE:
+        return 1, _MAX_ATTRIBUTE
+    if attribute == "pads":
+        return 0, _MAX_ATTRIBUTE
+    if attribute == "batch_dims":
+        return 0, min(ranks, default=0)
+    if attribute == "num_outputs":
+        return len(node.outputs), len(node.outputs)
+    if attribute == "axis" and node.op in ("QuantizeLinear", "DequantizeLinear"):
+        return -MAX_RANK, MAX_RANK  # ignored for a scale of one number
+    if attribute in ("axis", "axes"):
+        extra = node.op in ("Flatten", "OneHot")
+        return -rank - extra, rank - 1 + extra
+    if attribute == "perm":
+        return 0, rank - 1
+    return -_MAX_ATTRIBUTE, _MAX_ATTRIBUTE
+
+
+def _check_inference_only(view: View) -> None:
+    """Refuse operators that are told to behave as in training."""
+    if view.op == "BatchNormalization" and view.integer("training_mode", 0):
+        refuse("attribute", op=view.op, attribute="training_mode", value=1)
+    if view.op == "Dropout" and (mode := view.optional(2)) is not None:
+        if mode.data is None or mode.data.any():
+            refuse("random", op="Dropout (training_mode)")
+
+
+def _hand_on(view: View) -> None:
+    """Views and activations keep the additions that their input still has to come."""
+    credit = next((x.credit for x in view.given if x.credit is not None), None)
+    for value in view.outputs:
+        if value is not None:
+            value.credit = credit
+
+
+def _type(dtype: int, shape: tuple[int, ...]) -> TypeProto:
+    return onnx.helper.make_tensor_type_proto(dtype, shape)
+
+
+def _known(found: TypeProto | None, name: str, node: Node) -> tuple[int, list[int]]:
+    """Type and dimensions of an inferred output; refused unless all are known."""
+    if found is None or not found.HasField("tensor_type"):
+        refuse("unknown_shape", name=name, op=node.op)
+    kind = found.tensor_type
+    dtype_of(kind.elem_type, name)
+    if not kind.HasField("shape") or not all(dim.HasField("dim_value") for dim in kind.shape.dim):
+        refuse("unknown_shape", name=name, op=node.op)
+    return kind.elem_type, [dim.dim_value for dim in kind.shape.dim]
+
+
+def _elementwise_types(node: Node, inputs: tuple[Value | None, ...]) -> dict[str, TypeProto]:
+    """For the few operators of old opsets that onnx infers nothing for."""
+    shapes = [value.shape for value in inputs if value is not None]
+    first = next(value for value in inputs if value is not None)
+    if node.op in ("GreaterOrEqual", "LessOrEqual"):
+        shape = tuple(np.broadcast_shapes(*shapes))
+        return {node.outputs[0]: _type(TensorProto.BOOL, shape)}
+    if node.op in ("MeanVarianceNormalization", "GroupNormalization"):
+        return {node.outputs[0]: _type(first.dtype, first.shape)}
+    refuse("unknown_shape", name=node.outputs[0], op=node.op)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

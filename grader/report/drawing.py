@@ -1,0 +1,176 @@
+"""Marks on a frame: lines, bands, symbols, links and labels, as one inline SVG.
+
+Marks carry the class of their role and no colour; templates/style.css gives them one for light
+and one for dark. Every text goes through `escape` and `untrusted.name` here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup, escape
+
+from grader.report.axes import Frame
+from grader.report.untrusted import name
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]
+
+MOST_POINTS = 5_000
+"""Of one line; more cannot be seen."""
+_LETTER = 6.4
+_LINE_HEIGHT = 13.0
+
+
+class Drawing:
+    """An SVG under construction; coordinates are those of the data."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self._parts: list[str] = []
+        self._taken: list[Box] = []
+        self._linked = False
+
+    def line(self, points: Sequence[Point], role: str) -> None:
+        """A line through `points`; those that fall on the same pixel are drawn once."""
+        path = self._path(_thinned(points))
+        if path:
+            self._parts.append(f'<path class="line {role}" d="M{path}"/>')
+
+    def band(self, upper: Sequence[Point], lower: Sequence[Point], role: str) -> None:
+        """The area between two lines."""
+        path = self._path([*_thinned(upper), *reversed(_thinned(lower))])
+        if path:
+            self._parts.append(f'<path class="band {role}" d="M{path}Z"/>')
+
+    def rule(self, y: float, role: str) -> None:
+        """A horizontal line across the plot."""
+        left, right = _n(self.frame.left), _n(self.frame.right)
+        at = _n(self.frame.at(self.frame.x.low, y)[1])
+        self._parts.append(f'<path class="line {role}" d="M{left} {at}H{right}"/>')
+
+    def upright(self, x: float, role: str) -> None:
+        """A vertical line across the plot."""
+        top, bottom = _n(self.frame.top), _n(self.frame.bottom)
+        at = _n(self.frame.at(x, self.frame.y.low)[0])
+        self._parts.append(f'<path class="line {role}" d="M{at} {top}V{bottom}"/>')
+
+    def error_bar(self, x: float, low: float, high: float, role: str) -> None:
+        """A vertical bar between `low` and `high`."""
+        at, top = self.frame.at(x, high)
+        _, bottom = self.frame.at(x, low)
+        self._taken.append((at - 1, top, at + 1, bottom))
+        self._parts.append(f'<path class="bar {role}" d="M{_n(at)} {_n(top)}V{_n(bottom)}"/>')
+
+    def column(self, left: float, right: float, height: float, role: str, title: str) -> None:
+        """One column of a histogram, standing on the base line."""
+        x0, y0 = self.frame.at(left, height)
+        x1, y1 = self.frame.at(right, self.frame.y.low)
+        self._parts.append(
+            f'<rect class="column {role}" x="{_n(x0 + 0.75)}" y="{_n(y0)}"'
+            f' width="{_n(max(x1 - x0 - 1.5, 1.0))}" height="{_n(max(y1 - y0, 0.0))}">'
+            f"<title>{escape(name(title))}</title></rect>"
+        )
+
+    def cloud(self, points: Iterable[Point], role: str) -> None:
+        """Many anonymous dots as one path; dots on the same pixel are drawn once."""
+        dots = sorted({tuple(map(_n, self.frame.at(x, y))) for x, y in points})
+        if dots:
+            path = "".join(f"M{x} {y}h0" for x, y in dots)
+            self._parts.append(f'<path class="cloud {role}" d="{path}"/>')
+
+    def mark(self, x: float, y: float, role: str, title: str, href: str | None = None) -> None:
+        """One symbol, whose shape follows its role, with a tooltip and perhaps a link."""
+        at = self.frame.at(x, y)
+        self._taken.append((at[0] - 6, at[1] - 6, at[0] + 6, at[1] + 6))
+        body = f"<title>{escape(name(title, 120))}</title>{symbol(role, *at)}"
+        if href is None:
+            self._parts.append(f"<g>{body}</g>")
+        else:
+            self._linked = True
+            # The leaderboard holds the same links; one tab stop for each is enough.
+            self._parts.append(f'<a href="{escape(href)}" tabindex="-1">{body}</a>')
+
+    def label(self, x: float, y: float, text: str, role: str = "") -> bool:
+        """Write `text` beside a point where it covers nothing; False when there is no room."""
+        text = name(text, 26)
+        at = self.frame.at(x, y)
+        width = _LETTER * len(text)
+        for dx, dy, anchor in (
+            (9.0, 4.0, "start"),
+            (-9.0, 4.0, "end"),
+            (0.0, -10.0, "middle"),
+            (0.0, 19.0, "middle"),
+        ):
+            left = at[0] + dx - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+            box = (left, at[1] + dy - _LINE_HEIGHT + 3, left + width, at[1] + dy + 3)
+            if self._free(box):
+                self._taken.append(box)
+                self._parts.append(
+                    f'<text class="name {role}" x="{_n(at[0] + dx)}" y="{_n(at[1] + dy)}"'
+                    f' text-anchor="{anchor}">{escape(text)}</text>'
+                )
+                return True
+        return False
+
+    def svg(self, description: str) -> Markup:
+        """The finished picture. `description` says in words what it shows."""
+        role = "group" if self._linked else "img"
+        frame = self.frame
+        return Markup(
+            f'<svg class="plot" viewBox="0 0 {frame.width:g} {frame.height:g}" role="{role}"'
+            f' aria-label="{escape(name(description, 300))}">'
+            f"{frame.body}{''.join(self._parts)}</svg>"
+        )
+
+    def _path(self, points: Iterable[Point]) -> str:
+        places: list[str] = []
+        for x, y in points:
+            left, top = self.frame.at(x, y)
+            place = f"{_n(left)} {_n(top)}"
+            if not places or places[-1] != place:
+                places.append(place)
+        return "L".join(places)
+
+    def _free(self, box: Box) -> bool:
+        frame = self.frame
+        inside = box[0] >= frame.left and box[2] <= frame.right and box[1] >= frame.top
+        return (
+            inside
+            and box[3] <= frame.bottom
+            and not any(
+                box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+                for other in self._taken
+            )
+        )
+
+
+def symbol(role: str, x: float, y: float) -> Markup:
+    """The symbol of a role at SVG coordinates; shapes differ, not only colours."""
+    at = f"{_n(x)} {_n(y)}"
+    match role:
+        case "baseline":
+            return Markup(f'<path class="mark {role}" d="M{at}m0-6l6 6-6 6-6-6z"/>')
+        case "reference":
+            return Markup(f'<path class="mark {role}" d="M{at}m0-6.5l6 10.5h-12z"/>')
+        case "experiment":
+            return Markup(f'<path class="mark {role}" d="M{at}m-4.5-4.5h9v9h-9z"/>')
+        case "submission":
+            return Markup(
+                f'<circle class="halo" cx="{_n(x)}" cy="{_n(y)}" r="8.5"/>'
+                f'<circle class="mark {role}" cx="{_n(x)}" cy="{_n(y)}" r="6"/>'
+            )
+        case _:
+            return Markup(
+                f'<circle class="mark {escape(role)}" cx="{_n(x)}" cy="{_n(y)}" r="4.5"/>'
+            )
+
+
+def _thinned(points: Sequence[Point]) -> list[Point]:
+    step = -(-len(points) // MOST_POINTS)
+    return [*points[:: max(step, 1)], *points[-1:]]
+
+
+def _n(value: float) -> str:
+    text = f"{value:.1f}"
+    return text.removesuffix(".0")

@@ -1,0 +1,139 @@
+"""The quality gate of one grade, in words and on a number line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from grader.grades import Gate
+from grader.report import numbers
+from grader.report.metrics import Metric
+from grader.report.untrusted import name
+from grader.report.words import Words
+
+_WIDTH, _HEIGHT = 460.0, 84.0
+_LEFT, _RIGHT, _LINE = 8.0, 452.0, 44.0
+_LETTER = 7.0
+
+
+@dataclass(frozen=True)
+class GateView:
+    """What a page says about a gate."""
+
+    title: str
+    value: str
+    bound: str
+    """`at most 5.5×10⁻⁵`"""
+    interval: str
+    passed: bool
+    sentences: list[str]
+    line: Markup
+
+
+def view(gate: Gate, metric: Metric, words: Words) -> GateView:
+    """The gate's figures, its number line, and what they mean."""
+    show = metric.show
+    bound = words(
+        "gate_at_most" if metric.lower_is_better else "gate_at_least",
+        threshold=show(gate.threshold),
+    )
+    sentences = [_margin(gate, words)]
+    if gate.within_noise:
+        sentences.append(words("gate_noise_passed" if gate.passed else "gate_noise_missed"))
+    if explanation := gate.explanation.to(words.lang):
+        sentences.append(explanation)
+    interval = numbers.interval(gate.interval)
+    return GateView(
+        title=metric.title,
+        value=show(gate.value),
+        bound=bound,
+        interval=words("gate_interval", interval=interval),
+        passed=gate.passed,
+        sentences=sentences,
+        line=number_line(gate, metric, words),
+    )
+
+
+def number_line(gate: Gate, metric: Metric, words: Words) -> Markup:
+    """Value, interval and threshold on one line; the side that passes is tinted."""
+    marks = [gate.value, gate.threshold, *gate.interval]
+    description = words(
+        "gate_drawn",
+        metric=metric.title,
+        value=metric.show(gate.value),
+        interval=numbers.interval(gate.interval),
+        threshold=metric.show(gate.threshold),
+    )
+    at = _placer([mark for mark in marks if numbers.finite(mark)])
+    value, limit = at(gate.value), at(gate.threshold)
+    low, high = sorted((at(gate.interval[0]), at(gate.interval[1])))
+    good = (_LEFT, limit) if metric.lower_is_better else (limit, _RIGHT)
+    side = "start" if metric.lower_is_better else "end"
+    role = "good" if gate.passed else "bad"
+    limit_text = f"{words('threshold')} {metric.show(gate.threshold)}"
+    return Markup(
+        f'<svg class="plot gate-line" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" role="img"'
+        f' aria-label="{escape(name(description, 300))}">'
+        f'<path class="track" d="M{_LEFT} {_LINE}H{_RIGHT}"/>'
+        f'<path class="track good" d="M{good[0]:.1f} {_LINE}H{good[1]:.1f}"/>'
+        f'<path class="spread {role}" d="M{low:.1f} {_LINE}H{high:.1f}"/>'
+        f'<path class="limit" d="M{limit:.1f} {_LINE - 13}v26"/>'
+        f'<circle class="value {role}" cx="{value:.1f}" cy="{_LINE}" r="7"/>'
+        f"{_text(metric.show(gate.value), value, _LINE - 19, f'value {role}')}"
+        f"{_text(limit_text, limit, _LINE + 30, 'tick')}"
+        f"{_side(words('gate_good_side'), good, limit, side)}"
+        "</svg>"
+    )
+
+
+def _margin(gate: Gate, words: Words) -> str:
+    if not (numbers.finite(gate.value) and numbers.finite(gate.threshold)) or gate.threshold == 0:
+        return words("gate_passed_plain" if gate.passed else "gate_missed_plain")
+    ratio = gate.value / gate.threshold
+    if not gate.passed and ratio >= 2:
+        return words("gate_missed_times", times=f"{numbers.number(ratio, 3)}×")
+    percent = abs(ratio - 1) * 100
+    margin = f"{numbers.number(percent, 2) if percent < 10 else f'{percent:.0f}'}%"
+    verdict = "passed" if gate.passed else "missed"
+    return words(f"gate_{verdict}_{'below' if ratio < 1 else 'above'}", margin=margin)
+
+
+def _placer(values: list[float]) -> Callable[[float], float]:
+    """A map from values to the line: logarithmic where they are positive and far apart."""
+    if not values:
+        return lambda _: (_LEFT + _RIGHT) / 2
+    log = min(values) > 0 and max(values) > 4 * min(values)
+    scale: Callable[[float], float] = math.log if log else float
+    low, high = scale(min(values)), scale(max(values))
+    room = (high - low) * 0.18 or abs(high) * 0.1 or 1.0
+    low, high = low - room, high + room
+
+    def at(value: float) -> float:
+        if not numbers.finite(value) or (log and value <= 0):
+            return _RIGHT
+        share = (scale(value) - low) / (high - low)
+        return _LEFT + min(max(share, 0.0), 1.0) * (_RIGHT - _LEFT)
+
+    return at
+
+
+def _text(text: str, at: float, y: float, role: str) -> str:
+    half = _LETTER * len(text) / 2
+    at = min(max(at, _LEFT + half), _RIGHT - half)
+    return (
+        f'<text class="{role}" x="{at:.1f}" y="{y:g}" text-anchor="middle">'
+        f"{escape(name(text))}</text>"
+    )
+
+
+def _side(text: str, good: tuple[float, float], limit: float, anchor: str) -> str:
+    """The word for the side that passes, when it fits beside the threshold's label."""
+    if good[1] - good[0] < _LETTER * (len(text) + 14):
+        return ""
+    at = _LEFT if anchor == "start" else _RIGHT
+    return (
+        f'<text class="tick" x="{at}" y="{_LINE + 30}" text-anchor="{anchor}">{escape(text)}</text>'
+    )

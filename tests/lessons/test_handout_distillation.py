@@ -1,0 +1,227 @@
+"""The distillation handout: its code runs, its figures are measured, both languages agree."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from grader import lesson
+from grader.text import LANGS, Lang
+
+LESSON = lesson.load("distillation")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FIGURE = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)<!-- end: \1 -->", re.DOTALL)
+LINK = re.compile(r"\[[^\]]+\]\((?!https?:)([^)#]+)\)")
+FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
+
+
+def page(lang: Lang) -> str:
+    return (LESSON.folder / f"handout.{lang}.md").read_text(encoding="utf-8")
+
+
+def prose(lang: Lang) -> str:
+    """The page without code and formulas."""
+    text = re.sub(r"`[^`\n]+`", "", FENCE.sub("", page(lang)))
+    return FORMULA.sub("", text)
+
+
+def headings(lang: Lang) -> list[str]:
+    return re.findall(r"^#+ .+$", FENCE.sub("", page(lang)), re.MULTILINE)
+
+
+def blocks(lang: Lang) -> list[tuple[str, str]]:
+    """Language and text of each fenced block, in order."""
+    return FENCE.findall(page(lang))
+
+
+def figure(name: str, lang: Lang = "en") -> list[list[str]]:
+    """Rows of the first table between the markers of a figure, header first, rule left out."""
+    return table(dict(FIGURE.findall(page(lang)))[name])
+
+
+def table(text: str) -> list[list[str]]:
+    lines = [line.strip(" |") for line in text.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.split("|")] for line in lines]
+    return [row for row in rows if not set("".join(row)) <= set("-:")]
+
+
+def digits(text: str) -> str:
+    """`text` without separators of thousands."""
+    return re.sub(r"(?<=\d)[,\u00a0 ](?=\d{3}\b)", "", text)
+
+
+@pytest.fixture(scope="module")
+def benchmark(repository: Path) -> ModuleType:
+    path = repository / "benchmarks" / "handout_distillation.py"
+    spec = importlib.util.spec_from_file_location("benchmark_handout_distillation", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def executed() -> dict[str, Any]:
+    """Names that the handout's code defines once it has run from top to bottom."""
+    names: dict[str, Any] = {"__name__": "handout"}
+    for number, (kind, code) in enumerate(blocks("en")):
+        if kind == "python":
+            exec(compile(code, f"handout.en.md, block {number}", "exec"), names)
+    return names
+
+
+# Both languages.
+
+
+def test_the_languages_have_the_same_sections() -> None:
+    levels = {lang: [heading.split()[0] for heading in headings(lang)] for lang in LANGS}
+    assert levels["en"] == levels["ru"]
+    numbers = {lang: re.findall(r"^## (\d+)\.", page(lang), re.MULTILINE) for lang in LANGS}
+    assert numbers["en"] == numbers["ru"] == [str(n) for n in range(1, len(numbers["en"]) + 1)]
+
+
+def test_slides_are_third_level_headings_under_sections() -> None:
+    levels = [len(heading.split()[0]) for heading in headings("en")]
+    assert levels[0] == 1
+    assert set(levels[1:]) == {2, 3}
+    assert all(after == 3 for before, after in itertools.pairwise(levels) if before == 2)
+
+
+def test_the_languages_show_the_same_code() -> None:
+    assert blocks("en") == blocks("ru")
+
+
+def test_code_comments_fit_both_languages() -> None:
+    assert not any(re.search("[А-Яа-яЁё]", code) for _, code in blocks("en"))
+
+
+def test_the_languages_show_the_same_figures() -> None:
+    numbers = {}
+    for lang in LANGS:
+        found = FIGURE.findall(page(lang))
+        assert len({name for name, _ in found}) == len(found)
+        numbers[lang] = {
+            name: [re.findall(r"\d+(?:\.\d+)?", digits(" ".join(row))) for row in table(text)]
+            for name, text in found
+        }
+    assert numbers["en"] == numbers["ru"]
+
+
+def test_formulas_and_folded_answers_are_closed() -> None:
+    for lang in LANGS:
+        text = FENCE.sub("", page(lang))
+        assert text.count("$$") % 2 == 0
+        assert all(line.count("$") % 2 == 0 for line in text.replace("$$", "").splitlines())
+        assert text.count("<details>") == text.count("</details>") == text.count("<summary>")
+        assert not re.search(r"^---+$", text, re.MULTILINE)
+
+
+def test_no_word_mixes_two_alphabets() -> None:
+    for lang in LANGS:
+        assert re.findall(r"\b\w*(?:[а-яё][a-z]|[a-z][а-яё])\w*\b", prose(lang), re.I) == []
+
+
+def test_relative_links_resolve() -> None:
+    for lang in LANGS:
+        targets = LINK.findall(page(lang))
+        assert targets
+        for target in targets:
+            assert (LESSON.folder / target).resolve().is_file(), target
+
+
+# What it says about the grader.
+
+
+def test_the_code_runs(executed: dict[str, Any]) -> None:
+    assert {"Crnn", "macs", "au_fa_fr", "distillation_loss", "attention_loss"} <= executed.keys()
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_formula_gate_and_artefact_are_those_of_the_lesson(lang: Lang) -> None:
+    spec = LESSON.spec
+    assert spec.gate is not None
+    assert ("text", f"{spec.formula}\n") in blocks(lang)
+    assert f"`{spec.gate.metric} <= {spec.gate.factor:g} * " in page(lang)
+    assert f"`{spec.intake.artefact}`" in page(lang)
+
+
+@pytest.mark.parametrize("ratios", [(12.045, 8.507), (1.0, 1.0), (50.0, 3.0), (9.99, 10.01)])
+def test_the_score_in_the_code_is_the_lessons(
+    executed: dict[str, Any], ratios: tuple[float, float]
+) -> None:
+    values = dict(zip(("compression", "speedup"), ratios, strict=True))
+    terms = LESSON.spec.score(values, gate_passed=True)
+    assert executed["score"](*ratios) == pytest.approx(sum(term.points for term in terms))
+
+
+def test_the_area_in_the_code_is_the_graders(executed: dict[str, Any]) -> None:
+    from grader.measure import detection
+
+    scores, labels = executed["scores"], executed["labels"]
+    assert executed["au_fa_fr"](scores, labels) == pytest.approx(
+        detection.au_fa_fr(scores, labels), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_the_layers_add_up_to_the_baseline(lang: Lang) -> None:
+    rows = [row for row in table(digits(page(lang))) if row[0].startswith(("`", "$"))][:7]
+    rows = [row for row in rows if len(row) == 4]
+    params = [int(row[2]) for row in rows]
+    macs = [int(row[3]) for row in rows if "+" not in row[3]]
+    assert sum(params) == 70_443
+    assert sum(macs) == 913_920
+    assert "**70443** | **913920 + 704**" in digits(page(lang))
+
+
+# What it says was measured.
+
+
+def test_every_figure_is_filled_in(benchmark: ModuleType) -> None:
+    for lang in LANGS:
+        found = dict(FIGURE.findall(page(lang)))
+        assert found.keys() == benchmark.FIGURES.keys()
+        empty = [name for name, text in found.items() if len(table(text)) < 2]
+        assert not empty, f"run python benchmarks/handout_distillation.py --write: {empty}"
+
+
+def test_counted_costs_are_those_that_the_grader_counts_now(benchmark: ModuleType) -> None:
+    now = table(benchmark.time_and_cost(rounds=20).to("en"))
+    assert [row[:5] for row in figure("latency")] == [row[:5] for row in now]
+
+
+def test_a_model_with_far_fewer_multiplications_is_no_faster() -> None:
+    costs = [row for row in figure("latency")[1:] if row[2] != "–"]
+    assert any(float(fewer) > 2 and float(faster) < 1.1 for _, _, fewer, _, _, faster, _ in costs)
+
+
+def test_it_is_the_answer_and_not_the_weights_that_must_not_be_rounded() -> None:
+    ratios = {row[0]: float(row[-1]) for row in figure("storage")[1:]}
+    assert abs(ratios["weights int8, a scale per channel"] - 1) < 0.02
+    assert abs(ratios["torch quantize_dynamic, int8"] - 1) < 0.1
+    assert ratios["answer: probability in 8 bits"] > 2
+
+
+def test_intervals_are_shown_for_the_number_of_keywords_that_is_graded() -> None:
+    shown = {int(digits(row[0])) for row in figure("au-intervals")[1:]}
+    assert {200, LESSON.spec.settings["hidden"]["positives"]} <= shown
+
+
+def test_writing_replaces_what_is_between_the_markers_and_nothing_else(
+    benchmark: ModuleType,
+) -> None:
+    before = "a\n<!-- begin: x -->\nold\n<!-- end: x -->\nb\n"
+    after = "a\n<!-- begin: x -->\nnew\n<!-- end: x -->\nb\n"
+    assert benchmark.fill(before, "x", "new") == after
+    assert benchmark.fill(after, "x", "new") == after
+    with pytest.raises(ValueError, match="markers"):
+        benchmark.fill(before, "y", "new")
