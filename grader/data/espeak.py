@@ -31,7 +31,10 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Espeak:
-    """The engine of this process; make one only, its library is global."""
+    """The engine of this process; make one only, its library is global.
+
+    Making it changes the working directory, so it belongs in a process of its own.
+    """
 
     def __init__(self) -> None:
         import espeakng_loader
@@ -45,9 +48,9 @@ class Espeak:
             raise Fault(
                 Text(
                     en=f"eSpeak NG does not start with its data in {self._data}; install "
-                    "espeakng-loader again, in a folder with a shorter name.",
+                    "espeakng-loader again.",
                     ru=f"eSpeak NG не запускается с данными в {self._data}; переустановите "
-                    "espeakng-loader в папку с более коротким путём.",
+                    "espeakng-loader.",
                 )
             )
         # eSpeak seeds its generator with the time of day; breathy voices are made from it.

@@ -14,7 +14,8 @@ import onnx
 from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from grader.grades import Layer
-from grader.measure.inline import Node, flatten
+from grader.measure.attributes import check_nodes
+from grader.measure.inline import flatten
 from grader.measure.limits import GraphLimits
 from grader.measure.refusals import Refused, refuse
 from grader.measure.storage import (
@@ -26,7 +27,7 @@ from grader.measure.storage import (
     stored_tensor,
 )
 from grader.measure.validate import STANDARD, read_model, standard_opset
-from grader.measure.walk import Step, Walk, batch_names, check_nodes, walk
+from grader.measure.walk import Step, Walk, batch_names, walk
 
 __all__ = ["GraphLimits", "GraphReport", "Port", "Refused", "inspect"]
 
@@ -115,9 +116,7 @@ class _Ledger:
         for step in one.steps:
             inputs = sum(bool(name) for name in step.node.inputs)
             if step.constant and step.node.op != "Constant":
-                numbers = sum(
-                    a.HasField("i") + len(a.ints) for a in step.node.proto.attribute
-                )
+                numbers = sum(a.HasField("i") + len(a.ints) for a in step.node.proto.attribute)
                 entries += inputs + numbers
             elif not step.constant:
                 entries += max(inputs - FREE_ENTRIES, 0)
@@ -195,7 +194,7 @@ def _check_names(graph: GraphProto) -> None:
 
 
 def _enter_stored(model: ModelProto, opset: int, limits: GraphLimits, ledger: _Ledger) -> None:
-    """Read every constant of the file, in the graph, its nodes, subgraphs and functions."""
+    """Read every constant of the file, in the graph, its nodes and its functions."""
     for tensor in model.graph.initializer:
         ledger.named[tensor.name] = stored_tensor(tensor, limits)
     for sparse in model.graph.sparse_initializer:
@@ -245,4 +244,3 @@ def _output(info: ValueInfoProto, graph: GraphProto, walks: list[tuple[int, Walk
         else:
             shape.append(symbol if sizes == [batch for batch, _ in shapes] else None)
     return Port(info.name, DTYPES[value.dtype].name, tuple(shape))
-

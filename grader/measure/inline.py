@@ -65,7 +65,9 @@ def _functions(model: ModelProto, limits: GraphLimits) -> dict[_Key, FunctionPro
             refuse("function", name=function.name, why=why)
         versions = {entry.version for entry in function.opset_import if entry.domain in STANDARD}
         if versions - {opset}:
-            why = Text(en="it uses another opset than the model", ru="её opset не тот, что у модели")
+            why = Text(
+                en="it uses another opset than the model", ru="её opset не тот, что у модели"
+            )
             refuse("function", name=function.name, why=why)
         found[key] = function
     return found
@@ -94,11 +96,11 @@ class _Inliner:
 def _body(function: FunctionProto, call: NodeProto, prefix: str) -> Iterator[NodeProto]:
     """Nodes of `function` with the call's tensors and attributes in place of its own."""
     if len(call.input) > len(function.input) or len(call.output) > len(function.output):
-        why = Text(en="a call has too many inputs or outputs", ru="в вызове лишние входы или выходы")
+        why = Text(
+            en="a call has too many inputs or outputs", ru="в вызове лишние входы или выходы"
+        )
         refuse("function", name=function.name, why=why)
-    names = dict.fromkeys(function.input, "") | dict(
-        zip(function.input, call.input, strict=False)
-    )
+    names = dict.fromkeys(function.input, "") | dict(zip(function.input, call.input, strict=False))
     results = dict(zip(function.output, call.output, strict=False))
     attributes = {a.name: a for a in function.attribute_proto} | {a.name: a for a in call.attribute}
     for node in function.node:

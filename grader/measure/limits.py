@@ -32,5 +32,3 @@ class GraphLimits:
     """Sizes of named dynamic dimensions other than the batch, as {"samples": 1600}."""
     charge_additions: bool = True
     """Count an addition that does not follow a multiplication as one MAC (see COSTS)."""
-    allow_control_flow: bool = False
-    """Count If by its dearer branch, Loop and Scan by their trip count, instead of refusing."""

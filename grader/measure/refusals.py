@@ -49,10 +49,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Файл модели пуст: экспортируйте модель ещё раз и проверьте размер файла.",
     ),
     "checkpoint": (
-        "This is a checkpoint or an archive ({kind}), not an ONNX model: export it with export() from the template or "
-        "torch.onnx.export and submit model.onnx.",
-        "Это чекпойнт или архив ({kind}), а не модель ONNX: экспортируйте её функцией export() из шаблона или "
-        "torch.onnx.export и сдайте model.onnx.",
+        "This is a checkpoint or an archive ({kind}), not an ONNX model: export it with export() "
+        "from the template or torch.onnx.export and submit model.onnx.",
+        "Это чекпойнт или архив ({kind}), а не модель ONNX: экспортируйте её функцией export() "
+        "из шаблона или torch.onnx.export и сдайте model.onnx.",
     ),
     "not_onnx": (
         "The file is not a readable ONNX model ({why}): it may have been cut short while copying; "

@@ -2,7 +2,7 @@
 
 A tensor counts as it is stored: elements times the width of its type (int8 one byte, float16
 two, int4 half a byte, rounded up per tensor). A sparse tensor counts its values and indices. So do
-the tensors in attributes of any node, in functions and in subgraphs. Numbers that are no tensor:
+the tensors in attributes of any node, in the graph and in functions. Numbers that are no tensor:
 
 - a float attribute counts 4 bytes unless it has the operator's default value;
 - a list of floats counts 4 bytes an entry; a list of integers 8 bytes an entry, and a list of
@@ -133,7 +133,7 @@ def stored_sparse(sparse: SparseTensorProto, limits: GraphLimits, owner: str = "
 def stored_attributes(
     node: NodeProto, limits: GraphLimits, schema: onnx.defs.OpSchema | None
 ) -> list[Stored]:
-    """Everything a node's attributes store (module docstring); subgraphs are not entered."""
+    """Everything a node's attributes store (module docstring)."""
     owner = node.name or (node.output[0] if node.output else node.op_type)
     found = []
     for attribute in node.attribute:
@@ -148,9 +148,7 @@ def stored_attributes(
     return found
 
 
-def checked_shape(
-    dims: Iterable[int], dtype: DType, max_bytes: int, owner: str
-) -> tuple[int, ...]:
+def checked_shape(dims: Iterable[int], dtype: DType, max_bytes: int, owner: str) -> tuple[int, ...]:
     """`dims` as a shape; refuses negative or too many dimensions and too many bytes."""
     shape = tuple(dims)
     if len(shape) > MAX_RANK:
@@ -199,7 +197,7 @@ def _numbers(
         found.append(Stored(label, 4 * entries, entries if constant else 0))
     if attribute.HasField("i") and constant:
         found.append(Stored(label, 8, 0))
-    if constant and attribute.ints or len(attribute.ints) > FREE_ENTRIES:
+    if (constant and attribute.ints) or len(attribute.ints) > FREE_ENTRIES:
         found.append(Stored(label, 8 * len(attribute.ints), 0))
     texts = [*([attribute.s] if attribute.HasField("s") else []), *attribute.strings]
     if constant and texts:

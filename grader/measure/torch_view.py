@@ -40,7 +40,7 @@ class TorchFigures(msgspec.Struct, frozen=True):
     thop_macs: int | None
     thop_params: int | None
     flop_counter_macs: int | None
-    """Half of what torch.utils.flop_counter counts; it knows no recurrent cells."""
+    """Half of what torch.utils.flop_counter counts; LSTM layers escape it."""
     recurrent: bool
     """True when the module contains RNN, GRU or LSTM layers."""
 
@@ -154,8 +154,8 @@ def _explain_flop_counter(report: GraphReport, figures: TorchFigures) -> list[Te
     )
     if figures.recurrent:
         why = Text(
-            en="it does not see inside GRU and LSTM layers, and counts no elementwise products",
-            ru="он не видит, что внутри слоёв GRU и LSTM, и не считает поэлементных произведений",
+            en="it does not see inside LSTM layers, and counts no elementwise products",
+            ru="он не видит, что внутри слоёв LSTM, и не считает поэлементных произведений",
         )
     return [Text(en=f"{found}: {why.en}.", ru=f"{found}: {why.ru}.")]
 

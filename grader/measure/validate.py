@@ -6,18 +6,15 @@ opset, operators of ai.onnx only, and no control flow, randomness, strings or se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import onnx
 from google.protobuf.message import DecodeError, Message
-from onnx import GraphProto, ModelProto, NodeProto
+from onnx import ModelProto, NodeProto
 
 from grader.measure.costs import COSTS
 from grader.measure.limits import GraphLimits
 from grader.measure.refusals import refuse
 
 STANDARD = ("", "ai.onnx")
-CONTROL_FLOW = ("If", "Loop", "Scan")
 
 _MAGIC = {
     b"PK\x03\x04": "zip, .pt or .npz",
@@ -99,23 +96,6 @@ def find_schema(op: str, opset: int) -> onnx.defs.OpSchema:
     return schema
 
 
-def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
-    """Nodes of the graph and of all subgraphs inside it."""
-    for node in graph.node:
-        yield node
-        for subgraph in subgraphs(node):
-            yield from all_nodes(subgraph)
-
-
-def subgraphs(node: NodeProto) -> list[GraphProto]:
-    """The graphs that a node carries in its attributes."""
-    return [
-        graph
-        for attribute in node.attribute
-        for graph in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
-    ]
-
-
 _UNREAD = ("doc_string", "metadata_props", "value_info", "quantization_annotation")
 
 
@@ -137,28 +117,21 @@ def _check_strings(message: Message) -> None:
 def _check_operators(model: ModelProto, limits: GraphLimits) -> None:
     opset = standard_opset(model, limits)
     local = {(f.domain, f.name, f.overload) for f in model.functions}
-    for node in all_nodes(model.graph):
-        _check_operator(node, opset, local, limits)
-    for function in model.functions:
-        for node in function.node:
-            if subgraphs(node):
-                refuse("control_flow", op=node.op_type)
-            _check_operator(node, opset, local, limits)
+    for nodes in (model.graph.node, *(function.node for function in model.functions)):
+        for node in nodes:
+            _check_operator(node, opset, local)
 
 
-def _check_operator(
-    node: NodeProto, opset: int, local: set[tuple[str, str, str]], limits: GraphLimits
-) -> None:
+def _check_operator(node: NodeProto, opset: int, local: set[tuple[str, str, str]]) -> None:
     op = node.op_type
+    if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
+        refuse("control_flow", op=op)
     if node.domain not in STANDARD:
         if (node.domain, op, node.overload) not in local:
             refuse("custom_domain", op=op, domain=node.domain)
         return
-    allowed = op in CONTROL_FLOW and limits.allow_control_flow
-    if op in REFUSED_BY_NAME and not allowed:
+    if op in REFUSED_BY_NAME:
         refuse(REFUSED_BY_NAME[op], op=op)
     find_schema(op, opset)
-    if op not in COSTS and not allowed:
+    if op not in COSTS:
         refuse("uncounted_operator", op=op)
-    if subgraphs(node) and not allowed:
-        refuse("control_flow", op=op)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from onnx import AttributeProto, TensorProto
@@ -122,5 +122,5 @@ class View:
                 count -= value.credit.take(count)
         return count * self.width
 
-    def misfit(self, why: str) -> None:
+    def misfit(self, why: str) -> NoReturn:
         refuse("shapes", op=self.op, name=self.name, why=why)

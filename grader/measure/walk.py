@@ -12,8 +12,9 @@ from math import prod
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, GraphProto, TensorProto, TypeProto, ValueInfoProto
+from onnx import GraphProto, TensorProto, TypeProto, ValueInfoProto
 
+from grader.measure.attributes import check_attributes, check_inference_only, first_line
 from grader.measure.costs import COSTS
 from grader.measure.folding import constant_value, fold, safe_for_inference
 from grader.measure.inline import Node
@@ -22,7 +23,6 @@ from grader.measure.refusals import refuse
 from grader.measure.storage import (
     DTYPES,
     FOLDABLE_ELEMENTS,
-    MAX_RANK,
     checked_shape,
     dtype_of,
     small_array,
@@ -51,9 +51,7 @@ class Walk:
         return sum(step.cost.macs for step in self.steps)
 
 
-def walk(
-    graph: GraphProto, nodes: list[Node], opset: int, batch: int, limits: GraphLimits
-) -> Walk:
+def walk(graph: GraphProto, nodes: list[Node], opset: int, batch: int, limits: GraphLimits) -> Walk:
     """Follow the graph at `batch`; raises Refused for what cannot be known or is too large."""
     values = _stored_values(graph)
     for info in graph.input:
@@ -65,18 +63,6 @@ def walk(
         if info.name not in values:
             refuse("missing_output", name=info.name)
     return Walk(steps, values)
-
-
-def check_nodes(nodes: list[Node], opset: int) -> None:
-    """Check arity and attributes of every node against its definition in ai.onnx."""
-    context = onnx.checker.C.CheckerContext()
-    context.ir_version = onnx.IR_VERSION
-    context.opset_imports = {"": opset}
-    for node in nodes:
-        try:
-            onnx.checker.check_node(node.proto, context)
-        except onnx.checker.ValidationError as error:
-            refuse("invalid_node", op=node.op, name=node.name, why=_first_line(error))
 
 
 def batch_names(graph: GraphProto) -> set[str]:
@@ -109,7 +95,7 @@ class _Walker:
                 refuse("duplicate", name=name)
         inputs = tuple(values[name] if name else None for name in node.inputs)
         attributes = {attribute.name: attribute for attribute in node.proto.attribute}
-        _check_attributes(node, attributes, inputs)
+        check_attributes(node, attributes, inputs)
         constant = node.op in ("Shape", "Size") or all(x.constant for x in inputs if x is not None)
         outputs = self._outputs(node, inputs, constant)
         view = View(
@@ -121,9 +107,9 @@ class _Walker:
             outputs,
             self.limits.charge_additions,
         )
-        if not view.given and node.op != "Constant" or all(x is None for x in outputs):
+        if all(x is None for x in outputs) or not (view.given or node.op == "Constant"):
             refuse("invalid_node", op=node.op, name=node.name, why="no inputs or outputs")
-        _check_inference_only(view)
+        check_inference_only(view)
         cost = self._count(view, constant)
         for name, value in zip(node.outputs, outputs, strict=True):
             if value is not None:
@@ -187,7 +173,7 @@ class _Walker:
                 schema, node.proto, types, data, opset_imports=self.imports
             )
         except _INFERENCE_ERRORS as error:
-            refuse("shapes", op=node.op, name=node.name, why=_first_line(error))
+            refuse("shapes", op=node.op, name=node.name, why=first_line(error))
 
 
 def _stored_values(graph: GraphProto) -> dict[str, Value]:
@@ -216,8 +202,8 @@ def _input_value(info: ValueInfoProto, batch: int, graph: GraphProto, limits: Gr
                 refuse("dimension", tensor=info.name, size=size)
         elif dim.dim_param in limits.sizes:
             size = limits.sizes[dim.dim_param]
-        elif axis == 0 or dim.dim_param in names:
-            size = batch
+        elif axis == 0 or (dim.dim_param in names and kind.shape.dim[0].HasField("dim_value")):
+            size = batch  # once per input, or the batch would hide a size of the example
         else:
             refuse("dynamic_dimension", axis=axis, name=info.name, size=dim.dim_param or "?")
         dims.append(size)
@@ -253,59 +239,6 @@ _INFERENCE_ERRORS = (
     ValueError,
     IndexError,
 )
-_AT_LEAST_ONE = (
-    "strides dilations kernel_shape group blocksize hidden_size num_groups "
-    "q_num_heads kv_num_heads size"
-).split()
-_MAX_ATTRIBUTE = 2**31
-
-
-def _check_attributes(
-    node: Node, attributes: dict[str, AttributeProto], inputs: tuple[Value | None, ...]
-) -> None:
-    """Refuse integers on which onnx's inference would divide by zero, overflow or read astray.
-
-    It is written in C++ and trusts some attributes: a GatherND with batch_dims -100 crashes it.
-    """
-    if node.op == "Constant":
-        return
-    ranks = [len(x.shape) for x in inputs if x is not None]
-    for name, attribute in attributes.items():
-        least, most = _range_of(node, name, ranks)
-        numbers = [*attribute.ints, *([attribute.i] if attribute.HasField("i") else [])]
-        for number in numbers:
-            if not least <= number <= most:
-                refuse("attribute", op=node.op, attribute=name, value=number)
-
-
-def _range_of(node: Node, attribute: str, ranks: list[int]) -> tuple[int, int]:
-    """Least and greatest sensible value of an integer attribute."""
-    rank = max(ranks[0], 1) if ranks else 1
-    if attribute in _AT_LEAST_ONE:
-        return 1, _MAX_ATTRIBUTE
-    if attribute == "pads":
-        return 0, _MAX_ATTRIBUTE
-    if attribute == "batch_dims":
-        return 0, min(ranks, default=0)
-    if attribute == "num_outputs":
-        return len(node.outputs), len(node.outputs)
-    if attribute == "axis" and node.op in ("QuantizeLinear", "DequantizeLinear"):
-        return -MAX_RANK, MAX_RANK  # ignored for a scale of one number
-    if attribute in ("axis", "axes"):
-        extra = node.op in ("Flatten", "OneHot")
-        return -rank - extra, rank - 1 + extra
-    if attribute == "perm":
-        return 0, rank - 1
-    return -_MAX_ATTRIBUTE, _MAX_ATTRIBUTE
-
-
-def _check_inference_only(view: View) -> None:
-    """Refuse operators that are told to behave as in training."""
-    if view.op == "BatchNormalization" and view.integer("training_mode", 0):
-        refuse("attribute", op=view.op, attribute="training_mode", value=1)
-    if view.op == "Dropout" and (mode := view.optional(2)) is not None:
-        if mode.data is None or mode.data.any():
-            refuse("random", op="Dropout (training_mode)")
 
 
 def _hand_on(view: View) -> None:
@@ -338,11 +271,6 @@ def _elementwise_types(node: Node, inputs: tuple[Value | None, ...]) -> dict[str
     if node.op in ("GreaterOrEqual", "LessOrEqual"):
         shape = tuple(np.broadcast_shapes(*shapes))
         return {node.outputs[0]: _type(TensorProto.BOOL, shape)}
-    if node.op in ("MeanVarianceNormalization", "GroupNormalization"):
-        return {node.outputs[0]: _type(first.dtype, first.shape)}
-    refuse("unknown_shape", name=node.outputs[0], op=node.op)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    if node.op not in ("MeanVarianceNormalization", "GroupNormalization"):
+        refuse("unknown_shape", name=node.outputs[0], op=node.op)
+    return {node.outputs[0]: _type(first.dtype, first.shape)}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from grader.grades import Grade
 from grader.lesson import LessonSpec
-from grader.report import classroom, student
+from grader.report import classroom, student, tradeoffs
 from grader.report.classroom import Entry
 from grader.report.files import write
 from grader.report.words import Words
@@ -28,7 +28,7 @@ def student_page(
 ) -> str:
     """One student's report. `class_grades` become nameless dots; `class_href` is URL-quoted."""
     words = Words(lang)
-    backdrops = student.backdrops(spec, [*class_grades, grade], words)
+    backdrops = tradeoffs.backdrops(spec, [*class_grades, grade], words)
     return student.page(grade, spec, words, backdrops, class_href)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -41,6 +41,8 @@ class Axis:
 
     def place(self, value: float) -> float:
         """Where `value` lies between the limits, 0 to 1; what lies outside is put on the edge."""
+        if math.isnan(value):
+            return 0.0
         if self.scale == "log":
             value = max(value, self.low)
             share = math.log(value / self.low) / math.log(self.high / self.low)
@@ -100,6 +102,19 @@ def axis(
     powers = scale == "log" and low < 1e-3
     named = tuple((at, numbers.short(at, lang, powers=powers)) for at in places)
     return Axis(label, scale, low, high, named)
+
+
+def fitting_scale(values: Sequence[float]) -> Scale:
+    """Log where the positive values span about a decade; a few zeros do not change that."""
+    positive = [value for value in values if value > 0]
+    few_others = len(values) - len(positive) <= len(values) // 4
+    wide = bool(positive) and max(positive) > 8 * min(positive)
+    return "log" if wide and few_others and min(values) >= 0 else "linear"
+
+
+def leaves_out(axis: Axis, values: Iterable[float]) -> bool:
+    """True when some of `values` have no place on the axis and are drawn at its edge."""
+    return axis.scale == "log" and any(value <= 0 for value in values)
 
 
 @lru_cache(maxsize=512)

@@ -11,8 +11,10 @@ from grader import formula
 from grader.errors import SpecError
 from grader.grades import Grade, Status
 from grader.lesson import LessonSpec
-from grader.report import metrics, numbers, plots, render
-from grader.report.student import backdrops, outcome
+from grader.report import metrics, numbers, render, tradeoffs
+from grader.report.histograms import histogram
+from grader.report.parts import Plot
+from grader.report.student import outcome
 from grader.report.words import Words
 
 OUTCOMES = (
@@ -143,32 +145,32 @@ def _cell(value: float | None, text: str) -> Cell:
 
 def _pareto(
     entries: Sequence[Entry], graded: Sequence[Grade], spec: LessonSpec, words: Words
-) -> list[plots.Plot]:
+) -> list[Plot]:
     if not graded:
         return []
     found = []
-    for backdrop in backdrops(spec, graded, words, cloud=False):
+    for backdrop in tradeoffs.backdrops(spec, graded, words):
         dots = [
-            plots.Dot(at, entry.grade.submission.name, _group(entry.grade) == 0, entry.href)
+            tradeoffs.Dot(at, entry.grade.submission.name, _group(entry.grade) == 0, entry.href)
             for entry in entries
             if entry.grade.status is Status.GRADED
-            and (at := plots.place(entry.grade, backdrop.x, backdrop.y)) is not None
+            and (at := tradeoffs.place(entry.grade, backdrop.x, backdrop.y)) is not None
         ]
         if dots:
-            found.append(plots.pareto(backdrop, dots, graded[0], words))
+            found.append(tradeoffs.pareto(backdrop, dots, graded[0], words))
     return found
 
 
 def _histograms(
     graded: Sequence[Grade], columns: Sequence[metrics.Metric], spec: LessonSpec, words: Words
-) -> list[plots.Plot]:
+) -> list[Plot]:
     score = metrics.Metric("score", words("score"))
     scores = [grade.score for grade in graded]
-    found = [plots.histogram(score, scores, words, most=spec.max_score)]
+    found = [histogram(score, scores, words, most=spec.max_score)]
     for column in columns:
         values = [value for grade in graded if (value := grade.value(column.name)) is not None]
         bases = [one.value for grade in graded if (one := grade.baseline.get(column.name))]
-        found.append(plots.histogram(column, values, words, bases[0] if bases else None))
+        found.append(histogram(column, values, words, baseline=bases[0] if bases else None))
     return [plot for plot in found if plot is not None]
 
 

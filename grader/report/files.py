@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from grader.grades import Grade, from_json, write_atomically
 from grader.lesson import LessonSpec
-from grader.report import classroom, student
+from grader.report import classroom, student, tradeoffs
 from grader.report.classroom import Entry
-from grader.report.plots import Backdrop
+from grader.report.tradeoffs import Backdrop
 from grader.report.words import Words
 from grader.text import Lang
 
@@ -49,7 +49,7 @@ def write(
     paths, grades, warnings = _read(out / "grades", spec, words)
     reports = out / "reports"
     reports.mkdir(parents=True, exist_ok=True)
-    job = _Job(spec, lang, tuple(student.backdrops(spec, grades, words)), reports)
+    job = _Job(spec, lang, tuple(tradeoffs.backdrops(spec, grades, words)), reports)
     done = 0
     undrawn: dict[str, str] = {}
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]

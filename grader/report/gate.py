@@ -43,6 +43,8 @@ def view(gate: Gate, metric: Metric, words: Words) -> GateView:
     sentences = [_margin(gate, words)]
     if gate.within_noise:
         sentences.append(words("gate_noise_passed" if gate.passed else "gate_noise_missed"))
+    elif gate.interval[0] <= gate.threshold <= gate.interval[1]:
+        sentences.append(words("gate_beyond_noise"))
     if explanation := gate.explanation.to(words.lang):
         sentences.append(explanation)
     interval = numbers.interval(gate.interval)

@@ -10,7 +10,7 @@ from grader import formula
 from grader.errors import SpecError
 from grader.grades import Check, Grade, Layer, Status, Term
 from grader.lesson import LessonSpec
-from grader.report import gate, metrics, numbers, plots, render
+from grader.report import figures, gate, metrics, numbers, render, tradeoffs
 from grader.report.words import Words
 from grader.text import Text
 
@@ -59,26 +59,11 @@ def outcome(grade: Grade) -> str:
     return "passed" if grade.passed else "checks"
 
 
-def backdrops(
-    spec: LessonSpec, grades: Sequence[Grade], words: Words, *, cloud: bool = True
-) -> list[plots.Backdrop]:
-    """The lesson's trade-offs with every graded submission as a nameless dot."""
-    graded = [grade for grade in grades if grade.status is Status.GRADED]
-    found = []
-    for pair in spec.report.tradeoffs:
-        x, y = (
-            metrics.metric(spec, name, words, metrics.measured(graded, name))
-            for name in (pair.x, pair.y)
-        )
-        found.append(plots.backdrop(x, y, graded, cloud, words))
-    return found
-
-
 def page(
     grade: Grade,
     spec: LessonSpec,
     words: Words,
-    backdrops: Sequence[plots.Backdrop],
+    backdrops: Sequence[tradeoffs.Backdrop],
     class_href: str | None,
 ) -> str:
     """The report as one HTML document."""
@@ -88,7 +73,7 @@ def page(
         plot
         for backdrop in backdrops
         if grade.status is Status.GRADED
-        and (plot := plots.tradeoff(backdrop, grade, words)) is not None
+        and (plot := tradeoffs.tradeoff(backdrop, grade, words)) is not None
     ]
     return render.page(
         "student.html.j2",
@@ -107,7 +92,7 @@ def page(
         checks=sorted(grade.checks, key=lambda check: check.passed),
         checks_passed=sum(check.passed for check in grade.checks),
         check_points=_check_points,
-        figures=[plots.figure(figure, words) for figure in grade.figures],
+        figures=[figures.figure(figure, words) for figure in grade.figures],
         comparison=comparison,
         layers=layers,
         layer_most={

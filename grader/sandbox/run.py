@@ -45,7 +45,9 @@ class Job:
     """A trusted model timed in turn with `model`, in the same process."""
     singles: Sequence[int] = ()
     """Rows that are also sent one at a time, the next after the answer to the last."""
-    batch: int = 256
+    batch: int = 1
+    """Rows in one call. With 1, MACs at batch 1 and quality come from one and the same path
+    through the model, and no row can influence another."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Run:
     """Answers of the model; a row that was not answered holds NaN."""
 
     outputs: np.ndarray
-    """(rows, *out_shape) float32, evaluated in batches."""
+    """(rows, *out_shape) float32, of the evaluation of all rows."""
     singles: np.ndarray
     """(singles, *out_shape) float32, each row sent alone."""
     seconds_per_single: np.ndarray
@@ -221,10 +223,10 @@ def _not_loaded(detail: str) -> Text:
 
 def _not_run(detail: str) -> Text:
     return Text(
-        en=f"The model loads, but fails when it runs: {detail} Try it on a batch of several clips "
-        "and on one clip alone.",
-        ru=f"Модель загружается, но падает при запуске: {detail} Проверьте её на батче из "
-        "нескольких записей и на одной записи.",
+        en=f"The model loads, but fails when it runs: {detail} Run it in ONNX Runtime on one "
+        "input of the shape that the lesson names.",
+        ru=f"Модель загружается, но падает при запуске: {detail} Запустите её в ONNX Runtime на "
+        "одном входе той формы, которую требует задание.",
     )
 
 

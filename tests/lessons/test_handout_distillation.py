@@ -208,6 +208,7 @@ def test_it_is_the_answer_and_not_the_weights_that_must_not_be_rounded() -> None
     ratios = {row[0]: float(row[-1]) for row in figure("storage")[1:]}
     assert abs(ratios["weights int8, a scale per channel"] - 1) < 0.02
     assert abs(ratios["torch quantize_dynamic, int8"] - 1) < 0.1
+    assert ratios["weights 3 bits, per channel"] < 5
     assert ratios["answer: probability in 8 bits"] > 2
 
 

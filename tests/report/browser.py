@@ -14,10 +14,18 @@ from pathlib import Path
 from typing import Any
 
 FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars "
-    "--disable-background-networking --disable-component-update --disable-sync "
-    "--disable-dev-shm-usage --remote-debugging-pipe"
-).split()
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-pipe",
+)
 
 
 def executable() -> str | None:
@@ -73,11 +81,14 @@ class Page:
     def type(self, text: str) -> None:
         self.send("Input.insertText", text=text)
 
-    def screenshot(self, path: Path, width: int, height: int = 0, *, dark: bool = False,
-                   scale: float = 1.0) -> None:
+    def screenshot(
+        self, path: Path, width: int, height: int = 0, *, dark: bool = False, scale: float = 1.0
+    ) -> None:
         """The page at a window size; `height` 0 takes it whole."""
-        self.send("Emulation.setEmulatedMedia",
-                  features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.send(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height or 900,
                   deviceScaleFactor=scale, mobile=width < 600)  # fmt: skip
         shot = self.send("Page.captureScreenshot", captureBeyondViewport=height == 0)
