@@ -467,8 +467,11 @@ def _curve(exam: Exam, scores: np.ndarray) -> Figure:
             ru="Ложные срабатывания и пропуски",
         ),
         kind="line",
-        x=Axis(Text(en="false accepts, share of clips", ru="ложные срабатывания, доля записей")),
-        y=Axis(Text(en="false rejects, share of clips", ru="пропуски, доля записей")),
+        x=Axis(
+            Text(en="false accepts, share of clips", ru="ложные срабатывания, доля записей"),
+            scale="log",
+        ),
+        y=Axis(Text(en="false rejects, share of clips", ru="пропуски, доля записей"), scale="log"),
         series=[
             _curve_series(
                 exam, exam.baseline_scores, Text(en="baseline", ru="базовая модель"), "baseline"
@@ -476,16 +479,20 @@ def _curve(exam: Exam, scores: np.ndarray) -> Figure:
             _curve_series(exam, scores, Text(en="this submission", ru="эта работа"), "submission"),
         ],
         caption=Text(
-            en="The area under each line is its AU-FA-FR; closer to the corner is better.",
-            ru="Площадь под линией — её AU-FA-FR; чем ближе к углу, тем лучше.",
+            en="One point for each threshold; closer to the lower left corner is better. Both axes "
+            "are logarithmic, zero errors are drawn at half a clip.",
+            ru="Одна точка на каждый порог; чем ближе к левому нижнему углу, тем лучше. Обе оси "
+            "логарифмические, ноль ошибок показан как половина записи.",
         ),
     )
 
 
 def _curve_series(exam: Exam, scores: np.ndarray, label: Text, role: str) -> Series:
     fa, fr, _ = detection.fa_fr_curve(scores, exam.labels)
+    half_clip = 0.5 / len(exam.labels)
     kept = detection.thin_curve(fa, fr, 200)
-    return Series(label, role, x=fa[kept].tolist(), y=fr[kept].tolist())  # type: ignore[arg-type]
+    x, y = np.maximum(fa[kept], half_clip), np.maximum(fr[kept], half_clip)
+    return Series(label, role, x=x.tolist(), y=y.tolist())  # type: ignore[arg-type]
 
 
 def _experiment_figures(

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from markupsafe import escape
 
 from grader.report import numbers
-from grader.report.untrusted import name, visible
+from grader.report.untrusted import name
 from grader.text import Lang
 
 Scale = Literal["linear", "log"]
@@ -44,11 +44,18 @@ class Axis:
         if math.isnan(value):
             return 0.0
         if self.scale == "log":
-            value = max(value, self.low)
-            share = math.log(value / self.low) / math.log(self.high / self.low)
+            first, last = math.log(self.low), math.log(self.high)
+            share = (math.log(max(value, self.low)) - first) / (last - first)
         else:
             share = (value - self.low) / (self.high - self.low)
         return min(max(share, 0.0), 1.0)
+
+    def value(self, share: float) -> float:
+        """The value that lies at `share` of the way, the inverse of `place`."""
+        if self.scale == "log":
+            first, last = math.log(self.low), math.log(self.high)
+            return math.exp(first + share * (last - first))
+        return self.low + share * (self.high - self.low)
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,7 @@ def frame(x: Axis, y: Axis, size: tuple[float, float] = WIDE) -> Frame:
             set_scale(spec.scale)
             set_limits(spec.low, spec.high)
             axis_.set_major_locator(FixedLocator([at for at, _ in spec.ticks]))
-            axis_.set_major_formatter(FixedFormatter([text for _, text in spec.ticks]))
+            axis_.set_major_formatter(FixedFormatter([name(text) for _, text in spec.ticks]))
             axis_.set_minor_locator(NullLocator())
             axis_.set_tick_params(length=0, pad=7, labelsize=12, labelcolor=_TICK)
             for text in axis_.get_ticklabels():
@@ -183,7 +190,7 @@ def _reduced(svg: str) -> str:
         elif element.tag == f"{_SVG}text":
             anchor = re.search(r"text-anchor: (\w+)", style)
             x, y = (float(element.get(key, "0")) for key in "xy")
-            text = escape(visible(element.text or ""))
+            text = escape(element.text or "")
             parts.append(
                 f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"'
                 f' text-anchor="{anchor[1] if anchor else "start"}">{text}</text>'

@@ -13,6 +13,8 @@ from markupsafe import Markup
 from grader.report import numbers, untrusted
 from grader.report.words import Words
 
+MOST_CHARACTERS = 2_000
+"""Of one sentence on a page; a file name of kilobytes in a message must not fill it."""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -43,6 +45,7 @@ def _environment() -> Environment:
     environment.filters["points"] = numbers.points
     environment.filters["percent"] = _percent
     environment.filters["code"] = _code
+    environment.filters["whole"] = _whole
     style, script = (_asset(file) for file in ("style.css", "class.js"))
     environment.globals["style"] = Markup(style)
     environment.globals["script"] = Markup(script)
@@ -56,10 +59,15 @@ def _asset(name: str) -> str:
 
 
 def _readable(value: object) -> object:
-    """What jinja2 writes for a value: text of submissions never with invisible characters."""
+    """What jinja2 writes for a value: text is bounded and has no invisible characters."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    return untrusted.visible(value)
+    return untrusted.visible(untrusted.shorten(value, MOST_CHARACTERS))
+
+
+def _whole(text: str) -> Markup:
+    """Text at its full length: the log, which is bounded already."""
+    return Markup.escape(untrusted.visible(text))
 
 
 def _percent(part: float, whole: float) -> str:
@@ -71,7 +79,7 @@ def _percent(part: float, whole: float) -> str:
 
 def _code(text: str) -> Markup:
     """Text with `commands` in backquotes, as in a terminal."""
-    parts = untrusted.visible(text).split("`")
+    parts = str(_readable(text)).split("`")
     if len(parts) % 2 == 0:
         return Markup.escape("`".join(parts))
     return Markup("").join(

@@ -244,12 +244,12 @@ def _measurements(grade: Grade, spec: LessonSpec, words: Words) -> list[dict[str
     for name, one in grade.measurements.items():
         shown = metrics.metric(spec, name, words)
         base = grade.baseline.get(name)
+        value, unit = shown.show(one.value), words.unit(one.unit)
         rows.append(
             {
                 "name": name,
-                "title": "" if shown.title == name else shown.title,
-                "value": shown.show(one.value),
-                "unit": words.unit(one.unit),
+                "value": value,
+                "unit": "" if value.endswith(unit) else unit,
                 "interval": numbers.interval(one.interval),
                 "baseline": numbers.NONE if base is None else shown.show(base.value),
                 "how": one.how.to(words.lang),

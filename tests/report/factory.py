@@ -358,7 +358,7 @@ def _checks(passed: bool, recorded: bool) -> list[Check]:
               hidden=True),
         check("experiments", recorded,
               Text(en="Three experiments recorded", ru="Записаны три эксперимента"),
-              Text(en=f"At least 3 rows expected in `experiments.csv`, {4 if recorded else 1} found.",
+              Text(en=f"`experiments.csv` needs at least 3 rows, has {4 if recorded else 1}.",
                    ru=f"В `experiments.csv` нужно не меньше 3 строк, есть {4 if recorded else 1}."),
               Text(en="`train.py --record` appends a row for every run.",
                    ru="`train.py --record` добавляет строку после каждого запуска.")),
