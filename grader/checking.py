@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from grader import grading
 from grader import lesson as lessons
 from grader.autograder import Progress
 from grader.errors import Fault, UsageError
 from grader.grades import Check, Grade, Status
+from grader.lesson import LessonSpec
 from grader.text import Text
 
+if TYPE_CHECKING:
+    from grader.measure.torch_view import TorchFigures
+
+TORCH_SECONDS = 120
 MARKER = "grader.toml"
 """File that says which lesson a project folder is for; `grader new` writes it."""
 
@@ -70,6 +80,31 @@ def check(
     return grade
 
 
+def other_figures(folder: Path, spec: LessonSpec) -> list[Text]:
+    """Sentences that set thop's and torch's figures beside ours, with the reason they differ.
+
+    Imports the student's own code, in a process of its own, on the student's own machine;
+    empty when the lesson names no module or there is no artefact yet.
+    """
+    from grader.measure import graph, torch_view
+
+    artefact = folder / spec.intake.artefact
+    if spec.torch_module is None or not artefact.is_file():
+        return []
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "grader.measure.torch_view", str(folder), spec.torch_module],
+            capture_output=True,
+            timeout=TORCH_SECONDS,
+            check=False,
+        )
+        figures = msgspec.json.decode(ended.stdout, type=torch_view.TorchFigures)
+    except (OSError, subprocess.SubprocessError, msgspec.MsgspecError):
+        return [_no_other_figures(spec.torch_module)]
+    report = graph.inspect(artefact.read_bytes())
+    return [_other_line(figures), *torch_view.explain(report, figures)]
+
+
 def public_checks(folder: Path) -> list[Check]:
     """Public checks of the project in `folder`, for its pytest file; the first says whether
     the artefact could be measured at all."""
@@ -84,3 +119,21 @@ def public_checks(folder: Path) -> list[Check]:
         message=grade.reason,
     )
     return [measured, *(check for check in grade.checks if check.visibility == "public")]
+
+
+def _other_line(figures: TorchFigures) -> Text:
+    thop = "—" if figures.thop_macs is None else f"{figures.thop_macs:,}"
+    counter = "—" if figures.flop_counter_macs is None else f"{figures.flop_counter_macs:,}"
+    return Text(
+        en=f"Other tools on your PyTorch module: thop {thop} MACs, torch's FlopCounterMode / 2 "
+        f"{counter}, {figures.params:,} parameters, torch.save {figures.state_dict_bytes:,} bytes.",
+        ru=f"Другие инструменты о вашем модуле PyTorch: thop {thop} MAC, FlopCounterMode / 2 "
+        f"{counter}, параметров {figures.params:,}, torch.save {figures.state_dict_bytes:,} байт.",
+    )
+
+
+def _no_other_figures(module: str) -> Text:
+    return Text(
+        en=f"thop's figures are not shown: {module}() of your project could not be called.",
+        ru=f"Значения thop не показаны: не удалось вызвать {module}() вашего проекта.",
+    )

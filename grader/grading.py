@@ -14,7 +14,7 @@ from pathlib import Path
 import grader
 from grader import lesson as lessons
 from grader.autograder import Audience, Exam, Findings, Progress, Setup
-from grader.errors import DataError, Rejected, SpecError
+from grader.errors import DataError, Rejected, SpecError, UsageError
 from grader.grades import Grade, Provenance, Status, SubmissionId, Versions
 from grader.intake import Submission, fingerprint, open_submission
 from grader.lesson import Lesson, LessonSpec
@@ -43,6 +43,11 @@ def prepare(
 ) -> Examination:
     """Load the data and measure the baseline on it. Raises DataError, SpecError."""
     names = lesson.spec.data.names
+    if data is not None and data not in names:
+        raise UsageError(
+            f"The lesson {lesson.name} does not use the data set {data!r}; it uses "
+            f"{', '.join(names)}."
+        )
     setup = Setup(
         spec=lesson.spec,
         folder=lesson.folder,

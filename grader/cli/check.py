@@ -10,7 +10,7 @@ from grader import checking
 from grader import lesson as lessons
 from grader.cli import options, show
 from grader.cli.progress import Reporter
-from grader.grades import to_json, write_atomically
+from grader.grades import Status, to_json, write_atomically
 from grader.text import Lang
 
 
@@ -46,20 +46,9 @@ def command(
         click.echo(to_json(grade).decode(), nl=False)
     else:
         show.one(grade, spec, lang, estimate=True)
-        _other_figures(folder, grade.lesson, lang)
+        for line in checking.other_figures(folder, spec) if grade.status is Status.GRADED else ():
+            click.echo(show.visible(line.to(lang)))
         if not grade.passed and spec.next_step.to(lang):
             click.echo()
             click.echo(spec.next_step.to(lang))
     return show.exit_code([grade])
-
-
-def _other_figures(folder: Path, lesson: str, lang: Lang) -> None:
-    """thop's MACs and the size of torch.save beside ours, with the reason they differ."""
-    from grader.measure import torch_view
-
-    spec = lessons.load(lesson).spec
-    artefact = folder / spec.intake.artefact
-    if spec.torch_module is None or not artefact.is_file():
-        return
-    for line in torch_view.beside(folder, spec.torch_module, artefact.read_bytes()):
-        click.echo(line.to(lang))

@@ -16,6 +16,10 @@ from grader.cli import options
 from grader.errors import ExitCode, GraderError
 from grader.text import Lang, Text
 
+_SPEAK = (
+    "from importlib.metadata import version; from grader.data.espeak import Espeak;"
+    "Espeak(); print('espeakng-loader', version('espeakng-loader'))"
+)
 PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "scipy", "thop", "matplotlib")
 
 
@@ -82,14 +86,14 @@ def _lessons(lang: Lang) -> Finding:
 
 
 def _speech(lang: Lang) -> Finding:
-    """eSpeak NG is tried by speaking one word in a process of its own."""
+    """eSpeak NG is tried by starting it, in a process of its own."""
     import subprocess
 
     name = Text(en="built-in speech (eSpeak NG)", ru="встроенная речь (eSpeak NG)").to(lang)
     remedy = "pip install espeakng-loader"
     try:
         ended = subprocess.run(
-            [sys.executable, "-c", "from grader.data import espeak; print(espeak.version())"],
+            [sys.executable, "-c", _SPEAK],
             capture_output=True,
             timeout=60,
             check=False,

@@ -43,7 +43,10 @@ class Espeak:
         self._library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
         self._spoken: list[bytes] = []
         self._callback = _Callback(self._hear)  # a reference, or it would be collected
-        rate = self._library.espeak_Initialize(SYNCHRONOUS, 0, os.fsencode(self._data), DO_NOT_EXIT)
+        # From its own folder: eSpeak cuts paths at 160 bytes, and Windows would read them in a
+        # code page that need not have the letters of the user's name.
+        os.chdir(self._data.parent)
+        rate = self._library.espeak_Initialize(SYNCHRONOUS, 0, b".", DO_NOT_EXIT)
         if rate <= 0:
             raise Fault(
                 Text(

@@ -71,7 +71,7 @@ class Damaged(Exception):
 def cache_root() -> Path:
     """GRADER_CACHE, or the user's cache folder of this platform."""
     if given := os.environ.get(ENVIRONMENT):
-        return Path(given)
+        return Path(given).expanduser().absolute()
     return platformdirs.user_cache_path("small-fast-nets", appauthor=False)
 
 

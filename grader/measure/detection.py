@@ -326,8 +326,9 @@ def _spread(influence: Floats, clips: _Clips, level: float) -> float | None:
 
     The variance is Obuchowski's (1997), the sum over groups of squared influence,
     which is DeLong's when each clip is a group. The quantile is Student's t with
-    Satterthwaite's degrees of freedom, 2 V^2 / Var(V), from the groups' fourth moment:
-    near AUC = 1 a few clips make most of V, and the normal quantile covers too little.
+    Satterthwaite's degrees of freedom, 2 variance^2 / (its own variance), from the groups'
+    fourth moment: near AUC = 1 a few clips make most of it, and the normal quantile covers
+    too little.
     None when either class comes from fewer than two groups.
     """
     keywords = np.bincount(clips.codes, influence * clips.labels, minlength=clips.groups)

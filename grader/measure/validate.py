@@ -6,6 +6,8 @@ opset, operators of ai.onnx only, and no control flow, randomness, strings or se
 
 from __future__ import annotations
 
+from functools import cache
+
 import onnx
 from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto, NodeProto
@@ -85,6 +87,7 @@ def standard_opset(model: ModelProto, limits: GraphLimits) -> int:
     return versions[0]
 
 
+@cache
 def find_schema(op: str, opset: int) -> onnx.defs.OpSchema:
     """The operator as ai.onnx defines it in this opset; refuses what does not exist there."""
     try:

@@ -18,7 +18,7 @@ from torch import nn
 
 Storage = Literal["float32", "float16", "int8"]
 
-TOLERANCE: dict[Storage, float] = {"float32": 1e-4, "float16": 0.05, "int8": 1.0}
+TOLERANCE: dict[Storage, float] = {"float32": 1e-4, "float16": 0.05, "int8": 0.5}
 """Largest difference of a logit that rounding the weights may make; more is a mistake."""
 
 OUTPUT_AXIS = {"Conv": 0, "Gemm": 0, "MatMul": -1, "GRU": 1, "LSTM": 1, "RNN": 1}
@@ -148,9 +148,7 @@ def _as_float16(graph: onnx.GraphProto, name: str, values: np.ndarray) -> NodePr
     return helper.make_node("Cast", [f"{name}_float16"], [name], to=TensorProto.FLOAT)
 
 
-def _as_int8(
-    graph: onnx.GraphProto, name: str, values: np.ndarray, axis: int
-) -> list[NodeProto]:
+def _as_int8(graph: onnx.GraphProto, name: str, values: np.ndarray, axis: int) -> list[NodeProto]:
     """value = scale * int8, one scale for each output channel, itself stored as float16."""
     axis %= values.ndim
     others = tuple(i for i in range(values.ndim) if i != axis)

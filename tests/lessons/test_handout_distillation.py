@@ -104,6 +104,11 @@ def test_code_comments_fit_both_languages() -> None:
     assert not any(re.search("[А-Яа-яЁё]", code) for _, code in blocks("en"))
 
 
+def test_code_fits_a_slide() -> None:
+    lines = [line for _, code in blocks("en") for line in code.splitlines()]
+    assert [line for line in lines if len(line) > 92] == []
+
+
 def test_the_languages_show_the_same_figures() -> None:
     numbers = {}
     for lang in LANGS:
@@ -121,8 +126,18 @@ def test_formulas_and_folded_answers_are_closed() -> None:
         text = FENCE.sub("", page(lang))
         assert text.count("$$") % 2 == 0
         assert all(line.count("$") % 2 == 0 for line in text.replace("$$", "").splitlines())
+        displayed = re.findall(r"^\$\$\n(.*?)^\$\$", text, re.MULTILINE | re.DOTALL)
+        assert len(displayed) > 5
+        assert not any(re.search(r"^[-+=*#>]", formula, re.MULTILINE) for formula in displayed)
         assert text.count("<details>") == text.count("</details>") == text.count("<summary>")
         assert not re.search(r"^---+$", text, re.MULTILINE)
+
+
+def test_inline_formulas_survive_markdown_escapes() -> None:
+    for lang in LANGS:
+        inline = re.findall(r"\$[^$\n]+\$", re.sub(r"\$\$.*?\$\$", "", page(lang), flags=re.DOTALL))
+        assert len(inline) > 50
+        assert [formula for formula in inline if re.search(r"\\[^A-Za-z]", formula)] == []
 
 
 def test_no_word_mixes_two_alphabets() -> None:
@@ -181,6 +196,14 @@ def test_the_layers_add_up_to_the_baseline(lang: Lang) -> None:
     assert sum(params) == 70_443
     assert sum(macs) == 913_920
     assert "**70443** | **913920 + 704**" in digits(page(lang))
+
+
+def test_commands_are_those_of_the_template() -> None:
+    scripts = re.findall(r"^python (\w+\.py)", page("en"), re.MULTILINE)
+    assert scripts
+    for script in scripts:
+        code = (LESSON.template / script).read_text(encoding="utf-8")
+        assert 'if __name__ == "__main__":' in code, script
 
 
 # What it says was measured.

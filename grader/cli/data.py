@@ -1,0 +1,73 @@
+"""`grader data list` and `grader data get`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from grader.cli import options
+from grader.cli.progress import Reporter
+from grader.text import Lang, Text
+
+
+@click.group()
+def command() -> None:
+    """List the data sets, download or prepare one."""
+
+
+@command.command("list")
+@options.as_json()
+@options.lang()
+def list_(as_json: bool, lang: Lang) -> None:
+    """What data sets there are, and which are ready."""
+    from grader.data import catalogue
+
+    found = catalogue()
+    if as_json:
+        rows = [
+            {
+                "name": info.name,
+                "title": info.title.to(lang),
+                "keyword": info.keyword,
+                "licence": info.licence,
+                "size": info.size.to(lang),
+                "address": info.address,
+                "needs_download": info.needs_download,
+                "prepared": info.prepared,
+            }
+            for info in found
+        ]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for info in found:
+        mark = "✓" if info.prepared else "·"
+        click.echo(f"{mark} {info.name}  —  {info.title.to(lang)}")
+        click.echo(f"    {info.size.to(lang)}; {info.licence}; {info.address}")
+    legend = Text(
+        en="✓ ready   · made or downloaded by `grader data get NAME`, or read with --from PATH",
+        ru="✓ готов   · создаётся или скачивается командой `grader data get NAME`, или --from PATH",
+    )
+    click.echo(legend.to(lang))
+
+
+@command.command("get")
+@click.argument("name")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path), help="A copy that is already on disk."
+)
+@options.lang()
+def get(name: str, source: Path | None, lang: Lang) -> None:
+    """Prepare the data set NAME: synthesise it, download it, or read it from --from PATH."""
+    from grader import data
+
+    with Reporter(lang) as progress:
+        parts = data.get(name, source, progress)
+    for part, clips in parts.items():
+        positives = int((clips.labels == 1).sum())
+        line = Text(
+            en=f"{part}: {len(clips.labels):,} clips, {positives:,} of them '{clips.keyword}'",
+            ru=f"{part}: {len(clips.labels):,} записей, из них «{clips.keyword}»: {positives:,}",
+        )
+        click.echo(line.to(lang))

@@ -1,0 +1,76 @@
+"""What the student learns from: the labels, and what the teacher thinks of the same clip.
+
+Out of the box only the labels are used. Write the three functions marked TODO, give them a
+weight in `Weights`, and compare: one row of experiments.csv for each setting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model import Activations
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each part of the loss counts; a part with weight 0 is not computed."""
+
+    hard: float = 1.0
+    soft: float = 0.0
+    temperature: float = 4.0
+    """Above 1 it softens the teacher's answer; 2.5 to 4 suits small students."""
+    attention: float = 0.0
+    states: float = 0.0
+
+
+def loss(
+    student: Activations,
+    teacher: Activations,
+    labels: Tensor,
+    weights: Weights,
+    projection: nn.Module,
+) -> Tensor:
+    """The weighted sum, a scalar. `labels` has shape (batch,), 1 for the keyword.
+
+    `projection` is learned with the student: it maps its states to the teacher's size.
+    """
+    total = weights.hard * F.cross_entropy(student.logits, labels)
+    if weights.soft:
+        total = total + weights.soft * soft_loss(
+            student.logits, teacher.logits, weights.temperature
+        )
+    if weights.attention:
+        total = total + weights.attention * attention_loss(student.attention, teacher.attention)
+    if weights.states:
+        total = total + weights.states * states_loss(projection(student.states), teacher.states)
+    return total
+
+
+def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """How far the student's softened answer is from the teacher's; logits (batch, 2) in.
+
+    TODO: the Kullback-Leibler divergence of softmax(logits / temperature), averaged over the
+    batch, times temperature squared, which keeps its gradient as large as the hard loss's
+    (Hinton, Vinyals, Dean 2015, section 2). torch.nn.functional.kl_div wants the student's
+    log-probabilities first.
+    """
+    raise NotImplementedError("write soft_loss in distill.py before you give it a weight")
+
+
+def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """How far apart the two look in time; attention (batch, steps) in, summing to 1.
+
+    TODO: the two may have different numbers of steps. Bring them to the same number
+    (torch.nn.functional.interpolate, then divide by the sum) and compare.
+    """
+    raise NotImplementedError("write attention_loss in distill.py before you give it a weight")
+
+
+def states_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """How far apart their inner states are; (batch, steps, hidden) in, equally wide.
+
+    TODO: as above, over steps, then the mean squared error.
+    """
+    raise NotImplementedError("write states_loss in distill.py before you give it a weight")
