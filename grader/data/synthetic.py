@@ -156,10 +156,13 @@ def _run(orders: list[dict[str, object]], clips: int, progress: Progress | None,
     with ThreadPoolExecutor(min(jobs, len(orders))) as pool:
         futures = [pool.submit(_run_one, order, finished, running) for order in orders]
         try:
-            while done < clips and not any(f.done() and f.exception() for f in futures):
+            while done < clips:
                 try:
                     done += finished.get(timeout=0.1)
                 except queue.Empty:
+                    for future in futures:
+                        if future.done():
+                            future.result()  # raises what went wrong
                     continue
                 if progress:
                     progress(done, clips, GENERATING)
@@ -169,8 +172,7 @@ def _run(orders: list[dict[str, object]], clips: int, progress: Progress | None,
                 for process in list(running):
                     process.kill()
     for future in futures:
-        if not future.cancelled():
-            future.result()
+        future.result()
 
 
 def _run_one(

@@ -66,10 +66,46 @@ def check_inference_only(view: View) -> None:
         refuse("random", op="Dropout (training_mode)")
 
 
+def check_agreed(view: View) -> None:
+    """Refuse what onnx and ONNX Runtime understand differently: it would run at another size."""
+    given, automatic = view.attributes, view.text("auto_pad", "NOTSET")
+    if automatic not in ("NOTSET", "") and view.integers("pads"):
+        refuse("attribute", op=view.op, attribute="auto_pad", value=f"{automatic}, with pads")
+    dilated = any(dilation != 1 for dilation in view.integers("dilations"))
+    if dilated and automatic.startswith("SAME"):
+        refuse("attribute", op=view.op, attribute="auto_pad", value=f"{automatic}, dilated")
+    if view.op == "PRelu":
+        x, slope = view.input(0).shape, view.input(1).shape
+        broadcast = (
+            s in (1, size) for s, size in zip(reversed(slope), reversed(x), strict=False)
+        )
+        if len(slope) > len(x) or not all(broadcast):
+            view.misfit(f"slope {slope} for {x}")
+    if view.op == "ConvTranspose" and (automatic.startswith("SAME") or "output_shape" in given):
+        refuse("attribute", op=view.op, attribute="auto_pad or output_shape", value="set")
+    if view.integer("ceil_mode", 0):
+        _check_ceil_mode(view, automatic)
+    if view.op == "Slice" and view.optional(4) is not None and (view.known(4) < 0).any():
+        if (view.known(2) > _MAX).any():
+            view.misfit("a negative step towards infinity")
+
+
 def first_line(error: BaseException) -> str:
     """What an error of onnx says, without its trace."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
+
+
+def _check_ceil_mode(view: View, automatic: str) -> None:
+    """ONNX Runtime drops a last window that would start in the right padding; onnx keeps it."""
+    if automatic not in ("NOTSET", ""):
+        refuse("attribute", op=view.op, attribute="ceil_mode", value=f"1, {automatic}")
+    sizes, outputs = view.input(0).shape[2:], view.out.shape[2:]
+    strides = view.integers("strides") or (1,) * len(sizes)
+    pads = view.integers("pads") or (0,) * len(sizes)
+    for size, output, stride, pad in zip(sizes, outputs, strides, pads, strict=False):
+        if (output - 1) * stride >= size + pad:
+            view.misfit("with ceil_mode the last window lies outside the input")
 
 
 def _range_of(node: Node, attribute: str, ranks: list[int]) -> tuple[int, int]:

@@ -141,7 +141,8 @@ def ratio(
     """AU-FA-FR of `scores` over that of `baseline_scores`, both of shape (clips,).
 
     Both heard the same clips, so their errors are correlated and the ratio is known better
-    than either area: the interval is that of the log ratio with DeLong's paired covariance.
+    than from two separate sets: the interval is that of the log ratio with DeLong's paired
+    covariance.
     Raises as `detection` does.
     """
     clips = _clips(labels, groups, level)

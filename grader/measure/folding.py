@@ -134,6 +134,8 @@ def _gather(view: View, arrays: Arrays) -> list[np.ndarray | None]:
 
 def _reduce(function: Callable[..., np.ndarray]) -> Callable[[View, Arrays], list]:
     def apply(view: View, arrays: Arrays) -> list[np.ndarray | None]:
+        if arrays[0].dtype.kind == "f":
+            return [None]  # the order of additions is not ours to guess
         axes = view.integers("axes") or _axes(view, arrays, 1)
         if not axes and view.integer("noop_with_empty_axes", 0):
             return [arrays[0]]

@@ -12,9 +12,14 @@ from math import prod
 
 import numpy as np
 import onnx
-from onnx import GraphProto, TensorProto, TypeProto, ValueInfoProto
+from onnx import GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 
-from grader.measure.attributes import check_attributes, check_inference_only, first_line
+from grader.measure.attributes import (
+    check_agreed,
+    check_attributes,
+    check_inference_only,
+    first_line,
+)
 from grader.measure.costs import COSTS
 from grader.measure.folding import constant_value, fold, safe_for_inference
 from grader.measure.inline import Node
@@ -110,6 +115,7 @@ class _Walker:
         if all(x is None for x in outputs) or not (view.given or node.op == "Constant"):
             refuse("invalid_node", op=node.op, name=node.name, why="no inputs or outputs")
         check_inference_only(view)
+        check_agreed(view)
         cost = self._count(view, constant)
         for name, value in zip(node.outputs, outputs, strict=True):
             if value is not None:
@@ -129,6 +135,8 @@ class _Walker:
                 continue
             dtype, dims = _known(inferred.get(name), name, node)
             shape = checked_shape(dims, DTYPES[dtype], self.max_bytes, name)
+            if not constant and not prod(shape):
+                refuse("dimension", tensor=name, size=0)
             if constant:
                 self.constant_bytes += DTYPES[dtype].nbytes(prod(shape))
             outputs.append(Value(dtype, shape, constant))
@@ -170,7 +178,7 @@ class _Walker:
             if not schema.has_type_and_shape_inference_function:
                 return _elementwise_types(node, inputs)
             return onnx.shape_inference.infer_node_outputs(
-                schema, node.proto, types, data, opset_imports=self.imports
+                schema, _explicit(node.proto), types, data, opset_imports=self.imports
             )
         except _INFERENCE_ERRORS as error:
             refuse("shapes", op=node.op, name=node.name, why=first_line(error))
@@ -262,6 +270,16 @@ def _known(found: TypeProto | None, name: str, node: Node) -> tuple[int, list[in
     if not kind.HasField("shape") or not all(dim.HasField("dim_value") for dim in kind.shape.dim):
         refuse("unknown_shape", name=name, op=node.op)
     return kind.elem_type, [dim.dim_value for dim in kind.shape.dim]
+
+
+def _explicit(proto: NodeProto) -> NodeProto:
+    """onnx's inference forgets that STFT is one-sided by default."""
+    if proto.op_type != "STFT" or any(a.name == "onesided" for a in proto.attribute):
+        return proto
+    copy = NodeProto()
+    copy.CopyFrom(proto)
+    copy.attribute.append(onnx.helper.make_attribute("onesided", 1))
+    return copy
 
 
 def _elementwise_types(node: Node, inputs: tuple[Value | None, ...]) -> dict[str, TypeProto]:

@@ -39,9 +39,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    train, validation = (
-        clips(load("speech-synthetic", part)) for part in ("train", "validation")
-    )
+    train, validation = (clips(load("speech-synthetic", part)) for part in ("train", "validation"))
     for name in arguments.names:
         network, recipe = SAMPLES[name]
         torch.manual_seed(recipe.seed)

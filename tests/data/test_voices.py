@@ -1,0 +1,102 @@
+"""The parts share no voice, nor voices that sound alike."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import espeakng_loader
+import numpy as np
+import pytest
+from scipy.signal import resample_poly
+
+from grader.data.clips import PARTS
+from grader.data.espeak import Espeak
+from grader.data.features import log_mel
+from grader.data.voices import ACCENTS, COMPARED_WORDS, VARIANTS, distance
+from grader.errors import Fault
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Espeak]:
+    before = Path.cwd()
+    yield Espeak()  # it needs the working directory that it changes to
+    os.chdir(before)
+
+
+@pytest.fixture(scope="module")
+def mels(engine: Espeak) -> dict[str, list[np.ndarray]]:
+    """Level-normalised log-mels of each voice for the compared words."""
+
+    def heard(variant: str, word: str) -> np.ndarray:
+        samples = engine.say(
+            word, accent="en-us", variant=variant, pitch=50, inflection=50, rate=175
+        )
+        wave = resample_poly(samples.astype(float), 320, 441)[:16_000]
+        level = 0.05 * 32768 / np.sqrt(np.mean(wave**2))
+        clip = np.zeros((1, 16_000), np.int16)
+        clip[0, : len(wave)] = np.clip(wave * level, -32768, 32767)
+        return np.maximum(log_mel(clip)[0][:, : len(wave) // 160 + 1], np.log(1e-4))
+
+    variants = itertools.chain(*VARIANTS.values())
+    return {v: [heard(v, word) for word in COMPARED_WORDS] for v in variants}
+
+
+def test_no_variant_is_in_two_parts() -> None:
+    everyone = list(itertools.chain(*VARIANTS.values()))
+    assert len(everyone) == len(set(everyone))
+
+
+def test_every_variant_and_accent_is_installed(engine: Espeak) -> None:
+    assert set(itertools.chain(*VARIANTS.values())) <= set(engine.variants())
+    spoken = {
+        accent: engine.say(
+            "house", accent=accent, variant="f1", pitch=50, inflection=50, rate=175
+        ).tobytes()
+        for accent in ACCENTS
+    }
+    assert len(set(spoken.values())) == len(ACCENTS)
+
+
+@pytest.mark.slow
+def test_no_two_voices_are_the_same_and_no_part_knows_another(
+    mels: dict[str, list[np.ndarray]],
+) -> None:
+    part_of = {variant: part for part in PARTS for variant in VARIANTS[part]}
+    for a, b in itertools.combinations(part_of, 2):
+        apart = distance(mels[a], mels[b])
+        assert apart > (0.25 if part_of[a] == part_of[b] else 0.85), (a, b, apart)
+
+
+@pytest.mark.parametrize(("accent", "variant"), [("en", "nobody"), ("xx-none", "f1")])
+def test_an_unknown_voice_is_an_error_and_not_the_default_voice(
+    engine: Espeak, accent: str, variant: str
+) -> None:
+    with pytest.raises(Fault, match=f"{accent}\\+{variant}"):
+        engine.say("yes", accent=accent, variant=variant, pitch=50, inflection=50, rate=175)
+
+
+def test_espeak_starts_from_a_long_path_with_letters_of_any_alphabet(tmp_path: Path) -> None:
+    site = tmp_path / "Пользователь Иван" / ("x" * 120)
+    package = Path(espeakng_loader.__file__).parent
+    shutil.copytree(package, site / package.name)
+    code = (
+        "import espeakng_loader as e; from grader.data.espeak import Espeak; print(e.__file__);"
+        "voice = dict(accent='en', variant='f1', pitch=50, inflection=50, rate=175);"
+        "print(len(Espeak().say('yes', **voice)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(site), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    where, samples = done.stdout.splitlines()
+    assert where.startswith(str(site))
+    assert int(samples) > 2_000
