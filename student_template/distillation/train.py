@@ -22,12 +22,13 @@ import numpy as np
 import torch
 from augment import augment
 from export import Storage, agreement, export, run
-from grader.data import ClipSet, load
-from grader.measure.detection import au_fa_fr
-from grader.measure.graph import inspect
 from model import BASELINE, STUDENT, Crnn
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from grader.data import ClipSet, load
+from grader.measure.detection import au_fa_fr
+from grader.measure.graph import inspect
 
 HERE = Path(__file__).resolve().parent
 
