@@ -14,7 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Literal
 
-import psutil
+try:
+    import psutil
+except ImportError:  # a system without what psutil stands on: time and output are watched still
+    psutil = None
 
 Killed = Literal["time", "memory", "output"]
 
@@ -94,14 +97,11 @@ class Watched:
         return clean(bytes(self._log))
 
     def _watch(self) -> None:
-        child = None
-        with contextlib.suppress(psutil.Error):
-            child = psutil.Process(self._process.pid)
         pause = 0.005
         while self._process.poll() is None:
             if time.monotonic() > self._deadline:
                 self._kill("time")
-            elif child is not None and _private_bytes(child) > self._memory_bytes:
+            elif _private_bytes(self._process.pid) > self._memory_bytes:
                 self._kill("memory")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=pause)
@@ -132,10 +132,12 @@ def clean(raw: bytes) -> str:
     )
 
 
-def _private_bytes(process: psutil.Process) -> int:
+def _private_bytes(pid: int) -> int:
     """Resident memory without pages shared with other processes, where the system tells."""
+    if psutil is None:
+        return 0
     try:
-        memory = process.memory_info()
+        memory = psutil.Process(pid).memory_info()
     except psutil.Error:
         return 0
     return int(memory.rss - getattr(memory, "shared", 0))

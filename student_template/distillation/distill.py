@@ -24,6 +24,11 @@ class Weights:
     attention: float = 0.0
     states: float = 0.0
 
+    @property
+    def teaches(self) -> bool:
+        """Whether a teacher is listened to at all."""
+        return bool(self.soft or self.attention or self.states)
+
 
 def loss(
     student: Activations,
