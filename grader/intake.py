@@ -187,11 +187,11 @@ def _missing(artefact: str, files: list[SubmittedFile]) -> Text:
     if pickles:
         return Text(
             en=f"Expected {artefact}, found the checkpoint {pickles[0]}. Checkpoints are pickles, "
-            f"which can run code, and are never opened; export the model with `python export.py` "
-            f"and submit {artefact}.",
+            f"which can run code, and are never opened; export the model (the template's export.py "
+            f"does it) and submit {artefact}.",
             ru=f"Ожидался файл {artefact}, найден чекпойнт {pickles[0]}. Чекпойнты — это pickle, "
-            f"они могут выполнять код, поэтому их не открывают; экспортируйте модель командой "
-            f"`python export.py` и сдайте {artefact}.",
+            f"они могут выполнять код, поэтому их не открывают; экспортируйте модель (это делает "
+            f"export.py из шаблона) и сдайте {artefact}.",
         )
     if not files:
         return Text(
@@ -200,10 +200,9 @@ def _missing(artefact: str, files: list[SubmittedFile]) -> Text:
         )
     shown = ", ".join(str(file.path) for file in files[:5]) + (", ..." if len(files) > 5 else "")
     return Text(
-        en=f"Expected {artefact}, found only {shown}; train a model and write {artefact} with "
-        "`python export.py`.",
-        ru=f"Ожидался файл {artefact}, найдены только {shown}; обучите модель и создайте "
-        f"{artefact} командой `python export.py`.",
+        en=f"Expected {artefact}, found only {shown}; train a model and export it to {artefact}.",
+        ru=f"Ожидался файл {artefact}, найдены только {shown}; обучите модель и экспортируйте её "
+        f"в {artefact}.",
     )
 
 

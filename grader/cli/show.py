@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from grader import formula
 from grader.errors import ExitCode
 from grader.grades import Grade, Measurement, Status
 from grader.lesson import LessonSpec
@@ -56,27 +57,53 @@ def one(grade: Grade, spec: LessonSpec, lang: Lang, *, estimate: bool = False) -
 def many(grades: list[Grade], spec: LessonSpec, lang: Lang) -> None:
     """A table of a class, the best first; long classes are cut, the page has them all."""
     table = Table(box=None, pad_edge=False)
-    for name in _headings(lang):
-        table.add_column(name, overflow="fold")
+    name, status, score = _headings(lang)
+    table.add_column(name, no_wrap=True, max_width=40)
+    table.add_column(status, no_wrap=True)
+    table.add_column(score, justify="right")
     for column in spec.report.columns:
-        table.add_column(column.title.to(lang), justify="right")
-    ordered = sorted(grades, key=lambda grade: (-grade.score, grade.submission.name))
+        table.add_column(column.title.to(lang), justify="right", no_wrap=True)
+    ordered = sorted(grades, key=lambda grade: _rank(grade, spec))
     for grade in ordered[:MAX_ROWS]:
-        score = f"{grade.score:.3f}" if grade.status is Status.GRADED else "—"
-        cells = [visible(grade.submission.name)[:40], STATUS[grade.status].to(lang), score]
-        for column in spec.report.columns:
-            value = grade.value(column.name)
-            cells.append("—" if value is None else column.format.format(value))
-        table.add_row(*cells)
-    console = Console(markup=False, highlight=False)
+        table.add_row(*_cells(grade, spec, lang))
+    console = _console()
     console.print(table)
     if len(ordered) > MAX_ROWS:
-        console.print(f"... {len(ordered) - MAX_ROWS:,} more")
+        console.print(f"... + {len(ordered) - MAX_ROWS:,}")
     console.print()
     for grade in ordered:
         if grade.status is not Status.GRADED:
             reason = visible(grade.reason.to(lang))
             console.print(f"{visible(grade.submission.name)[:40]}: {reason}", soft_wrap=True)
+
+
+def _rank(grade: Grade, spec: LessonSpec) -> tuple[bool, bool, float, str]:
+    """Past the gate first, then by the uncapped expression of the lesson."""
+    graded = grade.status is Status.GRADED
+    values = {name: measured.value for name, measured in grade.measurements.items()}
+    merit = formula.evaluate(spec.report.rank_by, values) if graded else 0.0
+    missed = grade.gate is not None and not grade.gate.passed
+    return not graded, missed, -merit, grade.submission.name
+
+
+def _cells(grade: Grade, spec: LessonSpec, lang: Lang) -> list[str]:
+    graded = grade.status is Status.GRADED
+    status = STATUS[grade.status].to(lang)
+    if grade.gate is not None and not grade.gate.passed:
+        status += Text(en=", below the gate", ru=", порог не пройден").to(lang)
+    cells = [visible(grade.submission.name), status, f"{grade.score:.3f}" if graded else "—"]
+    for column in spec.report.columns:
+        value = grade.value(column.name)
+        cells.append("—" if value is None else column.format.format(value))
+    return cells
+
+
+def _console() -> Console:
+    """A log is as wide as its lines; only a terminal has an edge to keep."""
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console = Console(markup=False, highlight=False, width=max(console.width, 160))
+    return console
 
 
 def visible(text: str) -> str:
@@ -104,7 +131,7 @@ def _measurements(grade: Grade, lang: Lang) -> None:
     for name, measured in grade.measurements.items():
         base = grade.baseline.get(name)
         table.add_row(name, figure(measured), figure(base) if base else "")
-    Console(markup=False, highlight=False).print(table)
+    _console().print(table)
 
 
 def _score(grade: Grade, spec: LessonSpec, lang: Lang, estimate: bool) -> None:

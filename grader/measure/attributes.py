@@ -13,6 +13,10 @@ from grader.measure.storage import FREE_CHARACTERS, MAX_RANK
 from grader.measure.view import Value, View
 
 _MAX = 2**31
+_FLAGS = (
+    *("saturate", "keepdims", "noop_with_empty_axes", "ceil_mode", "transA", "transB", "allowzero"),
+    *("onesided", "inverse", "layout", "exclusive", "reverse", "fmod", "is_causal", "upper"),
+)
 _TERM = r"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
 _EQUATION = re.compile(rf"{_TERM}(,{_TERM})*(->{_TERM})?")
 _AT_LEAST_ONE = (
@@ -76,18 +80,16 @@ def check_agreed(view: View) -> None:
         refuse("attribute", op=view.op, attribute="auto_pad", value=f"{automatic}, dilated")
     if view.op == "PRelu":
         x, slope = view.input(0).shape, view.input(1).shape
-        broadcast = (
-            s in (1, size) for s, size in zip(reversed(slope), reversed(x), strict=False)
-        )
+        broadcast = (s in (1, size) for s, size in zip(reversed(slope), reversed(x), strict=False))
         if len(slope) > len(x) or not all(broadcast):
             view.misfit(f"slope {slope} for {x}")
     if view.op == "ConvTranspose" and (automatic.startswith("SAME") or "output_shape" in given):
         refuse("attribute", op=view.op, attribute="auto_pad or output_shape", value="set")
     if view.integer("ceil_mode", 0):
         _check_ceil_mode(view, automatic)
-    if view.op == "Slice" and view.optional(4) is not None and (view.known(4) < 0).any():
-        if (view.known(2) > _MAX).any():
-            view.misfit("a negative step towards infinity")
+    backwards = view.op == "Slice" and view.optional(4) is not None and (view.known(4) < 0).any()
+    if backwards and (view.known(2) >= _MAX - 1).any():
+        view.misfit("a negative step towards infinity")
 
 
 def first_line(error: BaseException) -> str:
@@ -113,6 +115,8 @@ def _range_of(node: Node, attribute: str, ranks: list[int]) -> tuple[int, int]:
     rank = max(ranks[0], 1) if ranks else 1
     if attribute in _AT_LEAST_ONE:
         return 1, _MAX
+    if attribute in _FLAGS:
+        return 0, 1
     if attribute == "pads":
         return 0, _MAX
     if attribute == "batch_dims":

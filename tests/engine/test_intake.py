@@ -89,7 +89,7 @@ def test_tar_gz_works_like_zip(tmp_path: Path) -> None:
 def test_checkpoint_is_refused_with_the_way_to_export(tmp_path: Path) -> None:
     sentence = refusal(make(tmp_path / "s", student_dot_pt=b"\x80\x04"))
     assert "student.pt" in sentence
-    assert "python export.py" in sentence
+    assert "export.py" in sentence
 
 
 def test_empty_folder_is_named_empty(tmp_path: Path) -> None:
