@@ -44,11 +44,13 @@ def fold(view: View) -> list[np.ndarray | None]:
 
 
 def safe_for_inference(op: str, data: np.ndarray) -> bool:
-    """False for numbers so large that shape inference could overflow on them."""
+    """False for numbers on which shape inference could overflow, or round differently."""
     if op in ("Slice", "Gather", "GatherElements", "GatherND", "Where", "Equal"):
         return True
     if data.dtype == bool or not data.size:
         return True
+    if op == "Range" and np.any(data != np.trunc(data)):
+        return False  # 1 to -0.1 in steps of -0.1 has 11 or 12 terms, as one rounds
     return bool(np.all(np.isfinite(data)) and np.abs(data.astype(np.float64)).max() <= _SAFE)
 
 

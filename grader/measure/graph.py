@@ -34,10 +34,10 @@ __all__ = ["GraphLimits", "GraphReport", "Port", "Refused", "inspect"]
 _DEFAULT_LIMITS = GraphLimits()
 
 RECIPE_ENTRIES = 512
-"""References and numbers of load-time nodes that are free; beyond, a byte each counts as stored:
-which constants a graph joins, and in which order, is information too."""
-RECIPE_ENTRIES_PER_TENSOR = 8
-RECIPE_TENSOR_BYTES = 64
+"""References and numbers of load-time nodes that are free, with one for every
+`RECIPE_BYTES` stored; beyond, a byte each counts as stored: which constants a graph joins, and in
+which order, is information too."""
+RECIPE_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ def inspect(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> GraphReport:
     check_nodes(nodes, opset)
     first, *others = [(b, walk(graph, nodes, opset, b, limits)) for b in limits.batches]
     one = first[1]
+    if one.macs > limits.max_macs:
+        refuse("work", macs=one.macs, limit=limits.max_macs)
     for batch, other in others:
         if other.macs > batch * one.macs:
             refuse("batch_growth", one=one.macs, many=other.macs, batch=batch)
@@ -120,9 +122,9 @@ class _Ledger:
                 entries += inputs + numbers
             elif not step.constant:
                 entries += max(inputs - FREE_ENTRIES, 0)
-        stored = [*self.named.values(), *(s for group in self.in_nodes.values() for s in group)]
-        large = sum(item.nbytes >= RECIPE_TENSOR_BYTES for item in stored)
-        excess = entries - RECIPE_ENTRIES - RECIPE_ENTRIES_PER_TENSOR * large
+        groups = [self.named.values(), *self.in_nodes.values(), *self.elsewhere.values()]
+        stored = sum(item.nbytes for group in groups for item in group)
+        excess = entries - RECIPE_ENTRIES - stored // RECIPE_BYTES
         if excess > 0:
             self.elsewhere["recipe of the constants", "graph"] = [Stored("recipe", excess, 0)]
 

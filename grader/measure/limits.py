@@ -25,6 +25,8 @@ class GraphLimits:
     """All tensors computed from constants alone, together."""
     max_constant_macs: int = 10**10
     """Work on constants alone, done once when the model is loaded."""
+    max_macs: int = 10**13
+    """MACs at batch 1."""
     batches: tuple[int, ...] = (1, 2, 3, 128)
     """Batch sizes at which the graph is counted. The first must be 1 and is the one reported; at
     the others the cost per example must not be higher. Put the sizes that are run in here."""

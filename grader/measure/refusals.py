@@ -143,6 +143,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Операторы над одними константами требуют при загрузке модели больше {limit} MAC: "
         "вычислите эти веса до экспорта.",
     ),
+    "work": (
+        "The model takes {macs} MACs for one example, at most {limit} are allowed: make it "
+        "smaller.",
+        "На один пример модель тратит {macs} MAC, а допускается не больше {limit}: уменьшите её.",
+    ),
     # Names and order.
     "duplicate": (
         "The name {name} is defined twice in the graph: every tensor must be made once; export "

@@ -32,7 +32,7 @@ def test_a_matrix_product_written_as_products_and_sums_costs_the_same() -> None:
     "products",
     [
         [node("Div", "x w", "p")],
-        [node("PRelu", "x w", "p")],
+        [node("Expand", "x size", "e"), node("PRelu", "e w", "p")],
         [node("Exp", "x", "e"), node("Pow", "e w", "p")],
         [node("Log", "x", "l"), node("Add", "l w", "s"), node("Exp", "s", "p")],
         [node("Add", "x w", "s"), node("Sub", "x w", "d"), node("Max", "s d", "p")],
@@ -55,6 +55,7 @@ def test_no_detour_around_multiplication_is_cheaper(products: list, reduce: str)
         "index": np.random.default_rng(0).integers(0, K, (N, K)),
         "table": weights(1000),
         "axis": np.array([-1]),
+        "size": np.array([1, N, K]),
     }
     nodes = list(products)
     if reduce == "tree":
@@ -101,7 +102,9 @@ def test_additions_can_be_left_out_by_a_lesson() -> None:
 
 
 def test_bits_packed_into_integers_count_each() -> None:
-    raw = model([node("BitwiseAnd", "x w", "y")], X, {"w": np.zeros(K, np.uint8)}, dtype=2, opset=18)
+    raw = model(
+        [node("BitwiseAnd", "x w", "y")], X, {"w": np.zeros(K, np.uint8)}, dtype=2, opset=18
+    )
     assert inspect(raw).macs == 8 * K
 
 

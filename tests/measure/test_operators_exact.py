@@ -223,10 +223,8 @@ def test_gru_agrees_with_torchs_counter() -> None:
 
 def test_lstm_peepholes_are_elementwise_products() -> None:
     stored = {"w": weights(1, 12, 4), "r": weights(1, 12, 3), "p": weights(1, 9)}
-    raw = model(
-        [node("LSTM", "x w r - - - - p", "y", hidden_size=3)], {"x": [5, "n", 4]}, stored
-    )
-    with pytest.raises(Refused, match="axis 1|Axis 1"):
+    raw = model([node("LSTM", "x w r - - - - p", "y", hidden_size=3)], {"x": [5, "n", 4]}, stored)
+    with pytest.raises(Refused, match="Axis 1 of input x"):
         inspect(raw)
     raw = model([node("LSTM", "x w r - - - - p", "y", hidden_size=3)], {"x": [5, 1, 4]}, stored)
     report = inspect(raw)
@@ -297,7 +295,11 @@ def test_the_attention_operator_agrees_with_torch(kv_heads: int) -> None:
         {"q": ["n", 4, 5, 8], "k": ["n", kv_heads, 7, 8], "v": ["n", kv_heads, 7, 6]},
         opset=23,
     )
-    q, k, v = torch.zeros(1, 4, 5, 8), torch.zeros(1, kv_heads, 7, 8), torch.zeros(1, kv_heads, 7, 6)
+    q, k, v = (
+        torch.zeros(1, 4, 5, 8),
+        torch.zeros(1, kv_heads, 7, 8),
+        torch.zeros(1, kv_heads, 7, 6),
+    )
     expected = torch_macs(
         lambda: torch.matmul(
             torch.matmul(q, k.repeat_interleave(4 // kv_heads, 1).transpose(-1, -2)),
@@ -338,7 +340,7 @@ def test_integer_operators_cost_what_their_float_ones_do() -> None:
     assert inspect(integer).macs == 7 * 5 * 2 * 3
     scale, zero = np.float32(0.1), np.int8(0)
     names = "x xs xz w ws wz ys yz"
-    scalars = {name: scale for name in ("xs", "ws", "ys")} | {n: zero for n in ("xz", "wz", "yz")}
+    scalars = dict.fromkeys(["xs", "ws", "ys"], scale) | dict.fromkeys(["xz", "wz", "yz"], zero)
     linear_conv = model(
         [node("QLinearConv", names, "y")], {"x": ["n", 2, 9]}, {"w": kernel} | scalars, dtype=3
     )
@@ -349,13 +351,9 @@ def test_integer_operators_cost_what_their_float_ones_do() -> None:
     assert inspect(linear_matmul).macs == 12 + 3
 
 
-@pytest.mark.parametrize(
-    ("length", "expected"), [(8, 8 * 3), (400, 2 * 400 * 201), (512, 512 * 9)]
-)
+@pytest.mark.parametrize(("length", "expected"), [(8, 8 * 3), (400, 2 * 400 * 201), (512, 512 * 9)])
 def test_a_real_dft_is_fast_for_powers_of_two_only(length: int, expected: int) -> None:
-    raw = model(
-        [node("DFT", "x", "y", onesided=1, axis=1)], {"x": ["n", length, 1]}, opset=17
-    )
+    raw = model([node("DFT", "x", "y", onesided=1, axis=1)], {"x": ["n", length, 1]}, opset=17)
     assert inspect(raw).macs == expected
 
 
