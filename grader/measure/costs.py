@@ -10,8 +10,9 @@ are counted exactly. Outside them
   linear operator (bias, residual, sum of products), also through views and activations, once
   for each multiplication. Any other addition of data counts 1, so that a matrix product
   written as selecting and summing (ternary weights, look-up tables, |x - w|) is not free;
-- moving, comparing and selecting data, piecewise-linear and saturating activations are free. A
-  network needs sums to combine its inputs, and sums are counted;
+- moving, comparing and selecting data, piecewise-linear and saturating activations are free,
+  as long as they do not combine numbers that depend on the data: Max, Min, Where, comparisons
+  and logic between two of them, and tables looked up by them, count 1 per output;
 - operators on constants and shapes alone run when the model is loaded and count 0. What they
   are made from counts in bytes as it is stored: weights may be stored as factors, quantised or
   generated, as in any compression.
@@ -295,8 +296,8 @@ RULES: tuple[Rule, ...] = (
         "ScatterElements ScatterND",
         "addition",
         of.scatter,
-        "0; with reduction add or mul 1 per update",
-        "0; с reduction add или mul 1 на обновление",
+        "0 at constant places without reduction, otherwise 1 per update",
+        "0 по постоянным номерам без reduction, иначе 1 на обновление",
     ),
     _rule(
         "Col2Im",
@@ -314,17 +315,34 @@ RULES: tuple[Rule, ...] = (
         "0 (функция одного числа, которая ничего не умножает)",
     ),
     _rule(
-        "Max Min Where Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor Not IsInf IsNaN "
-        "ArgMax ArgMin ReduceMax ReduceMin MaxPool GlobalMaxPool TopK",
+        "Max Min Where Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor",
+        "free",
+        of.combination,
+        "0 against a constant that does not enlarge its input (a threshold, a mask), otherwise "
+        "1 per output: combining numbers is a layer, whatever it is made of",
+        "0 с константой, которая не увеличивает вход (порог, маска), иначе 1 на выход: "
+        "соединение чисел — это слой, из чего бы он ни состоял",
+    ),
+    _rule(
+        "Not IsInf IsNaN ArgMax ArgMin ReduceMax ReduceMin MaxPool GlobalMaxPool TopK",
         "free",
         of.free,
         "0 (comparing and selecting)",
         "0 (сравнение и выбор)",
     ),
     _rule(
+        "Gather GatherElements GatherND",
+        "free",
+        of.look_up,
+        "0 at constant places; where the data say which, 1 per output and per index (a table can "
+        "hold any function, products among them)",
+        "0 по постоянным номерам; если номера зависят от данных, 1 на выход и на номер (в таблице "
+        "может быть любая функция, в том числе произведение)",
+    ),
+    _rule(
         "Identity Cast CastLike BitCast Reshape Flatten Squeeze Unsqueeze Transpose Concat Split "
-        "Slice Gather GatherElements GatherND Expand Tile Pad CenterCropPad DepthToSpace "
-        "SpaceToDepth ReverseSequence Trilu OneHot TensorScatter",
+        "Slice Expand Tile Pad CenterCropPad DepthToSpace SpaceToDepth ReverseSequence Trilu "
+        "OneHot TensorScatter",
         "free",
         of.free,
         "0 (moving data)",

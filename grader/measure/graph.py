@@ -38,6 +38,9 @@ RECIPE_ENTRIES = 512
 `RECIPE_BYTES` stored; beyond, a byte each counts as stored: which constants a graph joins, and in
 which order, is information too."""
 RECIPE_BYTES = 64
+RUN_TIME_PIECES = 128
+"""Pieces that Concat nodes join at run time for free, all together; beyond, a byte each counts as
+stored, or weights could be wired together from a few codes that pretend to be data."""
 
 
 @dataclass(frozen=True)
@@ -113,18 +116,22 @@ class _Ledger:
         self.elsewhere: dict[tuple[str, str], list[Stored]] = {}
 
     def enter_recipe(self, one: Walk) -> None:
-        """Count the references of load-time nodes beyond what is free, a byte each."""
-        entries = 0
+        """Count the references of load-time nodes, and the pieces joined at run time, beyond
+        what is free: a byte each."""
+        entries = pieces = 0
         for step in one.steps:
             inputs = sum(bool(name) for name in step.node.inputs)
             if step.constant and step.node.op != "Constant":
                 numbers = sum(a.HasField("i") + len(a.ints) for a in step.node.proto.attribute)
                 entries += inputs + numbers
+            elif step.node.op == "Concat":
+                pieces += inputs
             elif not step.constant:
                 entries += max(inputs - FREE_ENTRIES, 0)
         groups = [self.named.values(), *self.in_nodes.values(), *self.elsewhere.values()]
         stored = sum(item.nbytes for group in groups for item in group)
-        excess = entries - RECIPE_ENTRIES - stored // RECIPE_BYTES
+        excess = max(entries - RECIPE_ENTRIES - stored // RECIPE_BYTES, 0)
+        excess += max(pieces - RUN_TIME_PIECES, 0)
         if excess > 0:
             self.elsewhere["recipe of the constants", "graph"] = [Stored("recipe", excess, 0)]
 

@@ -14,6 +14,12 @@ from grader.text import Text
 
 _Key = tuple[str, str, str]
 
+RUNTIME_DOMAINS = ("ai.onnx", "com.microsoft", "com.ms.", "com.intel", "com.nvidia", "org.pytorch")
+"""A runtime may have a kernel of its own for a name in these, and would not run the body that is
+counted here: no model may define functions there."""
+MAX_DEPTH = 32
+"""Functions within functions. Exporters nest three to five."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -60,6 +66,12 @@ def _functions(model: ModelProto, limits: GraphLimits) -> dict[_Key, FunctionPro
         if function.domain in STANDARD:
             why = Text(en="it redefines a standard operator", ru="переопределяет оператор ONNX")
             refuse("function", name=function.name, why=why)
+        if function.domain.startswith(RUNTIME_DOMAINS):
+            why = Text(
+                en=f"the domain {function.domain[:40]} belongs to runtimes",
+                ru=f"домен {function.domain[:40]} принадлежит средам исполнения",
+            )
+            refuse("function", name=function.name, why=why)
         if key in found:
             why = Text(en="it is defined twice", ru="определена дважды")
             refuse("function", name=function.name, why=why)
@@ -78,6 +90,7 @@ class _Inliner:
         self.functions = functions
         self.limits = limits
         self.calls = 0
+        self.nbytes = 0
 
     def expand(self, node: NodeProto, stack: tuple[_Key, ...] = ()) -> Iterator[NodeProto]:
         key = (node.domain, node.op_type, node.overload)
@@ -89,6 +102,12 @@ class _Inliner:
         self.calls += 1
         if self.calls > self.limits.max_nodes:
             refuse("many_nodes", limit=self.limits.max_nodes)
+        if len(stack) >= MAX_DEPTH:
+            why = Text(en=f"nested deeper than {MAX_DEPTH}", ru=f"вложена глубже {MAX_DEPTH}")
+            refuse("function", name=node.op_type, why=why)
+        self.nbytes += self.functions[key].ByteSize()
+        if self.nbytes > self.limits.max_file_bytes:
+            refuse("constant_size", limit=self.limits.max_file_bytes)
         for inner in _body(self.functions[key], node, f"{self.calls}\u2192"):
             yield from self.expand(inner, (*stack, key))
 
@@ -104,8 +123,7 @@ def _body(function: FunctionProto, call: NodeProto, prefix: str) -> Iterator[Nod
     results = dict(zip(function.output, call.output, strict=False))
     attributes = {a.name: a for a in function.attribute_proto} | {a.name: a for a in call.attribute}
     for node in function.node:
-        copy = NodeProto()
-        copy.CopyFrom(node)
+        copy = NodeProto(op_type=node.op_type, domain=node.domain, overload=node.overload)
         for name in node.input:
             if name and name not in names:
                 refuse("missing_input", op=node.op_type, name=name)
@@ -116,7 +134,6 @@ def _body(function: FunctionProto, call: NodeProto, prefix: str) -> Iterator[Nod
         copy.input[:] = [name and names[name] for name in node.input]
         copy.output[:] = [name and names[name] for name in node.output]
         copy.name = f"{call.name or call.op_type}/{node.name or node.op_type}"
-        del copy.attribute[:]
         copy.attribute.extend(_resolve(node.attribute, attributes))
         yield copy
     for name in function.output:

@@ -284,10 +284,22 @@ def cumulative_sum(view: View) -> Cost:
 
 
 def scatter(view: View) -> Cost:
-    """Movement, unless updates are added or multiplied: one per element updated."""
-    reduction = view.text("reduction", "none")
-    updates = view.input(2).size if reduction in ("add", "mul") else 0
-    return Cost(0, updates * view.width)
+    """Movement, unless updates are combined or placed by the data: one per element updated."""
+    moved = view.text("reduction", "none") == "none" and view.input(1).constant
+    return Cost(0, 0 if moved else view.input(2).size * view.width)
+
+
+def combination(view: View) -> Cost:
+    """Free with one input that depends on the data and is not enlarged, else one per output."""
+    data = [value for value in view.given if not value.constant]
+    alone = len(data) == 1 and data[0].size == view.out.size
+    return Cost(0, 0 if alone else view.out.size)
+
+
+def look_up(view: View) -> Cost:
+    """Movement at constant indices; at others a table: one per output and per index."""
+    index = view.input(1)
+    return Cost(0, 0 if index.constant else view.out.size + index.size)
 
 
 def column_to_image(view: View) -> Cost:

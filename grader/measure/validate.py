@@ -17,6 +17,8 @@ from grader.measure.limits import GraphLimits
 from grader.measure.refusals import refuse
 
 STANDARD = ("", "ai.onnx")
+MAX_NAME = 2_000
+"""Characters of a name. Exporters write paths of some hundred; inlining repeats them."""
 
 _MAGIC = {
     b"PK\x03\x04": "zip, .pt or .npz",
@@ -112,6 +114,8 @@ def _check_strings(message: Message) -> None:
             texts = value if field.is_repeated else [value]
             if not all(isinstance(text, str) for text in texts):
                 refuse("not_onnx", why=f"{field.name}: utf-8")
+            if any(len(text) > MAX_NAME for text in texts):
+                refuse("not_onnx", why=f"{field.name}: > {MAX_NAME}")
         elif field.type == field.TYPE_MESSAGE:
             for inner in value if field.is_repeated else [value]:
                 _check_strings(inner)

@@ -159,7 +159,8 @@ class _Walker:
         if rule.product:
             for value in view.outputs:
                 if value is not None:
-                    value.credit = Credit(value.size)
+                    # No more additions than multiplications: a free product pays for nothing.
+                    value.credit = Credit(min(value.size, cost.macs))
         elif rule.kind == "free":
             _hand_on(view)
         return cost

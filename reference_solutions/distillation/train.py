@@ -2,7 +2,7 @@
 
     python train.py                                        model.onnx
     python train.py --data fsdd --from path/to/fsdd        fsdd/model.onnx, real recordings
-    python train.py --all-seeds                            the same student from three seeds
+    python train.py --all-seeds                            seeds/0.onnx to seeds/2.onnx
     python train.py --experiments                          every row of experiments.csv
 
 One thread and fixed seeds repeat the files bit by bit with the same torch on the same kind of
@@ -134,17 +134,17 @@ def main() -> None:
     )
     recipe = Recipe(arguments.epochs or EPOCHS[arguments.data], seed=arguments.seed)
     teacher = load_or_train_teacher(arguments.data, train, validation, recipe)
+    folder = HERE if arguments.data == "speech-synthetic" else HERE / arguments.data
     if arguments.experiments is not None:
         names = arguments.experiments
         for setting in (s for s in EXPERIMENTS if not names or s.name in names):
             student = train_student(setting, teacher, train, validation, recipe)
-            record(setting, student, validation)
+            record(setting, student, validation, folder / "experiments.csv")
         return
     final = next(s for s in EXPERIMENTS if s.name == FINAL[arguments.data])
-    folder = HERE if arguments.data == "speech-synthetic" else HERE / arguments.data
     for seed in SEEDS if arguments.all_seeds else (arguments.seed,):
         student = train_student(final, teacher, train, validation, replace(recipe, seed=seed))
-        path = folder / (f"model-{seed}.onnx" if arguments.all_seeds else "model.onnx")
+        path = folder / (f"seeds/{seed}.onnx" if arguments.all_seeds else "model.onnx")
         write(student, path, "int8", validation)
 
 
@@ -267,8 +267,10 @@ def write(student: nn.Module, path: Path, storage: Storage, validation: Clips) -
     agreement(student, path, validation.features[:256].numpy(), storage)
 
 
-def record(setting: Setting, student: nn.Module, validation: Clips) -> None:
-    """One row of experiments.csv for each way of storing the weights, measured as stored."""
+def record(setting: Setting, student: nn.Module, validation: Clips, table: Path) -> None:
+    """One row of `table` for each way of storing the weights, measured as stored."""
+    if not table.exists():
+        table.write_text("name,au_fa_fr,macs,bytes,storage,teacher,note\n", encoding="utf-8")
     teacher = "wide separable" if setting.weights.teaches else "none"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
@@ -278,7 +280,7 @@ def record(setting: Setting, student: nn.Module, validation: Clips) -> None:
             logits = run(path, validation.features.numpy())
             area = au_fa_fr(logits[:, 1] - logits[:, 0], validation.labels.numpy())
             row = [setting.name, f"{area:.3e}", costs.macs, costs.bytes, storage, teacher]
-            with (HERE / "experiments.csv").open("a", encoding="utf-8", newline="") as file:
+            with table.open("a", encoding="utf-8", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerow([*row, setting.note])
 
 
@@ -294,7 +296,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--from", dest="source", type=Path, help="a copy of the data on disk")
     parser.add_argument("--epochs", type=int, help=f"default: {EPOCHS}")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--all-seeds", action="store_true", help="model-0.onnx to model-2.onnx")
+    parser.add_argument("--all-seeds", action="store_true", help="into the folder seeds/")
     parser.add_argument(
         "--experiments",
         nargs="*",

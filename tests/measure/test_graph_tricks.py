@@ -78,8 +78,9 @@ def test_additions_are_free_where_they_finish_a_multiplication_and_only_there() 
     stored = {"w": weights(K, N), "b": weights(N), "c": weights(N)}
     bias = [linear, node("Add", "h b", "y")]
     assert macs(bias, {k: stored[k] for k in "wb"}) == K * N
-    twice = [linear, node("Add", "h b", "i"), node("Add", "h c", "j"), node("Max", "i j", "y")]
-    assert macs(twice, stored) == K * N + N
+    twice = [linear, node("Add", "h b", "i"), node("Add", "h c", "j")]
+    joined = [*twice, node("Concat", "i j", "y", axis=1)]
+    assert macs(joined, stored) == K * N + N
     assert macs([node("Add", "x b", "y")], {"b": weights(K)}) == K
 
 
