@@ -3,8 +3,8 @@
     python benchmarks/grading.py [--submissions N] [--json] [--write-docs]
 
 The floor is a warm process that loads the same ONNX file and evaluates it once on the same
-clips, one at a time, one thread. Both do the distillation lesson's reference on the demonstration's hidden
-set. CPU seconds include children. Takes about a minute.
+clips, one at a time, one thread. Both do the distillation lesson's reference on the
+demonstration's hidden set. CPU seconds include children. Takes about a minute.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Train the two samples of the demo: one that passes narrowly, and one that is too small.
 
-    python train.py            narrow.onnx and small.onnx
+    python train.py            narrow.onnx, small.onnx and their rows of experiments.csv
 
 Both are trained from labels alone with the reference's code and fixed seeds. narrow.onnx is
 the seminar's network with one GRU layer and a small state, stopped early; small.onnx is the
@@ -22,7 +22,7 @@ REFERENCE = HERE.parents[2] / "reference_solutions" / "distillation"
 sys.path.insert(0, str(REFERENCE))
 
 from model import CrnnConfig, SeparableConfig  # noqa: E402
-from train import Recipe, build, clips, fit, hard_loss, write  # noqa: E402
+from train import Recipe, Setting, build, clips, fit, hard_loss, record, write  # noqa: E402
 
 SAMPLES = {
     "narrow": (
@@ -40,6 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     train, validation = (clips(load("speech-synthetic", part)) for part in ("train", "validation"))
+    (arguments.out / "experiments.csv").unlink(missing_ok=True)
     for name in arguments.names:
         network, recipe = SAMPLES[name]
         torch.manual_seed(recipe.seed)
@@ -47,6 +48,8 @@ def main() -> None:
         print(name)
         fit(student, train, validation, hard_loss(student), recipe)
         write(student, arguments.out / f"{name}.onnx", "int8", validation)
+        setting = Setting(name, network, recipe=recipe, storages=("int8",), note="labels alone")
+        record(setting, student, validation, arguments.out / "experiments.csv")
 
 
 if __name__ == "__main__":
