@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from grader.cli import language
 from grader.text import Lang, Text
 
 LOG_SECONDS = 5.0
@@ -27,8 +28,8 @@ LOG_SECONDS = 5.0
 class Reporter:
     """Shows any number of steps, one after another. Writes to stderr only."""
 
-    def __init__(self, lang: Lang) -> None:
-        self._lang = lang
+    def __init__(self, lang: Lang | None = None) -> None:
+        self._lang = lang or language()
         self._console = Console(stderr=True)
         self._live = self._console.is_terminal and sys.stderr.isatty()
         self._bar = Progress(
@@ -74,9 +75,11 @@ class Reporter:
     def _log(self, name: str, done: int, total: int) -> None:
         now = time.monotonic()
         last = self._said.setdefault(name, now)
-        if done >= total and name not in self._finished:
+        if done < total:
+            self._finished.discard(name)
+            if now - last >= LOG_SECONDS:
+                self._said[name] = now
+                self.line(f"{name}: {done}/{total}")
+        elif name not in self._finished:
             self._finished.add(name)
-            self.line(f"{name}: {done}/{total}")
-        elif done < total and now - last >= LOG_SECONDS:
-            self._said[name] = now
             self.line(f"{name}: {done}/{total}")

@@ -40,6 +40,7 @@ from model import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from grader.cli.progress import Reporter
 from grader.data import ClipSet, load
 from grader.measure.detection import au_fa_fr
 from grader.measure.graph import inspect
@@ -128,10 +129,11 @@ class Clips:
 def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(1)  # tiny layers lose time to threads, and one thread repeats exactly
-    train, validation = (
-        clips(load(arguments.data, part, source=arguments.source))
-        for part in ("train", "validation")
-    )
+    with Reporter() as progress:  # the first time, the speech is made: half a minute
+        train, validation = (
+            clips(load(arguments.data, part, source=arguments.source, progress=progress))
+            for part in ("train", "validation")
+        )
     recipe = Recipe(arguments.epochs or EPOCHS[arguments.data], seed=arguments.seed)
     teacher = load_or_train_teacher(arguments.data, train, validation, recipe)
     folder = HERE if arguments.data == "speech-synthetic" else HERE / arguments.data
