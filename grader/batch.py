@@ -6,6 +6,7 @@ The pool outlives its workers: one that dies or overruns costs the submission it
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import signal
 import time
@@ -129,6 +130,9 @@ def _outcomes(
     waiting = list(reversed(submissions))
     running: dict[Any, tuple[Candidate, float]] = {}
     interrupted = False
+    # Workers start in the folder we were called from, which may be a student's: without this,
+    # the interpreter would take a `pickle.py` in it for its own.
+    os.environ["PYTHONSAFEPATH"] = "1"
     with ProcessPool(
         max_workers=min(jobs, max(1, len(submissions))),
         initializer=_start_worker,

@@ -27,6 +27,8 @@ IGNORED_PARTS = frozenset(
 )
 IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 MAX_PATH = 240
+MAX_DEPTH = 32
+"""Folders within folders."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,23 @@ def candidates(folder: Path) -> tuple[list[Candidate], list[Path]]:
 def submission_name(path: Path) -> str:
     """Name of the folder or archive, without an archive's suffix."""
     suffix = _archive_suffix(path)
-    name = path.resolve().name
+    name = _readable(path.absolute().name or path.resolve().name)
     return name[: -len(suffix)] if suffix else name
+
+
+def require_submission(path: Path) -> None:
+    """Raises UsageError unless `path` is a folder or an archive."""
+    if not path.exists():
+        raise UsageError(Text(en=f"{path} does not exist.", ru=f"Путь {path} не существует."))
+    if not path.is_dir() and not _archive_suffix(path):
+        kinds = ", ".join(ARCHIVES)
+        raise UsageError(
+            Text(
+                en=f"{path} is neither a folder nor an archive ({kinds}); give the folder that "
+                "holds the submission.",
+                ru=f"{path} — не папка и не архив ({kinds}); укажите папку с работой.",
+            )
+        )
 
 
 @contextmanager
@@ -93,20 +110,14 @@ def open_submission(path: Path, rules: Intake, name: str | None = None) -> Itera
 
     Raises Rejected when it breaks a rule, UsageError when nothing is there.
     """
+    require_submission(path)
     name = name or submission_name(path)
     if path.is_dir():
         yield _from_folder(name, path, rules)
-    elif path.is_file() and _archive_suffix(path):
+    else:
         with tempfile.TemporaryDirectory(prefix="grader-intake-") as folder:
             unpack(path, Path(folder), rules)
             yield _from_folder(name, Path(folder), rules)
-    elif path.exists():
-        raise UsageError(
-            f"{path} is neither a folder nor an archive ({', '.join(ARCHIVES)}); "
-            "give the folder that holds the submission."
-        )
-    else:
-        raise UsageError(f"{path} does not exist.")
 
 
 def fingerprint(path: Path, rules: Intake) -> str:
@@ -117,7 +128,8 @@ def fingerprint(path: Path, rules: Intake) -> str:
             return _fingerprint(path, _list_files(path, rules))
         except Rejected:
             return _fingerprint_of_refused(path)
-    return _sha256(path)
+    # A pipe would be read for ever; it is no submission, but it has to be named as one.
+    return _sha256(path) if path.is_file() else hashlib.sha256(b"no file").hexdigest()
 
 
 def _from_folder(name: str, folder: Path, rules: Intake) -> Submission:
@@ -136,6 +148,10 @@ def _list_files(folder: Path, rules: Intake) -> list[SubmittedFile]:
     total = 0
     for path in _walk(folder):
         relative = PurePosixPath(path.relative_to(folder).as_posix())
+        if _readable(str(relative)) != str(relative):
+            raise Rejected(_unreadable(str(relative)))
+        if len(relative.parts) > MAX_DEPTH:
+            raise Rejected(_deep(str(relative)))
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
             raise Rejected(_link(str(relative)))
@@ -148,13 +164,20 @@ def _list_files(folder: Path, rules: Intake) -> list[SubmittedFile]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.name in IGNORED_PARTS or path.name in IGNORED_FILES:
+    """Everything below `folder` that is no folder, in one order everywhere; links are not
+    followed, and folders deeper than is allowed are given as they are."""
+    waiting = [(folder, 0)]
+    while waiting:
+        place, depth = waiting.pop()
+        if depth and (depth > MAX_DEPTH or place.is_symlink() or not place.is_dir()):
+            yield place
             continue
-        if path.is_dir() and not path.is_symlink():
-            yield from _walk(path)
-        else:
-            yield path
+        inside = [
+            path
+            for path in place.iterdir()
+            if path.name not in IGNORED_PARTS and path.name not in IGNORED_FILES
+        ]
+        waiting += [(path, depth + 1) for path in sorted(inside, reverse=True)]
 
 
 def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
@@ -273,10 +296,14 @@ def _judge(members: Iterator[_Member], rules: Intake) -> None:
         path = PurePosixPath(member.name.replace("\\", "/"))
         if member.kind == "folder" and path in (PurePosixPath("."), PurePosixPath()):
             continue
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
             raise Rejected(_escapes(member.name))
-        if len(member.name) > MAX_PATH or "\0" in member.name:
+        if _readable(member.name) != member.name:
+            raise Rejected(_unreadable(member.name))
+        if len(member.name.encode()) > MAX_PATH or "\0" in member.name:
             raise Rejected(_long_name(member.name))
+        if len(path.parts) > MAX_DEPTH:
+            raise Rejected(_deep(member.name))
         if member.kind == "link":
             raise Rejected(_link(member.name))
         if member.kind == "other":
@@ -315,6 +342,11 @@ def _write(path: Path, source, size: int) -> None:  # type: ignore[no-untyped-de
         while left > 0 and (block := source.read(min(left, 2**20))):
             target.write(block)
             left -= len(block)
+
+
+def _readable(name: str) -> str:
+    """The name with bytes that are no UTF-8 written out, fit for JSON, pages and terminals."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _archive_suffix(path: Path) -> str:
@@ -395,6 +427,21 @@ def _not_a_file(name: str) -> Text:
     )
 
 
+def _unreadable(name: str) -> Text:
+    shown = _readable(name)
+    return Text(
+        en=f"The name {shown} is not UTF-8; rename the file.",
+        ru=f"Имя {shown} записано не в UTF-8; переименуйте файл.",
+    )
+
+
+def _deep(name: str) -> Text:
+    return Text(
+        en=f"{name[:60]}... lies more than {MAX_DEPTH} folders deep; submit only the project.",
+        ru=f"{name[:60]}... лежит глубже {MAX_DEPTH} папок; сдавайте только файлы проекта.",
+    )
+
+
 def _escapes(name: str) -> Text:
     return Text(
         en=f"The archive holds {name}, which would land outside the submission's folder; pack the "
@@ -406,10 +453,10 @@ def _escapes(name: str) -> Text:
 
 def _long_name(name: str) -> Text:
     return Text(
-        en=f"The archive holds a name of {len(name)} characters ({name[:40]}...); at most "
+        en=f"The archive holds a name of {len(name.encode())} bytes ({name[:40]}...); at most "
         f"{MAX_PATH} are allowed.",
-        ru=f"В архиве есть имя длиной {len(name)} символов ({name[:40]}...); допустимо не более "
-        f"{MAX_PATH}.",
+        ru=f"В архиве есть имя длиной {len(name.encode())} байт ({name[:40]}...); допустимо не "
+        f"более {MAX_PATH}.",
     )
 
 

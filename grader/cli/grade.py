@@ -11,13 +11,13 @@ from grader import lesson as lessons
 from grader.cli import options, show
 from grader.cli.progress import Reporter
 from grader.grades import Grade, to_json, write_atomically
-from grader.intake import Candidate, submission_name
+from grader.intake import Candidate, require_submission, submission_name
 from grader.text import Lang
 
 
 @click.command()
 @click.argument("lesson")
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path))
 @options.data()
 @options.seed()
 @click.option("--html", type=click.Path(path_type=Path), help="Also write a report page here.")
@@ -35,6 +35,7 @@ def command(
 ) -> int:
     """Grade the submission at PATH (a folder or an archive) on the hidden data."""
     found = lessons.load(lesson)
+    require_submission(path)
     with Reporter(lang) as progress:
         grade = grade_one(found, path, data, source, seed, progress)
     if html is not None:

@@ -202,3 +202,15 @@ def test_ctrl_c_keeps_what_is_in_flight(grader: Grader, submissions: Path, tmp_p
     grades = read(out)
     assert 1 <= len(grades) < 12
     assert {grade["status"] for grade in grades.values()} == {"graded"}
+
+
+def test_module_in_the_folder_of_a_submission_is_not_imported(
+    grader: Grader, submissions: Path, tmp_path: Path
+) -> None:
+    """An instructor who grades from inside a student's folder runs none of its code."""
+    work = Path(shutil.copytree(submissions / "reference", tmp_path / "work"))
+    for name in ("pickle", "numpy", "onnxruntime", "json", "sitecustomize"):
+        (work / f"{name}.py").write_text("open('ran', 'w').close()\nraise ImportError\n")
+    done = grader.python("-P", "-m", "grader", "grade", "distillation", ".", cwd=work)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (work / "ran").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -14,7 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grader.errors import Rejected, UsageError
-from grader.intake import candidates, fingerprint, open_submission, unpack
+from grader.intake import (
+    candidates,
+    fingerprint,
+    open_submission,
+    submission_name,
+    unpack,
+)
 from grader.lesson import Intake
 
 RULES = Intake(artefact="model.onnx", max_files=20, max_file_bytes=10_000, max_total_bytes=30_000)
@@ -208,3 +215,38 @@ def test_fingerprint_follows_contents_and_not_names_of_the_parent(tmp_path: Path
     assert fingerprint(one, RULES) != fingerprint(two, RULES)
     (one / "model.onnx").rename(one / "other.onnx")
     assert fingerprint(one, RULES) != fingerprint(make(tmp_path / "3", model_dot_onnx=b"m"), RULES)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_named_and_never_waited_for(tmp_path: Path) -> None:
+    folder = make(tmp_path / "s", model_dot_onnx=b"m")
+    os.mkfifo(folder / "report.md")
+    assert "report.md is a device, pipe or socket" in refusal(folder)
+    os.mkfifo(tmp_path / "late.zip")
+    assert fingerprint(tmp_path / "late.zip", RULES)
+    with pytest.raises(UsageError), open_submission(tmp_path / "late.zip", RULES):
+        pass
+
+
+def test_folders_without_end_are_refused(tmp_path: Path) -> None:
+    deep = tmp_path / "s"
+    deep.mkdir()
+    make(deep, model_dot_onnx=b"m")
+    place = deep
+    for _ in range(60):
+        place = place / "d"
+        place.mkdir()
+    (place / "x").write_bytes(b"")
+    assert "folders deep" in refusal(deep)
+    archive = make_zip(tmp_path / "z.zip", **{"d/" * 60 + "x": b"", "model.onnx": b"m"})
+    assert "folders deep" in refusal(archive)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+def test_name_that_is_no_utf8_is_refused_readably(tmp_path: Path) -> None:
+    folder = make(tmp_path / "s", model_dot_onnx=b"m")
+    (folder / os.fsdecode(b"r\xffport")).write_bytes(b"")
+    sentence = refusal(folder)
+    assert r"r\xffport is not UTF-8" in sentence
+    sentence.encode("utf-8")
+    assert submission_name(tmp_path / os.fsdecode(b"\xffeva")) == r"\xffeva"
