@@ -87,7 +87,7 @@ def save(outcome: Outcome, out: Path) -> None:
     fault = out / "faults" / f"{path.stem}.txt"
     if outcome.fault:
         fault.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(fault, outcome.fault.encode())
+        write_atomically(fault, outcome.fault.encode("utf-8", "backslashreplace"))
     else:
         fault.unlink(missing_ok=True)
     write_atomically(path, to_json(outcome.grade))

@@ -13,15 +13,15 @@ import msgspec
 from grader import grading
 from grader import lesson as lessons
 from grader.autograder import Progress
-from grader.errors import Fault, UsageError
+from grader.errors import Fault, GraderError, UsageError
 from grader.grades import Check, Grade, Status
 from grader.lesson import LessonSpec
-from grader.text import Text
+from grader.text import Text, ru_number
 
 if TYPE_CHECKING:
     from grader.measure.torch_view import TorchFigures
 
-TORCH_SECONDS = 120
+TORCH_SECONDS = 45
 MARKER = "grader.toml"
 """File that says which lesson a project folder is for; `grader new` writes it."""
 
@@ -49,7 +49,12 @@ def lesson_of(folder: Path) -> str:
             )
         ) from error
     except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError) as error:
-        raise UsageError(f'{path} must hold one line: lesson = "NAME" ({error}).') from error
+        raise UsageError(
+            Text(
+                en=f'{path} must hold one line: lesson = "NAME"; write the lesson into it.',
+                ru=f'В файле {path} должна быть строка lesson = "NAME"; впишите в него занятие.',
+            )
+        ) from error
     return str(name)
 
 
@@ -66,7 +71,12 @@ def check(
     Raises UsageError, DataError; a fault of the grader is raised as Fault.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder; run `grader check` in your project's folder.")
+        raise UsageError(
+            Text(
+                en=f"{folder} is not a folder; run `grader check` in your project's folder.",
+                ru=f"{folder} — не папка; запустите `grader check` в папке проекта.",
+            )
+        )
     found = lessons.load(lesson or lesson_of(folder))
     examination = grading.prepare(found, "public", data=data, source=source, progress=progress)
     grade, fault = grading.grade(examination, folder, folder.resolve().name)
@@ -108,27 +118,36 @@ def other_figures(folder: Path, spec: LessonSpec) -> list[Text]:
 def public_checks(folder: Path) -> list[Check]:
     """Public checks of the project in `folder`, for its pytest file; the first says whether
     the artefact could be measured at all."""
-    grade = check(folder)
-    measured = Check(
+    try:
+        grade = check(folder)
+    except GraderError as error:
+        return [_measured(False, error.text)]
+    measured = _measured(grade.status is Status.GRADED, grade.reason)
+    return [measured, *(check for check in grade.checks if check.visibility == "public")]
+
+
+def _measured(passed: bool, reason: Text) -> Check:
+    return Check(
         name="artefact_is_measured",
         title=Text(en="The artefact can be measured", ru="Артефакт удаётся измерить"),
         visibility="public",
         points=0.0,
         max_points=0.0,
-        passed=grade.status is Status.GRADED,
-        message=grade.reason,
+        passed=passed,
+        message=reason,
     )
-    return [measured, *(check for check in grade.checks if check.visibility == "public")]
 
 
 def _other_line(figures: TorchFigures) -> Text:
-    thop = "—" if figures.thop_macs is None else f"{figures.thop_macs:,}"
-    counter = "—" if figures.flop_counter_macs is None else f"{figures.flop_counter_macs:,}"
+    counts = (figures.thop_macs, figures.flop_counter_macs)
+    thop, counter = ("—" if count is None else f"{count:,}" for count in counts)
+    ru_thop, ru_counter = ("—" if count is None else ru_number(count) for count in counts)
     return Text(
         en=f"Other tools on your PyTorch module: thop {thop} MACs, torch's FlopCounterMode / 2 "
         f"{counter}, {figures.params:,} parameters, torch.save {figures.state_dict_bytes:,} bytes.",
-        ru=f"Другие инструменты о вашем модуле PyTorch: thop {thop} MAC, FlopCounterMode / 2 "
-        f"{counter}, параметров {figures.params:,}, torch.save {figures.state_dict_bytes:,} байт.",
+        ru=f"Другие инструменты о вашем модуле PyTorch: thop {ru_thop} MAC, FlopCounterMode / 2 "
+        f"{ru_counter}, параметров {ru_number(figures.params)}, torch.save "
+        f"{ru_number(figures.state_dict_bytes)} байт.",
     )
 
 

@@ -45,8 +45,12 @@ def prepare(
     names = lesson.spec.data.names
     if data is not None and data not in names:
         raise UsageError(
-            f"The lesson {lesson.name} does not use the data set {data!r}; it uses "
-            f"{', '.join(names)}."
+            Text(
+                en=f"The lesson {lesson.name} does not use the data set {data!r}; it uses "
+                f"{', '.join(names)}.",
+                ru=f"Занятие {lesson.name} не использует набор данных {data!r}; подойдут "
+                f"{', '.join(names)}.",
+            )
         )
     setup = Setup(
         spec=lesson.spec,
@@ -123,8 +127,10 @@ def fault_sentence(error: BaseException) -> Text:
     """What a student reads when the fault is ours."""
     kind = type(error).__name__
     en, ru = f" ({kind})", f" ({kind})"
-    if isinstance(error, DataError | SpecError | OSError):
-        en = ru = f" ({error})"
+    if isinstance(error, DataError | SpecError):
+        en, ru = f" ({error.text.en})", f" ({error.text.ru})"
+    elif isinstance(error, OSError):
+        en = ru = f" ({error.strerror}: {Path(str(error.filename)).name[:80]})"
     return Text(
         en=f"The grader itself failed{en}. This costs no points; the submission will be graded "
         "again once the cause is removed.",

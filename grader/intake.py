@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from grader.errors import Rejected, UsageError
 from grader.lesson import Intake
-from grader.text import Text
+from grader.text import Text, ru_number
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 PICKLES = (".pt", ".pth", ".pt2", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill")
@@ -66,7 +66,12 @@ class Candidate:
 def candidates(folder: Path) -> tuple[list[Candidate], list[Path]]:
     """Submissions in `folder`, by name, and the entries that are none (loose files)."""
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder; expected a folder with one submission each.")
+        raise UsageError(
+            Text(
+                en=f"{folder} is not a folder; expected a folder with one submission each.",
+                ru=f"{folder} — не папка; ожидалась папка, в которой каждая работа отдельно.",
+            )
+        )
     found: list[tuple[str, Path]] = []
     ignored: list[Path] = []
     for path in sorted(folder.iterdir()):
@@ -85,7 +90,7 @@ def candidates(folder: Path) -> tuple[list[Candidate], list[Path]]:
 def submission_name(path: Path) -> str:
     """Name of the folder or archive, without an archive's suffix."""
     suffix = _archive_suffix(path)
-    name = _readable(path.absolute().name or path.resolve().name)
+    name = _readable(path.name if path.name not in ("", "..") else path.resolve().name)
     return name[: -len(suffix)] if suffix else name
 
 
@@ -215,6 +220,11 @@ def _missing(artefact: str, files: list[SubmittedFile]) -> Text:
             ru=f"Ожидался файл {artefact}, найден чекпойнт {pickles[0]}. Чекпойнты — это pickle, "
             f"они могут выполнять код, поэтому их не открывают; экспортируйте модель (это делает "
             f"export.py из шаблона) и сдайте {artefact}.",
+        )
+    if any(artefact in file.path.parts[:-1] for file in files):
+        return Text(
+            en=f"Expected a file {artefact}, found a folder of that name; put the file there.",
+            ru=f"Ожидался файл {artefact}, найдена папка с таким именем; положите саму модель.",
         )
     if not files:
         return Text(
@@ -391,8 +401,8 @@ def _check_sizes(name: str, size: int, count: int, total: int, rules: Intake) ->
             Text(
                 en=f"{name} has {size:,} bytes, at most {rules.max_file_bytes:,} are allowed; "
                 "leave data and checkpoints out.",
-                ru=f"Файл {name} занимает {size:,} байт, допустимо не более "
-                f"{rules.max_file_bytes:,}; не включайте данные и чекпойнты.",
+                ru=f"Файл {name} занимает {ru_number(size)} байт, допустимо не более "
+                f"{ru_number(rules.max_file_bytes)}; не включайте данные и чекпойнты.",
             )
         )
     if total > rules.max_total_bytes:
@@ -400,15 +410,15 @@ def _check_sizes(name: str, size: int, count: int, total: int, rules: Intake) ->
             Text(
                 en=f"The files add up to more than {rules.max_total_bytes:,} bytes (at {name}); "
                 "leave data and checkpoints out.",
-                ru=f"Файлы вместе занимают больше {rules.max_total_bytes:,} байт (на {name}); "
-                "не включайте данные и чекпойнты.",
+                ru=f"Файлы вместе занимают больше {ru_number(rules.max_total_bytes)} байт "
+                f"(на {name}); не включайте данные и чекпойнты.",
             )
         )
     if count > rules.max_files:
         raise Rejected(
             Text(
                 en=f"There are more than {rules.max_files:,} files; submit only the project's own.",
-                ru=f"В работе больше {rules.max_files:,} файлов; сдавайте только файлы проекта.",
+                ru=f"В работе больше {ru_number(rules.max_files)} файлов; сдавайте только свои.",
             )
         )
 

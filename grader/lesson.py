@@ -201,7 +201,13 @@ def load(name: str) -> Lesson:
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         tip = f" Did you mean {close[0]}?" if close else ""
-        raise UsageError(f"There is no lesson {name!r}. Lessons: {', '.join(known)}.{tip}")
+        ru_tip = f" Может быть, {close[0]}?" if close else ""
+        raise UsageError(
+            Text(
+                en=f"There is no lesson {name!r}. Lessons: {', '.join(known)}.{tip}",
+                ru=f"Занятия {name!r} нет. Занятия: {', '.join(known)}.{ru_tip}",
+            )
+        )
     return load_folder(course.assignments() / name)
 
 

@@ -23,4 +23,9 @@ class Text(msgspec.Struct, frozen=True):
         return self.en
 
 
+def ru_number(value: float) -> str:
+    """A whole number as Russian writes it: 16 000, with a space that does not break."""
+    return f"{value:,.0f}".replace(",", "\u00a0")
+
+
 EMPTY = Text(en="", ru="")

@@ -20,7 +20,7 @@ from grader.grades import Axis, Check, Figure, Gate, Measurement, Series
 from grader.intake import Submission
 from grader.measure import detection, experiments, graph, latency
 from grader.sandbox.run import Job, Limits, Run, run_onnx
-from grader.text import EMPTY, Text
+from grader.text import EMPTY, Text, ru_number
 
 FEATURES = (40, 101)
 LOGITS = (2,)
@@ -69,7 +69,7 @@ def prepare(setup: Setup) -> Exam:
         ),
         progress=setup.progress,
     )
-    model = _baseline(setup.folder, setup.data)
+    model = _baseline(setup.folder, clips.name)
     limits = setup.spec.limits
     run = run_onnx(Job(model, clips.features_path, LOGITS), limits)
     scores = _scores(run.outputs)
@@ -77,7 +77,7 @@ def prepare(setup: Setup) -> Exam:
     costs = graph.inspect(model)
     rng = np.random.default_rng(int(clips.fingerprint[:16], 16))
     return Exam(
-        data_id=f"{setup.data}/{part}:{clips.fingerprint}",
+        data_id=f"{clips.name}/{part}:{clips.fingerprint}",
         baseline={**_costs(costs), "au_fa_fr": _quality(scores, clips.labels, voices)},
         features=clips.features_path,
         labels=np.asarray(clips.labels),
@@ -201,9 +201,9 @@ def _require_finite(logits: np.ndarray) -> None:
                 en=f"Expected finite logits, found NaN or infinity on {bad:,} of "
                 f"{len(logits):,} clips; look for a division by zero, an overflow in float16 or "
                 "a quantisation scale of 0.",
-                ru=f"Ожидались конечные логиты, но на {bad:,} записях из {len(logits):,} "
-                "получены NaN или бесконечность; ищите деление на ноль, переполнение float16 или "
-                "нулевой масштаб квантизации.",
+                ru=f"Ожидались конечные логиты, но на {ru_number(bad)} записях из "
+                f"{ru_number(len(logits))} получены NaN или бесконечность; ищите деление на ноль, "
+                "переполнение float16 или нулевой масштаб квантизации.",
             )
         )
 
@@ -226,7 +226,8 @@ def _costs(costs: graph.GraphReport) -> dict[str, Measurement]:
             "MAC",
             Text(
                 en=f"from the graph, one clip; {costs.elementwise_macs:,} of them elementwise",
-                ru=f"по графу, одна запись; из них поэлементных: {costs.elementwise_macs:,}",
+                ru="по графу, одна запись; из них поэлементных: "
+                f"{ru_number(costs.elementwise_macs)}",
             ),
         ),
         "params": Measurement(
@@ -268,7 +269,8 @@ def _quality(scores: np.ndarray, labels: np.ndarray, voices: tuple[str, ...] | N
             f"{found.positives:,} keywords, {found.negatives:,} other words; 95% DeLong interval "
             f"for other clips of the same voices{en}",
             ru="площадь под кривой ложных срабатываний и пропусков при доле ключевого слова "
-            f"{detection.PRIOR}; ключевых слов {found.positives:,}, других {found.negatives:,}; "
+            f"{detection.PRIOR}; ключевых слов {ru_number(found.positives)}, "
+            f"других {ru_number(found.negatives)}; "
             f"95% интервал Делонга для других записей тех же голосов{ru}",
         ),
         found.interval,

@@ -7,12 +7,12 @@ costs neither torch nor numpy.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -20,6 +20,8 @@ from grader import __version__
 from grader.errors import ExitCode, GraderError
 from grader.text import Lang
 
+BROKEN_PIPE = 141
+"""What a shell reports of a program whose reader went away."""
 COMMANDS = {
     "lessons": "List the lessons of the course.",
     "new": "Start a lesson: copy its template into a new folder.",
@@ -67,6 +69,9 @@ def cli() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit code."""
     lang = language(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a log in cp1251 has no check mark
     # Where the system has no other, a lock file does as well for building a cache once.
     warnings.filterwarnings("ignore", message="only soft file lock")
     try:
@@ -88,7 +93,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         # The reader of our output went away, as in `grader lessons | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
+        return BROKEN_PIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"Error: {where}{error.strerror or error}.", err=True)
@@ -117,14 +122,18 @@ def _interrupted() -> int:
 def _fault(lang: Lang) -> int:
     import traceback
 
+    keep_fault(traceback.format_exc(), lang)
+    return ExitCode.UNGRADED
+
+
+def keep_fault(details: str, lang: Lang = "en") -> None:
+    """Put a traceback where the developers can have it, and say where that is."""
     handle, name = tempfile.mkstemp(prefix="grader-fault-", suffix=".txt")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(traceback.format_exc())
-    details = Path(name)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(details)
     click.echo(
-        f"Сбой самого грейдера; подробности для разработчиков: {details}"
+        f"Сбой самого грейдера; подробности для разработчиков: {name}"
         if lang == "ru"
-        else f"The grader itself failed; details for its developers are in {details}",
+        else f"The grader itself failed; details for its developers are in {name}",
         err=True,
     )
-    return ExitCode.UNGRADED

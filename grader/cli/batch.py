@@ -16,6 +16,7 @@ from grader.errors import UsageError
 from grader.grades import Grade
 from grader.text import Lang, Text
 
+LEFT_OUT = Text(en="neither a folder nor an archive, left out", ru="не папка и не архив, пропущено")
 GRADING = Text(en="grading", ru="проверка работ")
 
 
@@ -71,12 +72,28 @@ def grade_folder(
     from grader.data import hidden_seed
 
     found = lessons.load(lesson)
+    if out.resolve() == folder.resolve():
+        raise UsageError(
+            Text(
+                en=f"--out {out} is the folder of the submissions; choose another.",
+                ru=f"--out {out} — это папка с работами; выберите другую.",
+            )
+        )
     candidates, loose = intake.candidates(folder)
+    candidates = [found for found in candidates if found.path.resolve() != out.resolve()]
     if not candidates:
-        raise UsageError(f"{folder} holds no submissions; expected a folder or an archive each.")
+        raise UsageError(
+            Text(
+                en=f"{folder} holds no submissions; expected a folder or an archive each.",
+                ru=f"В {folder} нет работ; ожидалась папка или архив на каждую.",
+            )
+        )
     for path in loose:
-        progress.line(f"{show.visible(path.name)} is neither a folder nor an archive: left out")
-    out.mkdir(parents=True, exist_ok=True)
+        progress.line(f"{show.visible(path.name)}: {LEFT_OUT.to(lang)}")
+    try:
+        (out / "grades").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(options.unwritable(out, error)) from error
     secret, _ = hidden_seed(seed)
     examination = grading.prepare(
         found, "hidden", data=data, source=source, seed=secret, progress=progress

@@ -18,7 +18,7 @@ from grader.text import Lang
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
 @click.option("--lesson", help="Lesson, where the folder does not say it.")
 @options.data()
-@click.option("--html", type=click.Path(path_type=Path), help="Also write a report page here.")
+@options.html()
 @options.as_json()
 @options.lang()
 def command(
@@ -41,14 +41,14 @@ def command(
     if html is not None:
         from grader import report
 
-        write_atomically(html, report.student_page(grade, spec, lang).encode())
+        write_atomically(html.absolute(), report.student_page(grade, spec, lang).encode())
     if as_json:
         click.echo(to_json(grade).decode(), nl=False)
     else:
         show.one(grade, spec, lang, estimate=True)
         for line in checking.other_figures(folder, spec) if grade.status is Status.GRADED else ():
             click.echo(show.visible(line.to(lang)))
-        if not grade.passed and spec.next_step.to(lang):
+        if grade.status is Status.REJECTED:
             click.echo()
             click.echo(spec.next_step.to(lang))
     return show.exit_code([grade])

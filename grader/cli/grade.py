@@ -8,7 +8,7 @@ import click
 
 from grader import batch, grading
 from grader import lesson as lessons
-from grader.cli import options, show
+from grader.cli import keep_fault, options, show
 from grader.cli.progress import Reporter
 from grader.grades import Grade, to_json, write_atomically
 from grader.intake import Candidate, require_submission, submission_name
@@ -20,7 +20,7 @@ from grader.text import Lang
 @click.argument("path", type=click.Path(path_type=Path))
 @options.data()
 @options.seed()
-@click.option("--html", type=click.Path(path_type=Path), help="Also write a report page here.")
+@options.html()
 @options.as_json()
 @options.lang()
 def command(
@@ -41,7 +41,7 @@ def command(
     if html is not None:
         from grader import report
 
-        write_atomically(html, report.student_page(grade, found.spec, lang).encode())
+        write_atomically(html.absolute(), report.student_page(grade, found.spec, lang).encode())
     if as_json:
         click.echo(to_json(grade).decode(), nl=False)
     else:
@@ -68,5 +68,5 @@ def grade_one(
     candidate = Candidate(submission_name(path), path.resolve())
     batch.run(examination, [candidate], jobs=1, on_grade=outcomes.append)
     if outcomes[0].fault:
-        progress.line(outcomes[0].fault)
+        keep_fault(outcomes[0].fault)
     return outcomes[0].grade

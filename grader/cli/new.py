@@ -11,7 +11,7 @@ from grader import lesson as lessons
 from grader.checking import write_marker
 from grader.cli import options
 from grader.errors import UsageError
-from grader.text import Lang
+from grader.text import Lang, Text
 
 _SKIPPED = shutil.ignore_patterns("__pycache__", ".pytest_cache", "*.pyc")
 
@@ -24,8 +24,16 @@ def command(lesson: str, folder: Path, lang: Lang) -> None:
     """Copy the template of LESSON into the new folder DIR."""
     found = lessons.load(lesson)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} exists and is not empty; choose a new folder.")
-    shutil.copytree(found.template, folder, ignore=_SKIPPED, dirs_exist_ok=True)
-    write_marker(folder, lesson)
+        raise UsageError(
+            Text(
+                en=f"{folder} exists and is not empty; choose a new folder.",
+                ru=f"{folder} уже есть и не пуста; выберите новую папку.",
+            )
+        )
+    try:
+        shutil.copytree(found.template, folder, ignore=_SKIPPED, dirs_exist_ok=True)
+        write_marker(folder, lesson)
+    except OSError as error:
+        raise UsageError(options.unwritable(folder, error)) from error
     created = "Создана папка" if lang == "ru" else "Created"
     click.echo(f"{created} {folder}. {found.spec.next_step.to(lang)}")

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from grader.text import LANGS
+from grader.errors import UsageError
+from grader.text import LANGS, Text
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -59,6 +60,35 @@ def jobs() -> Decorator:
         type=click.IntRange(min=1),
         default=lambda: available_cores(),
         help="Submissions graded at once.  [default: cores]",
+    )
+
+
+def html() -> Decorator:
+    """`--html`, checked before anything is measured."""
+
+    def writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+        if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+            raise UsageError(
+                Text(
+                    en=f"--html {path} is a folder or lies in none; give the file to write.",
+                    ru=f"--html {path} — папка или файл в несуществующей папке; укажите файл.",
+                )
+            )
+        return path
+
+    return click.option(
+        "--html",
+        type=click.Path(path_type=Path),
+        callback=writable,
+        help="Also write a report page to this file.",
+    )
+
+
+def unwritable(path: Path, error: OSError) -> Text:
+    """Why nothing can be written at `path`."""
+    return Text(
+        en=f"{path} cannot be written ({error.strerror}); choose another place.",
+        ru=f"Не удаётся записать {path} ({error.strerror}); выберите другое место.",
     )
 
 

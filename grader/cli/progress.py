@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -70,7 +71,8 @@ class Reporter:
 
     def line(self, text: str) -> None:
         """One line above the bar, or in the log."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        with contextlib.suppress(BrokenPipeError):  # nobody reads on; the work goes on
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _log(self, name: str, done: int, total: int) -> None:
         now = time.monotonic()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import zlib
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ REMEDY = Text(
     ru=f"Получите записи командой `git clone {ADDRESS}` и укажите их папку через --from.",
 )
 
+TAKES = 50
+"""Recordings of each digit by each speaker."""
+
+_log = logging.getLogger(__name__)
 _NAME = re.compile(r"(\d)_([a-z]+)_(\d+)\.wav")
 
 
@@ -74,6 +79,7 @@ def collect(source: Path, settings: FsddSettings | None = None) -> Collection:
                 ru=f"В {folder} нет записей fsdd, например 7_theo_0.wav. {REMEDY.ru}",
             )
         )
+    _warn_of_missing(folder, {match[0] for match in matches})
     settings = settings or FsddSettings()
 
     def fit(samples: NDArray[np.int16], path: str) -> NDArray[np.int16]:
@@ -89,6 +95,21 @@ def collect(source: Path, settings: FsddSettings | None = None) -> Collection:
         settings=f"fsdd 1 {settings}",
         remedy=REMEDY,
     )
+
+
+def _warn_of_missing(folder: Path, found: set[str]) -> None:
+    expected = [f"{d}_{s}_{i}.wav" for d in range(10) for s in SPEAKERS for i in range(TAKES)]
+    missing = [name for name in expected if name not in found]
+    if missing:
+        _log.warning(
+            "%s lacks %s of the %s recordings, %s first, so figures do not compare with those of "
+            "the whole set. %s",
+            folder,
+            f"{len(missing):,}",
+            f"{len(expected):,}",
+            missing[0],
+            REMEDY.en,
+        )
 
 
 def _fit(samples: NDArray[np.int16], path: str, snr_db: float | None) -> NDArray[np.int16]:

@@ -35,7 +35,7 @@ class SyntheticSettings:
     keyword: str = "sheila"
     snr_db: tuple[float, float] = (5.0, 35.0)
     """Signal-to-noise ratio, uniform in decibels: hard enough that the seminar's baseline makes
-    errors (AU-FA-FR of 3e-5 to 5e-5), easy enough that a much smaller student can match it."""
+    errors (AU-FA-FR around 3e-5), easy enough that a much smaller student can match it."""
     level_dbfs: tuple[float, float] = (-35.0, -15.0)
     """RMS of the word, uniform in decibels below full scale."""
     pitch: tuple[int, int] = (25, 75)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from grader.measure.graph import GraphReport
-from grader.text import Text
+from grader.text import Text, ru_number
 
 if TYPE_CHECKING:
     import torch
@@ -174,11 +174,12 @@ def _explain_size(report: GraphReport, figures: TorchFigures) -> list[Text]:
         ]
     return [
         Text(
-            en=f"{found}: torch.save adds about 1.3 kB and 250 to 320 bytes for each of the "
-            f"{figures.tensors} tensors; ours is what the constants of the graph take, shapes "
-            "and axes included.",
-            ru=f"{found}: torch.save добавляет около 1,3 кБ и по 250–320 байт на каждый из "
-            f"тензоров ({figures.tensors}); у нас — объём констант графа, включая формы и оси.",
+            en=f"{found}: torch.save adds {theirs - weights:,} bytes of its own (a container, names "
+            f"and alignment of {figures.tensors} tensors); ours is what the constants of the graph "
+            "take, shapes and axes included.",
+            ru=f"{found}: torch.save добавляет {ru_number(theirs - weights)} байт от себя "
+            f"(контейнер, имена и выравнивание тензоров: {figures.tensors}); у нас — объём "
+            "констант графа, включая формы и оси.",
         )
     ]
 

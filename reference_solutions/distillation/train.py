@@ -42,6 +42,7 @@ from torch.nn import functional as F
 
 from grader.cli.progress import Reporter
 from grader.data import ClipSet, load
+from grader.errors import GraderError
 from grader.measure.detection import au_fa_fr
 from grader.measure.graph import inspect
 
@@ -313,4 +314,7 @@ class _Raw(argparse.RawDescriptionHelpFormatter):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GraderError as error:  # data that is missing, say: a sentence, not a traceback
+        raise SystemExit(str(error)) from None

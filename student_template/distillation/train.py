@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from grader.cli.progress import Reporter
 from grader.data import ClipSet, load
+from grader.errors import GraderError
 from grader.measure.detection import au_fa_fr
 from grader.measure.graph import inspect
 
@@ -199,4 +200,7 @@ class _Raw(argparse.RawDescriptionHelpFormatter):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GraderError as error:  # data that is missing, say: a sentence, not a traceback
+        raise SystemExit(str(error)) from None
