@@ -174,7 +174,7 @@ def _explain_size(report: GraphReport, figures: TorchFigures) -> list[Text]:
         ]
     return [
         Text(
-            en=f"{found}: torch.save adds {theirs - weights:,} bytes of its own (a container, names "
+            en=f"{found}: torch.save adds {theirs - weights:,} bytes itself (a container, names "
             f"and alignment of {figures.tensors} tensors); ours is what the constants of the graph "
             "take, shapes and axes included.",
             ru=f"{found}: torch.save добавляет {ru_number(theirs - weights)} байт от себя "

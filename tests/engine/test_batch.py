@@ -211,6 +211,49 @@ def test_module_in_the_folder_of_a_submission_is_not_imported(
     work = Path(shutil.copytree(submissions / "reference", tmp_path / "work"))
     for name in ("pickle", "numpy", "onnxruntime", "json", "sitecustomize"):
         (work / f"{name}.py").write_text("open('ran', 'w').close()\nraise ImportError\n")
-    done = grader.python("-P", "-m", "grader", "grade", "distillation", ".", cwd=work)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "grader", "grade", "distillation", "."],
+        cwd=work,
+        env=grader.environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (work / "ran").exists()
+
+
+def test_results_among_the_submissions_are_no_student(
+    grader: Grader, submissions: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "class"
+    shutil.copytree(submissions / "empty", folder / "ada")
+    for _ in range(2):
+        grader("batch", "distillation", folder, "--out", folder / "out")
+    assert set(read(folder / "out")) == {"ada"}
+    done = grader("batch", "distillation", folder, "--out", folder)
+    assert done.returncode == 2
+    assert "folder of the submissions" in done.stderr
+
+
+def test_damaged_grade_is_named_by_report(grader: Grader, graded: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(graded, tmp_path / "out"))
+    (out / "grades" / "zipped.json").write_bytes(b"{")
+    done = grader("report", out)
+    assert done.returncode == 3
+    assert "zipped.json" in done.stderr
+    assert "reference" in (out / "index.html").read_text("utf-8")
+
+
+def test_names_of_any_kind_are_graded(grader: Grader, submissions: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "class"
+    names = ["Анна Каренина", "a'b\"c", "<script>alert(1)<", "%2e%2e", "-rf", "名前", "x" * 200]
+    if sys.platform == "linux":
+        names.append(os.fsdecode(b"cp1251 \xef\xf0\xe8"))
+    for name in names:
+        shutil.copytree(submissions / "empty", folder / name)
+    done = grader("batch", "distillation", folder, "--out", tmp_path / "out")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert len(read(tmp_path / "out")) == len(names)
+    assert len(list((tmp_path / "out" / "reports").glob("*.html"))) == len(names)

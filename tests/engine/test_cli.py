@@ -114,6 +114,8 @@ def test_same_submission_same_score(grader: Grader, homework: Path) -> None:
         (["check", "/"], "not a project"),
         (["new", "destillation", "x"], "Did you mean distillation"),
         (["grade", "distillation", "missing"], "does not exist"),
+        (["grade", "distillation", __file__], "neither a folder nor an archive"),
+        (["check", "--html", "/"], "is a folder"),
         (["batch", "distillation", "missing", "--out", "out"], "not a folder"),
         (["report", "missing"], "holds no grades"),
         (["grade", "distillation", "/", "--data", "mnist"], "mnist"),
@@ -172,3 +174,15 @@ def test_public_tests_of_the_template_pass_for_the_reference(
     done = grader.python("-m", "pytest", "-v", "-p", "no:cacheprovider", cwd=homework)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_public_check[answers_repeat] PASSED" in done.stdout
+
+
+def test_output_into_a_narrow_encoding_is_no_fault(grader: Grader, homework: Path) -> None:
+    done = grader("check", "--lang", "ru", cwd=homework, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "7.000 / 7" in done.stdout
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_errors_speak_the_chosen_language(grader: Grader, homework: Path, lang: str) -> None:
+    done = grader("new", "distillation", homework, "--lang", lang)
+    assert ("не пуста" if lang == "ru" else "not empty") in done.stderr
