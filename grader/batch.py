@@ -22,6 +22,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from grader import grading
 from grader import lesson as lessons
+from grader.errors import Fault
 from grader.grades import Grade, Status, SubmissionId, from_json, to_json, write_atomically
 from grader.grading import Examination
 from grader.intake import Candidate
@@ -147,10 +148,13 @@ def _outcomes(
                         _grade, args=[candidate.path, candidate.name], timeout=limit
                     )
                     running[future] = (candidate, time.monotonic())
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                finished, _ = wait(running, 2 * limit, return_when=FIRST_COMPLETED)
             except KeyboardInterrupt:
                 interrupted, waiting = True, []
                 continue
+            if not finished:
+                pool.stop()
+                raise Fault(_no_workers())
             for future in finished:
                 yield _collect(examination, future, *running.pop(future))
     if interrupted:
@@ -210,6 +214,15 @@ def _start_worker(lesson: str, examination: bytes) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (ceiling, hard))
         except (ValueError, OSError):  # macOS refuses; the run itself is watched from outside
             return
+
+
+def _no_workers() -> Text:
+    return Text(
+        en="Worker processes do not start or do not answer; what was finished is kept. Run "
+        "`grader doctor`, and the same command again.",
+        ru="Рабочие процессы не запускаются или не отвечают; готовые оценки сохранены. Запустите "
+        "`grader doctor`, а затем ту же команду.",
+    )
 
 
 def _overran() -> Text:
