@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from pebble import ProcessExpired, ProcessPool
@@ -34,6 +35,10 @@ WORKER_GRACE_SECONDS = 60.0
 MAX_STEM_BYTES = 180
 _RESERVED = frozenset('%/\\:*?"<>|')
 """Not allowed in a file name somewhere; `%` because it marks the others."""
+_DEVICES = frozenset(
+    {"CON", "PRN", "AUX", "NUL", *(f"{d}{n}" for d in ("COM", "LPT") for n in range(10))}
+)
+"""Names that Windows keeps for itself."""
 
 
 @dataclass(frozen=True)
@@ -96,15 +101,19 @@ def save(outcome: Outcome, out: Path) -> None:
 
 def grade_path(out: Path, name: str) -> Path:
     """Where a submission's grade is kept; names stay readable and cannot leave the folder."""
+    # `%` starts everything that is not in the name itself, and is escaped where it is: no two
+    # names share a path.
     safe = "".join(
-        char if char.isprintable() and char not in _RESERVED else f"%{ord(char):02X}"
+        char if char.isprintable() and char not in _RESERVED else quote(char, safe="")
         for char in name
     )
-    if safe.startswith(".") or safe.rstrip(" .") != safe:
+    if safe.startswith(".") or safe.partition(".")[0].upper() in _DEVICES:
         safe = f"%{safe}"
+    if safe.rstrip(" .") != safe:
+        safe = f"{safe}%"
     if len(safe.encode("utf-8", "replace")) > MAX_STEM_BYTES:
         digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
-        safe = f"{safe[:40]}-{digest[:16]}"
+        safe = f"{safe[:40]}%-{digest[:32]}"
     return out / "grades" / f"{safe}.json"
 
 

@@ -6,11 +6,14 @@ Every member of an archive is judged before the first byte is written.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,9 +84,13 @@ def candidates(folder: Path) -> tuple[list[Candidate], list[Path]]:
             found.append((submission_name(path), path))
         else:
             ignored.append(path)
-    stems = [name for name, _ in found]
+    # Where two would be called the same, also on a disk that ignores case, archives keep their
+    # suffix: whole names are unique in a folder.
+    taken = Counter(name.casefold() for name, _ in found)
+    taken += Counter(path.name.casefold() for name, path in found if name != path.name)
     return [
-        Candidate(name if stems.count(name) == 1 else path.name, path) for name, path in found
+        Candidate(name if taken[name.casefold()] == 1 else _readable(path.name), path)
+        for name, path in found
     ], ignored
 
 
@@ -262,13 +269,30 @@ def unpack(archive: Path, folder: Path, rules: Intake) -> None:
             with tarfile.open(archive) as file:
                 _judge(_tar_members(file, rules), rules)
                 _extract_tar(file, folder, rules)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        # One member is a file where another needs a folder.
+        raise Rejected(_damaged(archive.name)) from error
+    except OSError as error:
+        if error.errno is not None:  # our disk, not their archive
             raise
         raise Rejected(_damaged(archive.name)) from error
-    except (RuntimeError, NotImplementedError, ValueError, UnicodeError) as error:
-        # zipfile's words for encrypted members and unknown compression
+    except _BROKEN_ARCHIVE as error:
         raise Rejected(_damaged(archive.name)) from error
+
+
+_BROKEN_ARCHIVE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    ArithmeticError,
+    # zipfile's words for encrypted members and unknown compression
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+)
 
 
 def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grader.batch import grade_path
 from grader.errors import Rejected, UsageError
 from grader.intake import (
     candidates,
@@ -200,6 +201,31 @@ def test_candidates_are_folders_and_archives(tmp_path: Path) -> None:
     found, loose = candidates(tmp_path)
     assert [candidate.name for candidate in found] == ["a", "a.zip", "b"]
     assert [path.name for path in loose] == ["readme.txt"]
+
+
+def test_no_two_candidates_share_a_name(tmp_path: Path) -> None:
+    make(tmp_path / "a")
+    make(tmp_path / "B")
+    for name in ("a.zip", "a.zip.zip", "b.zip", "c.tar.gz"):
+        make_zip(tmp_path / name)
+    names = [candidate.name for candidate in candidates(tmp_path)[0]]
+    assert len({name.casefold() for name in names}) == len(names) == 6
+
+
+@settings(max_examples=300)
+@given(st.lists(st.text(min_size=1, max_size=120), unique=True, min_size=2, max_size=2))
+def test_no_two_names_share_a_path(names: list[str]) -> None:
+    names = [name.encode("utf-8", "replace").decode() for name in names]
+    if names[0] != names[1]:
+        paths = [grade_path(Path("out"), name) for name in names]
+        assert paths[0] != paths[1]
+        assert all(path.parent == Path("out/grades") for path in paths)
+        assert all(len(path.name.encode()) < 250 for path in paths)
+
+
+def test_file_where_another_member_needs_a_folder_is_refused(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "s.zip", **{"model.onnx": b"m", "model.onnx/x": b""})
+    assert "damaged" in refusal(archive)
 
 
 def test_missing_path_is_wrong_usage(tmp_path: Path) -> None:
