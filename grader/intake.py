@@ -1,37 +1,35 @@
-"""Intake: a folder or archive becomes a Submission. Nothing in it is executed or unpickled.
-
-Every member of an archive is judged before the first byte is written.
-"""
+"""Intake: a folder or archive becomes a Submission. Nothing in it is executed or unpickled."""
 
 from __future__ import annotations
 
 import hashlib
-import lzma
 import stat
-import struct
-import tarfile
 import tempfile
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from grader.archives import ARCHIVES, archive_suffix, unpack
 from grader.errors import Rejected, UsageError
+from grader.file_rules import (
+    MAX_DEPTH,
+    check_sizes,
+    link,
+    not_a_file,
+    readable,
+    too_deep,
+    unreadable,
+)
 from grader.lesson import Intake
-from grader.text import Text, ru_number
+from grader.text import Text
 
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 PICKLES = (".pt", ".pth", ".pt2", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill")
 IGNORED_PARTS = frozenset(
     {"__MACOSX", "__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".pytest_cache"}
 )
 IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-MAX_PATH = 240
-MAX_DEPTH = 32
-"""Folders within folders."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def candidates(folder: Path) -> tuple[list[Candidate], list[Path]]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in IGNORED_PARTS:
             continue
-        if path.is_dir() or _archive_suffix(path):
+        if path.is_dir() or archive_suffix(path):
             found.append((submission_name(path), path))
         else:
             ignored.append(path)
@@ -89,15 +87,15 @@ def candidates(folder: Path) -> tuple[list[Candidate], list[Path]]:
     taken = Counter(name.casefold() for name, _ in found)
     taken += Counter(path.name.casefold() for name, path in found if name != path.name)
     return [
-        Candidate(name if taken[name.casefold()] == 1 else _readable(path.name), path)
+        Candidate(name if taken[name.casefold()] == 1 else readable(path.name), path)
         for name, path in found
     ], ignored
 
 
 def submission_name(path: Path) -> str:
     """Name of the folder or archive, without an archive's suffix."""
-    suffix = _archive_suffix(path)
-    name = _readable(path.name if path.name not in ("", "..") else path.resolve().name)
+    suffix = archive_suffix(path)
+    name = readable(path.name if path.name not in ("", "..") else path.resolve().name)
     return name[: -len(suffix)] if suffix else name
 
 
@@ -105,7 +103,7 @@ def require_submission(path: Path) -> None:
     """Raises UsageError unless `path` is a folder or an archive."""
     if not path.exists():
         raise UsageError(Text(en=f"{path} does not exist.", ru=f"Путь {path} не существует."))
-    if not path.is_dir() and not _archive_suffix(path):
+    if not path.is_dir() and not archive_suffix(path):
         kinds = ", ".join(ARCHIVES)
         raise UsageError(
             Text(
@@ -160,18 +158,18 @@ def _list_files(folder: Path, rules: Intake) -> list[SubmittedFile]:
     total = 0
     for path in _walk(folder):
         relative = PurePosixPath(path.relative_to(folder).as_posix())
-        if _readable(str(relative)) != str(relative):
-            raise Rejected(_unreadable(str(relative)))
+        if readable(str(relative)) != str(relative):
+            raise Rejected(unreadable(str(relative)))
         if len(relative.parts) > MAX_DEPTH:
-            raise Rejected(_deep(str(relative)))
+            raise Rejected(too_deep(str(relative)))
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
-            raise Rejected(_link(str(relative)))
+            raise Rejected(link(str(relative)))
         if not stat.S_ISREG(status.st_mode):
-            raise Rejected(_not_a_file(str(relative)))
+            raise Rejected(not_a_file(str(relative)))
         found.append(SubmittedFile(relative, status.st_size))
         total += status.st_size
-        _check_sizes(str(relative), status.st_size, len(found), total, rules)
+        check_sizes(str(relative), status.st_size, len(found), total, rules)
     return found
 
 
@@ -246,153 +244,6 @@ def _missing(artefact: str, files: list[SubmittedFile]) -> Text:
     )
 
 
-# Archives -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Member:
-    name: str
-    size: int
-    kind: str
-    """`file`, `folder`, `link` or `other`."""
-
-
-def unpack(archive: Path, folder: Path, rules: Intake) -> None:
-    """Unpack into an empty folder. Raises Rejected before anything is written when a member
-    is a link or a device, would land outside the folder, is there twice or is too large."""
-    try:
-        if archive.name.lower().endswith(".zip"):
-            with zipfile.ZipFile(archive) as file:
-                _judge(_zip_members(file), rules)
-                _extract_zip(file, folder, rules)
-        else:
-            with tarfile.open(archive) as file:
-                _judge(_tar_members(file, rules), rules)
-                _extract_tar(file, folder, rules)
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        # One member is a file where another needs a folder.
-        raise Rejected(_damaged(archive.name)) from error
-    except OSError as error:
-        if error.errno is not None:  # our disk, not their archive
-            raise
-        raise Rejected(_damaged(archive.name)) from error
-    except _BROKEN_ARCHIVE as error:
-        raise Rejected(_damaged(archive.name)) from error
-
-
-_BROKEN_ARCHIVE = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    ArithmeticError,
-    # zipfile's words for encrypted members and unknown compression
-    RuntimeError,
-    NotImplementedError,
-    ValueError,
-)
-
-
-def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:
-    for info in file.infolist():
-        mode = info.external_attr >> 16
-        if info.is_dir():
-            kind = "folder"
-        elif stat.S_ISLNK(mode):
-            kind = "link"
-        elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
-            kind = "file"
-        else:
-            kind = "other"
-        yield _Member(info.filename, info.file_size, kind)
-
-
-def _tar_members(file: tarfile.TarFile, rules: Intake) -> Iterator[_Member]:
-    for info in file:
-        kind = (
-            "folder"
-            if info.isdir()
-            else "link"
-            if info.issym() or info.islnk()
-            else "file"
-            if info.isreg()
-            else "other"
-        )
-        yield _Member(info.name, info.size, kind)
-
-
-def _judge(members: Iterator[_Member], rules: Intake) -> None:
-    seen: set[str] = set()
-    total = 0
-    for member in members:
-        path = PurePosixPath(member.name.replace("\\", "/"))
-        if member.kind == "folder" and path in (PurePosixPath("."), PurePosixPath()):
-            continue
-        if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-            raise Rejected(_escapes(member.name))
-        if _readable(member.name) != member.name:
-            raise Rejected(_unreadable(member.name))
-        if len(member.name.encode()) > MAX_PATH or "\0" in member.name:
-            raise Rejected(_long_name(member.name))
-        if len(path.parts) > MAX_DEPTH:
-            raise Rejected(_deep(member.name))
-        if member.kind == "link":
-            raise Rejected(_link(member.name))
-        if member.kind == "other":
-            raise Rejected(_not_a_file(member.name))
-        if member.kind == "folder":
-            continue
-        key = path.as_posix().casefold()
-        if key in seen:
-            raise Rejected(_twice(member.name))
-        seen.add(key)
-        total += member.size
-        _check_sizes(member.name, member.size, len(seen), total, rules)
-
-
-def _extract_zip(file: zipfile.ZipFile, folder: Path, rules: Intake) -> None:
-    for info in file.infolist():
-        if not info.is_dir():
-            with file.open(info) as source:
-                _write(folder / info.filename.replace("\\", "/"), source, info.file_size)
-
-
-def _extract_tar(file: tarfile.TarFile, folder: Path, rules: Intake) -> None:
-    for info in file.getmembers():
-        if info.isreg():
-            source = file.extractfile(info)
-            assert source is not None  # a regular member always has contents
-            with source:
-                _write(folder / info.name, source, info.size)
-
-
-def _write(path: Path, source, size: int) -> None:  # type: ignore[no-untyped-def]
-    """Copy at most the declared size: a header that lies does not fill the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as target:
-        left = size
-        while left > 0 and (block := source.read(min(left, 2**20))):
-            target.write(block)
-            left -= len(block)
-
-
-def _readable(name: str) -> str:
-    """The name with bytes that are no UTF-8 written out, fit for JSON, pages and terminals."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _archive_suffix(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    lower = path.name.lower()
-    return max((suffix for suffix in ARCHIVES if lower.endswith(suffix)), key=len, default="")
-
-
-# Fingerprints -------------------------------------------------------------------------------
-
-
 def _fingerprint(folder: Path, files: list[SubmittedFile]) -> str:
     digest = hashlib.sha256()
     for file in files:
@@ -414,108 +265,3 @@ def _fingerprint_of_refused(folder: Path) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-# Sentences ----------------------------------------------------------------------------------
-
-
-def _check_sizes(name: str, size: int, count: int, total: int, rules: Intake) -> None:
-    if size > rules.max_file_bytes:
-        raise Rejected(
-            Text(
-                en=f"{name} has {size:,} bytes, at most {rules.max_file_bytes:,} are allowed; "
-                "leave data and checkpoints out.",
-                ru=f"Файл {name} занимает {ru_number(size)} байт, допустимо не более "
-                f"{ru_number(rules.max_file_bytes)}; не включайте данные и чекпойнты.",
-            )
-        )
-    if total > rules.max_total_bytes:
-        raise Rejected(
-            Text(
-                en=f"The files add up to more than {rules.max_total_bytes:,} bytes (at {name}); "
-                "leave data and checkpoints out.",
-                ru=f"Файлы вместе занимают больше {ru_number(rules.max_total_bytes)} байт "
-                f"(на {name}); не включайте данные и чекпойнты.",
-            )
-        )
-    if count > rules.max_files:
-        raise Rejected(
-            Text(
-                en=f"There are more than {rules.max_files:,} files; submit only the project's own.",
-                ru=f"В работе больше {ru_number(rules.max_files)} файлов; сдавайте только свои.",
-            )
-        )
-
-
-def _link(name: str) -> Text:
-    return Text(
-        en=f"{name} is a link; replace it with the file itself.",
-        ru=f"{name} — это ссылка; замените её самим файлом.",
-    )
-
-
-def _not_a_file(name: str) -> Text:
-    return Text(
-        en=f"{name} is a device, pipe or socket, not a file; remove it.",
-        ru=f"{name} — устройство, канал или сокет, а не файл; удалите его.",
-    )
-
-
-def _unreadable(name: str) -> Text:
-    shown = _readable(name)
-    return Text(
-        en=f"The name {shown} is not UTF-8; rename the file.",
-        ru=f"Имя {shown} записано не в UTF-8; переименуйте файл.",
-    )
-
-
-def _deep(name: str) -> Text:
-    return Text(
-        en=f"{name[:60]}... lies more than {MAX_DEPTH} folders deep; submit only the project.",
-        ru=f"{name[:60]}... лежит глубже {MAX_DEPTH} папок; сдавайте только файлы проекта.",
-    )
-
-
-def _escapes(name: str) -> Text:
-    return Text(
-        en=f"The archive holds {name}, which would land outside the submission's folder; pack the "
-        "folder again with relative paths.",
-        ru=f"В архиве есть путь {name}, ведущий за пределы папки работы; упакуйте папку заново "
-        "с относительными путями.",
-    )
-
-
-def _long_name(name: str) -> Text:
-    return Text(
-        en=f"The archive holds a name of {len(name.encode())} bytes ({name[:40]}...); at most "
-        f"{MAX_PATH} are allowed.",
-        ru=f"В архиве есть имя длиной {len(name.encode())} байт ({name[:40]}...); допустимо не "
-        f"более {MAX_PATH}.",
-    )
-
-
-def _twice(name: str) -> Text:
-    return Text(
-        en=f"The archive holds {name} twice (or twice but for upper and lower case); keep one.",
-        ru=f"В архиве файл {name} встречается дважды (возможно, с разным регистром букв); "
-        "оставьте один.",
-    )
-
-
-def _damaged(name: str) -> Text:
-    return Text(
-        en=f"The archive {name} is damaged, encrypted or not an archive; pack the folder again.",
-        ru=f"Архив {name} повреждён, зашифрован или не является архивом; упакуйте папку заново.",
-    )
-
-
-__all__ = [
-    "Candidate",
-    "Submission",
-    "SubmittedFile",
-    "candidates",
-    "fingerprint",
-    "open_submission",
-    "submission_name",
-    "unpack",
-]

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grader.archives import unpack
 from grader.batch import grade_path
 from grader.errors import Rejected, UsageError
 from grader.intake import (
@@ -21,7 +22,6 @@ from grader.intake import (
     fingerprint,
     open_submission,
     submission_name,
-    unpack,
 )
 from grader.lesson import Intake
 
