@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import stat
 import tempfile
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,14 +83,33 @@ def candidates(folder: Path) -> tuple[list[Candidate], list[Path]]:
             found.append((submission_name(path), path))
         else:
             ignored.append(path)
-    # Where two would be called the same, also on a disk that ignores case, archives keep their
-    # suffix: whole names are unique in a folder.
-    taken = Counter(name.casefold() for name, _ in found)
-    taken += Counter(path.name.casefold() for name, path in found if name != path.name)
-    return [
-        Candidate(name if taken[name.casefold()] == 1 else readable(path.name), path)
-        for name, path in found
-    ], ignored
+    return _named_apart(found), ignored
+
+
+def _named_apart(found: list[tuple[str, Path]]) -> list[Candidate]:
+    """Where two would be called the same, archives keep their suffix, and what is still alike
+    (a name that is no UTF-8, or case on a disk that ignores it) gets a number."""
+    taken = Counter(_alike(name) for name, _ in found)
+    taken += Counter(_alike(_readable(path)) for name, path in found if name != _readable(path))
+    used: set[str] = set()
+    named = []
+    for name, path in found:
+        chosen = name if taken[_alike(name)] == 1 else _readable(path)
+        number = 2
+        while _alike(chosen) in used:
+            chosen, number = f"{_readable(path)} ({number})", number + 1
+        used.add(_alike(chosen))
+        named.append(Candidate(chosen, path))
+    return named
+
+
+def _readable(path: Path) -> str:
+    return readable(path.name)
+
+
+def _alike(name: str) -> str:
+    """Equal for names that some file system takes for one."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def submission_name(path: Path) -> str:

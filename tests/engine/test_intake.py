@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import tarfile
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -210,6 +211,15 @@ def test_no_two_candidates_share_a_name(tmp_path: Path) -> None:
         make_zip(tmp_path / name)
     names = [candidate.name for candidate in candidates(tmp_path)[0]]
     assert len({name.casefold() for name in names}) == len(names) == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems hold only one of each")
+def test_names_that_other_disks_take_for_one_are_told_apart(tmp_path: Path) -> None:
+    for name in ("Ivan", "ivan", "\u00e9", "e\u0301", os.fsdecode(b"\xff"), "\\xff"):
+        make(tmp_path / name)
+    names = [candidate.name for candidate in candidates(tmp_path)[0]]
+    assert len({unicodedata.normalize("NFC", name).casefold() for name in names}) == 6
+    assert {"Ivan", "ivan (2)"} <= set(names)
 
 
 @settings(max_examples=300)
