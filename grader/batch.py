@@ -139,6 +139,7 @@ def _outcomes(
     limit = spec.limits.wall_seconds + WORKER_GRACE_SECONDS
     waiting = list(reversed(submissions))
     running: dict[Any, tuple[Candidate, float]] = {}
+    retried: set[Candidate] = set()
     interrupted = False
     # Workers start in the folder we were called from, which may be a student's: without this,
     # the interpreter would take a `pickle.py` in it for its own.
@@ -165,7 +166,13 @@ def _outcomes(
                 pool.stop()
                 raise Fault(_no_workers())
             for future in finished:
-                yield _collect(examination, future, *running.pop(future))
+                candidate, started = running.pop(future)
+                if isinstance(future.exception(), ProcessExpired) and candidate not in retried:
+                    # Perhaps it was not the submission: a machine short of memory ends any worker.
+                    retried.add(candidate)
+                    waiting.append(candidate)
+                else:
+                    yield _collect(examination, future, candidate, started)
     if interrupted:
         raise KeyboardInterrupt
 

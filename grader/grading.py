@@ -14,7 +14,7 @@ from pathlib import Path
 import grader
 from grader import lesson as lessons
 from grader.autograder import Audience, Exam, Findings, Progress, Setup
-from grader.errors import DataError, Rejected, SpecError, UsageError
+from grader.errors import DataError, Fault, Rejected, SpecError, UsageError
 from grader.grades import Grade, Provenance, Status, SubmissionId, Versions
 from grader.intake import Submission, fingerprint, open_submission
 from grader.lesson import Lesson, LessonSpec
@@ -41,7 +41,8 @@ def prepare(
     seed: str | None = None,
     progress: Progress | None = None,
 ) -> Examination:
-    """Load the data and measure the baseline on it. Raises DataError, SpecError."""
+    """Load the data and measure the baseline on it. Raises UsageError, DataError, SpecError, or
+    Fault when the lesson's own baseline does not run here."""
     names = lesson.spec.data.names
     if data is not None and data not in names:
         raise UsageError(
@@ -61,7 +62,10 @@ def prepare(
         seed=seed,
         progress=progress,
     )
-    exam = lesson.autograder.prepare(setup)
+    try:
+        exam = lesson.autograder.prepare(setup)
+    except Stopped as error:  # the baseline, which is ours
+        raise Fault(error.text) from error
     provenance = Provenance(
         grader=f"{grader.__version__}+{source_fingerprint()[:12]}",
         lesson=lesson.fingerprint,
@@ -127,7 +131,7 @@ def fault_sentence(error: BaseException) -> Text:
     """What a student reads when the fault is ours."""
     kind = type(error).__name__
     en, ru = f" ({kind})", f" ({kind})"
-    if isinstance(error, DataError | SpecError):
+    if isinstance(error, DataError | SpecError | Fault):
         en, ru = f" ({error.text.en})", f" ({error.text.ru})"
     elif isinstance(error, OSError):
         en = ru = f" ({error.strerror}: {Path(str(error.filename)).name[:80]})"

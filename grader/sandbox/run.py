@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grader.errors import GraderError
+from grader.errors import Fault, GraderError
 from grader.grades import Status
 from grader.lesson import RunLimits as Limits
 from grader.sandbox.environment import environment, python
@@ -176,6 +176,14 @@ def _raise_if_stopped(child: Watched, code: int, limits: Limits) -> None:
         raise Stopped(Status.OUT_OF_MEMORY, _out_of_memory(limits), child.log)
     if child.killed == "output":
         raise Stopped(Status.REJECTED, _too_much_output(limits), child.log)
+    if code == ChildExit.NO_RUNTIME:
+        raise Fault(
+            Text(
+                en="ONNX Runtime cannot be imported here; `grader doctor` says how to install it.",
+                ru="Не удаётся импортировать ONNX Runtime; `grader doctor` подскажет, как его "
+                "установить.",
+            )
+        )
     last = (child.log.strip().splitlines() or [""])[-1][:500]
     if code == ChildExit.LOAD_FAILED:
         raise Stopped(Status.REJECTED, _not_loaded(last), child.log)

@@ -27,6 +27,8 @@ class ChildExit(IntEnum):
     RUN_FAILED = 21
     BAD_OUTPUT = 22
     OUT_OF_MEMORY = 23
+    NO_RUNTIME = 24
+    """ONNX Runtime itself is missing or broken here: nobody's model is at fault."""
 
 
 class _Failure(Exception):
@@ -80,8 +82,10 @@ def _limit(limits: dict[str, int]) -> None:
 
 
 def _load(path: Path) -> Any:
-    import onnxruntime
-
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise _Failure(ChildExit.NO_RUNTIME, f"{error}") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

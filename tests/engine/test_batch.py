@@ -257,3 +257,32 @@ def test_names_of_any_kind_are_graded(grader: Grader, submissions: Path, tmp_pat
     assert done.returncode == 1, done.stdout + done.stderr
     assert len(read(tmp_path / "out")) == len(names)
     assert len(list((tmp_path / "out" / "reports").glob("*.html"))) == len(names)
+
+
+KILLS_ITS_WORKER = """
+def examine(exam, submission):
+    import os, signal
+    mark = submission.root / "seen"
+    if submission.name == "always" or not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _examine(exam, submission)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
+def test_worker_that_dies_is_tried_once_more_and_then_named(
+    grader: Grader, small_course: Path, submissions: Path, tmp_path: Path
+) -> None:
+    course = Path(shutil.copytree(small_course, tmp_path / "course"))
+    with (course / "assignments/distillation/autograder.py").open("a", encoding="utf-8") as file:
+        file.write("\n_examine = examine\n" + KILLS_ITS_WORKER)
+    folder = tmp_path / "class"
+    for name in ("always", "once", "other"):
+        shutil.copytree(submissions / "reference", folder / name)
+        (folder / name / "seen").touch() if name == "other" else None
+    own = {"GRADER_COURSE": str(course)}
+    done = grader("batch", "distillation", folder, "--out", tmp_path / "out", "--jobs", "1", **own)
+    assert done.returncode == 3
+    found = {name: grade["status"] for name, grade in read(tmp_path / "out").items()}
+    assert found == {"always": "crashed", "once": "graded", "other": "graded"}

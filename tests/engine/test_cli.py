@@ -186,3 +186,10 @@ def test_output_into_a_narrow_encoding_is_no_fault(grader: Grader, homework: Pat
 def test_errors_speak_the_chosen_language(grader: Grader, homework: Path, lang: str) -> None:
     done = grader("new", "distillation", homework, "--lang", lang)
     assert ("не пуста" if lang == "ru" else "not empty") in done.stderr
+
+
+def test_missing_runtime_is_nobodys_model(grader: Grader, homework: Path, tmp_path: Path) -> None:
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('broken here')\n")
+    done = grader("check", cwd=homework, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 3
+    assert "ONNX Runtime cannot be imported" in done.stderr
