@@ -24,7 +24,7 @@ from grader.file_rules import (
     unreadable,
 )
 from grader.lesson import Intake
-from grader.text import Text
+from grader.text import Text, ru_number
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 MAX_PATH = 240
@@ -116,6 +116,9 @@ def _judge(members: Iterator[_Member], rules: Intake) -> None:
     seen: set[str] = set()
     total = 0
     for member in members:
+        # First of all: a header can hold a name of a hundred million characters.
+        if len(member.name) > MAX_PATH or "\0" in member.name:
+            raise Rejected(_long_name(member.name))
         path = PurePosixPath(member.name.replace("\\", "/"))
         if member.kind == "folder" and path in (PurePosixPath("."), PurePosixPath()):
             continue
@@ -123,7 +126,7 @@ def _judge(members: Iterator[_Member], rules: Intake) -> None:
             raise Rejected(_escapes(member.name))
         if readable(member.name) != member.name:
             raise Rejected(unreadable(member.name))
-        if len(member.name.encode()) > MAX_PATH or "\0" in member.name:
+        if len(member.name.encode()) > MAX_PATH:
             raise Rejected(_long_name(member.name))
         if len(path.parts) > MAX_DEPTH:
             raise Rejected(too_deep(member.name))
@@ -177,11 +180,12 @@ def _escapes(name: str) -> Text:
 
 
 def _long_name(name: str) -> Text:
+    start = readable(name[:40])
     return Text(
-        en=f"The archive holds a name of {len(name.encode())} bytes ({name[:40]}...); at most "
-        f"{MAX_PATH} are allowed.",
-        ru=f"В архиве есть имя длиной {len(name.encode())} байт ({name[:40]}...); допустимо не "
-        f"более {MAX_PATH}.",
+        en=f"The archive holds a name of {len(name):,} characters ({start}...); at most "
+        f"{MAX_PATH} bytes are allowed.",
+        ru=f"В архиве есть имя длиной {ru_number(len(name))} символов ({start}...); допустимо "
+        f"не более {MAX_PATH} байт.",
     )
 
 

@@ -238,6 +238,12 @@ def test_file_where_another_member_needs_a_folder_is_refused(tmp_path: Path) -> 
     assert "damaged" in refusal(archive)
 
 
+def test_name_without_end_makes_a_short_sentence(tmp_path: Path) -> None:
+    for name in ("n" * 5_000_000, "../" + "n" * 5_000_000, "/" * 5_000_000):
+        archive = make_tar(tmp_path / "s.tar.gz", (tarfile.TarInfo(name), b""))
+        assert len(refusal(archive)) < 300
+
+
 def test_missing_path_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"), open_submission(tmp_path / "x", RULES):
         pass
