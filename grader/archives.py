@@ -77,6 +77,7 @@ _BROKEN_ARCHIVE = (
     lzma.LZMAError,
     struct.error,
     ArithmeticError,
+    IndexError,
     # zipfile's words for encrypted members and unknown compression
     RuntimeError,
     NotImplementedError,

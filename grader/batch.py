@@ -9,6 +9,7 @@ import hashlib
 import os
 import pickle
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, TimeoutError, wait
@@ -144,12 +145,15 @@ def _outcomes(
     # Workers start in the folder we were called from, which may be a student's: without this,
     # the interpreter would take a `pickle.py` in it for its own.
     os.environ["PYTHONSAFEPATH"] = "1"
-    with ProcessPool(
-        max_workers=min(jobs, max(1, len(submissions))),
-        initializer=_start_worker,
-        initargs=[examination.lesson, pickle.dumps(examination)],
-        context=get_context("spawn"),
-    ) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="grader-batch-") as folder,
+        ProcessPool(
+            max_workers=min(jobs, max(1, len(submissions))),
+            initializer=_start_worker,
+            initargs=[examination.lesson, _written(examination, Path(folder))],
+            context=get_context("spawn"),
+        ) as pool,
+    ):
         while waiting or running:
             try:
                 while waiting and len(running) < jobs:
@@ -213,11 +217,18 @@ def _grade(path: Path, name: str) -> tuple[Grade, str]:
     return grading.grade(_here[0], path, name)
 
 
-def _start_worker(lesson: str, examination: bytes) -> None:
+def _written(examination: Examination, folder: Path) -> Path:
+    """In a file: more than a pipe holds would block us on a worker that died while starting."""
+    path = folder / "examination"
+    path.write_bytes(pickle.dumps(examination))
+    return path
+
+
+def _start_worker(lesson: str, examination: Path) -> None:
     """Ctrl-C is for the main process, which lets workers finish. A hostile file that makes a
     parser ask for everything is stopped by the kernel where it can be."""
     _ = lessons.load(lesson).autograder  # the class of the exam lives in the lesson's module
-    _here.append(pickle.loads(examination))
+    _here.append(pickle.loads(examination.read_bytes()))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         import resource

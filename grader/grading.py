@@ -22,6 +22,9 @@ from grader.sandbox.isolation import current_level
 from grader.sandbox.run import Stopped
 from grader.text import EMPTY, Text
 
+MAX_REASON = 1_000
+"""Characters of the sentence that a grade keeps."""
+
 
 @dataclass(frozen=True)
 class Examination:
@@ -65,7 +68,12 @@ def prepare(
     try:
         exam = lesson.autograder.prepare(setup)
     except Stopped as error:  # the baseline, which is ours
-        raise Fault(error.text) from error
+        raise Fault(
+            Text(
+                en=f"The lesson's baseline does not run here: {error.text.en}",
+                ru=f"Базовая модель занятия здесь не запускается: {error.text.ru}",
+            )
+        ) from error
     provenance = Provenance(
         grader=f"{grader.__version__}+{source_fingerprint()[:12]}",
         lesson=lesson.fingerprint,
@@ -118,7 +126,7 @@ def ungraded(
         lesson=examination.lesson,
         submission=identity,
         status=ended.status,
-        reason=ended.text,
+        reason=Text(en=_short(ended.text.en), ru=_short(ended.text.ru)),
         max_score=spec.max_score,
         baseline=examination.exam.baseline,
         log=ended.log,
@@ -189,6 +197,11 @@ def _graded(
 
 def _id(submission: Submission, identity: SubmissionId) -> SubmissionId:
     return SubmissionId(submission.name, identity.fingerprint)
+
+
+def _short(sentence: str) -> str:
+    """Names in a sentence come from the submission and may be of any length."""
+    return sentence if len(sentence) <= MAX_REASON else sentence[: MAX_REASON - 1] + "…"
 
 
 def _too_large() -> Text:

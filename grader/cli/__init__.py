@@ -69,6 +69,8 @@ def cli() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit code."""
     lang = language(arguments)
+    # Processes that we start must not take a module of the folder we are in for Python's own.
+    os.environ["PYTHONSAFEPATH"] = "1"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a log in cp1251 has no check mark

@@ -11,10 +11,12 @@ from grader import lesson as lessons
 from grader.cli import options, show
 from grader.cli.batch import grade_folder
 from grader.cli.progress import Reporter
-from grader.errors import ExitCode
+from grader.errors import ExitCode, UsageError
 from grader.grades import Status
 from grader.text import Lang
 
+MARKER = ".grader-demo"
+"""Only a folder with this file in it is replaced."""
 SEED = "demo"
 """Public on purpose: the demonstration's figures are the same for everybody."""
 
@@ -31,8 +33,11 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
         if lesson.samples is None:
             continue
         submissions = out / name / "submissions"
+        if submissions.exists() and not (submissions / MARKER).exists():
+            raise UsageError(f"{submissions} was not made by grader demo; choose another --out.")
         shutil.rmtree(submissions, ignore_errors=True)
         submissions.mkdir(parents=True)
+        (submissions / MARKER).touch()
         lesson.samples.make(submissions, lesson)
         with Reporter(lang) as progress:
             grades, page = grade_folder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,8 @@ def _train(folder: Path, data: str | None, source: Path | None) -> None:
     command = [sys.executable, "train.py"]
     command += ["--data", data] if data else []
     command += ["--from", str(source.resolve())] if source else []
-    ended = subprocess.run(command, cwd=folder, check=False)
+    # The script imports its neighbours; it is ours.
+    environment = {name: v for name, v in os.environ.items() if name != "PYTHONSAFEPATH"}
+    ended = subprocess.run(command, cwd=folder, env=environment, check=False)
     if ended.returncode:
         raise Fault(f"{folder / 'train.py'} ended with exit code {ended.returncode}; see above.")

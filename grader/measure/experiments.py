@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 MAX_BYTES = 2**20
 MAX_ROWS = 2_000
+MAX_COLUMNS = 50
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def read(raw: bytes, numbers: tuple[str, ...]) -> Table:
     try:
         rows = csv.DictReader(io.StringIO(text), delimiter=separator)
         columns = [name.strip().lower() for name in rows.fieldnames or []]
+        if len(columns) > MAX_COLUMNS:
+            return Table([], [f"{len(columns):,} columns, at most {MAX_COLUMNS} are read"])
         missing = [name for name in ("name", *numbers) if name not in columns]
         if missing:
             return Table([], [f"column {name} is missing" for name in missing])
@@ -51,8 +54,8 @@ def read(raw: bytes, numbers: tuple[str, ...]) -> Table:
 
 def _rows(rows: csv.DictReader[str], numbers: tuple[str, ...]) -> Table:
     table = Table([], [])
-    for row in rows:
-        if len(table.experiments) >= MAX_ROWS:
+    for number, row in enumerate(rows):
+        if number >= MAX_ROWS:
             table.problems.append(f"only the first {MAX_ROWS} rows are read")
             break
         values = {name: _number(row.get(name)) for name in numbers}
