@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import stat
 import struct
@@ -53,21 +54,28 @@ def unpack(archive: Path, folder: Path, rules: Intake) -> None:
         if archive.name.lower().endswith(".zip"):
             with zipfile.ZipFile(archive) as file:
                 _judge(_zip_members(file), rules)
-                _extract_zip(file, folder, rules)
+                _extract_zip(file, folder)
         else:
             with tarfile.open(archive) as file:
-                _judge(_tar_members(file, rules), rules)
-                _extract_tar(file, folder, rules)
+                _judge(_tar_members(file), rules)
+                _extract_tar(file, folder)
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         # One member is a file where another needs a folder.
         raise Rejected(_damaged(archive.name)) from error
     except OSError as error:
-        if error.errno is not None:  # our disk, not their archive
+        if error.errno in _OUR_DISK:
             raise
         raise Rejected(_damaged(archive.name)) from error
     except _BROKEN_ARCHIVE as error:
         raise Rejected(_damaged(archive.name)) from error
 
+
+_OUR_DISK = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "EACCES", "EROFS", "ENOMEM")
+    if hasattr(errno, name)
+)
+"""Anything else, a seek to before the start among it, comes from what the archive says."""
 
 _BROKEN_ARCHIVE = (
     zipfile.BadZipFile,
@@ -99,7 +107,7 @@ def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:
         yield _Member(info.filename, info.file_size, kind)
 
 
-def _tar_members(file: tarfile.TarFile, rules: Intake) -> Iterator[_Member]:
+def _tar_members(file: tarfile.TarFile) -> Iterator[_Member]:
     for info in file:
         kind = (
             "folder"
@@ -145,14 +153,14 @@ def _judge(members: Iterator[_Member], rules: Intake) -> None:
         check_sizes(member.name, member.size, len(seen), total, rules)
 
 
-def _extract_zip(file: zipfile.ZipFile, folder: Path, rules: Intake) -> None:
+def _extract_zip(file: zipfile.ZipFile, folder: Path) -> None:
     for info in file.infolist():
         if not info.is_dir():
             with file.open(info) as source:
                 _write(folder / info.filename.replace("\\", "/"), source, info.file_size)
 
 
-def _extract_tar(file: tarfile.TarFile, folder: Path, rules: Intake) -> None:
+def _extract_tar(file: tarfile.TarFile, folder: Path) -> None:
     for info in file.getmembers():
         if info.isreg():
             source = file.extractfile(info)

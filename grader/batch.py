@@ -28,6 +28,7 @@ from grader.errors import Fault
 from grader.grades import Grade, Status, SubmissionId, from_json, to_json, write_atomically
 from grader.grading import Examination
 from grader.intake import Candidate
+from grader.lesson import LessonSpec
 from grader.sandbox.run import Stopped
 from grader.text import Text
 
@@ -126,10 +127,10 @@ def read_grade(path: Path) -> Grade | None:
         return None
 
 
-def _holds(old: Grade, examination: Examination, candidate: Candidate, spec: object) -> bool:
+def _holds(old: Grade, examination: Examination, candidate: Candidate, spec: LessonSpec) -> bool:
     if old.status is Status.GRADER_FAULT or old.provenance != examination.provenance:
         return False
-    identity = grading.identify(candidate.path, candidate.name, spec)  # type: ignore[arg-type]
+    identity = grading.identify(candidate.path, candidate.name, spec)
     return old.submission == identity
 
 

@@ -135,7 +135,8 @@ class Versions(msgspec.Struct, frozen=True):
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """Where a grade comes from; equal `key()` means a rerun would give the same grade."""
+    """Where a grade comes from; where it and the submission are
+    equal, a rerun would give the same grade."""
 
     grader: str
     """Version of the grader."""

@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from grader.archives import unpack
@@ -178,6 +178,7 @@ def test_damaged_archive_is_one_sentence(tmp_path: Path, suffix: str, content: b
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(cut=0, flips=[(211, 1)])  # a central directory before the start of the file
 @given(cut=st.integers(0, 400), flips=st.lists(st.tuples(st.integers(0, 399), st.integers(1, 255))))
 def test_any_damage_to_a_zip_gives_a_submission_or_a_sentence(
     tmp_path: Path, cut: int, flips: list[tuple[int, int]]
