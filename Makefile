@@ -22,6 +22,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1). Install a newer one"; \
 	  echo "(https://www.python.org/downloads) and name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@command -v bwrap >/dev/null || { [ "$$(uname)" = Linux ] && { \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Installing bubblewrap ..." && \
+	    { apt-get install -y -qq --no-install-recommends bubblewrap >/dev/null 2>&1 || \
+	      { apt-get update -qq && apt-get install -y -qq --no-install-recommends bubblewrap >/dev/null; } 2>/dev/null; }; } || \
+	  echo "bubblewrap is not here: submissions will be confined at level B (apt install bubblewrap gives A)"; }; } || true
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing into $(VENV) (once; torch is large, this takes a minute or more) ..."

@@ -18,8 +18,8 @@ from grader.errors import DataError, Fault, Rejected, SpecError, UsageError
 from grader.grades import Grade, Provenance, Status, SubmissionId, Versions
 from grader.intake import Submission, fingerprint, open_submission
 from grader.lesson import Lesson, LessonSpec
+from grader.sandbox.ending import Disturbed, Stopped
 from grader.sandbox.isolation import current_level
-from grader.sandbox.run import Stopped
 from grader.text import EMPTY, Text
 
 MAX_REASON = 1_000
@@ -96,8 +96,9 @@ def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
     started = time.monotonic()
     identity = identify(path, name, lesson.spec)
     try:
+        _require_same_isolation(examination)
         with open_submission(path, lesson.spec.intake, name) as submission:
-            findings = lesson.autograder.examine(examination.exam, submission)
+            findings = _examine(lesson, examination, submission)
             result = _graded(lesson.spec, examination, _id(submission, identity), findings, started)
         return result, ""
     except Rejected as error:
@@ -110,6 +111,28 @@ def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
         ended = Stopped(Status.GRADER_FAULT, fault_sentence(error))
         return ungraded(examination, identity, ended, started), traceback.format_exc()
     return ungraded(examination, identity, ended, started), ""
+
+
+def _examine(lesson: Lesson, examination: Examination, submission: Submission) -> Findings:
+    """A run that the machine disturbed says nothing about the submission: it is tried again."""
+    try:
+        return lesson.autograder.examine(examination.exam, submission)
+    except Disturbed:
+        return lesson.autograder.examine(examination.exam, submission)
+
+
+def _require_same_isolation(examination: Examination) -> None:
+    """Grades say how strongly their submissions were confined; a worker must keep to it."""
+    promised, here = examination.provenance.isolation, current_level().level
+    if promised != here:
+        raise Fault(
+            Text(
+                en=f"The batch was started at isolation level {promised}, but this worker has "
+                f"{here}; run `grader doctor` where it runs.",
+                ru=f"Проверка начата при изоляции уровня {promised}, а у этого процесса уровень "
+                f"{here}; запустите `grader doctor` там, где он работает.",
+            )
+        )
 
 
 def identify(path: Path, name: str, spec: LessonSpec) -> SubmissionId:

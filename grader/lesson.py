@@ -44,6 +44,14 @@ class RunLimits(_Strict, frozen=True, kw_only=True):
     wall_seconds: float = 120.0
     cpu_seconds: float = 120.0
     memory_bytes: int = 2 * 2**30
+    processes: int = 32
+    """Threads; processes cannot be started at all."""
+    open_files: int = 64
+    file_bytes: int = 64 * 2**20
+    """Of one file that is written."""
+    disk_bytes: int = 256 * 2**20
+    disk_files: int = 2_000
+    """Of the private folder that code may write to."""
     log_bytes: int = 64 * 2**10
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import site
 import sys
+import sysconfig
+from pathlib import Path
 
 KEPT = ("SYSTEMROOT", "SYSTEMDRIVE", "TEMP", "TMP", "LD_LIBRARY_PATH", "PYTHONPATH")
 """Variables without which an interpreter does not start; nothing else is passed on."""
@@ -18,7 +21,25 @@ def python() -> list[str]:
 def environment() -> dict[str, str]:
     """A child's environment: no secrets, no home, one thread."""
     chosen = {name: os.environ[name] for name in KEPT if name in os.environ}
-    chosen |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
+    chosen |= {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+    }
     if site.ENABLE_USER_SITE:
         chosen["PYTHONUSERBASE"] = site.getuserbase()
     return chosen
+
+
+def library_folders() -> list[Path]:
+    """Where installed modules are imported from; a checkout of this project is not among them."""
+    paths = sysconfig.get_paths()
+    names = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"]]
+    names += site.getsitepackages()
+    if site.ENABLE_USER_SITE:
+        names.append(site.getusersitepackages())
+    numpy = importlib.util.find_spec("numpy")  # also through PYTHONPATH, or a system's own
+    if numpy is not None and numpy.origin:
+        names.append(str(Path(numpy.origin).parent.parent))
+    return sorted({Path(name).resolve() for name in names if Path(name).is_dir()})
