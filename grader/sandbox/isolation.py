@@ -50,7 +50,8 @@ def current_level() -> Isolation:
             continue
         lacks = _lacks(level)
         if lacks is None:
-            return Isolation(level, _WHY[level], missing[0] if missing else EMPTY)
+            stronger = missing[0] if missing else _FORCED if forced and level != "A" else EMPTY
+            return Isolation(level, _WHY[level], stronger)
         missing.append(lacks)
     raise UsageError(
         Text(
@@ -207,6 +208,10 @@ _WHY: dict[Level, Text] = {
     ),
 }
 
+_FORCED = Text(
+    en=f"{FORCED} asks for this level and no other",
+    ru=f"{FORCED} требует именно этого уровня",
+)
 _NO_BUBBLEWRAP = Text(
     en="for level A bubblewrap is missing; on Debian or Ubuntu: apt install bubblewrap",
     ru="для уровня A нет bubblewrap; в Debian или Ubuntu: apt install bubblewrap",

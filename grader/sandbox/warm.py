@@ -31,7 +31,7 @@ START_SECONDS = 120.0
 END_SECONDS = 20.0
 """For a killed child to be reported; a process in an uninterruptible wait can take a while."""
 TICK_SECONDS = 0.02
-PATIENCE = 4.0
+PATIENCE = 8.0
 """Times the wall limit that a child may take on a busy machine, waiting included."""
 PLACE_BYTES = 512 * 2**20
 _MESSAGE_BYTES = 64 * 1024

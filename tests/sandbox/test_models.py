@@ -1,8 +1,7 @@
-"""Running a model in the child process: its answers, and the status of each bad ending."""
+"""A model in the sandbox: its answers, and the status of each bad ending, at every level."""
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from grader.grades import Status
 from grader.sandbox.run import Job, Limits, Stopped, run_onnx
-from grader.sandbox.watch import Watched, clean
+
+pytestmark = pytest.mark.usefixtures("level")
 
 ROWS = 600
 LIMITS = Limits(wall_seconds=30, cpu_seconds=30, memory_bytes=512 * 2**20)
@@ -130,10 +130,30 @@ def test_time_out(inputs: Path) -> None:
     assert ended.status is Status.TIMED_OUT
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs a kernel that enforces RLIMIT_CPU")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a kernel that limits processor time")
 def test_processor_time_is_limited_too(inputs: Path) -> None:
     ended = ending(Job(slow(), inputs, (3,)), Limits(wall_seconds=60, cpu_seconds=1))
     assert ended.status is Status.TIMED_OUT
+
+
+def test_the_rival_is_loaded_once_and_each_gets_its_own_answers(inputs: Path) -> None:
+    doubled = model(
+        helper.make_node("ReduceSum", ["x", "axis"], ["s"], keepdims=0),
+        helper.make_node("Mul", ["s", "two"], ["y"]),
+        constants={"axis": np.array([2]), "two": np.float32(2)},
+    )
+    expected = np.load(inputs).sum(axis=2)
+    for artefact, factor in ((sums(), 1), (doubled, 2), (sums(), 1)):
+        run = run_onnx(Job(artefact, inputs, (3,), rival=doubled, singles=(1,)), LIMITS)
+        np.testing.assert_allclose(run.outputs, factor * expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(run.singles, factor * expected[[1]], rtol=1e-4, atol=1e-4)
+
+
+def test_a_crash_of_one_leaves_the_next_its_usual_answers(inputs: Path) -> None:
+    for _ in range(3):
+        assert ending(Job(b"not a model", inputs, (3,))).status is Status.REJECTED
+        run = run_onnx(Job(sums(), inputs, (3,)), LIMITS)
+        np.testing.assert_allclose(run.outputs, np.load(inputs).sum(axis=2), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("gigabytes", [1, 40])
@@ -149,51 +169,3 @@ def test_out_of_memory(inputs: Path, gigabytes: int) -> None:
         constants={"shape": np.array([side, side]), "axis": np.array([2])},
     )
     assert ending(Job(hungry, inputs, (3,))).status is Status.OUT_OF_MEMORY
-
-
-def watched(code: str, folder: Path, **limits: float) -> Watched:
-    arguments = {"wall_seconds": 20.0, "memory_bytes": 2**30, "log_bytes": 1000} | limits
-    return Watched([sys.executable, "-c", code], env=dict(os.environ), cwd=folder, **arguments)  # type: ignore[arg-type]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
-def test_crash_names_its_signal(inputs: Path, tmp_path: Path) -> None:
-    from grader.sandbox.run import _raise_if_stopped
-
-    child = watched("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", tmp_path)
-    with pytest.raises(Stopped, match="SIGSEGV") as caught:
-        _raise_if_stopped(child, child.finish(), LIMITS)
-    assert caught.value.status is Status.CRASHED
-
-
-def test_child_that_floods_its_log_is_stopped_and_the_log_is_bounded(tmp_path: Path) -> None:
-    child = watched(
-        "import sys\nwhile True: sys.stderr.write('x' * 1000)", tmp_path, wall_seconds=20.0
-    )
-    child.finish()
-    assert child.killed == "output"
-    assert len(child.log) == 1000
-
-
-def test_child_that_takes_memory_is_stopped_from_outside(tmp_path: Path) -> None:
-    child = watched(
-        "import time\nx = b'1' * (300 * 2**20)\ntime.sleep(20)",
-        tmp_path,
-        memory_bytes=200 * 2**20,
-    )
-    child.finish()
-    assert child.killed == "memory"
-    assert child.seconds < 15
-
-
-def test_child_sees_nothing_of_our_environment(
-    inputs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from grader.sandbox.environment import environment
-
-    monkeypatch.setenv("GRADER_HIDDEN_SEED", "secret")
-    assert "secret" not in str(environment())
-
-
-def test_control_characters_in_a_log_become_visible() -> None:
-    assert clean(b"a\x1b[31mb\x00\n\xff") == "a\\x1b[31mb\\x00\n\N{REPLACEMENT CHARACTER}"

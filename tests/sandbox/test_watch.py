@@ -1,0 +1,53 @@
+"""Limits that are watched from outside, on a child that nothing else confines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from grader.grades import Status
+from grader.lesson import RunLimits
+from grader.sandbox.ending import Ended, Stopped, raise_if_stopped
+from grader.sandbox.watch import Watched, clean
+
+
+def watched(code: str, folder: Path, **limits: float) -> Watched:
+    arguments = {"wall_seconds": 20.0, "memory_bytes": 2**30, "log_bytes": 1000} | limits
+    return Watched([sys.executable, "-c", code], env=dict(os.environ), cwd=folder, **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_crash_names_its_signal(tmp_path: Path) -> None:
+    child = watched("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", tmp_path)
+    with pytest.raises(Stopped, match="SIGSEGV") as caught:
+        raise_if_stopped(
+            Ended(child.finish(), child.killed, child.seconds, child.log), RunLimits(), "model"
+        )
+    assert caught.value.status is Status.CRASHED
+
+
+def test_child_that_floods_its_log_is_stopped_and_the_log_is_bounded(tmp_path: Path) -> None:
+    child = watched(
+        "import sys\nwhile True: sys.stderr.write('x' * 1000)", tmp_path, wall_seconds=20.0
+    )
+    child.finish()
+    assert child.killed == "output"
+    assert len(child.log) == 1000
+
+
+def test_child_that_takes_memory_is_stopped_from_outside(tmp_path: Path) -> None:
+    child = watched(
+        "import time\nx = b'1' * (300 * 2**20)\ntime.sleep(20)",
+        tmp_path,
+        memory_bytes=200 * 2**20,
+    )
+    child.finish()
+    assert child.killed == "memory"
+    assert child.seconds < 15
+
+
+def test_control_characters_in_a_log_become_visible() -> None:
+    assert clean(b"a\x1b[31mb\x00\n\xff") == "a\\x1b[31mb\\x00\n\N{REPLACEMENT CHARACTER}"
