@@ -82,6 +82,7 @@ class ColdChild:
             np.full(program.answers, np.nan, dtype="<f4").tofile(self._answers)
             size = self._answers.stat().st_size
         limits = program.limits
+        mapped = size + (program.inputs.stat().st_size if program.inputs is not None else 0)
         return json.dumps(
             {
                 "task": program.task,
@@ -92,7 +93,7 @@ class ColdChild:
                 "kept": str(place / f"blob{len(blobs) - 1}") if program.kept is not None else None,
                 "limits": {
                     # Address space is not resident memory: libraries map more than they touch.
-                    "RLIMIT_AS": limits.memory_bytes + 2**30,
+                    "RLIMIT_AS": limits.memory_bytes + 2**30 + mapped,
                     "RLIMIT_CPU": int(limits.cpu_seconds) + 1,
                     "RLIMIT_FSIZE": max(limits.file_bytes, size + 2**20),
                     "RLIMIT_CORE": 0,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -61,23 +60,52 @@ def make_place(policy: Policy) -> Path:
 
 
 def remove_place(place: Path) -> None:
-    def insist(function: object, path: str, error: object) -> None:
-        """A child may have taken its own rights away."""
+    """Remove what a child left, however deep it dug and whatever rights it took away. The child
+    is dead, so that what is a folder here stays one."""
+    waiting, number = [place], 0
+    while waiting:
+        folder = waiting.pop()
         with contextlib.suppress(OSError):
-            Path(path).parent.chmod(0o700)
-            Path(path).chmod(0o700)
-            (os.rmdir if Path(path).is_dir() and not Path(path).is_symlink() else os.unlink)(path)
+            folder.chmod(0o700)
+            for entry in os.scandir(folder):
+                if entry.is_dir(follow_symlinks=False):
+                    # Moved up first: the path of a folder in a folder in a folder grows too long.
+                    number += 1
+                    aside = place.with_name(f"{place.name}-{number}")
+                    os.chmod(entry.path, 0o700)  # noqa: PTH101  (of an entry, no path)
+                    os.rename(entry.path, aside)  # noqa: PTH104
+                    waiting.append(aside)
+                else:
+                    os.unlink(entry.path)  # noqa: PTH108
+            folder.rmdir()
 
-    shutil.rmtree(place, onerror=insist)
-    if place.exists():
-        shutil.rmtree(place, ignore_errors=True)
+
+def fills(place: Path, limits: Mapping[str, int]) -> bool:
+    """Whether a child wrote more into its folder than it may, where the folder is on a disk of
+    the system's; one in memory of its own has a fixed size and looks empty from here."""
+    waiting, files, size = [str(place)], 0, 0
+    while waiting:
+        try:
+            for entry in os.scandir(waiting.pop()):
+                files += 1
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                if files > limits["disk_files"] or size > limits["disk_bytes"]:
+                    return True
+        except FileNotFoundError:  # it goes on working
+            continue
+        except OSError:  # a path too long, or no right to look: nothing that a lesson asks for
+            return True
+    return False
 
 
 def limit(limits: Mapping[str, int]) -> None:
     """Set the limits that the kernel enforces on one process."""
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 9)
     # What the process has mapped already is not the submission's.
-    address_space = _mapped_bytes() + limits["memory_bytes"] + 2**28
+    address_space = _mapped_bytes() + limits["mapped_bytes"] + limits["memory_bytes"] + 2**28
     for kind, value in (
         (resource.RLIMIT_AS, address_space),
         (resource.RLIMIT_FSIZE, limits["file_bytes"]),

@@ -12,7 +12,7 @@ from grader.lesson import RunLimits
 from grader.sandbox.exits import ChildExit
 from grader.text import Text, ru_number
 
-Killed = Literal["time", "cpu", "memory", "output", "threads", "starved"]
+Killed = Literal["time", "cpu", "memory", "output", "threads", "disk", "starved"]
 Subject = Literal["model", "code"]
 
 
@@ -66,6 +66,8 @@ def _judge(ended: Ended, limits: RunLimits, subject: Subject) -> GraderError | N
         return Stopped(Status.REJECTED, _too_much_output(limits), log)
     if ended.killed == "threads":
         return Stopped(Status.REJECTED, _too_many_threads(limits), log)
+    if ended.killed == "disk":
+        return Stopped(Status.REJECTED, _too_much_written(limits), log)
     if code == -getattr(signal, "SIGKILL", 9):
         if ended.cpu_seconds >= limits.cpu_seconds:
             return Stopped(Status.TIMED_OUT, _timed_out(limits.cpu_seconds, subject), log)
@@ -73,6 +75,8 @@ def _judge(ended: Ended, limits: RunLimits, subject: Subject) -> GraderError | N
     if subject == "model" and code in (ChildExit.NO_RUNTIME, ChildExit.BROKEN):
         return Fault(not_here(log))  # no code of a student's could have chosen this
     last = (log.strip().splitlines() or [""])[-1][:500]
+    if code > 0 and not last:  # no sentence of ours: the submission chose the code
+        return Stopped(Status.CRASHED, _crashed(code, subject), log)
     if code == ChildExit.LOAD_FAILED:
         return Stopped(Status.REJECTED, _not_loaded(last, subject), log)
     if code == ChildExit.RUN_FAILED:
@@ -148,6 +152,16 @@ def _too_many_threads(limits: RunLimits) -> Text:
         "is single-threaded.",
         ru=f"Запуск создал больше {limits.processes} потоков и был остановлен; измеряется работа в "
         "одном потоке.",
+    )
+
+
+def _too_much_written(limits: RunLimits) -> Text:
+    size = f"{limits.disk_bytes / 2**20:,.0f}"
+    return Text(
+        en=f"The run wrote more than {size} MiB or {limits.disk_files:,} files and was stopped; "
+        "keep intermediate results in memory, or write fewer.",
+        ru=f"Запуск записал больше {size} МиБ или {ru_number(limits.disk_files)} файлов и был "
+        "остановлен; держите промежуточные результаты в памяти или пишите меньше.",
     )
 
 

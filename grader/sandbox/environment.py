@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import site
 import sys
 import sysconfig
 from pathlib import Path
+
+import grader
 
 KEPT = ("SYSTEMROOT", "SYSTEMDRIVE", "TEMP", "TMP", "LD_LIBRARY_PATH", "PYTHONPATH")
 """Variables without which an interpreter does not start; nothing else is passed on."""
@@ -39,7 +40,7 @@ def library_folders() -> list[Path]:
     names += site.getsitepackages()
     if site.ENABLE_USER_SITE:
         names.append(site.getusersitepackages())
-    numpy = importlib.util.find_spec("numpy")  # also through PYTHONPATH, or a system's own
-    if numpy is not None and numpy.origin:
-        names.append(str(Path(numpy.origin).parent.parent))
+    # Also what PYTHONPATH adds, but no checkout of this project.
+    own = Path(grader.__file__).resolve().parent
+    names += [name for name in sys.path if not own.is_relative_to(Path(name).resolve())]
     return sorted({Path(name).resolve() for name in names if Path(name).is_dir()})

@@ -93,19 +93,19 @@ def _lacks(level: Level) -> Text | None:
         return _NOT_LINUX
     if platform.machine() not in ("x86_64", "aarch64"):
         return _UNKNOWN_MACHINE
-    from grader.sandbox import bubblewrap, landlock
-
-    if landlock.abi() == 0:
-        return _NO_LANDLOCK
-    if level == "A" and bubblewrap.found() is None:
-        return _NO_BUBBLEWRAP
     try:
+        from grader.sandbox import bubblewrap, landlock
+
+        if landlock.abi() == 0:
+            return _NO_LANDLOCK
+        if level == "A" and bubblewrap.found() is None:
+            return _NO_BUBBLEWRAP
         reached = {*_reached(level, "code"), *_reached(level, "compute")}
         if level == "A":
             # What the wrapper holds back even from a child that closed nothing itself.
             outside = {"files", "writing", "network", "environment", "signals"}
             reached |= outside & _reached(level, "nothing")
-    except (Fault, OSError, ValueError) as error:
+    except (Fault, OSError, ValueError, ImportError) as error:
         return _does_not_start(level, str(error))
     return _reaches(sorted(reached)) if reached else None
 

@@ -37,7 +37,8 @@ CODE = COMPUTE | _names(
     """prlimit64 clone socketpair open openat stat lstat newfstatat statx access faccessat
     faccessat2 readlink readlinkat getdents getdents64 mkdir mkdirat unlink unlinkat rmdir rename
     renameat renameat2 truncate ftruncate fallocate fsync fdatasync flock chdir fchdir dup dup2
-    dup3 pipe pipe2 eventfd2 select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait umask utimensat
+    dup3 pipe pipe2 eventfd2 select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait umask
+    utimensat
     chmod fchmod fchmodat symlink symlinkat statfs fstatfs sendto recvfrom shutdown getsockopt
     msync mincore fadvise64 copy_file_range sendfile getgroups getsid getpgrp getpgid"""
 )
@@ -73,7 +74,14 @@ class Bits:
     value: int
 
 
-Rule = OneOf | NoneOf | Bits
+@dataclass(frozen=True)
+class Null:
+    """The argument is a null pointer."""
+
+    argument: int
+
+
+Rule = OneOf | NoneOf | Bits | Null
 Instruction = tuple[int, int, int, int]
 """code, jump if true, jump if false, constant."""
 
@@ -87,7 +95,8 @@ def _rules(pid: int) -> Mapping[str, tuple[Rule, ...]]:
     return {
         "kill": to_itself,
         "tgkill": (OneOf(0, (pid,)), NoneOf(2, (9,))),
-        "prlimit64": (OneOf(0, (0, pid)),),
+        # Limits can be read. Lowering its own, a process could die as if the machine had done it.
+        "prlimit64": (OneOf(0, (0, pid)), Null(2)),
         "clone": (Bits(0, _CLONE_THREAD | _CLONE_NEW_ANYTHING, _CLONE_THREAD),),
         "socketpair": (OneOf(0, (1,)),),  # AF_UNIX
         "prctl": (OneOf(0, (15, 16)),),  # PR_SET_NAME, PR_GET_NAME
@@ -149,6 +158,10 @@ def _checks(rules: tuple[Rule, ...]) -> list[Instruction]:
             case NoneOf(values=values):
                 for value in values:
                     found += [(_JUMP_EQUAL, 0, 1, value), refuse]
+            case Null():
+                found += [(_JUMP_EQUAL, 1, 0, 0), refuse]
+                found.append((_LOAD, 0, 0, _AT_ARGUMENTS + 8 * rule.argument + 4))
+                found += [(_JUMP_EQUAL, 1, 0, 0), refuse]
             case Bits(mask=mask, value=value):
                 found += [(_AND, 0, 0, mask), (_JUMP_EQUAL, 1, 0, value), refuse]
     return found

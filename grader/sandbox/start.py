@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from grader.sandbox import isolation
 from grader.sandbox.program import Child, Program
 
@@ -11,7 +9,7 @@ from grader.sandbox.program import Child, Program
 def start(program: Program) -> Child:
     """A running child, confined at `isolation.current_level()`. Raises Fault when none starts."""
     level = isolation.current_level().level
-    if sys.platform == "linux" and level != "D":
+    if level in ("A", "B"):
         from grader.sandbox import warm
 
         return warm.start(program, level)

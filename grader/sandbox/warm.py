@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from grader import untrusted
 from grader.errors import Fault
 from grader.lesson import RunLimits
 from grader.sandbox import bubblewrap, sealed
@@ -24,7 +25,6 @@ from grader.sandbox.ending import Ended, Killed, not_here
 from grader.sandbox.environment import environment, library_folders, python
 from grader.sandbox.program import Child, Program
 from grader.sandbox.tasks import READY
-from grader.sandbox.watch import clean
 from grader.text import Text
 
 START_SECONDS = 120.0
@@ -132,7 +132,7 @@ class Zygote:
 
     def _environment(self, level: str) -> dict[str, str]:
         place = bubblewrap.PLACE if level == "A" else self._places.name
-        return environment() | {"GRADER_PLACE": place}
+        return environment() | {"GRADER_PLACE": place, "TMPDIR": place}
 
     def _keep(self, program: Program) -> str:
         """Have the warm process load trusted bytes, unless it did for the last submission."""
@@ -151,7 +151,7 @@ class Zygote:
 
     def _gone(self, error: OSError | None) -> Fault:
         self._errors.seek(0)
-        said = (clean(self._errors.read()).strip().splitlines() or [str(error or "?")])[-1]
+        said = (untrusted.log(self._errors.read()).strip().splitlines() or [str(error or "?")])[-1]
         return Fault(
             Text(
                 en=f"The warm process of the sandbox ended ({said[:300]}); `grader doctor` says "
@@ -240,9 +240,9 @@ class WarmChild:
         message, _ = self._zygote.receive()
         self._end = Ended(
             code=message["code"],
-            killed=self._killed,
+            killed=self._killed or ("disk" if message["filled_disk"] else None),
             seconds=time.monotonic() - self._started,
-            log=clean(bytes(self._log)),
+            log=untrusted.log(bytes(self._log)),
             cpu_seconds=message["cpu_seconds"],
         )
         return self._end
@@ -391,7 +391,12 @@ def _message(program: Program, kept: str) -> dict[str, Any]:
 def _kernel_limits(program: Program) -> dict[str, Any]:
     limits = program.limits
     answers = 4 * math.prod(program.answers or (0,))
+    inputs = program.inputs.stat().st_size if program.inputs is not None else 0
     return {
         name: getattr(limits, name)
         for name in ("cpu_seconds", "memory_bytes", "open_files", "disk_bytes", "disk_files")
-    } | {"file_bytes": max(limits.file_bytes, answers + 4096)}
+    } | {
+        "file_bytes": max(limits.file_bytes, answers + 4096),
+        # Files of ours that it maps; what is in them is not its own memory.
+        "mapped_bytes": inputs + answers,
+    }

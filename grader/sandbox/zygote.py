@@ -27,6 +27,7 @@ from grader.sandbox.tasks.channel import Channel
 
 MESSAGE_BYTES = 256 * 1024
 MAX_DESCRIPTORS = 16
+DISK_TICK_MS = 50
 TASKS = ("rows", "function", "probe")
 _CHANNEL, _FIRST = 3, 4
 """Where a child finds its descriptors: 0 nothing, 1 and 2 the log, 3 the channel, then the rest."""
@@ -57,6 +58,7 @@ def _warm(library: str) -> None:
     module = importlib.import_module(library)
     if library == "onnxruntime":
         module.set_default_logger_severity(3)
+        module.disable_telemetry_events()
     if library == "torch":
         module.set_num_threads(1)
         module.set_num_interop_threads(1)
@@ -86,13 +88,14 @@ def _serve(
         os.close(descriptor)
     pidfd = os.pidfd_open(pid)
     socket.send_fds(control, [b'{"started":true}'], [pidfd])
-    _wait_or_kill(control, pidfd)
+    filled = _wait(control, pidfd, place, order["limits"])
     _, status, usage = os.wait4(pid, 0)
     os.close(pidfd)
     if place is not None:
         confine.remove_place(place)
     cpu = usage.ru_utime + usage.ru_stime
-    _send(control, {"code": os.waitstatus_to_exitcode(status), "cpu_seconds": cpu})
+    code = os.waitstatus_to_exitcode(status)
+    _send(control, {"code": code, "cpu_seconds": cpu, "filled_disk": filled})
 
 
 def _keep(order: dict[str, Any], descriptors: list[int]) -> Any:
@@ -101,14 +104,21 @@ def _keep(order: dict[str, Any], descriptors: list[int]) -> Any:
     return _task(order["task"]).keep(data)
 
 
-def _wait_or_kill(control: socket.socket, pidfd: int) -> None:
-    """Until the child ends, or the trusted side is gone and it has to."""
+def _wait(control: socket.socket, pidfd: int, place: Path | None, limits: dict[str, Any]) -> bool:
+    """Until the child ends. It has to when the trusted side is gone, and when it fills its folder:
+    then the answer is true."""
+    filled = False
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     poll.register(control, 0)  # only a hang-up: nothing is asked of us meanwhile
-    while pidfd not in {descriptor for descriptor, _ in poll.poll()}:
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        poll.unregister(control)
+    while pidfd not in (ready := {descriptor for descriptor, _ in poll.poll(DISK_TICK_MS)}):
+        if control.fileno() in ready:
+            poll.unregister(control)
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        elif place is not None and confine.fills(place, limits):
+            filled = True
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    return filled
 
 
 def _be_child(

@@ -99,6 +99,14 @@ def test_threads_can_be_made_and_processes_and_namespaces_cannot(machine: str) -
     assert verdict("clone3", machine=machine) == ENOSYS
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_limits_can_be_read_and_not_set(machine: str) -> None:
+    assert verdict("prlimit64", 0, 0, 0, 0x7F00, machine=machine) == ALLOW
+    for pointer in (0x7F00, 0x1_0000_0000):
+        assert verdict("prlimit64", 0, 0, pointer, machine=machine) == EPERM
+    assert verdict("prlimit64", 1, 0, 0, machine=machine) == EPERM
+
+
 def test_another_architecture_kills_and_the_x32_numbers_are_refused() -> None:
     assert verdict("read", arch=0x4000_0003) == KILL
     assert verdict(0x4000_0000) == EPERM

@@ -11,7 +11,7 @@ import pytest
 from grader.grades import Status
 from grader.lesson import RunLimits
 from grader.sandbox.ending import Ended, Stopped, raise_if_stopped
-from grader.sandbox.watch import Watched, clean
+from grader.sandbox.watch import Watched
 
 
 def watched(code: str, folder: Path, **limits: float) -> Watched:
@@ -47,7 +47,3 @@ def test_child_that_takes_memory_is_stopped_from_outside(tmp_path: Path) -> None
     child.finish()
     assert child.killed == "memory"
     assert child.seconds < 15
-
-
-def test_control_characters_in_a_log_become_visible() -> None:
-    assert clean(b"a\x1b[31mb\x00\n\xff") == "a\\x1b[31mb\\x00\n\N{REPLACEMENT CHARACTER}"

@@ -75,11 +75,3 @@ def read_at(descriptor: int, count: int, offset: int) -> bytes:
         os.lseek(descriptor, offset, os.SEEK_SET)
         return os.read(descriptor, count)
     return os.pread(descriptor, count, offset)
-
-
-def write_at(descriptor: int, data: bytes, offset: int) -> None:
-    if not hasattr(os, "pwrite"):  # Windows
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        os.write(descriptor, data)
-    else:
-        os.pwrite(descriptor, data, offset)

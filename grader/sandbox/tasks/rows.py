@@ -6,15 +6,18 @@ float32 row; byte 255 asks for the evaluation of all rows, in the order that `sh
 
 from __future__ import annotations
 
+import math
+import mmap
 from typing import Any
 
 import numpy as np
 from numpy.random import default_rng
 
 from grader.sandbox.exits import ChildExit
-from grader.sandbox.tasks import Failure, Work, read_at, write_at
+from grader.sandbox.tasks import Failure, Work
 
 EVALUATE = 255
+_FLOAT32 = np.dtype("<f4")
 
 
 def keep(data: bytes) -> Any:
@@ -40,13 +43,19 @@ def order_of(rows: int, batch: int, shuffle: int) -> np.ndarray:
 def _evaluate(
     work: Work, model: Any, row_shape: tuple[int, ...], out_shape: tuple[int, ...]
 ) -> None:
-    rows, batch, offset = work.order["rows"], work.order["batch"], work.order["offset"]
-    row_bytes, out_bytes = 4 * int(np.prod(row_shape)), 4 * int(np.prod(out_shape))
+    rows, batch = work.order["rows"], work.order["batch"]
+    inputs = _mapped(work.inputs, (rows, *row_shape), work.order["offset"], mmap.ACCESS_READ)
+    answers = _mapped(work.answers, (rows, *out_shape), 0, mmap.ACCESS_WRITE)
     for start in order_of(rows, batch, work.order["shuffle"]).tolist():
-        count = min(batch, rows - start)
-        raw = read_at(work.inputs, count * row_bytes, offset + start * row_bytes)
-        answer = _infer(model, np.frombuffer(raw, "<f4").reshape(count, *row_shape), out_shape)
-        write_at(work.answers, answer.tobytes(), start * out_bytes)
+        end = min(start + batch, rows)
+        answers[start:end] = _infer(model, inputs[start:end], out_shape)
+
+
+def _mapped(descriptor: int, shape: tuple[int, ...], offset: int, access: int) -> np.ndarray:
+    """float32 numbers of a file, in place."""
+    numbers = math.prod(shape)
+    memory = mmap.mmap(descriptor, offset + 4 * numbers, access=access)
+    return np.frombuffer(memory, "<f4", numbers, offset).reshape(shape)
 
 
 def _load(data: bytes) -> Any:
@@ -84,10 +93,10 @@ def _infer(model: Any, rows: np.ndarray, out_shape: tuple[int, ...]) -> np.ndarr
     except Exception as error:
         raise _classified(error, ChildExit.RUN_FAILED) from error
     expected = (len(rows), *out_shape)
-    if not isinstance(output, np.ndarray) or output.shape != expected or output.dtype != "<f4":
+    if type(output) is not np.ndarray or output.shape != expected or output.dtype != _FLOAT32:
         found = f"{getattr(output, 'dtype', type(output))} {getattr(output, 'shape', '')}"
         raise Failure(ChildExit.BAD_OUTPUT, f"expected float32 {expected}, found {found}")
-    return np.ascontiguousarray(output)
+    return output
 
 
 def _classified(error: Exception, code: ChildExit) -> Failure:
