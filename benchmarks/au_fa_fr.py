@@ -15,7 +15,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist, median
@@ -29,7 +29,6 @@ AREA = 5e-5
 ERROR_RATE = AREA / (PRIOR * (1 - PRIOR))
 NEGATIVES_PER_POSITIVE = 3
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "measurements.md"
-BEGIN, END = "<!-- begin: au_fa_fr -->", "<!-- end: au_fa_fr -->"
 
 Scores = np.ndarray
 Draw = Callable[[np.random.Generator, int, int], Scores]
@@ -291,77 +290,78 @@ def timed(call: Callable[[], float]) -> tuple[float, float]:
 
 
 def as_markdown(results: Results) -> str:
-    quick, low, high = results.speed, *results.field_note
-    fold = "x/÷"
-    parts = [
-        f"**Speed.** {quick.clips:,} clips: {1e3 * quick.ours_seconds:.1f} ms, the course's loop "
-        f"{quick.loop_seconds:.2f} s: **{quick.times_faster:,.0f} times faster**; with an interval "
-        f"{quick.with_interval_milliseconds:.1f} ms. Largest difference from the loop: "
-        f"{quick.largest_difference:.0e}.",
-        "",
-        f"**What the positives buy.** AU-FA-FR {AREA:.0e}, {NEGATIVES_PER_POSITIVE} other clips a "
-        "keyword, normal scores, independent clips. The ratio is to an equally good detector "
-        "whose scores correlate 0.5. All at 95%.",
-        "",
-        "| positives | other clips | estimates fall within | interval (median) "
-        "| ratio to a baseline |",
-        "|---:|---:|---|---|---|",
-    ]
-    for row in results.widths:
-        parts.append(
-            f"| {row.positives:,} | {row.negatives:,} | {span(row.estimates)} | "
-            f"{span(row.interval)} | {fold} {row.ratio_factor:.2f} |"
-        )
-    parts += [
-        "",
-        f"With 200 keywords and {round(200 * (1 - PRIOR) / PRIOR):,} other clips the 90% interval "
-        f"of 3.5e-5 is {span((low, high))} (median).",
-        "",
-        f"**Coverage** of the 95% interval at {AREA:.0e}: the share of simulated sets whose "
-        "interval contains the truth.",
-        "",
-        "| scores | " + " | ".join(f"{n:,} positives" for n in sizes(results)) + " |",
-        "|---|" + "---:|" * len(sizes(results)),
-    ]
-    for name in SHAPES:
-        cells = [f"{row.coverage:.3f}" for row in results.coverage if row.scores == name]
-        parts.append(f"| {name} | " + " | ".join(cells) + " |")
-    parts += [
-        "",
-        "**Voices.** The same when clips of one voice resemble each other (offsets of 0.5 "
-        f"standard deviations), {results.voices[0].positives:,} positives.",
-        "",
-        "| voices | area, voices given | area, as if independent | ratio, voices given "
-        "| ratio, as if independent |",
-        "|---:|---:|---:|---:|---:|",
-    ]
-    for voice in results.voices:
-        parts.append(
-            f"| {voice.voices} | {voice.area_with_groups:.3f} | {voice.area_without:.3f} | "
-            f"{voice.ratio_with_groups:.3f} | {voice.ratio_without:.3f} |"
-        )
+    quick, (low, high) = results.speed, results.field_note
     delong, bootstrap = results.bootstrap
-    parts += [
-        "",
-        f"Standard error of log AU-FA-FR on one set of 500 positives: DeLong {delong:.3f}, "
-        f"bootstrap {bootstrap:.3f}.",
+    return f"""\
+**Speed.** {quick.clips:,} clips: {1e3 * quick.ours_seconds:.1f} ms, the course's loop \
+{quick.loop_seconds:.2f} s: **{quick.times_faster:,.0f} times faster**; with an interval \
+{quick.with_interval_milliseconds:.1f} ms. Largest difference from the loop: \
+{quick.largest_difference:.0e}.
+
+**What the positives buy.** AU-FA-FR {AREA:.0e}, {NEGATIVES_PER_POSITIVE} other clips a keyword, \
+normal scores, independent clips. The ratio is to an equally good detector whose scores correlate \
+0.5. All at 95%.
+
+{widths_table(results.widths)}
+
+With 200 keywords and {round(200 * (1 - PRIOR) / PRIOR):,} other clips the 90% interval of 3.5e-5 \
+is {span((low, high))} (median).
+
+**Coverage** of the 95% interval at {AREA:.0e}: the share of simulated sets whose interval \
+contains the truth.
+
+{coverage_table(results.coverage)}
+
+**Voices.** The same when clips of one voice resemble each other (offsets of 0.5 standard \
+deviations), {results.voices[0].positives:,} positives.
+
+{voices_table(results.voices)}
+
+Standard error of log AU-FA-FR on one set of 500 positives: DeLong {delong:.3f}, bootstrap \
+{bootstrap:.3f}."""
+
+
+def widths_table(found: list[Width]) -> str:
+    heading = ("positives", "other clips", "estimates fall within", "interval (median)")
+    rows = [
+        (
+            f"{row.positives:,}",
+            f"{row.negatives:,}",
+            span(row.estimates),
+            span(row.interval),
+            f"x/÷ {row.ratio_factor:.2f}",
+        )
+        for row in found
     ]
-    return "\n".join(parts)
+    return as_table((*heading, "ratio to a baseline"), rows)
 
 
-def sizes(results: Results) -> list[int]:
-    return sorted({row.positives for row in results.coverage})
+def coverage_table(found: list[Coverage]) -> str:
+    sizes = sorted({row.positives for row in found})
+    shares = {(row.scores, row.positives): f"{row.coverage:.3f}" for row in found}
+    rows = [(name, *(shares[name, size] for size in sizes)) for name in SHAPES]
+    return as_table(("scores", *(f"{size:,} positives" for size in sizes)), rows)
+
+
+def voices_table(found: list[Voices]) -> str:
+    heading = ("voices", "area, voices given", "area, as if independent")
+    rows = []
+    for row in found:
+        area = (row.area_with_groups, row.area_without)
+        shares = (*area, row.ratio_with_groups, row.ratio_without)
+        rows.append((str(row.voices), *(f"{share:.3f}" for share in shares)))
+    return as_table((*heading, "ratio, voices given", "ratio, as if independent"), rows)
+
+
+def as_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    # Beside this file; whoever loads it by its path draws no tables.
+    from docs import table
+
+    return table(heading, rows)
 
 
 def span(interval: tuple[float, float]) -> str:
     return f"{interval[0]:.1e} to {interval[1]:.1e}"
-
-
-def write_docs(text: str) -> None:
-    page = DOCS.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
-    DOCS.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8", newline="\n")
 
 
 def main() -> int:
@@ -374,7 +374,9 @@ def main() -> int:
     results = measure()
     print(json.dumps(asdict(results), indent=2) if options.json else as_markdown(results))
     if options.write_docs:
-        write_docs(as_markdown(results))
+        from docs import write_between
+
+        write_between(DOCS, "au_fa_fr", as_markdown(results))
     good = results.speed.times_faster >= 100 and results.speed.largest_difference <= 1e-12
     return 0 if good else 1
 

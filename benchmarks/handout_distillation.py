@@ -20,7 +20,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from types import ModuleType
@@ -29,7 +29,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 
 from grader import course, data
@@ -49,11 +48,14 @@ def _module(path: Path) -> ModuleType:
     return module
 
 
+# By path: several lessons have a `model.py`, and a test loads this file by path too.
 TEMPLATE = course.student_template() / "distillation"
 model = _module(TEMPLATE / "model.py")
 export = _module(TEMPLATE / "export.py").export
 intervals = _module(Path(__file__).with_name("au_fa_fr.py"))
 """The same simulation as in docs/measurements.md."""
+models = _module(Path(__file__).with_name("handout_models.py"))
+write_between = _module(Path(__file__).with_name("docs.py")).write_between
 
 LESSON = course.assignments() / "distillation"
 ROUNDS = 2_000
@@ -113,37 +115,6 @@ def au_intervals() -> Table:
 # Storage ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A set of values that weights are rounded to; `bits` 16 is float16."""
-
-    bits: int
-    per_channel: bool = True
-
-    def rounded(self, weight: np.ndarray, axis: int) -> np.ndarray:
-        """`weight` on the grid, one scale for each index of `axis`, or one for all."""
-        if self.bits == 16:
-            return weight.astype(np.float16).astype(np.float32)
-        others = tuple(i for i in range(weight.ndim) if i != axis % weight.ndim)
-        largest = np.abs(weight).max(axis=others if self.per_channel else None, keepdims=True)
-        scale = np.maximum(largest, 1e-8) / (2 ** (self.bits - 1) - 1)
-        return (np.rint(weight / scale) * scale).astype(np.float32)
-
-
-OUTPUT_AXIS = {"Conv": 0, "GRU": 1, "MatMul": -1, "Gemm": 0}
-
-GRIDS = (
-    (Text(en="weights float16", ru="веса float16"), Grid(16)),
-    (Text(en="weights int8, a scale per channel", ru="веса int8, масштаб на канал"), Grid(8)),
-    (
-        Text(en="weights int8, a scale per matrix", ru="веса int8, масштаб на матрицу"),
-        Grid(8, per_channel=False),
-    ),
-    (Text(en="weights 4 bits, per channel", ru="веса 4 бита, на канал"), Grid(4)),
-    (Text(en="weights 3 bits, per channel", ru="веса 3 бита, на канал"), Grid(3)),
-)
-
-
 def storage() -> Table:
     """AU-FA-FR of the baseline when its weights, or its answers, are rounded."""
     clips = data.load("speech-synthetic", "validation")
@@ -151,7 +122,9 @@ def storage() -> Table:
     baseline = onnx.load(LESSON / "baseline" / "speech-synthetic.onnx")
     exact = _scores(baseline, features)
     probability = 1 / (1 + np.exp(-exact))
-    variants = [(name, _scores(_on_grid(baseline, grid), features)) for name, grid in GRIDS]
+    variants = [
+        (name, _scores(models.on_grid(baseline, grid), features)) for name, grid in models.GRIDS
+    ]
     variants.append(
         (
             Text(en="torch quantize_dynamic, int8", ru="torch quantize_dynamic, int8"),
@@ -198,31 +171,11 @@ def storage() -> Table:
     )
 
 
-def _on_grid(original: onnx.ModelProto, grid: Grid) -> onnx.ModelProto:
-    """A copy with every weight matrix and kernel rounded; biases stay as they are."""
-    copy = onnx.ModelProto.FromString(original.SerializeToString())
-    axes = {
-        name: OUTPUT_AXIS[node.op_type]
-        for node in copy.graph.node
-        if node.op_type in OUTPUT_AXIS
-        for name in node.input[1 : 3 if node.op_type == "GRU" else 2]
-    }
-    touched = 0
-    for weight in copy.graph.initializer:
-        if weight.name in axes:
-            values = grid.rounded(numpy_helper.to_array(weight), axes[weight.name])
-            weight.CopyFrom(numpy_helper.from_array(values, weight.name))
-            touched += values.size
-    if touched < 60_000:
-        raise RuntimeError(f"only {touched} weights of the baseline were found to round")
-    return copy
-
-
 def _dynamic_scores(
     artefact: onnx.ModelProto, features: np.ndarray, exact: np.ndarray
 ) -> np.ndarray:
     """Scores of the same network in torch, dynamically quantised: weights and activations int8."""
-    module = _as_module(artefact)
+    module = models.as_module(artefact)
     clips = torch.from_numpy(np.array(features))
     if np.abs(_module_scores(module, clips) - exact).max() > 1e-3:
         raise RuntimeError("the network rebuilt in torch answers differently from the artefact")
@@ -240,28 +193,6 @@ def _module_scores(module: nn.Module, clips: Tensor) -> np.ndarray:
     return logits[:, 1] - logits[:, 0]
 
 
-def _as_module(artefact: onnx.ModelProto) -> nn.Module:
-    """The baseline as a torch module. ONNX orders a GRU's gates z, r, h; torch r, z, n."""
-    stored = {
-        weight.name: torch.from_numpy(numpy_helper.to_array(weight).copy())
-        for weight in artefact.graph.initializer
-    }
-    weights = {name: value for name, value in stored.items() if not name.startswith("onnx::")}
-    inputs = [node.input for node in artefact.graph.node if node.op_type == "GRU"]
-    for layer, names in enumerate(inputs):
-        recurrent, bias = (stored[name][0] for name in names[2:4])
-        parts = (stored[names[1]][0], recurrent, *bias.chunk(2))
-        for kind, part in zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh"), parts, strict=True):
-            update, reset, new = part.chunk(3)
-            weights[f"gru.{kind}_l{layer}"] = torch.cat([reset, update, new])
-    products = [node.input for node in artefact.graph.node if node.op_type == "MatMul"]
-    for names, name in zip(products, ("energy.0.weight", "energy.2.weight"), strict=True):
-        weights[name] = stored[names[1]].T
-    module = model.Crnn(model.BASELINE)
-    module.load_state_dict(weights)
-    return module.eval()
-
-
 def _scores(artefact: onnx.ModelProto, features: np.ndarray) -> np.ndarray:
     session = _session(artefact.SerializeToString())
     parts = [session.run(None, {"features": part})[0] for part in np.array_split(features, 40)]
@@ -272,122 +203,14 @@ def _scores(artefact: onnx.ModelProto, features: np.ndarray) -> np.ndarray:
 # Time ---------------------------------------------------------------------------------------
 
 
-class PlainRnn(model.Crnn):
-    """The baseline with nn.RNN for nn.GRU."""
-
-    def __init__(self, config: model.CrnnConfig) -> None:
-        super().__init__(config)
-        self.gru = nn.RNN(self.gru.input_size, config.hidden_size, config.layers, batch_first=True)
-
-
-class MinimalGated(nn.Module):
-    """Zhou et al. (2016), eq. 6: one gate. No ONNX operator does this, so it is unrolled."""
-
-    def __init__(self, inputs: int, hidden: int) -> None:
-        super().__init__()
-        self.hidden = hidden
-        self.outside = nn.Linear(inputs, 2 * hidden)
-        self.forget = nn.Linear(hidden, hidden, bias=False)
-        self.candidate = nn.Linear(hidden, hidden, bias=False)
-
-    def forward(self, sequence: Tensor) -> Tensor:
-        gates, candidates = self.outside(sequence).split(self.hidden, dim=2)
-        state = torch.zeros_like(gates[:, 0])
-        states = []
-        for step in range(sequence.shape[1]):
-            forget = torch.sigmoid(gates[:, step] + self.forget(state))
-            new = torch.tanh(candidates[:, step] + self.candidate(forget * state))
-            state = state + forget * (new - state)
-            states.append(state)
-        return torch.stack(states, dim=1)
-
-
-class TwoLayers(nn.Module):
-    """Two cells on top of each other, called as nn.GRU is."""
-
-    def __init__(self, inputs: int, hidden: int) -> None:
-        super().__init__()
-        self.lower, self.upper = MinimalGated(inputs, hidden), MinimalGated(hidden, hidden)
-
-    def forward(self, sequence: Tensor) -> tuple[Tensor, None]:
-        return self.upper(self.lower(sequence)), None
-
-
-class MinimalCrnn(model.Crnn):
-    """The baseline with minimal gated cells."""
-
-    def __init__(self, config: model.CrnnConfig) -> None:
-        super().__init__(config)
-        cells = TwoLayers(self.gru.input_size, config.hidden_size)
-        self.gru = cells
-
-
-class Perceptron(nn.Module):
-    """As many multiplications as the baseline, all weights used once, nothing sequential."""
-
-    def __init__(self, hidden: int = 226) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Flatten(), nn.Linear(40 * 101, hidden), nn.ReLU(), nn.Linear(hidden, 2)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.layers(features)
-
-
-class Empty(nn.Module):
-    """Two of the input's numbers: what asking costs."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features[:, :2, 0]
-
-
-FINE_STEPS = model.CrnnConfig(
-    channels=2, kernel=(10, 4), stride=(10, 1), hidden_size=16, dropout=0.0
-)
-
-
-def _baseline() -> nn.Module:
-    return model.Crnn(model.BASELINE)
-
-
-CONTENDERS: list[tuple[Text, Callable[[], nn.Module], str]] = [
-    (Text(en="baseline", ru="базовая модель"), _baseline, "float32"),
-    (
-        Text(en="student A", ru="ученик студента А"),
-        lambda: model.Crnn(model.STUDENT),
-        "float32",
-    ),
-    (
-        Text(en="plain RNN for GRU", ru="простая RNN вместо GRU"),
-        lambda: PlainRnn(replace(model.BASELINE, dropout=0.0)),
-        "float32",
-    ),
-    (
-        Text(en="small, fine time steps", ru="маленькая, мелкий шаг по времени"),
-        lambda: model.Crnn(FINE_STEPS),
-        "float32",
-    ),
-    (
-        Text(en="one-gate cell, unrolled", ru="ячейка с одним вентилем, развёрнутая"),
-        lambda: MinimalCrnn(model.BASELINE),
-        "float32",
-    ),
-    (Text(en="perceptron", ru="перцептрон"), Perceptron, "float32"),
-    (Text(en="baseline, float16", ru="базовая, float16"), _baseline, "float16"),
-    (Text(en="baseline, int8", ru="базовая, int8"), _baseline, "int8"),
-    (Text(en="empty model", ru="пустая модель"), Empty, "float32"),
-]
-
-
 def time_and_cost(rounds: int = ROUNDS) -> Table:
     """Multiplications and bytes counted, time measured. The weights are random: time does not
     depend on them."""
-    files = [_exported(build(), kind) for _, build, kind in CONTENDERS]
+    files = [_exported(build(), kind) for _, build, kind in models.CONTENDERS]
     costs = [graph.inspect(file) for file in files]
     seconds = _interleaved([_session(file) for file in files], rounds)
     rows = []
-    for (name, _, _), cost, taken in zip(CONTENDERS, costs, seconds, strict=True):
+    for (name, _, _), cost, taken in zip(models.CONTENDERS, costs, seconds, strict=True):
         ratio = latency.speed_ratio(seconds[0], taken)
         low, high = ratio.interval
         rows.append(
@@ -520,16 +343,6 @@ def _times(baseline: int, ours: int) -> Text:
     return _plain(f"{baseline / ours:.2f}" if ours > baseline / 1000 else "–")
 
 
-def fill(page: str, name: str, text: str) -> str:
-    """`page` with the text between the markers of `name` replaced. Raises ValueError without
-    exactly one pair of them."""
-    begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
-    if page.count(begin) != 1 or page.count(end) != 1:
-        raise ValueError(f"the page needs exactly one pair of markers {begin} {end}")
-    before, rest = page.split(begin)
-    return f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true", help="fill in both handouts")
@@ -541,9 +354,7 @@ def main() -> int:
         table = FIGURES[name]()
         print(f"{name}\n\n{table.to('en')}\n", flush=True)
         for lang in LANGS if options.write else ():
-            path = LESSON / f"handout.{lang}.md"
-            page = fill(path.read_text(encoding="utf-8"), name, table.to(lang))
-            path.write_text(page, encoding="utf-8", newline="\n")
+            write_between(LESSON / f"handout.{lang}.md", name, table.to(lang))
     return 0
 
 

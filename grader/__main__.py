@@ -4,9 +4,12 @@ import sys
 
 
 def main() -> None:
-    from grader.cli import run
+    try:
+        from grader.cli import run
 
-    sys.exit(run(sys.argv[1:]))
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:  # while importing; later the command knows what it has kept
+        sys.exit(130)
 
 
 if __name__ == "__main__":

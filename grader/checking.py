@@ -79,7 +79,8 @@ def check(
         )
     found = lessons.load(lesson or lesson_of(folder))
     examination = grading.prepare(found, "public", data=data, source=source, progress=progress)
-    grade, fault = grading.grade(examination, folder, folder.resolve().name)
+    place = folder.resolve()  # one's own folder may well be reached through a link
+    grade, fault = grading.grade(examination, place, place.name)
     if grade.status is Status.GRADER_FAULT:
         raise Fault(
             Text(

@@ -74,10 +74,15 @@ def prepare(
                 ru=f"Базовая модель занятия здесь не запускается: {error.text.ru}",
             )
         ) from error
-    provenance = Provenance(
+    return Examination(lesson.name, exam, provenance(lesson, exam.data_id))
+
+
+def provenance(lesson: Lesson, data_id: str) -> Provenance:
+    """What a grade given here and now depends on, beside the submission."""
+    return Provenance(
         grader=f"{grader.__version__}+{source_fingerprint()[:12]}",
         lesson=lesson.fingerprint,
-        data=exam.data_id,
+        data=data_id,
         isolation=current_level().level,
         versions=Versions(
             python=platform.python_version(),
@@ -86,7 +91,6 @@ def prepare(
             onnxruntime=version("onnxruntime"),
         ),
     )
-    return Examination(lesson.name, exam, provenance)
 
 
 def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
@@ -94,12 +98,12 @@ def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
     instructor needs (empty otherwise). Never raises for anything a submission can cause."""
     lesson = lessons.load(examination.lesson)
     started = time.monotonic()
-    identity = identify(path, name, lesson.spec)
     try:
         _require_same_isolation(examination)
         with open_submission(path, lesson.spec.intake, name) as submission:
             findings = _examine(lesson, examination, submission)
-            result = _graded(lesson.spec, examination, _id(submission, identity), findings, started)
+            identity = SubmissionId(name, submission.fingerprint)
+            result = _graded(lesson.spec, examination, identity, findings, started)
         return result, ""
     except Rejected as error:
         ended = Stopped(Status.REJECTED, error.text)
@@ -109,8 +113,9 @@ def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
         ended = Stopped(Status.OUT_OF_MEMORY, _too_large())
     except Exception as error:
         ended = Stopped(Status.GRADER_FAULT, fault_sentence(error))
+        identity = identify(path, name, lesson.spec)
         return ungraded(examination, identity, ended, started), traceback.format_exc()
-    return ungraded(examination, identity, ended, started), ""
+    return ungraded(examination, identify(path, name, lesson.spec), ended, started), ""
 
 
 def _examine(lesson: Lesson, examination: Examination, submission: Submission) -> Findings:
@@ -216,10 +221,6 @@ def _graded(
         provenance=examination.provenance,
         seconds=time.monotonic() - started,
     )
-
-
-def _id(submission: Submission, identity: SubmissionId) -> SubmissionId:
-    return SubmissionId(submission.name, identity.fingerprint)
 
 
 def _short(sentence: str) -> str:

@@ -31,8 +31,6 @@ class Intake(_Strict, frozen=True, kw_only=True):
 
     artefact: str
     """Path of the graded file inside the submission."""
-    expected: list[str] = []
-    """Files that the lesson reads when they are there."""
     max_files: int = 2_000
     max_file_bytes: int = 64 * 2**20
     max_total_bytes: int = 256 * 2**20
@@ -262,7 +260,10 @@ def _decides_nothing(relative: Path) -> bool:
 def _import(path: Path, module_name: str, functions: tuple[str, ...]) -> ModuleType:
     if module_name in sys.modules:
         return sys.modules[module_name]
-    spec = importlib.util.spec_from_file_location(module_name, path)
+    # With a place to search, the lesson's other modules can be imported as `from . import x`.
+    spec = importlib.util.spec_from_file_location(
+        module_name, path, submodule_search_locations=[str(path.parent)]
+    )
     if spec is None or spec.loader is None or not path.is_file():
         raise SpecError(f"{path} is missing; docs/new-lesson.md says what a lesson needs.")
     module = importlib.util.module_from_spec(spec)

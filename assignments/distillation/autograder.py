@@ -7,7 +7,6 @@ time, so `batch` may be free or 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +14,16 @@ import numpy as np
 
 from grader import data
 from grader.autograder import Findings, Setup
+from grader.data.pinned import PinnedFile
 from grader.errors import DataError, Rejected
 from grader.grades import Axis, Check, Figure, Gate, Measurement, Series
 from grader.intake import Submission
-from grader.measure import detection, experiments, graph, latency
+from grader.measure import contract, detection, experiments, graph, recorded, stated
 from grader.sandbox.run import Job, Limits, Run, run_onnx
 from grader.text import EMPTY, Text, ru_number
 
-FEATURES = (40, 101)
-LOGITS = (2,)
+FEATURES = contract.Tensor("features", (40, 101))
+LOGITS = contract.Tensor("logits", (2,))
 MIN_VOICES = 20
 """With fewer voices than this the interval for new voices says nothing."""
 
@@ -34,7 +34,7 @@ class Exam:
 
     data_id: str
     baseline: dict[str, Measurement]
-    features: Path
+    features: PinnedFile
     """.npy, float32 (clips, 40, 101)."""
     labels: np.ndarray
     """(clips,) 1 for the keyword."""
@@ -71,15 +71,15 @@ def prepare(setup: Setup) -> Exam:
     )
     model = _baseline(setup.folder, clips.name)
     limits = setup.spec.limits
-    run = run_onnx(Job(model, clips.features_path, LOGITS), limits)
+    run = run_onnx(Job(model, clips.features_path, LOGITS.shape), limits)
     scores = _scores(run.outputs)
     voices = tuple(clips.speakers) if len(set(clips.speakers)) >= MIN_VOICES else None
     costs = graph.inspect(model)
     rng = np.random.default_rng(int(clips.fingerprint[:16], 16))
     return Exam(
         data_id=f"{clips.name}/{part}:{clips.fingerprint}",
-        baseline={**_costs(costs), "au_fa_fr": _quality(scores, clips.labels, voices)},
-        features=clips.features_path,
+        baseline={**stated.costs(costs), "au_fa_fr": _quality(scores, clips.labels, voices)},
+        features=PinnedFile.at(clips.features_path),
         labels=np.asarray(clips.labels),
         voices=voices,
         baseline_scores=scores,
@@ -113,23 +113,29 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     """Measure one submission. Raises Rejected or Stopped with a sentence for the student."""
     model = submission.read("model.onnx")
     costs = graph.inspect(model)
-    _require_contract(costs)
+    contract.require(costs, given=FEATURES, answer=LOGITS)
     run = run_onnx(
-        Job(model, exam.features, LOGITS, rival=exam.baseline_model, singles=exam.singles),
+        Job(
+            model,
+            exam.features.unchanged(),
+            LOGITS.shape,
+            rival=exam.baseline_model,
+            singles=exam.singles,
+        ),
         exam.limits,
     )
     _require_finite(run.outputs)
     scores = _scores(run.outputs)
     ratio = detection.ratio(scores, exam.baseline_scores, exam.labels)
     gate = _gate(exam, ratio)
-    recorded = experiments.read(
-        submission.read("experiments.csv") if submission.has("experiments.csv") else b"",
-        ("au_fa_fr", "macs", "bytes"),
+    present = submission.has("experiments.csv")
+    table = experiments.read(
+        submission.read("experiments.csv") if present else b"", recorded.COLUMNS
     )
     measurements = {
         **_against(exam, costs),
-        **_costs(costs),
-        **_latency(run),
+        **stated.costs(costs),
+        **stated.latency(run.seconds_per_single, run.rival_seconds_per_single),
         "au_fa_fr": _quality(scores, exam.labels, exam.voices),
         **_ratio(ratio),
     }
@@ -139,13 +145,13 @@ def examine(exam: Exam, submission: Submission) -> Findings:
         checks=[
             _check_gate(exam, gate),
             _check_repeatable(exam, run),
-            _check_experiments(exam, recorded, submission.has("experiments.csv")),
-            _check_recorded(recorded, costs),
+            recorded.check_recorded_enough(table, exam.min_experiments, present=present),
+            recorded.check_submitted_is_recorded(table, costs.macs, costs.bytes),
         ],
         layers=costs.layers,
         figures=[
             _curve(exam, scores),
-            *_experiment_figures(exam, recorded.experiments, measurements, gate),
+            *recorded.figures(table, measurements, exam.baseline),
         ],
         log=run.log,
     )
@@ -158,39 +164,6 @@ def _scores(logits: np.ndarray) -> np.ndarray:
 
 
 # What is refused ----------------------------------------------------------------------------
-
-
-def _require_contract(costs: graph.GraphReport) -> None:
-    for what, what_ru, found, name, shape in (
-        ("input", "вход", costs.inputs, "features", FEATURES),
-        ("output", "выход", costs.outputs, "logits", LOGITS),
-    ):
-        expected = f"`{name}` float32 [batch, {', '.join(map(str, shape))}]"
-        shown = ", ".join(f"`{t.name}` {t.dtype} {_shape(t.shape)}" for t in found) or "-"
-        fits = (
-            len(found) == 1
-            and found[0].name == name
-            and found[0].dtype == "float32"
-            and len(found[0].shape) == len(shape) + 1
-            and (found[0].shape[0] == 1 or not isinstance(found[0].shape[0], int))
-            and all(
-                size == wanted or (what == "output" and not isinstance(size, int))
-                for size, wanted in zip(found[0].shape[1:], shape, strict=True)
-            )
-        )
-        if not fits:
-            raise Rejected(
-                Text(
-                    en=f"Expected one {what} {expected} with batch free or 1, found {shown}; "
-                    "export with export.py of the template.",
-                    ru=f"Ожидался один {what_ru} {expected} с батчем свободного размера или 1, "
-                    f"найдено: {shown}; экспортируйте модель с помощью export.py из шаблона.",
-                )
-            )
-
-
-def _shape(shape: Sequence[int | str | None]) -> str:
-    return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"
 
 
 def _require_finite(logits: np.ndarray) -> None:
@@ -209,39 +182,6 @@ def _require_finite(logits: np.ndarray) -> None:
 
 
 # Measurements -------------------------------------------------------------------------------
-
-
-def _costs(costs: graph.GraphReport) -> dict[str, Measurement]:
-    return {
-        "bytes": Measurement(
-            costs.bytes,
-            "B",
-            Text(
-                en="all weights and constants in model.onnx, as stored",
-                ru="все веса и константы в model.onnx в том виде, в каком они хранятся",
-            ),
-        ),
-        "macs": Measurement(
-            costs.macs,
-            "MAC",
-            Text(
-                en=f"from the graph, one clip; {costs.elementwise_macs:,} of them elementwise",
-                ru="по графу, одна запись; из них поэлементных: "
-                f"{ru_number(costs.elementwise_macs)}",
-            ),
-        ),
-        "params": Measurement(
-            costs.params, "", Text(en="stored numbers", ru="количество хранимых чисел")
-        ),
-        "file_bytes": Measurement(
-            costs.file_bytes,
-            "B",
-            Text(
-                en="size of model.onnx, graph and names included; shown, not scored",
-                ru="размер model.onnx вместе с графом и именами; для сведения, не оценивается",
-            ),
-        ),
-    }
 
 
 def _against(exam: Exam, costs: graph.GraphReport) -> dict[str, Measurement]:
@@ -291,31 +231,6 @@ def _ratio(ratio: detection.Ratio) -> dict[str, Measurement]:
             ),
             ratio.interval,
         )
-    }
-
-
-def _latency(run: Run) -> dict[str, Measurement]:
-    ours = latency.median(run.seconds_per_single)
-    ratio = latency.speed_ratio(run.rival_seconds_per_single, run.seconds_per_single)
-    how = Text(
-        en=f"median of {len(run.seconds_per_single)} single clips on one core, each sent after "
-        "the answer to the last; shown, not scored",
-        ru=f"медиана по {len(run.seconds_per_single)} одиночным записям на одном ядре, каждая "
-        "отправлена после ответа на предыдущую; для сведения, не оценивается",
-    )
-    return {
-        "latency_ms_b1": Measurement(1e3 * ours.value, "ms", how, ours.scaled(1e3)),
-        "latency_ratio_b1": Measurement(
-            ratio.value,
-            "×",
-            Text(
-                en="baseline's time over the artefact's, median of interleaved pairs; shown, "
-                "not scored",
-                ru="время базовой модели к времени артефакта, медиана по чередующимся парам; "
-                "для сведения, не оценивается",
-            ),
-            ratio.interval,
-        ),
     }
 
 
@@ -395,71 +310,6 @@ def _check_repeatable(exam: Exam, run: Run) -> Check:
     )
 
 
-def _check_experiments(exam: Exam, table: experiments.Table, present: bool) -> Check:
-    count = len({experiment.name for experiment in table.experiments})
-    found_en = f"found {count} with au_fa_fr, macs and bytes"
-    found_ru = f"найдено {count} с au_fa_fr, macs и bytes"
-    if not present:
-        found_en, found_ru = "experiments.csv is missing", "файла experiments.csv нет"
-    elif table.problems:
-        found_en += f" ({table.problems[0]})"
-        found_ru += f" ({table.problems[0]})"
-    passed = count >= exam.min_experiments
-    return Check(
-        name="experiments_recorded",
-        title=Text(en="Settings tried are recorded", ru="Опробованные варианты записаны"),
-        visibility="public",
-        points=0.0,
-        max_points=0.0,
-        passed=passed,
-        message=Text(
-            en=f"Expected at least {exam.min_experiments} settings in experiments.csv, {found_en}.",
-            ru=f"Ожидалось не менее {exam.min_experiments} вариантов в experiments.csv, "
-            f"{found_ru}.",
-        ),
-        hint=EMPTY
-        if passed
-        else Text(
-            en="Add a line for every model you train: name,au_fa_fr,macs,bytes; the report draws "
-            "them as quality against MACs and against bytes.",
-            ru="Добавляйте строку на каждую обученную модель: name,au_fa_fr,macs,bytes; отчёт "
-            "покажет качество в зависимости от MAC-операций и от байт.",
-        ),
-    )
-
-
-def _check_recorded(table: experiments.Table, costs: graph.GraphReport) -> Check:
-    passed = any(
-        experiment.values["macs"] == costs.macs and experiment.values["bytes"] == costs.bytes
-        for experiment in table.experiments
-    )
-    return Check(
-        name="submitted_model_is_recorded",
-        title=Text(
-            en="The submitted model is one of the recorded settings",
-            ru="Сданная модель есть среди записанных вариантов",
-        ),
-        visibility="public",
-        points=0.0,
-        max_points=0.0,
-        passed=passed,
-        message=Text(
-            en=f"Expected a line with macs {costs.macs} and bytes {costs.bytes}, "
-            + ("found it." if passed else "found none."),
-            ru=f"Ожидалась строка с macs {costs.macs} и bytes {costs.bytes}, "
-            + ("она есть." if passed else "её нет."),
-        ),
-        hint=EMPTY
-        if passed
-        else Text(
-            en="Copy macs and bytes from `grader check` into experiments.csv: figures that a "
-            "counter measured, not estimates.",
-            ru="Перенесите macs и bytes из `grader check` в experiments.csv: это измеренные "
-            "значения, а не оценки.",
-        ),
-    )
-
-
 # Figures ------------------------------------------------------------------------------------
 
 
@@ -477,10 +327,14 @@ def _curve(exam: Exam, scores: np.ndarray) -> Figure:
         ),
         y=Axis(Text(en="false rejects, share of clips", ru="пропуски, доля записей"), scale="log"),
         series=[
-            _curve_series(
-                exam, exam.baseline_scores, Text(en="baseline", ru="базовая модель"), "baseline"
+            Series(
+                Text(en="baseline", ru="базовая модель"),
+                "baseline",
+                *_points(exam, exam.baseline_scores),
             ),
-            _curve_series(exam, scores, Text(en="this submission", ru="эта работа"), "submission"),
+            Series(
+                Text(en="this submission", ru="эта работа"), "submission", *_points(exam, scores)
+            ),
         ],
         caption=Text(
             en="One point for each threshold; closer to the lower left corner is better. Both axes "
@@ -491,73 +345,9 @@ def _curve(exam: Exam, scores: np.ndarray) -> Figure:
     )
 
 
-def _curve_series(exam: Exam, scores: np.ndarray, label: Text, role: str) -> Series:
+def _points(exam: Exam, scores: np.ndarray) -> tuple[list[float], list[float]]:
     fa, fr, _ = detection.fa_fr_curve(scores, exam.labels)
     half_clip = 0.5 / len(exam.labels)
     kept = detection.thin_curve(fa, fr, 200)
     x, y = np.maximum(fa[kept], half_clip), np.maximum(fr[kept], half_clip)
-    return Series(label, role, x=x.tolist(), y=y.tolist())  # type: ignore[arg-type]
-
-
-def _experiment_figures(
-    exam: Exam,
-    recorded: list[experiments.Experiment],
-    measurements: dict[str, Measurement],
-    gate: Gate,
-) -> list[Figure]:
-    quality = Axis(Text(en="AU-FA-FR", ru="AU-FA-FR"), scale="log")
-    shown = [experiment for experiment in recorded if min(experiment.values.values()) > 0][:100]
-    if not shown:
-        return []
-    figures = []
-    for cost, label in (
-        ("macs", Text(en="MACs", ru="MAC-операции")),
-        ("bytes", Text(en="bytes of weights", ru="байт весов")),
-    ):
-        figures.append(
-            Figure(
-                name=f"experiments_{cost}",
-                title=Text(
-                    en=f"experiments.csv: quality against {label.en}",
-                    ru=f"experiments.csv: качество и {label.ru}",
-                ),
-                kind="scatter",
-                x=Axis(label, scale="log"),
-                y=quality,
-                series=[
-                    Series(
-                        Text(en="recorded by the student", ru="записано студентом"),
-                        "experiment",
-                        x=[experiment.values[cost] for experiment in shown],
-                        y=[experiment.values["au_fa_fr"] for experiment in shown],
-                        point_labels=[experiment.name for experiment in shown],
-                    ),
-                    _measured(measurements, cost, Text(en="measured here", ru="измерено здесь")),
-                    _measured(
-                        exam.baseline, cost, Text(en="baseline", ru="базовая модель"), "baseline"
-                    ),
-                ],
-                caption=Text(
-                    en="Recorded figures are the student's own, taken on the public clips; only "
-                    "the measured point was taken on the graded ones.",
-                    ru="Записанные значения получены студентом на открытых записях; на "
-                    "оцениваемых записях измерена только отмеченная точка.",
-                ),
-            )
-        )
-    return figures
-
-
-def _measured(
-    measurements: dict[str, Measurement], cost: str, label: Text, role: str = "submission"
-) -> Series:
-    quality = measurements["au_fa_fr"]
-    low, high = quality.interval or (quality.value, quality.value)
-    return Series(
-        label,
-        role,  # type: ignore[arg-type]
-        x=[measurements[cost].value],
-        y=[quality.value],
-        y_low=[low],
-        y_high=[high],
-    )
+    return x.tolist(), y.tolist()

@@ -18,8 +18,9 @@ import click
 
 from grader import __version__
 from grader.errors import ExitCode, GraderError
-from grader.text import Lang
+from grader.text import Lang, Text
 
+INTERRUPTED = 130
 BROKEN_PIPE = 141
 """What a shell reports of a program whose reader went away."""
 COMMANDS = {
@@ -69,8 +70,6 @@ def cli() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit code."""
     lang = language(arguments)
-    # Processes that we start must not take a module of the folder we are in for Python's own.
-    os.environ["PYTHONSAFEPATH"] = "1"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a log in cp1251 has no check mark
@@ -80,9 +79,9 @@ def run(arguments: Sequence[str]) -> int:
         result = cli.main(list(arguments), prog_name="grader", standalone_mode=False)
         return int(result) if isinstance(result, int) else ExitCode.OK
     except click.exceptions.Abort:
-        return _interrupted()
+        return _interrupted(lang)
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(lang)
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
@@ -116,9 +115,13 @@ def language(arguments: Sequence[str] = ()) -> Lang:
     return "ru" if chosen.lower().startswith("ru") else "en"
 
 
-def _interrupted() -> int:
-    click.echo("Interrupted; what was finished is kept, run the same command to go on.", err=True)
-    return 130
+def _interrupted(lang: Lang) -> int:
+    sentence = Text(
+        en="Interrupted; what was finished is kept, run the same command to go on.",
+        ru="Прервано; готовое сохранено, для продолжения запустите ту же команду.",
+    )
+    click.echo(sentence.to(lang), err=True)
+    return INTERRUPTED
 
 
 def _fault(lang: Lang) -> int:

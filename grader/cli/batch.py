@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -10,14 +11,39 @@ import click
 from grader import batch, grading, intake
 from grader import lesson as lessons
 from grader.cli import options, show
+from grader.cli.cluster import HERE, Place, runner
+from grader.cli.cluster import place as place_options
 from grader.cli.progress import Reporter
 from grader.cli.report import write as write_pages
 from grader.errors import UsageError
 from grader.grades import Grade
-from grader.text import Lang, Text
+from grader.grading import Examination
+from grader.intake import Candidate
+from grader.text import Lang, Text, ru_number
+from grader.untrusted import one_line
 
 LEFT_OUT = Text(en="neither a folder nor an archive, left out", ru="не папка и не архив, пропущено")
 GRADING = Text(en="grading", ru="проверка работ")
+FINISHING = Text(
+    en="Finishing what is in flight; press Ctrl-C again to stop at once.",
+    ru="Заканчиваем начатые работы; нажмите Ctrl-C ещё раз, чтобы остановиться сразу.",
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to grade, by what, and where to."""
+
+    lesson: str
+    folder: Path
+    out: Path
+    jobs: int
+    data: str | None = None
+    source: Path | None = None
+    seed: str | None = None
+    place: Place = HERE
+    force: bool = False
+    """Go on although `out` was made from another folder."""
 
 
 @click.command()
@@ -27,8 +53,13 @@ GRADING = Text(en="grading", ru="проверка работ")
 @options.data()
 @options.seed()
 @options.jobs()
+@place_options()
+@options.trust()
+@click.option("--force", is_flag=True, help="Use OUT though it was made from another DIR.")
 @options.as_json()
 @options.lang()
+@batch.sigterm_like_ctrl_c()
+@batch.temporary_files()
 def command(
     lesson: str,
     folder: Path,
@@ -37,17 +68,22 @@ def command(
     source: Path | None,
     seed: str | None,
     jobs: int,
+    place: Place,
+    trust: bool,
+    force: bool,
     as_json: bool,
     lang: Lang,
 ) -> int:
     """Grade every submission in DIR: each subfolder and each archive is one.
 
     OUT gets one JSON a submission, a page a student and index.html for the class. A rerun
-    does only what is missing or changed.
+    does only what is missing or changed. Ctrl-C finishes and keeps what is in flight.
     """
-    with Reporter(lang) as progress:
-        grades, page = grade_folder(lesson, folder, out, data, source, seed, jobs, lang, progress)
     spec = lessons.load(lesson).spec
+    options.require_isolation(trust)
+    order = Order(lesson, folder, out, jobs, data, source, seed, place, force)
+    with Reporter(lang) as progress:
+        grades, page = grade_folder(order, lang, progress)
     if as_json:
         click.echo(json.dumps(_summary(grades, out, page), ensure_ascii=False, indent=2))
     else:
@@ -57,30 +93,32 @@ def command(
     return show.exit_code(grades)
 
 
-def grade_folder(
-    lesson: str,
-    folder: Path,
-    out: Path,
-    data: str | None,
-    source: Path | None,
-    seed: str | None,
-    jobs: int,
-    lang: Lang,
-    progress: Reporter,
-) -> tuple[list[Grade], Path]:
-    """Grades of all submissions in `folder`, and the class page."""
-    from grader.data import hidden_seed
+def grade_folder(order: Order, lang: Lang, progress: Reporter) -> tuple[list[Grade], Path]:
+    """Grades of all submissions in a folder, and the class page."""
+    candidates, loose = _candidates(order)
+    for path in loose:
+        progress.line(f"{one_line(path.name)}: {LEFT_OUT.to(lang)}")
+    _make(order.out)
+    with batch.opened(order.out, order.lesson, order.folder, force=order.force):
+        examination = _prepare(order, progress)
+        grades = _grade(order, examination, candidates, lang, progress)
+        with batch.disk_trouble(order.out):
+            batch.set_aside_others(order.out, grades)
+            page = write_pages(order.out, lang, order.jobs, progress)
+    return list(grades.values()), page
 
-    found = lessons.load(lesson)
-    if out.resolve() == folder.resolve():
+
+def _candidates(order: Order) -> tuple[list[Candidate], list[Path]]:
+    out, folder = order.out.resolve(), order.folder
+    if out == folder.resolve():
         raise UsageError(
             Text(
-                en=f"--out {out} is the folder of the submissions; choose another.",
-                ru=f"--out {out} — это папка с работами; выберите другую.",
+                en=f"--out {order.out} is the folder of the submissions; choose another.",
+                ru=f"--out {order.out} — это папка с работами; выберите другую.",
             )
         )
     candidates, loose = intake.candidates(folder)
-    candidates = [found for found in candidates if found.path.resolve() != out.resolve()]
+    candidates = [found for found in candidates if found.path.resolve() != out]
     if not candidates:
         raise UsageError(
             Text(
@@ -88,40 +126,62 @@ def grade_folder(
                 ru=f"В {folder} нет работ; ожидалась папка или архив на каждую.",
             )
         )
-    for path in loose:
-        progress.line(f"{show.visible(path.name)}: {LEFT_OUT.to(lang)}")
-    try:
-        (out / "grades").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(options.unwritable(out, error)) from error
-    secret, _ = hidden_seed(seed)
-    examination = grading.prepare(
-        found, "hidden", data=data, source=source, seed=secret, progress=progress
+    return candidates, loose
+
+
+def _make(out: Path) -> None:
+    with batch.disk_trouble(out):
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise UsageError(options.unwritable(out, error)) from error
+
+
+def _prepare(order: Order, progress: Reporter) -> Examination:
+    from grader.data import hidden_seed
+
+    secret, _ = hidden_seed(order.seed)
+    return grading.prepare(
+        lessons.load(order.lesson),
+        "hidden",
+        data=order.data,
+        source=order.source,
+        seed=secret,
+        progress=progress,
     )
-    work = batch.plan(examination, candidates, out)
+
+
+def _grade(
+    order: Order,
+    examination: Examination,
+    candidates: list[Candidate],
+    lang: Lang,
+    progress: Reporter,
+) -> dict[str, Grade]:
+    """Do what is missing; every grade by the name of its submission."""
+    work = batch.plan(examination, candidates, order.out)
     if work.done:
-        progress.line(f"{len(work.done):,} of {len(candidates):,} are graded already")
+        progress.line(_already(len(work.done), len(candidates)).to(lang))
     grades = {grade.submission.name: grade for grade in work.done}
 
     def keep(outcome: batch.Outcome) -> None:
-        batch.save(outcome, out)
+        with batch.disk_trouble(order.out):
+            batch.save(outcome, order.out)
         grades[outcome.grade.submission.name] = outcome.grade
         progress(len(grades), len(candidates), GRADING)
 
-    batch.run(examination, work.todo, jobs=jobs, on_grade=keep)
-    _forget_others(out, grades)
-    return list(grades.values()), write_pages(out, lang, jobs, progress)
+    progress(len(grades), len(candidates), GRADING)
+    if work.todo:
+        with runner(order.place, order.jobs, order.out) as run:
+            run(examination, work.todo, keep, lambda: progress.line(FINISHING.to(lang)))
+    return grades
 
 
-def _forget_others(out: Path, grades: dict[str, Grade]) -> None:
-    """Set aside grades of submissions that are no longer in the folder."""
-    kept = {batch.grade_path(out, name).name for name in grades}
-    for path in (out / "grades").glob("*.json"):
-        if path.name not in kept:
-            aside = out / "removed"
-            aside.mkdir(exist_ok=True)
-            path.replace(aside / path.name)
-            (out / "reports" / f"{path.stem}.html").unlink(missing_ok=True)
+def _already(done: int, total: int) -> Text:
+    return Text(
+        en=f"{done:,} of {total:,} are graded already",
+        ru=f"уже проверено работ: {ru_number(done)} из {ru_number(total)}",
+    )
 
 
 def _summary(grades: list[Grade], out: Path, page: Path) -> dict[str, object]:

@@ -12,6 +12,7 @@ from grader.cli import options, show
 from grader.cli.progress import Reporter
 from grader.grades import Status, to_json, write_atomically
 from grader.text import Lang
+from grader.untrusted import one_line
 
 
 @click.command()
@@ -47,7 +48,7 @@ def command(
     else:
         show.one(grade, spec, lang, estimate=True)
         for line in checking.other_figures(folder, spec) if grade.status is Status.GRADED else ():
-            click.echo(show.visible(line.to(lang)))
+            click.echo(one_line(line.to(lang)))
         if grade.status is Status.REJECTED:
             click.echo()
             click.echo(spec.next_step.to(lang))

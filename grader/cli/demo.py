@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from grader import batch
 from grader import lesson as lessons
 from grader.cli import options, show
-from grader.cli.batch import grade_folder
+from grader.cli.batch import Order, grade_folder
 from grader.cli.progress import Reporter
 from grader.errors import ExitCode, UsageError
 from grader.grades import Status
@@ -25,6 +26,8 @@ SEED = "demo"
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 @options.jobs()
 @options.lang()
+@batch.sigterm_like_ctrl_c()
+@batch.temporary_files()
 def command(out: Path, jobs: int, lang: Lang) -> int:
     """Build sample submissions of every lesson, grade them and write the pages."""
     pages, worst = [], ExitCode.OK
@@ -39,10 +42,10 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
         submissions.mkdir(parents=True)
         (submissions / MARKER).touch()
         lesson.samples.make(submissions, lesson)
+        graded = out / name / "graded"
+        order = Order(name, submissions, graded, jobs, seed=SEED, force=True)
         with Reporter(lang) as progress:
-            grades, page = grade_folder(
-                name, submissions, out / name / "graded", None, None, SEED, jobs, lang, progress
-            )
+            grades, page = grade_folder(order, lang, progress)
         click.secho(lesson.spec.title.to(lang), bold=True)
         show.many(grades, lesson.spec, lang)
         pages.append(page)

@@ -20,15 +20,18 @@ from grader.text import Lang
 @click.argument("path", type=click.Path(path_type=Path))
 @options.data()
 @options.seed()
+@options.trust()
 @options.html()
 @options.as_json()
 @options.lang()
+@batch.sigterm_like_ctrl_c()
 def command(
     lesson: str,
     path: Path,
     data: str | None,
     source: Path | None,
     seed: str | None,
+    trust: bool,
     html: Path | None,
     as_json: bool,
     lang: Lang,
@@ -37,7 +40,7 @@ def command(
     found = lessons.load(lesson)
     require_submission(path)
     with Reporter(lang) as progress:
-        grade = grade_one(found, path, data, source, seed, progress)
+        grade = grade_one(found, path, data, source, seed, progress, trust=trust)
     if html is not None:
         from grader import report
 
@@ -56,17 +59,22 @@ def grade_one(
     source: Path | None,
     seed: str | None,
     progress: Reporter,
+    *,
+    trust: bool = True,
 ) -> Grade:
-    """One submission on the hidden data, in a process of its own."""
+    """One submission on the hidden data, in a process of its own. Raises UsageError where other
+    people's work is not isolated well, unless `trust`."""
     from grader.data import hidden_seed
 
     secret, _ = hidden_seed(seed)
-    examination = grading.prepare(
-        lesson, "hidden", data=data, source=source, seed=secret, progress=progress
-    )
     outcomes: list[batch.Outcome] = []
     candidate = Candidate(submission_name(path), path.resolve())
-    batch.run(examination, [candidate], jobs=1, on_grade=outcomes.append)
+    with batch.temporary_files():
+        options.require_isolation(trust)
+        examination = grading.prepare(
+            lesson, "hidden", data=data, source=source, seed=secret, progress=progress
+        )
+        batch.run(examination, [candidate], jobs=1, on_grade=outcomes.append)
     if outcomes[0].fault:
         keep_fault(outcomes[0].fault)
     return outcomes[0].grade

@@ -63,6 +63,22 @@ def jobs() -> Decorator:
     )
 
 
+def trust() -> Decorator:
+    return click.option(
+        "--trust",
+        is_flag=True,
+        help="Grade other people's work although this machine does not isolate it well "
+        "(grader doctor says why).",
+    )
+
+
+def require_isolation(trust: bool) -> None:
+    """Raises UsageError where other people's work is not isolated well, unless `trust`."""
+    from grader.sandbox.isolation import require_for_others
+
+    require_for_others(trust)
+
+
 def html() -> Decorator:
     """`--html`, checked before anything is measured."""
 

@@ -24,6 +24,8 @@ from grader.text import Lang, Text
 
 LOG_SECONDS = 5.0
 """At most one plain line in this time, and one at the end of each step."""
+SPEED_SECONDS = 600.0
+"""Time left is estimated from what this much time has seen."""
 
 
 class Reporter:
@@ -41,9 +43,11 @@ class Reporter:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._console,
+            speed_estimate_period=SPEED_SECONDS,
         )
         self._tasks: dict[str, TaskID] = {}
         self._said: dict[str, float] = {}
+        self._began: dict[str, tuple[float, int]] = {}
         self._finished: set[str] = set()
 
     def __enter__(self) -> Reporter:
@@ -64,7 +68,8 @@ class Reporter:
         name = what.to(self._lang)
         if self._live:
             if name not in self._tasks:
-                self._tasks[name] = self._bar.add_task(name, total=total)
+                # What is done already says nothing about speed.
+                self._tasks[name] = self._bar.add_task(name, total=total, completed=done)
             self._bar.update(self._tasks[name], completed=done, total=total)
         else:
             self._log(name, done, total)
@@ -77,11 +82,23 @@ class Reporter:
     def _log(self, name: str, done: int, total: int) -> None:
         now = time.monotonic()
         last = self._said.setdefault(name, now)
+        began = self._began.setdefault(name, (now, done))
         if done < total:
             self._finished.discard(name)
             if now - last >= LOG_SECONDS:
                 self._said[name] = now
-                self.line(f"{name}: {done}/{total}")
+                self.line(f"{name}: {done}/{total}{self._left(now, done, total, began)}")
         elif name not in self._finished:
             self._finished.add(name)
             self.line(f"{name}: {done}/{total}")
+
+    def _left(self, now: float, done: int, total: int, began: tuple[float, int]) -> str:
+        """Time left at the speed so far; nothing where none is known."""
+        seconds, before = now - began[0], began[1]
+        if done <= before:
+            return ""
+        left = (total - done) * seconds / (done - before)
+        minutes, rest = divmod(round(left), 60)
+        hours, minutes = divmod(minutes, 60)
+        clock = f"{hours}:{minutes:02}:{rest:02}"
+        return f", осталось {clock}" if self._lang == "ru" else f", {clock} left"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from grader import batch
 from grader import lesson as lessons
 from grader.cli import options, show
 from grader.cli.grade import grade_one
@@ -25,6 +26,7 @@ from grader.text import Lang
 @options.seed()
 @options.as_json()
 @options.lang()
+@batch.sigterm_like_ctrl_c()
 def command(
     lesson: str,
     train: bool,

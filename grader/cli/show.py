@@ -8,11 +8,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from grader import formula
 from grader.errors import ExitCode
 from grader.grades import Grade, Measurement, Status
 from grader.lesson import LessonSpec
+from grader.ranking import rank_key
 from grader.text import Lang, Text
+from grader.untrusted import one_line
 
 STATUS = {
     Status.GRADED: Text(en="graded", ru="оценена"),
@@ -41,14 +42,14 @@ def one(grade: Grade, spec: LessonSpec, lang: Lang, *, estimate: bool = False) -
     """Everything about one grade."""
     if grade.status is not Status.GRADED:
         click.secho(f"✗ {STATUS[grade.status].to(lang)}: ", fg="red", bold=True, nl=False)
-        click.echo(visible(grade.reason.to(lang)))
+        click.echo(one_line(grade.reason.to(lang)))
         return
     for check in grade.checks:
         mark, colour = ("✓", "green") if check.passed else ("✗", "red")
         click.secho(f"{mark} {check.title.to(lang)}", fg=colour)
-        click.echo(f"    {visible(check.message.to(lang))}")
+        click.echo(f"    {one_line(check.message.to(lang))}")
         if not check.passed and check.hint.to(lang):
-            click.echo(f"    → {visible(check.hint.to(lang))}")
+            click.echo(f"    → {one_line(check.hint.to(lang))}")
     click.echo()
     _measurements(grade, lang)
     _score(grade, spec, lang, estimate)
@@ -63,7 +64,7 @@ def many(grades: list[Grade], spec: LessonSpec, lang: Lang) -> None:
     table.add_column(score, justify="right")
     for column in spec.report.columns:
         table.add_column(column.title.to(lang), justify="right", no_wrap=True)
-    ordered = sorted(grades, key=lambda grade: _rank(grade, spec))
+    ordered = sorted(grades, key=lambda grade: rank_key(grade, spec))
     for grade in ordered[:MAX_ROWS]:
         table.add_row(*_cells(grade, spec, lang))
     console = _console()
@@ -73,17 +74,8 @@ def many(grades: list[Grade], spec: LessonSpec, lang: Lang) -> None:
     console.print()
     for grade in ordered:
         if grade.status is not Status.GRADED:
-            reason = visible(grade.reason.to(lang))
-            console.print(f"{visible(grade.submission.name)[:40]}: {reason}", soft_wrap=True)
-
-
-def _rank(grade: Grade, spec: LessonSpec) -> tuple[bool, bool, float, str]:
-    """Past the gate first, then by the uncapped expression of the lesson."""
-    graded = grade.status is Status.GRADED
-    values = {name: measured.value for name, measured in grade.measurements.items()}
-    merit = formula.evaluate(spec.report.rank_by, values) if graded else 0.0
-    missed = grade.gate is not None and not grade.gate.passed
-    return not graded, missed, -merit, grade.submission.name
+            reason = one_line(grade.reason.to(lang))
+            console.print(f"{one_line(grade.submission.name)[:40]}: {reason}", soft_wrap=True)
 
 
 def _cells(grade: Grade, spec: LessonSpec, lang: Lang) -> list[str]:
@@ -91,7 +83,7 @@ def _cells(grade: Grade, spec: LessonSpec, lang: Lang) -> list[str]:
     status = STATUS[grade.status].to(lang)
     if grade.gate is not None and not grade.gate.passed:
         status += Text(en=", below the gate", ru=", порог не пройден").to(lang)
-    cells = [visible(grade.submission.name), status, f"{grade.score:.3f}" if graded else "—"]
+    cells = [one_line(grade.submission.name), status, f"{grade.score:.3f}" if graded else "—"]
     for column in spec.report.columns:
         value = grade.value(column.name)
         cells.append("—" if value is None else column.format.format(value))
@@ -104,13 +96,6 @@ def _console() -> Console:
     if not console.is_terminal:
         console = Console(markup=False, highlight=False, width=max(console.width, 160))
     return console
-
-
-def visible(text: str) -> str:
-    """Text from a submission with control characters shown, so it cannot move a cursor."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def figure(measured: Measurement) -> str:

@@ -61,10 +61,6 @@ class Ratio:
     numerator: Detection
     denominator: Detection
 
-    @property
-    def defined(self) -> bool:
-        return self.value is not None
-
 
 def au_fa_fr(scores: ArrayLike, labels: ArrayLike, prior: float | None = PRIOR) -> float:
     """Area under the FA-FR curve, between 0 (perfect) and p (1 - p); O(n log n).

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
 from dataclasses import dataclass
 
+from grader.text import Text, ru_number
+from grader.untrusted import name as shown_name
+from grader.untrusted import quoted
+
 MAX_BYTES = 2**20
 MAX_ROWS = 2_000
 MAX_COLUMNS = 50
+MAX_NAME = 80
+_SPACES = str.maketrans("", "", " \u00a0\u202f'")
+"""Between thousands."""
 
 
 @dataclass(frozen=True)
@@ -17,62 +25,122 @@ class Experiment:
     """One recorded setting. Numbers are the student's own and prove nothing."""
 
     name: str
+    """Visible text on one line, at most `MAX_NAME` characters."""
     values: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Table:
+    """What could be read of the file, and what could not."""
+
     experiments: list[Experiment]
-    problems: list[str]
-    """What could not be read, a phrase each, e.g. `line 3: macs is "12k"`."""
+    problems: list[Text]
+    """Phrases such as `line 3: macs is "12k"`, each short and visible."""
 
 
 def read(raw: bytes, numbers: tuple[str, ...]) -> Table:
     """Rows of a CSV file that has a column `name` and every column in `numbers`.
 
-    Accepts what spreadsheets write: a byte order mark, `;` or tab as separator, decimal
-    commas. A row with a missing or non-finite number is left out and named in `problems`.
+    Accepts what spreadsheets write: UTF-8, UTF-16 or Windows-1251, a byte order mark, any line
+    ends, `;` or tab as separator, decimal commas. A row with a missing or non-finite number is
+    left out and named in `problems`.
     """
     if len(raw) > MAX_BYTES:
-        return Table([], [f"the file has {len(raw):,} bytes, at most {MAX_BYTES:,} are read"])
-    text = raw.decode("utf-8-sig", "replace").replace("\0", "")
+        return _refused(
+            f"the file has {len(raw):,} bytes, at most {MAX_BYTES:,} are read",
+            f"в файле {ru_number(len(raw))} байт, читается не больше {ru_number(MAX_BYTES)}",
+        )
+    text = _decoded(raw)
+    if text is None:
+        return _refused(
+            "the file is not a text; save it as CSV in UTF-8",
+            "файл не текстовый; сохраните его как CSV в кодировке UTF-8",
+        )
+    try:
+        return _table(text.replace("\r\n", "\n").replace("\r", "\n").strip("\n"), numbers)
+    except csv.Error as error:
+        return _refused(f"it is not CSV ({quoted(error)})", f"это не CSV ({quoted(error)})")
+
+
+def _decoded(raw: bytes) -> str | None:
+    """The text, None for bytes that are none."""
+    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        encodings = ["utf-32"]
+    elif raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings = ["utf-16"]
+    elif b"\0" in raw[:4]:
+        # Without a mark: a table begins with a letter, whose other byte is 0.
+        encodings = ["utf-16-be" if raw[:1] == b"\0" else "utf-16-le"]
+    else:
+        encodings = ["utf-8-sig", "cp1251"]
+    for encoding in encodings:
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return None if "\0" in text else text
+    return None
+
+
+def _table(text: str, numbers: tuple[str, ...]) -> Table:
+    if text[:4].lower() == "sep=":  # a line that Excel adds
+        text = text.partition("\n")[2]
     header = text.partition("\n")[0]
     separator = max(",;\t", key=header.count)
-    try:
-        rows = csv.DictReader(io.StringIO(text), delimiter=separator)
-        columns = [name.strip().lower() for name in rows.fieldnames or []]
-        if len(columns) > MAX_COLUMNS:
-            return Table([], [f"{len(columns):,} columns, at most {MAX_COLUMNS} are read"])
-        missing = [name for name in ("name", *numbers) if name not in columns]
-        if missing:
-            return Table([], [f"column {name} is missing" for name in missing])
-        rows.fieldnames = columns
-        return _rows(rows, numbers)
-    except csv.Error as error:
-        return Table([], [str(error)])
+    rows = csv.DictReader(io.StringIO(text), delimiter=separator)
+    columns = [column.strip().lower() for column in rows.fieldnames or []]
+    if len(columns) > MAX_COLUMNS:
+        return _refused(
+            f"{len(columns):,} columns, at most {MAX_COLUMNS} are read",
+            f"столбцов {ru_number(len(columns))}, читается не больше {MAX_COLUMNS}",
+        )
+    missing = [column for column in ("name", *numbers) if column not in columns]
+    if missing:
+        return Table([], [_missing_column(column) for column in missing])
+    rows.fieldnames = columns
+    return _rows(rows, numbers)
 
 
 def _rows(rows: csv.DictReader[str], numbers: tuple[str, ...]) -> Table:
     table = Table([], [])
     for number, row in enumerate(rows):
         if number >= MAX_ROWS:
-            table.problems.append(f"only the first {MAX_ROWS} rows are read")
-            break
-        values = {name: _number(row.get(name)) for name in numbers}
-        bad = [name for name, value in values.items() if value is None]
-        if bad:
             table.problems.append(
-                f"line {rows.line_num}: {bad[0]} is {str(row.get(bad[0]))[:40]!r}"
+                Text(
+                    en=f"only the first {MAX_ROWS:,} rows are read",
+                    ru=f"читаются только первые {ru_number(MAX_ROWS)} строк",
+                )
             )
+            break
+        values = {column: _number(row.get(column)) for column in numbers}
+        known = {column: value for column, value in values.items() if value is not None}
+        if len(known) < len(values):
+            bad = next(column for column in numbers if values[column] is None)
+            table.problems.append(_bad_cell(rows.line_num, bad, row.get(bad) or ""))
         else:
-            known = {name: value for name, value in values.items() if value is not None}
-            table.experiments.append(Experiment((row["name"] or "").strip()[:80], known))
+            name = shown_name((row["name"] or "").strip(), MAX_NAME)
+            table.experiments.append(Experiment(name, known))
     return table
 
 
 def _number(cell: str | None) -> float | None:
     try:
-        number = float((cell or "").strip().replace(" ", "").replace(",", "."))
+        number = float((cell or "").translate(_SPACES).replace(",", "."))
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _refused(en: str, ru: str) -> Table:
+    return Table([], [Text(en=en, ru=ru)])
+
+
+def _missing_column(column: str) -> Text:
+    return Text(en=f"column {column} is missing", ru=f"нет столбца {column}")
+
+
+def _bad_cell(line: int, column: str, cell: str) -> Text:
+    return Text(
+        en=f'line {line}: {column} is "{shown_name(cell)}", not a number',
+        ru=f"строка {line}: в столбце {column} не число, а «{shown_name(cell)}»",
+    )

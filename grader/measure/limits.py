@@ -19,6 +19,8 @@ class GraphLimits:
     max_file_bytes: int = 512 * MIB
     max_nodes: int = 5_000
     """Nodes after functions are inlined."""
+    max_inputs: int = 512
+    """Inputs and outputs of the graph together, without stored tensors that are also inputs."""
     max_tensor_bytes: int = 512 * MIB
     """Any one tensor, stored or computed, at batch 1 (times the batch otherwise)."""
     max_constant_bytes: int = 1024 * MIB

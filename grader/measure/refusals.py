@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from grader.errors import Rejected
 from grader.text import Lang, Text
+from grader.untrusted import quoted
 
 
 class Refused(Rejected):
@@ -26,16 +27,10 @@ def refuse(code: str, **found: object) -> NoReturn:
     raise Refused(
         code,
         Text(
-            en=english.format(**{name: show(_in(value, "en")) for name, value in found.items()}),
-            ru=russian.format(**{name: show(_in(value, "ru")) for name, value in found.items()}),
+            en=english.format(**{name: quoted(_in(value, "en")) for name, value in found.items()}),
+            ru=russian.format(**{name: quoted(_in(value, "ru")) for name, value in found.items()}),
         ),
     )
-
-
-def show(value: object, limit: int = 80) -> str:
-    """`value` as one short printable line."""
-    text = "".join(c if c.isprintable() else "?" for c in str(value))
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _in(value: object, lang: Lang) -> object:
@@ -97,6 +92,12 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "many_nodes": (
         "The graph has more than {limit} nodes once functions are inlined: simplify the model.",
         "После подстановки функций в графе больше {limit} узлов: упростите модель.",
+    ),
+    "many_inputs": (
+        "The graph has {found} inputs and outputs, at most {limit} are allowed: export the model "
+        "with the inputs and outputs of the lesson alone.",
+        "У графа {found} входов и выходов, а допускается не больше {limit}: экспортируйте модель "
+        "только с теми входами и выходами, которые требует занятие.",
     ),
     # Tensors.
     "external_data": (

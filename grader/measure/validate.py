@@ -63,6 +63,9 @@ def read_model(raw: bytes, limits: GraphLimits) -> ModelProto:
         refuse("not_onnx", why="protobuf")
     if not model.HasField("graph"):
         refuse("not_onnx", why="no graph")
+    # Before anything that takes a step for each of them.
+    if sum(len(part.node) for part in (model.graph, *model.functions)) > limits.max_nodes:
+        refuse("many_nodes", limit=limits.max_nodes)
     _check_strings(model)
     if model.ir_version not in limits.ir_versions:
         least, most = limits.ir_versions[0], limits.ir_versions[-1]

@@ -59,9 +59,13 @@ class Walk:
 def walk(graph: GraphProto, nodes: list[Node], opset: int, batch: int, limits: GraphLimits) -> Walk:
     """Follow the graph at `batch`; raises Refused for what cannot be known or is too large."""
     values = _stored_values(graph)
-    for info in graph.input:
-        if info.name not in values:
-            values[info.name] = _input_value(info, batch, graph, limits)
+    inputs = [info for info in graph.input if info.name not in values]
+    ports = len(inputs) + len(graph.output)
+    if ports > limits.max_inputs:
+        refuse("many_inputs", found=ports, limit=limits.max_inputs)
+    names = batch_names(graph)
+    for info in inputs:
+        values[info.name] = _input_value(info, batch, names, limits)
     walker = _Walker(opset, batch, limits)
     steps = [walker.step(node, values) for node in nodes]
     for info in graph.output:
@@ -196,13 +200,13 @@ def _stored_values(graph: GraphProto) -> dict[str, Value]:
     return values
 
 
-def _input_value(info: ValueInfoProto, batch: int, graph: GraphProto, limits: GraphLimits) -> Value:
-    """A graph input with its batch set to `batch` and named dimensions to the limits' sizes."""
+def _input_value(info: ValueInfoProto, batch: int, names: set[str], limits: GraphLimits) -> Value:
+    """A graph input with its batch, called by one of `names`, set to `batch` and named dimensions
+    to the limits' sizes."""
     kind = info.type.tensor_type
     if not info.type.HasField("tensor_type") or not kind.HasField("shape"):
         refuse("input_type", name=info.name)
     dtype = dtype_of(kind.elem_type, info.name)
-    names = batch_names(graph)
     dims = []
     for axis, dim in enumerate(kind.shape.dim):
         if dim.HasField("dim_value"):

@@ -19,8 +19,8 @@ from xml.etree import ElementTree
 from markupsafe import escape
 
 from grader.report import numbers
-from grader.report.untrusted import name
 from grader.text import Lang
+from grader.untrusted import name
 
 Scale = Literal["linear", "log"]
 Tick = tuple[float, str]

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from grader import formula
-from grader.errors import SpecError
+from grader import ranking
 from grader.grades import Grade, Status
 from grader.lesson import LessonSpec
 from grader.report import metrics, numbers, render, tradeoffs
@@ -58,23 +57,7 @@ def ordered(entries: Sequence[Entry], spec: LessonSpec) -> list[Entry]:
     """Past the gate first, then the other graded ones, both by the lesson's `rank_by`
     downwards; then the rest by name."""
 
-    def key(entry: Entry) -> tuple[object, ...]:
-        worth = rank_value(entry.grade, spec)
-        group = _group(entry.grade)
-        by = (-worth if worth is not None else float("inf")) if group < 2 else 0.0
-        identity = entry.grade.submission
-        return group, by, -entry.grade.score, identity.name, identity.fingerprint
-
-    return sorted(entries, key=key)
-
-
-def rank_value(grade: Grade, spec: LessonSpec) -> float | None:
-    """`rank_by` of one grade, or None when it lacks a measurement."""
-    values = {name: one.value for name, one in grade.measurements.items()}
-    try:
-        return formula.evaluate(spec.report.rank_by, values)
-    except SpecError:
-        return None
+    return sorted(entries, key=lambda entry: ranking.rank_key(entry.grade, spec))
 
 
 def page(
@@ -93,7 +76,7 @@ def page(
         lesson_title=spec.title.to(words.lang),
         total=len(grades),
         graded=len(graded),
-        past_gate=sum(_group(grade) == 0 for grade in grades),
+        past_gate=sum(ranking.group(grade) == ranking.PASSED for grade in grades),
         median_score=numbers.points(median(grade.score for grade in graded))
         if graded
         else numbers.NONE,
@@ -108,12 +91,6 @@ def page(
     )
 
 
-def _group(grade: Grade) -> int:
-    if grade.status is not Status.GRADED:
-        return 2
-    return 1 if grade.gate is not None and not grade.gate.passed else 0
-
-
 def _rows(
     entries: Sequence[Entry], spec: LessonSpec, columns: Sequence[metrics.Metric]
 ) -> list[Row]:
@@ -123,7 +100,7 @@ def _rows(
         fault = grade.status is Status.GRADER_FAULT
         rows.append(
             Row(
-                rank=index + 1 if _group(grade) == 0 else None,
+                rank=index + 1 if ranking.group(grade) == ranking.PASSED else None,
                 name=grade.submission.name,
                 href=entry.href,
                 outcome=outcome(grade),
@@ -151,7 +128,12 @@ def _pareto(
     found = []
     for backdrop in tradeoffs.backdrops(spec, graded, words):
         dots = [
-            tradeoffs.Dot(at, entry.grade.submission.name, _group(entry.grade) == 0, entry.href)
+            tradeoffs.Dot(
+                at,
+                entry.grade.submission.name,
+                ranking.group(entry.grade) == ranking.PASSED,
+                entry.href,
+            )
             for entry in entries
             if entry.grade.status is Status.GRADED
             and (at := tradeoffs.place(entry.grade, backdrop.x, backdrop.y)) is not None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from markupsafe import Markup, escape
 
 from grader.report.axes import Frame
-from grader.report.untrusted import name
+from grader.untrusted import name
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]

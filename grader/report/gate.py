@@ -11,8 +11,8 @@ from markupsafe import Markup, escape
 from grader.grades import Gate
 from grader.report import numbers
 from grader.report.metrics import Metric
-from grader.report.untrusted import name
 from grader.report.words import Words
+from grader.untrusted import name
 
 _WIDTH, _HEIGHT = 460.0, 84.0
 _LEFT, _RIGHT, _LINE = 8.0, 452.0, 44.0

@@ -10,7 +10,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from grader.report import numbers, untrusted
+from grader import untrusted
+from grader.report import numbers
 from grader.report.words import Words
 
 MOST_CHARACTERS = 2_000

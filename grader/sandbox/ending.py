@@ -16,6 +16,16 @@ Killed = Literal["time", "cpu", "memory", "output", "threads", "disk", "starved"
 Subject = Literal["model", "code"]
 
 
+PATIENCE = 8.0
+"""Times the wall limit that a child may take on a busy machine, waiting for a core included."""
+
+
+def longest_run(limits: RunLimits) -> float:
+    """Seconds after which a run has ended, whatever happened to it; twice, since one that the
+    machine disturbed is tried again."""
+    return 2 * PATIENCE * limits.wall_seconds
+
+
 class Stopped(GraderError):
     """A run that ended without results, with the status that the submission gets."""
 

@@ -42,5 +42,11 @@ def library_folders() -> list[Path]:
         names.append(site.getusersitepackages())
     # Also what PYTHONPATH adds, but no checkout of this project.
     own = Path(grader.__file__).resolve().parent
-    names += [name for name in sys.path if not own.is_relative_to(Path(name).resolve())]
+    added = [Path(name).resolve() for name in _python_path()]
+    names += [str(folder) for folder in added if not own.is_relative_to(folder)]
     return sorted({Path(name).resolve() for name in names if Path(name).is_dir()})
+
+
+def _python_path() -> list[str]:
+    """PYTHONPATH without empty parts, which mean whatever folder a process is in."""
+    return [name for name in os.environ.get("PYTHONPATH", "").split(os.pathsep) if name]

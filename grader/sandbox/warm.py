@@ -15,13 +15,14 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from grader import untrusted
 from grader.errors import Fault
 from grader.lesson import RunLimits
 from grader.sandbox import bubblewrap, sealed
-from grader.sandbox.ending import Ended, Killed, not_here
+from grader.sandbox.ending import PATIENCE, Ended, Killed, not_here
 from grader.sandbox.environment import environment, library_folders, python
 from grader.sandbox.program import Child, Program
 from grader.sandbox.tasks import READY
@@ -31,8 +32,6 @@ START_SECONDS = 120.0
 END_SECONDS = 20.0
 """For a killed child to be reported; a process in an uninterruptible wait can take a while."""
 TICK_SECONDS = 0.02
-PATIENCE = 8.0
-"""Times the wall limit that a child may take on a busy machine, waiting included."""
 PLACE_BYTES = 512 * 2**20
 _MESSAGE_BYTES = 64 * 1024
 _LOG_FACTOR = 64
@@ -66,7 +65,8 @@ class Zygote:
     def __init__(self, libraries: tuple[str, ...], level: str) -> None:
         self._kept = ""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed in close)
-        self._places = tempfile.TemporaryDirectory(prefix="grader-places-")
+        # At level A the wrapper has a place of its own, in memory.
+        self._places = None if level == "A" else TemporaryDirectory(prefix="grader-places-")
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -120,8 +120,9 @@ class Zygote:
             self._process.kill()
             self._process.wait()
         self._errors.close()
-        with contextlib.suppress(OSError):
-            self._places.cleanup()
+        if self._places is not None:
+            with contextlib.suppress(OSError):
+                self._places.cleanup()
 
     def _command(self, descriptor: int, libraries: tuple[str, ...], level: str) -> list[str]:
         module = ["-m", "grader.sandbox.zygote", str(descriptor), ",".join(libraries), level]
@@ -131,7 +132,7 @@ class Zygote:
         return bubblewrap.wrap(command, self._environment(level), library_folders(), PLACE_BYTES)
 
     def _environment(self, level: str) -> dict[str, str]:
-        place = bubblewrap.PLACE if level == "A" else self._places.name
+        place = bubblewrap.PLACE if self._places is None else self._places.name
         return environment() | {"GRADER_PLACE": place, "TMPDIR": place}
 
     def _keep(self, program: Program) -> str:

@@ -241,11 +241,14 @@ def test_intervals_are_shown_for_the_number_of_keywords_that_is_graded() -> None
 
 
 def test_writing_replaces_what_is_between_the_markers_and_nothing_else(
-    benchmark: ModuleType,
+    benchmark: ModuleType, tmp_path: Path
 ) -> None:
     before = "a\n<!-- begin: x -->\nold\n<!-- end: x -->\nb\n"
     after = "a\n<!-- begin: x -->\nnew\n<!-- end: x -->\nb\n"
-    assert benchmark.fill(before, "x", "new") == after
-    assert benchmark.fill(after, "x", "new") == after
+    written = tmp_path / "handout.md"
+    for text in (before, after):
+        written.write_text(text, encoding="utf-8")
+        benchmark.write_between(written, "x", "new")
+        assert written.read_text(encoding="utf-8") == after
     with pytest.raises(ValueError, match="markers"):
-        benchmark.fill(before, "y", "new")
+        benchmark.write_between(written, "y", "new")

@@ -400,3 +400,26 @@ def test_names_in_sentences_are_short_and_printable() -> None:
         refuse("missing_output", name="\x1b[31m" + "y" * 1000)
     assert "\x1b" not in refusal.value.text.en
     assert len(refusal.value.text.en) < 200
+
+
+def test_inputs_and_outputs_are_bounded() -> None:
+    many = {f"x{number}": ["n", 4] for number in range(5_000)}
+    with pytest.raises(Refused, match="5001 inputs and outputs, at most 512"):
+        inspect(model([node("Relu", "x0", "y")], many))
+    fan = [node("Relu", "x", f"y{number}") for number in range(600)]
+    with pytest.raises(Refused, match="601 inputs and outputs"):
+        inspect(model(fan, X, outputs=[f"y{number}" for number in range(600)]))
+
+
+def test_stored_tensors_that_are_also_inputs_do_not_count_as_inputs() -> None:
+    stored = {f"w{number}": weights(4) for number in range(200)}
+    nodes = [node("Add", "x w0", "h0")]
+    nodes += [node("Add", f"h{number - 1} w{number}", f"h{number}") for number in range(1, 200)]
+
+    def also_inputs(parsed: onnx.ModelProto) -> None:
+        for name in stored:
+            parsed.graph.input.append(helper.make_tensor_value_info(name, 1, [4]))
+
+    parsed = onnx.load_from_string(model(nodes, X, stored, outputs=["h199"]))
+    also_inputs(parsed)
+    assert len(inspect(parsed.SerializeToString()).inputs) == 1

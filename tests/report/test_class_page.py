@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from grader import lesson
+from grader import lesson, ranking
 from grader.lesson import LessonSpec
-from grader.report import class_page, classroom
+from grader.report import class_page
 from grader.report.metrics import Metric
 from grader.report.tradeoffs import front
 from grader.text import LANGS, Lang
@@ -53,7 +53,7 @@ def test_the_leaderboard_puts_the_gate_first_then_uncapped_ratios(spec: LessonSp
         for grade in map(grades.__getitem__, order)
     ]
     assert groups == sorted(groups)
-    worth = [classroom.rank_value(grades[name], spec) or 0.0 for name in order]
+    worth = [ranking.rank_value(grades[name], spec) or 0.0 for name in order]
     for group in (0, 1):
         found = [value for value, one in zip(worth, groups, strict=True) if one == group]
         assert found == sorted(found, reverse=True)

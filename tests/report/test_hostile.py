@@ -7,7 +7,7 @@ import pytest
 from grader import lesson
 from grader.lesson import LessonSpec
 from grader.report import class_page, student_page
-from grader.report.untrusted import name
+from grader.untrusted import name
 from tests.report import factory
 from tests.report.markup import sound
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.report.untrusted import name, shorten, visible
+from grader.untrusted import log, name, one_line, quoted, readable, shorten, visible
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,34 @@ def test_a_name_is_one_line_of_bounded_length(text: str, length: int) -> None:
 
 def test_a_long_name_keeps_its_beginning_and_its_end() -> None:
     assert shorten("abcdefghijklmnopqrstuvwxyz", 10) == "abcdef…xyz"
+
+
+def test_a_quotation_is_one_short_visible_line() -> None:
+    shown = quoted("\x1b[31m" + "y" * 1000 + "\nend")
+    assert len(shown) == 80
+    assert shown.startswith("␛[31myyy")
+    assert shown.endswith("y␊end")
+    assert quoted(12.5) == "12.5"
+
+
+def test_a_log_keeps_its_lines_and_nothing_that_moves_a_cursor() -> None:
+    raw = b"one\r\ntwo\t\x1b[2J\xff\n50%\r100%\x00\x9b"
+    assert log(raw) == "one\ntwo\t␛[2J\ufffd\n50%␍100%␀\ufffd"
+
+
+@given(st.binary())
+def test_any_log_can_be_written_and_is_visible(raw: bytes) -> None:
+    log(raw).encode("utf-8")
+    assert visible(log(raw)) == log(raw)
+    assert "\n" not in one_line(log(raw))
+
+
+@given(st.binary(), st.binary())
+def test_a_readable_name_is_text_and_tells_bytes_apart(one: bytes, other: bytes) -> None:
+    names = [raw.decode("utf-8", "surrogateescape") for raw in (one, other)]
+    shown = [readable(name) for name in names]
+    for text in shown:
+        text.encode("utf-8")
+    if "\\" not in names[0] + names[1]:
+        assert (shown[0] == shown[1]) == (one == other)
+    assert readable("\ud800") == "\\ud800"

@@ -54,7 +54,7 @@ def test_other_files_of_the_submission_can_be_imported_and_read(level: str) -> N
 
 
 def test_what_is_printed_is_kept_for_the_student(level: str) -> None:
-    assert "hello \\x1b[31m" in call("print('hello \\x1b[31m')\n" + SUM).log
+    assert "hello ␛[31m" in call("print('hello \\x1b[31m')\n" + SUM).log
 
 
 def test_an_error_is_told_with_its_line(level: str) -> None:

@@ -1,0 +1,23 @@
+"""Many submissions: warm workers, one JSON a grade, and reruns that do only the rest."""
+
+from grader.batch.folder import disk_trouble, opened, set_aside_others
+from grader.batch.interrupts import sigterm_like_ctrl_c
+from grader.batch.planning import Plan, plan
+from grader.batch.pool import run
+from grader.batch.results import Outcome, grade_path, read_grade, save
+from grader.batch.scratch import temporary_files
+
+__all__ = [
+    "Outcome",
+    "Plan",
+    "disk_trouble",
+    "grade_path",
+    "opened",
+    "plan",
+    "read_grade",
+    "run",
+    "save",
+    "set_aside_others",
+    "sigterm_like_ctrl_c",
+    "temporary_files",
+]

@@ -1,0 +1,215 @@
+"""A batch's folder of results: one batch at a time, of one lesson and one class.
+
+OUT/batch.json        what it was made from
+    grades/  faults/  reports/  index.html
+    removed/WHEN/     grades, faults and pages of submissions that are no longer there
+    .lock  .holder    held while a batch runs, and by whom
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from grader.batch.results import fault_path, grade_path, read_grade, report_path
+from grader.errors import Fault, UsageError
+from grader.grades import write_atomically
+from grader.text import Text
+
+SCHEMA = 1
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """`batch.json`: what the results in a folder were made from."""
+
+    schema: int
+    lesson: str
+    folder: str
+    """Absolute path of the submissions."""
+    out: str
+    """Absolute path of this folder: moved together with the submissions, it still fits."""
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Which process is at work on a folder."""
+
+    pid: int
+    host: str
+    since: str
+
+
+@contextlib.contextmanager
+def opened(out: Path, lesson: str, submissions: Path, *, force: bool = False) -> Iterator[None]:
+    """Hold `out` for the results of `submissions`; makes it where it is missing.
+
+    Raises UsageError when another batch is at work on it, when it holds results of another
+    lesson, and, unless `force`, of another folder; Fault when it cannot be written.
+    """
+    with disk_trouble(out):
+        (out / "grades").mkdir(parents=True, exist_ok=True)
+    with _held(out):
+        origin = Origin(SCHEMA, lesson, str(submissions.resolve()), str(out.resolve()))
+        _require_same(out, origin, force)
+        with disk_trouble(out):
+            _clear_temporaries(out)
+            write_atomically(out / "batch.json", msgspec.json.encode(origin))
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                _clear_temporaries(out)
+
+
+@contextlib.contextmanager
+def disk_trouble(out: Path) -> Iterator[None]:
+    """Raises Fault with one sentence for what a full or broken disk does inside."""
+    try:
+        yield
+    except BrokenPipeError:  # nobody reads our output: no disk
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Fault(
+            Text(
+                en=f"Results cannot be written to {out} ({reason}); what was saved before is kept. "
+                "Make room or rights there, and run the same command again.",
+                ru=f"Не удаётся записать результаты в {out} ({reason}); сохранённое раньше цело. "
+                "Освободите место или исправьте права и запустите ту же команду.",
+            )
+        ) from error
+
+
+def set_aside_others(out: Path, names: Iterable[str]) -> int:
+    """Move what belongs to none of `names` to a new folder in removed/; how many grades.
+
+    The grade goes last, so that a killed move is finished by the next.
+    """
+    kept = {grade_path(out, name).name for name in names}
+    gone = [path for path in sorted((out / "grades").glob("*.json")) if path.name not in kept]
+    if gone:
+        aside = _new_folder(out / "removed")
+        for grade in gone:
+            for path in (report_path(grade), fault_path(grade), grade):
+                _move(path, aside / path.parent.name / path.name)
+    with contextlib.suppress(OSError):  # not there, or not empty
+        (out / "faults").rmdir()
+    return len(gone)
+
+
+@contextlib.contextmanager
+def _held(out: Path) -> Iterator[None]:
+    lock = filelock.FileLock(out / ".lock")
+    holder = out / ".holder"
+    with disk_trouble(out):
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:  # an OSError too, but no trouble of a disk
+            raise UsageError(_busy(out, _holder(holder))) from None
+    try:
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        with disk_trouble(out):
+            write_atomically(holder, msgspec.json.encode(Holder(os.getpid(), platform.node(), now)))
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(path: Path) -> Holder | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Holder)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _require_same(out: Path, origin: Origin, force: bool) -> None:
+    before = _origin(out)
+    if before is None:
+        return
+    if before.lesson != origin.lesson:
+        raise UsageError(_other_lesson(out, before.lesson, origin.lesson))
+    if not force and before.folder and not _same_place(before, origin):
+        raise UsageError(_other_folder(out, before.folder, origin.folder))
+
+
+def _origin(out: Path) -> Origin | None:
+    """From batch.json; where that is lost, the lesson at least, from a grade."""
+    try:
+        return msgspec.json.decode((out / "batch.json").read_bytes(), type=Origin)
+    except (OSError, msgspec.MsgspecError):
+        grades = (read_grade(path) for path in (out / "grades").glob("*.json"))
+        found = next((grade for grade in grades if grade is not None), None)
+        return None if found is None else Origin(SCHEMA, found.lesson, "", "")
+
+
+def _same_place(before: Origin, now: Origin) -> bool:
+    if before.folder == now.folder:
+        return True
+    try:
+        return os.path.relpath(before.folder, before.out) == os.path.relpath(now.folder, now.out)
+    except ValueError:  # on two drives of Windows
+        return False
+
+
+def _clear_temporaries(out: Path) -> None:
+    """Half-written files of a killed run; we hold the folder, so nobody is at work on them."""
+    for folder in (out, out / "grades", out / "faults", out / "reports"):
+        for path in folder.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+
+def _new_folder(parent: Path) -> Path:
+    parent.mkdir(exist_ok=True)
+    when = time.strftime("%Y-%m-%d_%H-%M-%S")
+    number = 1
+    while True:
+        place = parent / (when if number == 1 else f"{when}-{number}")
+        try:
+            place.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return place
+
+
+def _move(path: Path, target: Path) -> None:
+    if path.exists():
+        target.parent.mkdir(exist_ok=True)
+        path.replace(target)
+
+
+def _busy(out: Path, holder: Holder | None) -> Text:
+    en, ru = "another process", "другой процесс"
+    if holder is not None:
+        en = f"process {holder.pid} on {holder.host}, since {holder.since}"
+        ru = f"процесс {holder.pid} на {holder.host}, с {holder.since}"
+    return Text(
+        en=f"Another batch is at work on {out} ({en}); wait for it, or give another --out.",
+        ru=f"С папкой {out} уже работает другая проверка ({ru}); дождитесь её или укажите другую "
+        "папку в --out.",
+    )
+
+
+def _other_lesson(out: Path, before: str, now: str) -> Text:
+    return Text(
+        en=f"{out} holds grades of the lesson {before}, not {now}; give another --out.",
+        ru=f"В {out} лежат оценки занятия {before}, а не {now}; укажите другую папку в --out.",
+    )
+
+
+def _other_folder(out: Path, before: str, now: str) -> Text:
+    return Text(
+        en=f"{out} holds grades of the submissions in {before}, not in {now}; give another --out, "
+        "or --force to go on with the new folder (grades of submissions that are not in it move "
+        "to removed/).",
+        ru=f"В {out} лежат оценки работ из {before}, а не из {now}; укажите другую папку в --out "
+        "или добавьте --force, чтобы продолжить с новой папкой (оценки работ, которых в ней нет, "
+        "уйдут в removed/).",
+    )

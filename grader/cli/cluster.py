@@ -1,0 +1,157 @@
+"""Where a batch runs: this machine, a Dask cluster, or Slurm. Options and what they lead to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from grader import batch
+from grader.cli.options import Decorator
+from grader.errors import UsageError
+from grader.grading import Examination
+from grader.intake import Candidate
+from grader.text import Text
+
+OnGrade = Callable[[batch.Outcome], None]
+Run = Callable[[Examination, list[Candidate], OnGrade, Callable[[], None]], None]
+"""Grades them all, wherever; the last argument is called on the first Ctrl-C."""
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_OPTIONS = (
+    click.option("--dask", metavar="ADDRESS", help="Grade on this Dask cluster, tls://HOST:PORT."),
+    click.option("--tls-ca", type=_FILE, help="Certificate authority of --dask."),
+    click.option("--tls-cert", type=_FILE, help="Our certificate for --dask."),
+    click.option("--tls-key", type=_FILE, help="Our key for --dask."),
+    click.option("--slurm", is_flag=True, help="Grade in jobs of Slurm, started for this batch."),
+    click.option("--slurm-jobs", type=click.IntRange(min=1), help="How many.  [default: 1]"),
+    click.option("--slurm-cores", type=click.IntRange(min=1), help="Cores of each."),
+    click.option("--slurm-memory", metavar="SIZE", help="Memory of each, e.g. 12GB."),
+    click.option("--slurm-partition", metavar="NAME", help="Partition of the jobs."),
+    click.option("--slurm-account", metavar="NAME", help="Account of the jobs."),
+    click.option("--slurm-time", metavar="TIME", help="Time limit of each, e.g. 02:00:00."),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the options say; with neither --dask nor --slurm, this machine."""
+
+    dask: str | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    slurm: bool = False
+    slurm_jobs: int | None = None
+    slurm_cores: int | None = None
+    slurm_memory: str | None = None
+    slurm_partition: str | None = None
+    slurm_account: str | None = None
+    slurm_time: str | None = None
+
+
+HERE = Place()
+
+
+def place() -> Decorator:
+    """All options of a cluster, as one argument `place`."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        names = Place.__dataclass_fields__
+
+        @functools.wraps(function)
+        def gathered(**given: Any) -> Any:
+            chosen = Place(**{name: given.pop(name) for name in names})
+            _require_sense(chosen)
+            return function(place=chosen, **given)
+
+        result: Callable[..., Any] = gathered
+        for option in reversed(_OPTIONS):
+            result = option(result)
+        return result
+
+    return decorate
+
+
+@contextmanager
+def runner(place: Place, jobs: int, out: Path) -> Iterator[Run]:
+    """Grades at `place`, for as long as this is entered."""
+    if place.dask is None and not place.slurm:
+        yield _local(jobs)
+        return
+    from grader.batch import cluster, slurm
+
+    if place.dask is not None:
+        tls = {"ca": place.tls_ca, "cert": place.tls_cert, "key": place.tls_key}
+        with cluster.connect_dask(place.dask, **tls) as connected:
+            yield _remote(connected)
+        return
+    wanted = slurm.SlurmOptions(
+        jobs=place.slurm_jobs or 1,
+        cores=place.slurm_cores,
+        memory=place.slurm_memory,
+        partition=place.slurm_partition,
+        account=place.slurm_account,
+        time=place.slurm_time,
+    )
+    with slurm.start_slurm(wanted, out / "slurm") as connected:
+        yield _remote(connected)
+
+
+def _local(jobs: int) -> Run:
+    def run(
+        examination: Examination,
+        candidates: list[Candidate],
+        on_grade: OnGrade,
+        on_interrupt: Callable[[], None],
+    ) -> None:
+        batch.run(examination, candidates, jobs=jobs, on_grade=on_grade, on_interrupt=on_interrupt)
+
+    return run
+
+
+def _remote(connected: Any) -> Run:
+    from grader.batch.cluster import run_on_cluster
+
+    def run(
+        examination: Examination,
+        candidates: list[Candidate],
+        on_grade: OnGrade,
+        on_interrupt: Callable[[], None],
+    ) -> None:
+        run_on_cluster(
+            examination, candidates, connected, on_grade=on_grade, on_interrupt=on_interrupt
+        )
+
+    return run
+
+
+def _require_sense(place: Place) -> None:
+    if place.dask is not None and place.slurm:
+        raise UsageError(
+            Text(
+                en="--dask and --slurm are two places to run; give one of them.",
+                ru="--dask и --slurm — это два разных места запуска; укажите одно.",
+            )
+        )
+    if place.dask is None:
+        _require_unused(place, "tls_", "--dask")
+    if not place.slurm:
+        _require_unused(place, "slurm_", "--slurm")
+
+
+def _require_unused(place: Place, prefix: str, owner: str) -> None:
+    for name in Place.__dataclass_fields__:
+        if name.startswith(prefix) and getattr(place, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                Text(
+                    en=f"{option} belongs to {owner}; give both.",
+                    ru=f"{option} имеет смысл только вместе с {owner}; укажите оба.",
+                )
+            )

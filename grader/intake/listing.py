@@ -1,0 +1,120 @@
+"""The files of a folder: found without following links, judged, and hashed once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from grader.errors import Rejected
+from grader.intake.rules import (
+    MAX_DEPTH,
+    changed,
+    check_sizes,
+    ignored,
+    max_members,
+    too_deep,
+    too_many,
+    unreadable,
+)
+from grader.intake.safe_open import open_file, require_plain
+from grader.lesson import Intake
+from grader.untrusted import readable
+
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class SubmittedFile:
+    """One file that was handed in, as it was when it was listed."""
+
+    path: PurePosixPath
+    """Relative to the submission's root, with forward slashes."""
+    size: int
+    """Bytes."""
+    sha256: str = ""
+    """Of its contents; empty where the archive that it came from was hashed instead."""
+
+
+def list_files(folder: Path, rules: Intake, *, hashed: bool) -> list[SubmittedFile]:
+    """Every file below `folder`, in one order everywhere. Raises Rejected for links, devices,
+    names that are no UTF-8, and more or larger files than the lesson allows."""
+    found: list[SubmittedFile] = []
+    total = 0
+    for path in _walk(folder, max_members(rules)):
+        relative = PurePosixPath(path.relative_to(folder).as_posix())
+        if readable(str(relative)) != str(relative):
+            raise Rejected(unreadable(str(relative)))
+        if len(relative.parts) > MAX_DEPTH:
+            raise Rejected(too_deep(str(relative)))
+        status = path.lstat()
+        require_plain(str(relative), status)
+        total += status.st_size
+        check_sizes(str(relative), status.st_size, len(found) + 1, total, rules)
+        digest = ""
+        if hashed:
+            with open_file(folder, relative) as file:
+                digest = sha256(file, str(relative), status.st_size)
+        found.append(SubmittedFile(relative, status.st_size, digest))
+    return found
+
+
+def fingerprint_of(files: list[SubmittedFile]) -> str:
+    """sha256 over the paths and contents of hashed files."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(str(file.path).encode() + b"\0")
+        digest.update(bytes.fromhex(file.sha256))
+    return digest.hexdigest()
+
+
+def fingerprint_of_refused(folder: Path, rules: Intake) -> str:
+    """Names, sizes and times: contents of a refused folder may be too large to read."""
+    digest = hashlib.sha256(b"refused\0")
+    try:
+        for path in _walk(folder, max_members(rules)):
+            status = path.lstat()
+            line = (
+                f"{path.relative_to(folder).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\0"
+            )
+            digest.update(readable(line).encode())
+    except Rejected:  # too many to look at them all
+        digest.update(str(folder.stat().st_mtime_ns).encode())
+    return digest.hexdigest()
+
+
+def sha256(file: io.FileIO, name: str, size: int) -> str:
+    """Of the `size` bytes in `file`. Raises Rejected when there are more or fewer by now."""
+    digest, left = hashlib.sha256(), size
+    while block := file.read(min(_BLOCK, left + 1)):
+        digest.update(block)
+        left -= len(block)
+        if left < 0:
+            break
+    if left != 0:
+        raise Rejected(changed(name))
+    return digest.hexdigest()
+
+
+def _walk(folder: Path, limit: int) -> Iterator[Path]:
+    """Everything below `folder` that is no folder, in one order everywhere; links are not
+    followed, and folders deeper than is allowed are given as they are. Raises Rejected beyond
+    `limit` entries."""
+    waiting = [(folder, 0)]
+    seen = 0
+    while waiting:
+        place, depth = waiting.pop()
+        if depth and (depth > MAX_DEPTH or place.is_symlink() or not place.is_dir()):
+            yield place
+            continue
+        with os.scandir(place) as entries:
+            names = [entry.name for entry in islice(entries, limit - seen + 1)]
+        seen += len(names)
+        if seen > limit:
+            raise Rejected(too_many(limit))
+        inside = [place / name for name in names if not ignored(PurePosixPath(name))]
+        waiting += [(path, depth + 1) for path in sorted(inside, reverse=True)]

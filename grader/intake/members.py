@@ -1,0 +1,177 @@
+"""Members of an archive: judged all together, and then written one by one."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal, Protocol
+
+from grader.errors import Rejected
+from grader.intake.rules import (
+    MAX_DEPTH,
+    check_sizes,
+    ignored,
+    link,
+    max_members,
+    not_a_file,
+    too_deep,
+    too_many,
+    unreadable,
+)
+from grader.lesson import Intake
+from grader.text import Text, ru_number
+from grader.untrusted import quoted, readable
+
+MAX_PATH = 240
+"""Bytes of a member's path."""
+BLOCK = 2**16
+"""Bytes that are read, unpacked and written at a time."""
+
+Kind = Literal["file", "folder", "link", "sparse", "other"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """What an archive says about one of its entries."""
+
+    name: str
+    size: int
+    """Bytes once unpacked, as declared."""
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to unpack: the how-manieth member it is, where it goes, and its declared size."""
+
+    index: int
+    path: PurePosixPath
+    size: int
+
+
+class Damaged(Exception):
+    """The archive contradicts itself; the caller knows its name."""
+
+
+def judge(members: Iterable[Member], rules: Intake) -> list[Wanted]:
+    """The files to unpack. Raises Rejected, by name, for a member that is a link or a device,
+    would land outside the folder, is there twice or is too large, and for too many of them.
+
+    What `ignored` names is left out, and so are folders: those of files are made."""
+    wanted: list[Wanted] = []
+    keys: set[str] = set()
+    folders: set[str] = set()
+    total = 0
+    for index, member in enumerate(members):
+        if index >= max_members(rules):
+            raise Rejected(too_many(max_members(rules)))
+        path = _checked_path(member)
+        if path is None or ignored(path):
+            continue
+        _require_file_or_folder(member)
+        if member.kind == "folder":
+            continue
+        key = _key(path)
+        if key in keys:
+            raise Rejected(_twice(member.name))
+        keys.add(key)
+        folders.update(_key(parent) for parent in path.parents)
+        total += member.size
+        check_sizes(member.name, member.size, len(keys), total, rules)
+        wanted.append(Wanted(index, path, member.size))
+    if not keys.isdisjoint(folders):
+        raise Damaged  # a file where another member needs a folder
+    return wanted
+
+
+class Source(Protocol):
+    """What `write` reads from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def write(path: Path, source: Source, size: int) -> None:
+    """Exactly `size` bytes into a new file. Raises Damaged when there are fewer."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as target:
+        left = size
+        while left > 0:
+            block = source.read(min(left, BLOCK))
+            if not block:
+                raise Damaged
+            target.write(block)
+            left -= len(block)
+
+
+def _checked_path(member: Member) -> PurePosixPath | None:
+    """Where the member belongs, None for the folder itself."""
+    name = member.name
+    # First of all: a header can hold a very long name.
+    if len(name) > MAX_PATH or "\0" in name:
+        raise Rejected(_long_name(name))
+    path = PurePosixPath(name.replace("\\", "/"))
+    if member.kind == "folder" and path == PurePosixPath():
+        return None
+    if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise Rejected(_escapes(name))
+    if readable(name) != name:
+        raise Rejected(unreadable(name))
+    if len(name.encode()) > MAX_PATH:
+        raise Rejected(_long_name(name))
+    if len(path.parts) > MAX_DEPTH:
+        raise Rejected(too_deep(name))
+    return path
+
+
+def _require_file_or_folder(member: Member) -> None:
+    if member.kind == "link":
+        raise Rejected(link(member.name))
+    if member.kind == "sparse":
+        raise Rejected(_sparse(member.name))
+    if member.kind == "other":
+        raise Rejected(not_a_file(member.name))
+    if member.size < 0:
+        raise Damaged
+
+
+def _key(path: PurePosixPath) -> str:
+    """Equal for paths that some file system takes for one."""
+    return unicodedata.normalize("NFC", path.as_posix()).casefold()
+
+
+def _escapes(name: str) -> Text:
+    return Text(
+        en=f"The archive holds {quoted(name)}, which would land outside the submission's folder; "
+        "pack the folder again with relative paths.",
+        ru=f"В архиве есть путь {quoted(name)}, ведущий за пределы папки работы; упакуйте папку "
+        "заново с относительными путями.",
+    )
+
+
+def _long_name(name: str) -> Text:
+    return Text(
+        en=f"The archive holds a name of {len(name):,} characters ({quoted(name[:40])}...); at "
+        f"most {MAX_PATH} bytes, none of them zero, are allowed.",
+        ru=f"В архиве есть имя длиной {ru_number(len(name))} символов ({quoted(name[:40])}...); "
+        f"допустимо не более {MAX_PATH} байт, и ни одного нулевого.",
+    )
+
+
+def _twice(name: str) -> Text:
+    return Text(
+        en=f"The archive holds {quoted(name)} twice (or twice but for upper and lower case); keep "
+        "one.",
+        ru=f"В архиве файл {quoted(name)} встречается дважды (возможно, с разным регистром букв); "
+        "оставьте один.",
+    )
+
+
+def _sparse(name: str) -> Text:
+    return Text(
+        en=f"The archive holds {quoted(name)} as a sparse file; pack the folder without that "
+        "option of tar.",
+        ru=f"В архиве файл {quoted(name)} записан как разреженный; упакуйте папку без этого "
+        "параметра tar.",
+    )

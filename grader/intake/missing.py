@@ -1,0 +1,76 @@
+"""What a student reads when there is nothing to grade: what was found instead, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from grader.intake.archives import OTHER_ARCHIVES, archive_suffix, other_archive
+from grader.intake.listing import SubmittedFile
+from grader.text import Text
+from grader.untrusted import quoted
+
+PICKLES = (".pt", ".pth", ".pt2", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill")
+
+
+def missing(artefact: str, files: Sequence[SubmittedFile]) -> Text:
+    """Why `files` cannot be graded: none of them is the artefact."""
+    paths = [file.path for file in files]
+    if pickles := [quoted(path) for path in paths if path.suffix.lower() in PICKLES]:
+        return Text(
+            en=f"Expected {artefact}, found the checkpoint {pickles[0]}. Checkpoints are pickles, "
+            f"which can run code, and are never opened; export the model (the template's export.py "
+            f"does it) and submit {artefact}.",
+            ru=f"Ожидался файл {artefact}, найден чекпойнт {pickles[0]}. Чекпойнты — это pickle, "
+            f"они могут выполнять код, поэтому их не открывают; экспортируйте модель (это делает "
+            f"export.py из шаблона) и сдайте {artefact}.",
+        )
+    if archives := [quoted(path) for path in paths if _is_any_archive(path)]:
+        return Text(
+            en=f"Expected {artefact}, found the archive {archives[0]} inside; submit either "
+            "that archive alone (.zip or .tar.gz) or the unpacked folder.",
+            ru=f"Ожидался файл {artefact}, внутри найден архив {archives[0]}; сдайте либо "
+            "один этот архив (.zip или .tar.gz), либо распакованную папку.",
+        )
+    if any(artefact in path.parts[:-1] for path in paths):
+        return Text(
+            en=f"Expected a file {artefact}, found a folder of that name; put the file there.",
+            ru=f"Ожидался файл {artefact}, найдена папка с таким именем; положите саму модель.",
+        )
+    if not paths:
+        return Text(
+            en=f"Expected {artefact}, found an empty folder; put the exported model into it.",
+            ru=f"Ожидался файл {artefact}, но папка пуста; положите в неё экспортированную модель.",
+        )
+    shown = ", ".join(map(quoted, paths[:3])) + (", ..." if len(paths) > 3 else "")
+    return Text(
+        en=f"Expected {artefact}, found only {shown}; train a model and export it to {artefact}.",
+        ru=f"Ожидался файл {artefact}, найдены только {shown}; обучите модель и экспортируйте её "
+        f"в {artefact}.",
+    )
+
+
+def _is_any_archive(path: PurePosixPath) -> bool:
+    return bool(archive_suffix(path)) or path.suffix.lower() in OTHER_ARCHIVES
+
+
+def wrong_form(path: Path, artefact: str) -> Text:
+    """Why the loose file at `path` among the submissions cannot be graded."""
+    if path.suffix.lower() in OTHER_ARCHIVES:
+        return other_archive(path.name)
+    return Text(
+        en=f"Expected a folder or a .zip with {artefact} in it, found the single file "
+        f"{quoted(path.name)}; pack everything that the handout asks for.",
+        ru=f"Ожидалась папка или .zip с файлом {artefact}, найден один файл "
+        f"{quoted(path.name)}; упакуйте всё, что требует задание.",
+    )
+
+
+def link_among_submissions(name: str) -> Text:
+    """Why the link `name`, perhaps to somebody else's work, is not graded."""
+    return Text(
+        en=f"{quoted(name)} among the submissions is a link and is never followed; put the folder "
+        "or archive itself there.",
+        ru=f"{quoted(name)} среди работ — это ссылка, по ссылкам грейдер не переходит; положите "
+        "туда саму папку или архив.",
+    )

@@ -1,0 +1,205 @@
+"""Intake: a folder or archive becomes a Submission. Nothing in it is executed or unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from grader.errors import Rejected, UsageError
+from grader.intake.archives import (
+    archive_suffix,
+    require_archive_size,
+    unpack,
+)
+from grader.intake.candidates import submission_name
+from grader.intake.listing import (
+    SubmittedFile,
+    fingerprint_of,
+    fingerprint_of_refused,
+    list_files,
+    sha256,
+)
+from grader.intake.missing import link_among_submissions, missing, wrong_form
+from grader.intake.rules import changed, not_a_file
+from grader.intake.safe_open import open_file
+from grader.lesson import Intake
+from grader.text import Text
+from grader.untrusted import quoted, readable
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One student's files, on disk under `root`."""
+
+    name: str
+    root: Path
+    files: tuple[SubmittedFile, ...]
+    fingerprint: str
+    """sha256 over paths and contents of a folder's files, or over an archive's bytes."""
+
+    def has(self, path: str) -> bool:
+        """True when the file `path` (relative, with forward slashes) was handed in."""
+        return self._listed(path) is not None
+
+    def read(self, path: str) -> bytes:
+        """Contents of one submitted file, those that the fingerprint stands for.
+
+        Raises Rejected when it was not handed in, has become a link, or has changed since.
+        """
+        listed = self._listed(path)
+        if listed is None:
+            raise Rejected(missing(path, list(self.files)))
+        with open_file(self.root, listed.path) as file:
+            contents = b""
+            while block := file.read(listed.size + 1 - len(contents)):
+                contents += block
+        if len(contents) != listed.size or (
+            listed.sha256 and hashlib.sha256(contents).hexdigest() != listed.sha256
+        ):
+            raise Rejected(changed(path))
+        return contents
+
+    def _listed(self, path: str) -> SubmittedFile | None:
+        wanted = PurePosixPath(path)
+        return next((file for file in self.files if file.path == wanted), None)
+
+
+@contextmanager
+def open_submission(path: Path, rules: Intake, name: str | None = None) -> Iterator[Submission]:
+    """The submission at `path`; an archive is unpacked into a folder that goes away again, and so
+    is one that lies in a folder alone.
+
+    Raises Rejected when it breaks a rule (`path` itself being a link, too), UsageError when
+    nothing is there.
+    """
+    name = name or submission_name(path)
+    with tempfile.TemporaryDirectory(prefix="grader-intake-") as temporary:
+        if _kind(path) == "folder":
+            files = list_files(path, rules, hashed=True)
+            identity, folder = fingerprint_of(files), path
+        else:
+            _require_archive(path, rules)
+            folder = Path(temporary) / "submission"
+            with open_file(path.parent, PurePosixPath(path.name)) as raw:
+                identity = _archive_fingerprint(raw, path.name)
+                _unpack(raw, path.name, folder, rules)
+            files = list_files(folder, rules, hashed=False)
+        inner = _only_archive(files, rules)
+        if inner is not None:
+            with open_file(folder, inner.path) as raw:
+                if inner.sha256 not in ("", _archive_fingerprint(raw, inner.path.name)):
+                    raise Rejected(changed(inner.path.name))
+                _unpack(raw, inner.path.name, Path(temporary) / "inner", rules)
+            folder = Path(temporary) / "inner"
+            files = list_files(folder, rules, hashed=False)
+        root = _find_root(files, rules)
+        yield Submission(name, folder / root, _below(root, files), identity)
+
+
+def fingerprint(path: Path, rules: Intake) -> str:
+    """What changes when the submission changes. An archive counts by its bytes, so that a
+    rerun need not unpack it; a folder by the paths and contents of its files. What is refused
+    before it is read counts by what is known without reading it, and so does what is gone."""
+    if not os.path.lexists(path):
+        return hashlib.sha256(b"no file").hexdigest()
+    kind = _kind(path)
+    try:
+        if kind == "folder":
+            return fingerprint_of(list_files(path, rules, hashed=True))
+        _require_archive(path, rules)
+        with open_file(path.parent, PurePosixPath(path.name)) as raw:
+            return _archive_fingerprint(raw, path.name)
+    except Rejected:
+        return fingerprint_of_refused(path, rules) if kind == "folder" else _of_refused_file(path)
+
+
+def _kind(path: Path) -> str:
+    """`folder`, `link`, `file` or `other`. Raises UsageError when nothing is there."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        raise UsageError(
+            Text(en=f"{path} does not exist.", ru=f"Путь {path} не существует.")
+        ) from None
+    if stat.S_ISLNK(mode):
+        return "link"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "other"
+
+
+def _require_archive(path: Path, rules: Intake) -> None:
+    """Raises Rejected unless `path` is a file that is called as an archive is."""
+    kind = _kind(path)
+    if kind == "link":
+        raise Rejected(link_among_submissions(path.name))
+    if kind == "other":
+        raise Rejected(not_a_file(path.name))
+    if not archive_suffix(path):
+        raise Rejected(wrong_form(path, rules.artefact))
+    require_archive_size(path.name, path.lstat().st_size, rules)
+
+
+def _archive_fingerprint(raw: io.FileIO, name: str) -> str:
+    digest = sha256(raw, name, os.fstat(raw.fileno()).st_size)
+    raw.seek(0)
+    return digest
+
+
+def _of_refused_file(path: Path) -> str:
+    status = path.lstat()
+    target = path.readlink() if stat.S_ISLNK(status.st_mode) else ""
+    line = f"{status.st_mode}\0{status.st_size}\0{status.st_mtime_ns}\0{target}"
+    return hashlib.sha256(readable(line).encode()).hexdigest()
+
+
+def _unpack(raw: io.FileIO, name: str, folder: Path, rules: Intake) -> None:
+    folder.mkdir()
+    unpack(raw, name, folder, rules)
+
+
+def _only_archive(files: list[SubmittedFile], rules: Intake) -> SubmittedFile | None:
+    """LMS downloads put the one file of a student, an archive, into a folder."""
+    if len(files) != 1 or files[0].path.name == PurePosixPath(rules.artefact).name:
+        return None
+    return files[0] if archive_suffix(files[0].path) else None
+
+
+def _below(root: PurePosixPath, files: list[SubmittedFile]) -> tuple[SubmittedFile, ...]:
+    return tuple(
+        SubmittedFile(file.path.relative_to(root), file.size, file.sha256)
+        for file in files
+        if file.path.is_relative_to(root)
+    )
+
+
+def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
+    """The folder that holds the artefact: LMS downloads often wrap it in one or two folders."""
+    artefact = PurePosixPath(rules.artefact)
+    roots = [
+        PurePosixPath(*file.path.parts[: -len(artefact.parts)])
+        for file in files
+        if file.path.parts[-len(artefact.parts) :] == artefact.parts
+    ]
+    if PurePosixPath() in roots:
+        return PurePosixPath()
+    if len(roots) == 1:
+        return roots[0]
+    if not roots:
+        raise Rejected(missing(rules.artefact, files))
+    places = ", ".join(quoted(root) for root in roots[:3]) + (", ..." if len(roots) > 3 else "")
+    raise Rejected(
+        Text(
+            en=f"Expected one {rules.artefact}, found {len(roots)} (in {places}); "
+            "keep the one to be graded and delete the others.",
+            ru=f"Ожидался один файл {rules.artefact}, найдено {len(roots)} (в папках {places}); "
+            "оставьте тот, который нужно оценить, и удалите остальные.",
+        )
+    )

@@ -1,0 +1,28 @@
+"""Progress in a log: plain lines with the time that is left."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from grader.cli import progress
+from grader.cli.progress import Reporter
+from grader.text import Lang, Text
+
+STEP = Text(en="grading", ru="проверка")
+
+
+@pytest.mark.parametrize(("lang", "left"), [("en", "0:00:00 left"), ("ru", "осталось 0:00:00")])
+def test_lines_of_a_log_say_how_much_time_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lang: Lang, left: str
+) -> None:
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    with Reporter(lang) as reporter:
+        for done in (90, 91, 92, 100):
+            reporter(done, 100, STEP)
+            time.sleep(0.01)
+    first, *middle, last = capsys.readouterr().err.splitlines()
+    assert first == f"{STEP.to(lang)}: 90/100"  # what was done before says nothing about speed
+    assert [line.partition(", ")[2] for line in middle] == [left, left]
+    assert last == f"{STEP.to(lang)}: 100/100"
