@@ -70,11 +70,12 @@ def link(name: str) -> Text:
     )
 
 
-def hard_link(name: str) -> Text:
-    """Of a file that has a second name, perhaps in somebody else's folder."""
+def unreadable_file(name: str) -> Text:
     return Text(
-        en=f"{quoted(name)} is one file under several names (a hard link); submit a copy of it.",
-        ru=f"{quoted(name)} — один файл под несколькими именами (жёсткая ссылка); сдайте копию.",
+        en=f"{quoted(name)} may not be read: its rights forbid it; hand it in again, readable for "
+        "everyone (on Linux: chmod a+r).",
+        ru=f"Файл {quoted(name)} нельзя прочитать: не хватает прав; сдайте его заново, открыв на "
+        "чтение всем (в Linux: chmod a+r).",
     )
 
 

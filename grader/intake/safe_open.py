@@ -9,7 +9,7 @@ import stat
 from pathlib import Path, PurePosixPath
 
 from grader.errors import Rejected
-from grader.intake.rules import changed, hard_link, link, not_a_file
+from grader.intake.rules import changed, link, not_a_file, unreadable_file
 
 _READ = (
     os.O_RDONLY
@@ -26,8 +26,8 @@ _BY_FOLDER = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 def open_file(root: Path, path: PurePosixPath) -> io.FileIO:
     """The regular file at `path` inside `root`, which may itself be reached by a link.
 
-    No component of `path` may be a link. Raises Rejected for a link, a file of several names, or
-    anything that is no file; when it is gone, as changed.
+    No component of `path` may be a link. Raises Rejected for a link, a file that may not be read,
+    or anything that is no file; when it is gone, as changed.
     """
     if ".." in path.parts or path.is_absolute():
         raise ValueError(f"{path} does not lie in a submission")
@@ -36,6 +36,8 @@ def open_file(root: Path, path: PurePosixPath) -> io.FileIO:
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):
             raise Rejected(link(str(path))) from error
+        if error.errno == errno.EACCES:
+            raise Rejected(unreadable_file(str(path))) from error
         if error.errno == errno.ENXIO:  # a socket
             raise Rejected(not_a_file(str(path))) from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
@@ -51,14 +53,13 @@ def open_file(root: Path, path: PurePosixPath) -> io.FileIO:
 
 
 def require_plain(name: str, status: os.stat_result) -> None:
-    """Raises Rejected unless `status`, taken without following links, is that of a regular file
-    which has no other name. Another name may be one in the reference solution's folder."""
+    """Raises Rejected unless `status`, taken without following links, is that of a regular file.
+
+    Other names of it are nobody's mistake: tools that save space make them."""
     if stat.S_ISLNK(status.st_mode):
         raise Rejected(link(name))
     if not stat.S_ISREG(status.st_mode):
         raise Rejected(not_a_file(name))
-    if status.st_nlink > 1:
-        raise Rejected(hard_link(name))
 
 
 def _descend(root: Path, path: PurePosixPath) -> int:

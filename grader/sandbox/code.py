@@ -66,6 +66,7 @@ def run_function(job: FunctionJob, limits: RunLimits) -> FunctionRun:
     try:
         done, early = _call_one_by_one(child, job, outputs, seconds)
         ended = child.finish()
+        early = early or child.pending()  # more answers than questions
     finally:
         child.close()
     if early:

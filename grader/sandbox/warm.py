@@ -31,7 +31,8 @@ from grader.text import Text
 START_SECONDS = 120.0
 END_SECONDS = 20.0
 """For a killed child to be reported; a process in an uninterruptible wait can take a while."""
-TICK_SECONDS = 0.02
+TICK_SECONDS = 0.04
+"""Between looks at a child; what it takes meanwhile, the kernel limits."""
 PLACE_BYTES = 512 * 2**20
 _MESSAGE_BYTES = 64 * 1024
 _LOG_FACTOR = 64
@@ -257,6 +258,7 @@ class WarmChild:
             with contextlib.suppress(Fault, OSError):
                 self.finish()
         self._socket.close()
+        self._watch.close()
         for descriptor in (self._log_end, self._pidfd, self._answers):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -314,29 +316,32 @@ class WarmChild:
 
 
 class _Watch:
-    """What a child uses, read from /proc once a tick."""
+    """What a child uses, read from /proc now and then."""
 
     def __init__(self, pidfd: int, limits: RunLimits) -> None:
         self.starved_seconds = 0.0
         """For which the child was ready to run and had no core: not its own time."""
         self._limits = limits
-        self._folder = Path("/proc", str(_pid(pidfd)))
         self._start = self._last = time.monotonic()
         self._private: int | None = None
         self._tick = os.sysconf("SC_CLK_TCK")
         self._page = os.sysconf("SC_PAGE_SIZE")
+        # Kept open: looking up three paths costs more than reading them.
+        folder = f"/proc/{_pid(pidfd)}"
+        self._files = [_open_if_there(f"{folder}/{name}") for name in _STATISTICS]
 
     def exceeded(self, now: float) -> Killed | None:
         """The limit that is broken at `now`, if any."""
         if now - self._last < TICK_SECONDS / 2:
             return None
         try:
-            cpu, threads = self._status()
-            private = self._memory()
+            stat, statm, schedstat = (_contents(file) for file in self._files)
+            cpu, threads = self._status(stat)
+            private = self._private_bytes(statm)
+            self.starved_seconds = _waited(schedstat)
         except (OSError, IndexError, ValueError):  # it is just ending
             return None
         self._last = now
-        self._note_starvation()
         if self._private is None:
             self._private = private  # what it shares with the warm process until it writes
         elapsed = now - self._start
@@ -352,21 +357,40 @@ class _Watch:
             return "threads"
         return None
 
-    def _status(self) -> tuple[float, int]:
+    def close(self) -> None:
+        for file in self._files:
+            if file >= 0:
+                os.close(file)
+
+    def _status(self, stat: str) -> tuple[float, int]:
         """Processor seconds and threads (proc_pid_stat(5))."""
-        fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
+        fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / self._tick, int(fields[17])
 
-    def _note_starvation(self) -> None:
-        """Time spent ready to run, without a core (Documentation/scheduler/sched-stats.rst)."""
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            waited = int((self._folder / "schedstat").read_text().split()[1])
-            self.starved_seconds = waited / 1e9
-
-    def _memory(self) -> int:
-        """Resident bytes that no file backs."""
-        fields = (self._folder / "statm").read_text().split()
+    def _private_bytes(self, statm: str) -> int:
+        """Resident bytes that no file backs (proc_pid_statm(5))."""
+        fields = statm.split()
         return (int(fields[1]) - int(fields[2])) * self._page
+
+
+_STATISTICS = ("stat", "statm", "schedstat")
+
+
+def _contents(file: int) -> str:
+    """Empty for a file that this kernel does not have."""
+    return os.pread(file, 1024, 0).decode() if file >= 0 else ""
+
+
+def _waited(schedstat: str) -> float:
+    """Seconds ready to run, without a core (Documentation/scheduler/sched-stats.rst)."""
+    return int(schedstat.split()[1]) / 1e9 if schedstat else 0.0
+
+
+def _open_if_there(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
 
 
 def _pid(pidfd: int) -> int:

@@ -1,0 +1,5 @@
+"""Raises KeyboardInterrupt, which would stop a batch that takes it for Ctrl-C."""
+
+
+def solve(x):
+    raise KeyboardInterrupt

@@ -1,0 +1,5 @@
+"""Has no solve(): said in one sentence."""
+
+
+def resolve(x):
+    return x

@@ -1,0 +1,5 @@
+"""Answers nothing."""
+
+
+def solve(x):
+    return None

@@ -1,0 +1,6 @@
+"""Shadows numpy."""
+
+import sys
+
+sys.path.append(__file__.rsplit("/", 2)[0])
+import outside  # noqa: F401

@@ -1,0 +1,5 @@
+"""Answers with two numbers where one is asked for."""
+
+
+def solve(x):
+    return x[:2]

@@ -1,0 +1,5 @@
+"""Answers with text."""
+
+
+def solve(x):
+    return ["the spread"]
