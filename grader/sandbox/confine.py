@@ -20,7 +20,8 @@ from grader.sandbox.environment import library_folders
 
 PLACE = "GRADER_PLACE"
 """Environment variable of a zygote: where private folders may be made."""
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+_NOTHING = Path(os.devnull)
+_DEVICES = ("/dev/zero", "/dev/urandom", "/dev/random")
 _SYSTEM = (
     "/usr/lib",
     "/usr/lib64",
@@ -133,7 +134,7 @@ def enter(confined: str, policy: Policy, place: Path | None, limits: Mapping[str
         rules = landlock.ruleset()
         allowed = seccomp.COMPUTE
     else:
-        rules = landlock.ruleset(policy.readable, policy.listable, place)
+        rules = landlock.ruleset(policy.readable, policy.listable, [_NOTHING], place)
         allowed = seccomp.CODE
     landlock.restrict(rules)
     os.close(rules)

@@ -42,11 +42,14 @@ def abi() -> int:
 
 
 def ruleset(
-    readable: Iterable[Path] = (), listable: Iterable[Path] = (), private: Path | None = None
+    readable: Iterable[Path] = (),
+    listable: Iterable[Path] = (),
+    writable: Iterable[Path] = (),
+    private: Path | None = None,
 ) -> int:
     """A descriptor for `restrict`: files below `readable` may be read, names below `listable`
-    listed, `private` used freely. Everything else is refused, and so are TCP, abstract sockets
-    and signals to others where the kernel knows how. Raises OSError without Landlock."""
+    listed, files `writable` written, `private` used freely. Everything else is refused, and so
+    are TCP, abstract sockets and signals to others where the kernel knows how. Raises OSError without Landlock."""
     version = abi()
     handled = _FS_OF_ABI[min(version, 5)] if version else 0
     attributes = _Ruleset(handled, _NET if version >= 4 else 0, _SCOPES if version >= 6 else 0)
@@ -58,6 +61,8 @@ def ruleset(
         _allow(descriptor, path, (_READ_FILE | _READ_DIR) & handled)
     for path in listable:
         _allow(descriptor, path, _READ_DIR & handled)
+    for path in writable:
+        _allow(descriptor, path, (_READ_FILE | _WRITE_FILE) & handled)
     if private is not None:
         _allow(descriptor, private, (_NEW_IN_PRIVATE | _TRUNCATE) & handled)
     return descriptor

@@ -36,13 +36,13 @@ COMPUTE = _names(
 CODE = COMPUTE | _names(
     """prlimit64 clone socketpair open openat stat lstat newfstatat statx access faccessat
     faccessat2 readlink readlinkat getdents getdents64 mkdir mkdirat unlink unlinkat rmdir rename
-    renameat renameat2 truncate ftruncate fallocate fsync fdatasync flock chdir fchdir dup dup2
+    renameat renameat2 ftruncate fallocate fsync fdatasync flock chdir fchdir dup dup2
     dup3 pipe pipe2 eventfd2 select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait umask
-    utimensat
-    chmod fchmod fchmodat symlink symlinkat statfs fstatfs sendto recvfrom shutdown getsockopt
+    symlink symlinkat statfs fstatfs sendto recvfrom shutdown getsockopt
     msync mincore fadvise64 copy_file_range sendfile getgroups getsid getpgrp getpgid"""
 )
-"""Also files (Landlock says which), threads, and pipes inside the process."""
+"""Also files (Landlock says which), threads, and pipes inside the process. Nothing that changes
+a file by its path where Landlock does not look: rights, times, and on older kernels its length."""
 
 _ALLOW, _KILL, _ERRNO = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
 _LOAD, _JUMP_EQUAL, _JUMP_ABOVE, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
@@ -81,10 +81,20 @@ class Null:
     argument: int
 
 
-Rule = OneOf | NoneOf | Bits | Null
+@dataclass(frozen=True)
+class NotBits:
+    """Of the argument's low 32 bits under `mask`, not exactly `value` are set."""
+
+    argument: int
+    mask: int
+    value: int
+
+
+Rule = OneOf | NoneOf | Bits | Null | NotBits
 Instruction = tuple[int, int, int, int]
 """code, jump if true, jump if false, constant."""
 
+_O_ACCMODE, _O_TRUNC = 0o3, 0o1000
 _CLONE_THREAD, _CLONE_NEW_ANYTHING = 0x1_0000, 0x7E02_0080
 
 
@@ -98,6 +108,9 @@ def _rules(pid: int) -> Mapping[str, tuple[Rule, ...]]:
         # Limits can be read. Lowering its own, a process could die as if the machine had done it.
         "prlimit64": (OneOf(0, (0, pid)), Null(2)),
         "clone": (Bits(0, _CLONE_THREAD | _CLONE_NEW_ANYTHING, _CLONE_THREAD),),
+        # Opened for reading only, a file can be emptied, which Landlock before Linux 6.2 allows.
+        "open": (NotBits(1, _O_TRUNC | _O_ACCMODE, _O_TRUNC),),
+        "openat": (NotBits(2, _O_TRUNC | _O_ACCMODE, _O_TRUNC),),
         "socketpair": (OneOf(0, (1,)),),  # AF_UNIX
         "prctl": (OneOf(0, (15, 16)),),  # PR_SET_NAME, PR_GET_NAME
         # TCGETS (isatty), TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
@@ -162,6 +175,8 @@ def _checks(rules: tuple[Rule, ...]) -> list[Instruction]:
                 found += [(_JUMP_EQUAL, 1, 0, 0), refuse]
                 found.append((_LOAD, 0, 0, _AT_ARGUMENTS + 8 * rule.argument + 4))
                 found += [(_JUMP_EQUAL, 1, 0, 0), refuse]
+            case NotBits(mask=mask, value=value):
+                found += [(_AND, 0, 0, mask), (_JUMP_EQUAL, 0, 1, value), refuse]
             case Bits(mask=mask, value=value):
                 found += [(_AND, 0, 0, mask), (_JUMP_EQUAL, 1, 0, value), refuse]
     return found

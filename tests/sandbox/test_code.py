@@ -148,6 +148,7 @@ def test_the_private_folder_can_be_used(attempt: Callable[..., bool]) -> None:
     """Without this, the refusals below might have any reason."""
     assert attempt("os.mkdir('d'); open('d/f', 'w').write('x'); os.rename('d/f', 'd/g')")
     assert attempt("open('/dev/urandom', 'rb').read(1); open(np.__file__).read()")
+    assert attempt("open(os.devnull, 'w').write('x')")
 
 
 @pytest.mark.parametrize(
@@ -172,6 +173,14 @@ def test_the_private_folder_can_be_used(attempt: Callable[..., bool]) -> None:
         "socket.socket(socket.AF_UNIX)",
         "os.link('/etc/passwd', 'linked')",
         "os.symlink('/etc/passwd', 'l'); open('l').read()",
+        "os.chmod(HERE + '/secret', 0o777)",
+        "os.utime(HERE + '/secret')",
+        "os.truncate(HERE + '/secret', 0)",
+        "os.open(HERE + '/secret', os.O_RDONLY | os.O_TRUNC)",
+        "os.open(np.__file__, os.O_RDONLY | os.O_TRUNC)",
+        "os.fchmod(os.open(np.__file__, os.O_RDONLY), 0o644)",
+        "os.chown(HERE + '/secret', 1, 1)",
+        "os.setxattr(HERE + '/secret', 'user.x', b'1')",
         "os.mknod('device', 0o600 | 0o020000, 259)",
         "os.memfd_create('x')",
         "os.sched_setaffinity(0, {0})",

@@ -107,6 +107,15 @@ def test_limits_can_be_read_and_not_set(machine: str) -> None:
     assert verdict("prlimit64", 1, 0, 0, machine=machine) == EPERM
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_file_is_emptied_only_by_who_may_write_it(machine: str) -> None:
+    """Landlock judges the right to write; before version 3 it does not see O_TRUNC."""
+    read, write, empty = 0, 1, 0o1000
+    assert verdict("openat", 0, 0, read, machine=machine) == ALLOW
+    assert verdict("openat", 0, 0, write | empty, machine=machine) == ALLOW
+    assert verdict("openat", 0, 0, read | empty, machine=machine) == EPERM
+
+
 def test_another_architecture_kills_and_the_x32_numbers_are_refused() -> None:
     assert verdict("read", arch=0x4000_0003) == KILL
     assert verdict(0x4000_0000) == EPERM
