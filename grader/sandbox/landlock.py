@@ -49,7 +49,8 @@ def ruleset(
 ) -> int:
     """A descriptor for `restrict`: files below `readable` may be read, names below `listable`
     listed, files `writable` written, `private` used freely. Everything else is refused, and so
-    are TCP, abstract sockets and signals to others where the kernel knows how. Raises OSError without Landlock."""
+    are TCP, abstract sockets and signals to others where the kernel knows how. Raises OSError
+    without Landlock."""
     version = abi()
     handled = _FS_OF_ABI[min(version, 5)] if version else 0
     attributes = _Ruleset(handled, _NET if version >= 4 else 0, _SCOPES if version >= 6 else 0)
