@@ -60,10 +60,12 @@ class DataChoice(_Strict, frozen=True, kw_only=True):
 
 
 class GateSpec(_Strict, frozen=True, kw_only=True):
-    """The artefact passes when metric <= factor * the baseline's on the same clips."""
+    """The artefact passes when metric <= factor * the baseline's on the same clips, or, where a
+    `threshold` is given, when metric >= threshold."""
 
     metric: str
-    factor: float
+    factor: float = 1.0
+    threshold: float | None = None
 
 
 class TermSpec(_Strict, frozen=True, kw_only=True):

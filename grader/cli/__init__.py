@@ -31,6 +31,7 @@ COMMANDS = {
     "batch": "Grade a folder of submissions; safe to interrupt and rerun.",
     "report": "Draw the pages of a graded folder again.",
     "data": "List the data sets, download or prepare one.",
+    "chat": "Talk with a firmware on a simulated Arduino UNO.",
     "doctor": "Say what this machine can do and what is missing.",
     "reference": "Grade a lesson's reference solution; --train makes it anew.",
     "demo": "Build sample submissions, grade them and write the pages.",

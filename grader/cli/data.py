@@ -64,10 +64,5 @@ def get(name: str, source: Path | None, lang: Lang) -> None:
 
     with Reporter(lang) as progress:
         parts = data.get(name, source, progress)
-    for part, clips in parts.items():
-        positives = int((clips.labels == 1).sum())
-        line = Text(
-            en=f"{part}: {len(clips.labels):,} clips, {positives:,} of them '{clips.keyword}'",
-            ru=f"{part}: {len(clips.labels):,} записей, из них «{clips.keyword}»: {positives:,}",
-        )
-        click.echo(line.to(lang))
+    for part, found in parts.items():
+        click.echo(f"{part}: {found.summary.to(lang)}")

@@ -144,7 +144,8 @@ def _gate(grade: Grade, lang: Lang) -> None:
         ("ru", False): "Порог не пройден, зависящие от него слагаемые равны 0",
     }[lang, gate.passed]
     noise = {"en": " (within the noise of the data)", "ru": " (в пределах шума данных)"}[lang]
-    sign = "≤" if gate.passed else ">"
+    less = gate.value < gate.threshold
+    sign = ("≤" if less else "≥") if gate.passed else ("<" if less else ">")
     click.secho(
         f"{words}: {gate.metric} {gate.value:.3e} {sign} {gate.threshold:.3e}"
         + (noise if gate.within_noise else ""),

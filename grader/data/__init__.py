@@ -4,14 +4,16 @@ from grader.data import load
 train = load("speech-synthetic", "train")
 hidden = load("speech-synthetic", "hidden", seed="...")
 digits = load("fsdd", "hidden", source=Path("fsdd"))
+pairs = load_pairs("chat-synthetic", "train")
 """
 
 from __future__ import annotations
 
 from grader.data.catalogue import DatasetInfo, catalogue
+from grader.data.chat import Pair, PairSet, Position
 from grader.data.clips import PARTS, ClipSet, Part, Progress
 from grader.data.fsdd import FsddSettings
-from grader.data.library import get, load
+from grader.data.library import get, load, load_pairs
 from grader.data.seeds import hidden_seed
 from grader.data.settings import Size, SyntheticSettings
 
@@ -20,7 +22,10 @@ __all__ = [
     "ClipSet",
     "DatasetInfo",
     "FsddSettings",
+    "Pair",
+    "PairSet",
     "Part",
+    "Position",
     "Progress",
     "Size",
     "SyntheticSettings",
@@ -28,4 +33,5 @@ __all__ = [
     "get",
     "hidden_seed",
     "load",
+    "load_pairs",
 ]

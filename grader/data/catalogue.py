@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grader.data import fsdd, prepared, speech_commands, synthetic
+from grader.data import chat_synthetic, fsdd, prepared, speech_commands, synthetic, tinychat
+from grader.data.chat_synthetic import ChatSettings
 from grader.data.settings import SyntheticSettings
 from grader.text import Text
 
@@ -16,6 +17,7 @@ class DatasetInfo:
     name: str
     title: Text
     keyword: str
+    """What is to be heard; empty where nothing is heard."""
     licence: str
     size: Text
     address: str
@@ -76,4 +78,37 @@ def catalogue() -> list[DatasetInfo]:
             needs_download=True,
             prepared=prepared.is_prepared(fsdd.NAME),
         ),
+        DatasetInfo(
+            name=chat_synthetic.NAME,
+            title=Text(
+                en="short questions and answers made from templates (built in)",
+                ru="короткие реплики и ответы по шаблонам (встроенный)",
+            ),
+            keyword="",
+            licence="made on this machine, no rights in it",
+            size=Text(
+                en=f"{_queries(ChatSettings()):,} queries",
+                ru=f"{_queries(ChatSettings()):,} запросов",
+            ),
+            address=chat_synthetic.__name__,
+            needs_download=False,
+            prepared=True,
+        ),
+        DatasetInfo(
+            name=tinychat.NAME,
+            title=Text(
+                en="query|reply pairs of Z80-uLM's tinychat, and its network",
+                ru="пары «запрос|ответ» чат-бота tinychat из Z80-uLM и его сеть",
+            ),
+            keyword="",
+            licence="MIT or Apache-2.0",
+            size=Text(en="3,002 pairs, 0.2 MB", ru="3,002 пары, 0,2 МБ"),
+            address=tinychat.ADDRESS,
+            needs_download=True,
+            prepared=tinychat.is_prepared(),
+        ),
     ]
+
+
+def _queries(settings: ChatSettings) -> int:
+    return settings.train + settings.validation + settings.hidden

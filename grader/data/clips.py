@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.text import Text
+from grader.text import Text, ru_number
 
 Part = Literal["train", "validation", "hidden"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -60,3 +60,12 @@ class ClipSet:
     @property
     def negatives(self) -> int:
         return len(self) - self.positives
+
+    @property
+    def summary(self) -> Text:
+        """What `grader data get` says of it."""
+        return Text(
+            en=f"{len(self):,} clips, {self.positives:,} of them '{self.keyword}'",
+            ru=f"записей: {ru_number(len(self))}, из них «{self.keyword}»: "
+            f"{ru_number(self.positives)}",
+        )

@@ -1,11 +1,14 @@
-"""Loading and preparing any data set by its name."""
+"""Loading and preparing any data set by its name: clips with `load`, chats with `load_pairs`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from grader.data import prepared, store, synthetic
+from grader.data import chat_synthetic, prepared, store, synthetic, tinychat
+from grader.data.chat import PairSet
+from grader.data.chat_synthetic import ChatSettings
 from grader.data.clips import PARTS, ClipSet, Part, Progress
 from grader.data.fsdd import FsddSettings
 from grader.data.settings import SyntheticSettings
@@ -13,6 +16,8 @@ from grader.errors import UsageError
 from grader.text import Text
 
 ALIASES = {"speech-commands": "speech-commands-v0.01"}
+
+CHATS = (chat_synthetic.NAME, tinychat.NAME)
 
 Settings = SyntheticSettings | FsddSettings
 
@@ -42,15 +47,9 @@ def load(
     if name != synthetic.NAME:
         chosen = settings if isinstance(settings, FsddSettings) else None
         return prepared.open_part(name, part, source, chosen, progress)
-    _refuse_source(source)
+    _refuse_source(name, source)
     if part == "hidden" and not seed:
-        raise UsageError(
-            Text(
-                en=f"The hidden part of {name} needs the instructor's seed, and none is given.",
-                ru=f"Скрытая часть {name} строится из секретного зерна преподавателя, а оно не "
-                "задано.",
-            )
-        )
+        raise _needs_seed(name)
     wanted = settings if isinstance(settings, SyntheticSettings) else SyntheticSettings()
     entropy = synthetic.entropy(part, seed)
     return store.open_or_build(
@@ -65,19 +64,45 @@ def load(
     )
 
 
+def load_pairs(
+    name: str,
+    part: Part,
+    *,
+    source: Path | None = None,
+    seed: str | None = None,
+    settings: ChatSettings | None = None,
+) -> PairSet:
+    """One part of a chat data set; arguments and errors as those of `load`."""
+    if name not in CHATS:
+        raise _unknown("chat data set", "набор диалогов", name, CHATS)
+    if part not in PARTS:
+        raise _unknown("part", "часть", str(part), PARTS)
+    if name == tinychat.NAME:
+        return tinychat.load(part, source)
+    _refuse_source(name, source)
+    if part == "hidden" and not seed:
+        raise _needs_seed(name)
+    return chat_synthetic.load(part, seed, settings)
+
+
 def get(
     name: str, source: Path | None = None, progress: Progress | None = None
-) -> dict[Part, ClipSet]:
+) -> Mapping[Part, ClipSet | PairSet]:
     """Prepare a data set: synthesise it, download it, or take it from `source`.
 
-    Returns its parts (without the hidden one of speech-synthetic, which takes a seed); `load`
-    finds them without a source afterwards. Raises as `load` does.
+    Returns its parts (without the hidden one of a synthetic set, which takes a seed); `load` or
+    `load_pairs` finds them without a source afterwards. Raises as `load` does.
     """
+    public: tuple[Part, ...] = ("train", "validation")
+    if name == tinychat.NAME:
+        tinychat.get(source, progress)
+        return {part: tinychat.load(part) for part in PARTS}
+    if name == chat_synthetic.NAME:
+        return {part: load_pairs(name, part, source=source) for part in public}
     name = _known(name)
     if name != synthetic.NAME:
         return prepared.prepare(name, source, progress)
-    _refuse_source(source)
-    public: tuple[Part, ...] = ("train", "validation")
+    _refuse_source(name, source)
     return {part: load(name, part, progress=progress) for part in public}
 
 
@@ -85,16 +110,26 @@ def _known(name: str) -> str:
     name = ALIASES.get(name, name)
     names = (synthetic.NAME, *prepared.names())
     if name not in names:
+        names += CHATS
         raise _unknown("data set", "набор данных", name, names)
     return name
 
 
-def _refuse_source(source: Path | None) -> None:
+def _needs_seed(name: str) -> UsageError:
+    return UsageError(
+        Text(
+            en=f"The hidden part of {name} needs the instructor's seed, and none is given.",
+            ru=f"Скрытая часть {name} строится из секретного зерна преподавателя, а оно не задано.",
+        )
+    )
+
+
+def _refuse_source(name: str, source: Path | None) -> None:
     if source is not None:
         raise UsageError(
             Text(
-                en=f"{synthetic.NAME} is built in; leave out --from.",
-                ru=f"{synthetic.NAME} — встроенный набор; уберите --from.",
+                en=f"{name} is built in; leave out --from.",
+                ru=f"{name} — встроенный набор; уберите --from.",
             )
         )
 

@@ -38,18 +38,20 @@ def test_every_name_in_the_catalogue_is_known_and_described(cache: Path) -> None
         "speech-commands-v0.01",
         "speech-commands-v0.02",
         "fsdd",
+        "chat-synthetic",
+        "tinychat",
     ]
-    assert [row.needs_download for row in rows] == [False, True, True, True]
+    assert [row.needs_download for row in rows] == [False, True, True, True, False, True]
     for row in rows:
         assert row.title.ru != row.title.en
         assert row.licence
-        assert row.address.startswith("https://")
-        assert not row.prepared
+        assert row.address.startswith(("https://", "grader.data."))
+        assert row.prepared == (row.name == "chat-synthetic")
 
 
 def test_the_catalogue_tells_what_is_prepared(cache: Path, digits: Path) -> None:
     get("fsdd", digits)
-    assert {row.name for row in catalogue() if row.prepared} == {"fsdd"}
+    assert {row.name for row in catalogue() if row.prepared} == {"fsdd", "chat-synthetic"}
 
 
 def test_importing_is_light() -> None:

@@ -1,0 +1,576 @@
+"""The measured tables of the Arduino handout, in both languages.
+
+    python benchmarks/handout_pruning_arduino.py --from FOLDER [--write] [--only NAME ...]
+
+FOLDER holds tinychat (training-data.txt.gz and model.npz). Eight tables: a formula beside the
+board; what a split by pair leaks; what an interval costs; how many bytes the published network
+needs in several codes; the two runtimes; the luck of a seed; what a teacher is worth, as recorded
+in tinychat/experiments.csv; the reference solutions. With
+`--write` each replaces the text between its two markers in
+assignments/pruning_arduino/handout.{ru,en}.md. Takes a minute or two on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib.util
+import math
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from handout_distillation import Table, fill
+from torch.nn import functional
+
+from grader import avr, course, data, grading, lesson
+from grader.data import Pair, Position, chat, tinychat
+from grader.measure import firmware, integer_network
+from grader.measure.integer_network import IntegerNetwork
+from grader.measure.proportions import clustered, wilson
+from grader.text import LANGS, Text
+
+NAME = "pruning_arduino"
+LESSON = course.assignments() / NAME
+REFERENCE = course.reference_solutions() / NAME
+PLAIN = LESSON / "baseline" / "firmware"
+SEED = "handout"
+SPLITS = 20
+RUNS, EPOCHS = 5, 25
+MEASURED = 60
+"""Characters that a runtime is timed on."""
+REPORTED = ((256, 256, 192, 128, 39), (256, 128, 96, 64, 39))
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the tables are made from."""
+
+    source: Path
+    pairs: tuple[Pair, ...]
+    hidden: tuple[Position, ...]
+    published: IntegerNetwork
+
+    @classmethod
+    def load(cls, source: Path) -> Material:
+        parts = [data.load_pairs(tinychat.NAME, part, source=source) for part in data.PARTS]
+        return cls(
+            source,
+            tuple(pair for part in parts for pair in part.pairs),
+            parts[-1].positions,
+            integer_network.read_published(tinychat.published_model(source)),
+        )
+
+
+# Formula and board --------------------------------------------------------------------------
+
+
+def estimates(material: Material) -> Table:
+    """The formula of a report, and the plain runtime on the same shapes."""
+    del material
+    rows = []
+    for name, sizes in zip(
+        (Text(en="unpruned", ru="без прунинга"), Text(en="half the units", ru="половина нейронов")),
+        REPORTED,
+        strict=True,
+    ):
+        guess = firmware.estimate(sizes)
+        flash, cycles = _plain_costs(sizes)
+        weights = sum(a * b for a, b in pairwise(sizes))
+        rows.append(
+            (
+                Text(en=f"{name.en}, {_joined(sizes)}", ru=f"{name.ru}, {_joined(sizes)}"),
+                _count(guess.flash_bytes),
+                _count(flash),
+                _plain(f"{guess.milliseconds:.2f}"),
+                _plain(f"{avr.milliseconds(cycles):.2f}"),
+                _plain(f"{cycles / weights:.1f}"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="network", ru="сеть"),
+            Text(en="flash by formula", ru="флеш по формуле"),
+            Text(en="measured", ru="измерено"),
+            Text(en="ms by formula", ru="мс по формуле"),
+            Text(en="measured", ru="измерено"),
+            Text(en="cycles a weight", ru="тактов на вес"),
+        ),
+        rows=rows,
+        caption=Text(
+            en="Measured: the plain 2-bit runtime on the simulated board. The formula takes 62 "
+            "cycles a weight and counts no code.",
+            ru="Измерено: простая 2-битная программа на модели платы. Формула берёт 62 такта на "
+            "вес и не учитывает сам код.",
+        ),
+    )
+
+
+def _plain_costs(sizes: Sequence[int]) -> tuple[int, float]:
+    """Flash and cycles a character of the plain runtime; its time does not depend on weights."""
+    layers = tuple(
+        integer_network.Layer(
+            np.ones((outputs, inputs), np.int8),
+            np.ones(outputs, np.int16),
+            np.ones(outputs, np.uint8),
+        )
+        for inputs, outputs in pairwise(sizes)
+    )
+    network = IntegerNetwork(integer_network.Encoding(sizes[0] // 2, sizes[0] // 2, 8), layers)
+    autograder: Any = lesson.load(NAME).autograder
+    image, missing = autograder.plain_image(network, PLAIN)
+    with avr.Board(image) as board:
+        return image.flash_bytes + missing, float(board.ask("how are you\t").cycles)
+
+
+# The split ----------------------------------------------------------------------------------
+
+
+def leaks(material: Material) -> Table:
+    """Random splits by pair and by query, and what copying the nearest query's reply gets."""
+    rng = np.random.default_rng(0)
+    vectors = _unit_counts(material.pairs)
+    firsts = np.array([pair.reply[0] for pair in material.pairs])
+    queries = np.unique([pair.query for pair in material.pairs], return_inverse=True)[1]
+    rows = []
+    for name, groups in (
+        (Text(en="by pair", ru="по парам"), np.arange(len(queries))),
+        (Text(en="by query", ru="по запросам"), queries),
+    ):
+        seen, right = [], []
+        for _ in range(SPLITS):
+            chosen = rng.permutation(groups.max() + 1)[: round(0.2 * (groups.max() + 1))]
+            test = np.isin(groups, chosen)
+            seen.append(np.isin(queries[test], queries[~test]).mean())
+            nearest = (vectors[test] @ vectors[~test].T).argmax(axis=1)
+            right.append((firsts[~test][nearest] == firsts[test]).mean())
+        rows.append((name, _percent(float(np.mean(seen))), _percent(float(np.mean(right)))))
+    return Table(
+        header=(
+            Text(en="split", ru="разбиение"),
+            Text(en="validation queries seen in training", ru="запросов уже было в обучении"),
+            Text(en="first character, 1 nearest neighbour", ru="первый символ, 1 ближайший сосед"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: {len(material.pairs):,} pairs of tinychat, "
+            f"{len(set(queries)):,} distinct queries, mean of {SPLITS} random splits 80:20.",
+            ru=f"Измерено: пар tinychat {_count(len(material.pairs)).ru}, разных запросов "
+            f"{_count(len(set(queries))).ru}, среднее по {SPLITS} случайным разбиениям 80:20.",
+        ),
+    )
+
+
+def _unit_counts(pairs: Sequence[Pair]) -> np.ndarray:
+    encoding = integer_network.Encoding(1024, 1, 1)
+    asked = [Position(pair.query, "", 0) for pair in pairs]
+    counts = integer_network.encode(asked, encoding)[:, :1024].astype(np.float32)
+    return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+
+# Intervals ----------------------------------------------------------------------------------
+
+
+def intervals(material: Material) -> Table:
+    """The width of the interval of the next-character accuracy, and the price of asking."""
+    network = integer_network.read((REFERENCE / "tinychat" / "model.npz").read_bytes())
+    right = network.classes(material.hidden) == [one.next_char for one in material.hidden]
+    queries = [position.query for position in material.hidden]
+    distinct = list(dict.fromkeys(queries))
+    rng = np.random.default_rng(0)
+    rows = []
+    for share in (1 / 12, 1 / 6, 1 / 3, 2 / 3, 1.0):
+        widths, counts = [], []
+        for _ in range(SPLITS):
+            chosen = set(rng.permutation(distinct)[: round(share * len(distinct))])
+            inside = np.array([query in chosen for query in queries])
+            kept = [query for query in queries if query in chosen]
+            _, (low, high) = clustered(right[inside], kept)
+            widths.append((high - low) / 2)
+            counts.append(int(inside.sum()))
+        count = round(float(np.mean(counts)))
+        naive = wilson(float(right.mean()), count)
+        rows.append(
+            (
+                _count(count),
+                _count(round(share * len(distinct))),
+                _plain(f"±{100 * np.mean(widths):.1f}"),
+                _plain(f"±{50 * (naive[1] - naive[0]):.1f}"),
+                _plain(f"{count * 15e-3 * avr.CLOCK_HZ / 100e6:.1f}"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="positions", ru="позиций"),
+            Text(en="queries", ru="запросов"),
+            Text(en="95%, by query", ru="95%, по запросам"),
+            Text(en="if independent", ru="будь они независимы"),
+            Text(en="seconds to ask the board", ru="секунд на опрос платы"),
+        ),
+        rows=rows,
+        caption=Text(
+            en="Percentage points. Last column: a firmware of 15 ms a character on a simulator of "
+            "100 MHz.",
+            ru="Процентные пункты. Последний столбец: прошивка с 15 мс на символ, модель платы на "
+            "100 МГц.",
+        ),
+    )
+
+
+# Codes --------------------------------------------------------------------------------------
+
+
+def codes(material: Material) -> Table:
+    """Bytes for the weights of the published network."""
+    weights = [layer.weight for layer in material.published.layers]
+    values = np.concatenate([weight.ravel() for weight in weights])
+    columns = _columns()
+    shares = np.array(list(Counter(values.tolist()).values())) / len(values)
+    rows = [
+        (Text(en="int8", ru="int8"), len(values)),
+        (Text(en="2 bits each", ru="по 2 бита"), sum(-(-w.size // 4) for w in weights)),
+        (
+            Text(en="columns of nibbles", ru="столбцы из полубайтов"),
+            sum(len(columns.column(column)) for weight in weights for column in weight.T),
+        ),
+        (Text(en="Huffman, one code", ru="Хаффман, один код"), _huffman(values)),
+        (
+            Text(en="entropy", ru="энтропия"),
+            math.ceil(float(-(shares * np.log2(shares)).sum()) * len(values) / 8),
+        ),
+    ]
+    return Table(
+        header=(
+            Text(en="code", ru="код"),
+            Text(en="bytes", ru="байт"),
+            Text(en="bits a weight", ru="бит на вес"),
+        ),
+        rows=[(name, _count(size), _plain(f"{8 * size / len(values):.2f}")) for name, size in rows],
+        caption=Text(
+            en=f"Measured: the published network, {len(values):,} weights from -2 to 1, "
+            f"{np.mean(values == 0):.0%} of them zero.",
+            ru=f"Измерено: опубликованная сеть, весов {_count(len(values)).ru} от -2 до 1, "
+            f"нулей {np.mean(values == 0):.0%}.",
+        ),
+    )
+
+
+def _huffman(values: np.ndarray) -> int:
+    """Bytes with the best prefix code of single weights: 4 levels, so lengths 1, 2, 3, 3 or 2s."""
+    counts = sorted(Counter(values.tolist()).values(), reverse=True)
+    bits = 0
+    while len(counts) > 1:
+        merged = counts.pop() + counts.pop()
+        bits += merged
+        counts = sorted([*counts, merged], reverse=True)
+    return math.ceil(bits / 8)
+
+
+# Runtimes -----------------------------------------------------------------------------------
+
+
+def runtimes(material: Material) -> Table:
+    """The published network, row by row and column by column."""
+    network = material.published
+    weights = sum(layer.weight.size for layer in network.layers)
+    plain_flash, plain_cycles = _plain_costs(network.sizes)
+    with tempfile.TemporaryDirectory() as folder:
+        image = _sparse_image(network, Path(folder))
+    cycles = _timed(image, network, material.hidden)
+    rows = []
+    for name, flash, taken in (
+        (Text(en="rows, every weight", ru="строки, каждый вес"), plain_flash, plain_cycles),
+        (Text(en="columns, no zeros", ru="столбцы, без нулей"), image.flash_bytes, cycles),
+    ):
+        rows.append(
+            (
+                name,
+                _count(flash),
+                _plain("yes" if flash <= avr.MAX_FLASH_BYTES else "no"),
+                _plain(f"{avr.milliseconds(taken):.2f}"),
+                _plain(f"{taken / weights:.2f}"),
+            )
+        )
+    yes_no = {"yes": "да", "no": "нет"}
+    rows = [
+        tuple(Text(en=cell.en, ru=yes_no.get(cell.ru, cell.ru)) for cell in row) for row in rows
+    ]
+    return Table(
+        header=(
+            Text(en="runtime", ru="программа"),
+            Text(en="flash, B", ru="флеш, байт"),
+            Text(en="fits", ru="помещается"),
+            Text(en="ms a character", ru="мс на символ"),
+            Text(en="cycles a weight", ru="тактов на вес"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: the published network, unpruned, {weights:,} weights; every answer of "
+            f"the column runtime equals the integer model ({MEASURED} characters).",
+            ru=f"Измерено: опубликованная сеть без прунинга, весов {_count(weights).ru}; все "
+            "ответы столбцовой программы совпали с целочисленной моделью "
+            f"({MEASURED} символов).",
+        ),
+    )
+
+
+def _sparse_image(network: IntegerNetwork, folder: Path) -> avr.Image:
+    columns = _columns()
+    header = folder / "weights.h"
+    columns.write_header(network, header)
+    sources = {
+        path.name: path.read_bytes()
+        for path in (REFERENCE / "firmware").iterdir()
+        if path.name != "weights.h"
+    }
+    return avr.build(sources | {"weights.h": header.read_bytes()})
+
+
+def _timed(image: avr.Image, network: IntegerNetwork, positions: Sequence[Position]) -> float:
+    chosen = positions[:: len(positions) // MEASURED][:MEASURED]
+    expected = network.classes(chosen)
+    cycles = []
+    with avr.Board(image) as board:
+        for position, answer in zip(chosen, expected, strict=True):
+            reply = board.ask(firmware.line_of(position))
+            if reply.text != integer_network.shown(int(answer)):
+                raise SystemExit(f"the board and the integer model differ at {position}")
+            cycles.append(reply.cycles)
+    return float(np.mean(cycles))
+
+
+def _columns() -> ModuleType:
+    """The reference's columns.py."""
+    sys.path.insert(0, str(REFERENCE))
+    try:
+        return importlib.import_module("columns")
+    finally:
+        sys.path.remove(str(REFERENCE))
+
+
+# Luck ---------------------------------------------------------------------------------------
+
+
+def seeds(material: Material) -> Table:
+    """The report's experiment again: only the first character, split by pair, the best epoch
+    chosen on the data that is reported; five seeds of each network."""
+    rows = []
+    for name, hidden in (
+        (Text(en="256-256-192-128", ru="256-256-192-128"), (256, 192, 128)),
+        (Text(en="half the units", ru="половина нейронов"), (128, 96, 64)),
+    ):
+        reached = [_first_character(material.pairs, hidden, seed) for seed in range(RUNS)]
+        tested = round(0.2 * len(material.pairs))
+        low, high = wilson(float(np.mean(reached)), tested)
+        rows.append(
+            (
+                name,
+                _percent(min(reached)),
+                _percent(float(np.mean(reached))),
+                _percent(max(reached)),
+                _plain(f"{100 * low:.1f}–{100 * high:.1f}"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="network", ru="сеть"),
+            Text(en="worst seed", ru="худшее зерно"),
+            Text(en="mean", ru="среднее"),
+            Text(en="best seed", ru="лучшее зерно"),
+            Text(en="95% of one run", ru="95% одного запуска"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: first character of the reply, tinychat split by pair, {RUNS} seeds (of "
+            f"split and of weights), {EPOCHS} epochs, the best epoch by the tested pairs "
+            "themselves, as reports like to have it.",
+            ru=f"Измерено: первый символ ответа, tinychat с разбиением по парам, зёрен: {RUNS} (и "
+            f"разбиения, и весов), эпох: {EPOCHS}, лучшая эпоха выбрана по самим проверочным "
+            "парам, как это принято в отчётах.",
+        ),
+    )
+
+
+def _first_character(pairs: Sequence[Pair], hidden: Sequence[int], seed: int) -> float:
+    """Accuracy of the best epoch."""
+    template = course.student_template() / NAME
+    sys.path.insert(0, str(template))
+    try:
+        features, model = importlib.import_module("features"), importlib.import_module("model")
+    finally:
+        sys.path.remove(str(template))
+        for name in ("features", "model", "integer_model", "quantize"):
+            sys.modules.pop(name, None)
+    torch.manual_seed(seed)
+    asked = [Position(pair.query, "", chat.CHARSET.index(pair.reply[0])) for pair in pairs]
+    counts = torch.from_numpy(features.encode(asked, features.Encoding())).float()
+    answers = torch.tensor([position.next_char for position in asked])
+    order = torch.randperm(len(asked))
+    tested, learnt = order[: round(0.2 * len(order))], order[round(0.2 * len(order)) :]
+    network, best = model.ChatNet(features.Encoding(), hidden), 0.0
+    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+    for _ in range(EPOCHS):
+        network.train()
+        for batch in learnt[torch.randperm(len(learnt))].split(64):
+            loss = functional.cross_entropy(network(counts[batch], 0.2), answers[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        network.eval()
+        with torch.no_grad():
+            right = network(counts[tested]).argmax(1) == answers[tested]
+        best = max(best, float(right.float().mean()))
+    return best
+
+
+# Teachers -----------------------------------------------------------------------------------
+
+_WAYS = {
+    "answers alone": Text(en="the answers alone", ru="только ответы"),
+    "teacher, real questions": Text(
+        en="with a teacher, real questions", ru="с учителем, настоящие вопросы"
+    ),
+    "teacher, invented questions": Text(
+        en="with a teacher, invented questions as well", ru="с учителем, и выдуманные вопросы"
+    ),
+}
+
+
+def taught(material: Material) -> Table:
+    """What a teacher is worth, from the recorded experiments."""
+    del material
+    path = REFERENCE / "tinychat" / "experiments.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        found = {row["name"]: float(row["next_char_accuracy"]) for row in csv.DictReader(file)}
+    rows = []
+    for way, name in _WAYS.items():
+        reached = [found[f"{way}, seed {seed}"] for seed in (1, 2)]
+        rows.append((name, *map(_percent, reached), _percent(float(np.mean(reached)))))
+    return Table(
+        header=(
+            Text(en="taught by", ru="чему учили"),
+            Text(en="seed 1", ru="зерно 1"),
+            Text(en="seed 2", ru="зерно 2"),
+            Text(en="mean", ru="среднее"),
+        ),
+        rows=rows,
+        caption=Text(
+            en="Measured: next character on the validation part of tinychat, ternary 192-96-48-40, "
+            "as many steps of training for each (experiments.py of the reference solution).",
+            ru="Измерено: следующий символ на проверочной части tinychat, троичная сеть "
+            "192-96-48-40, поровну шагов обучения (experiments.py эталонного решения).",
+        ),
+    )
+
+
+# References ---------------------------------------------------------------------------------
+
+
+def references(material: Material) -> Table:
+    """What the reference solutions reach on hidden queries."""
+    spec = lesson.load(NAME)
+    rows = []
+    for name, folder, data_name in (
+        (
+            Text(en="ternary, chat-synthetic", ru="троичная, chat-synthetic"),
+            REFERENCE,
+            "chat-synthetic",
+        ),
+        (Text(en="ternary, tinychat", ru="троичная, tinychat"), REFERENCE / "tinychat", "tinychat"),
+        (Text(en="binary, tinychat", ru="бинарная, tinychat"), REFERENCE / "binary", "tinychat"),
+    ):
+        source = material.source if data_name == "tinychat" else None
+        exam = grading.prepare(spec, "hidden", data=data_name, source=source, seed=SEED)
+        grade, fault = grading.grade(exam, folder, folder.name)
+        if fault or grade.gate is None:
+            raise SystemExit(f"{folder}: {grade.reason} {fault}")
+        values = {key: one.value for key, one in grade.measurements.items()}
+        low, high = grade.gate.interval
+        rows.append(
+            (
+                name,
+                _count(round(values["flash_bytes"])),
+                _count(round(values["sram_bytes"])),
+                _plain(f"{values['ms_per_char']:.2f}"),
+                _percent(values["next_char_accuracy"]),
+                _plain(f"{100 * low:.1f}–{100 * high:.1f}"),
+                _plain(f"{grade.score:.2f}"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="network", ru="сеть"),
+            Text(en="flash, B", ru="флеш, байт"),
+            Text(en="SRAM, B", ru="SRAM, байт"),
+            Text(en="ms a character", ru="мс на символ"),
+            Text(en="next character", ru="следующий символ"),
+            Text(en="95%", ru="95%"),
+            Text(en="score", ru="баллы"),
+        ),
+        rows=rows,
+        caption=Text(
+            en="Measured: by the autograder on hidden queries.",
+            ru="Измерено: проверяющей программой на скрытых запросах.",
+        ),
+    )
+
+
+# Printing and writing -----------------------------------------------------------------------
+
+FIGURES: dict[str, Callable[[Material], Table]] = {
+    "estimates": estimates,
+    "leaks": leaks,
+    "intervals": intervals,
+    "codes": codes,
+    "runtimes": runtimes,
+    "seeds": seeds,
+    "taught": taught,
+    "references": references,
+}
+
+
+def _plain(text: str) -> Text:
+    return Text(en=text, ru=text)
+
+
+def _count(number: int) -> Text:
+    grouped = f"{number:,}"
+    return Text(en=grouped, ru=grouped.replace(",", "\u00a0"))
+
+
+def _percent(share: float) -> Text:
+    return _plain(f"{100 * share:.1f}%")
+
+
+def _joined(sizes: Sequence[int]) -> str:
+    return "-".join(map(str, sizes))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--from", dest="source", type=Path, required=True)
+    parser.add_argument("--write", action="store_true", help="fill in both handouts")
+    parser.add_argument("--only", nargs="+", choices=FIGURES, default=list(FIGURES))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    material = Material.load(options.source)
+    for name in options.only:
+        table = FIGURES[name](material)
+        print(f"{name}\n\n{table.to('en')}\n", flush=True)
+        for lang in LANGS if options.write else ():
+            path = LESSON / f"handout.{lang}.md"
+            page = fill(path.read_text(encoding="utf-8"), name, table.to(lang))
+            path.write_text(page, encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The ATmega328P in C, and how it becomes WebAssembly."""

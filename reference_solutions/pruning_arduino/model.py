@@ -1,0 +1,107 @@
+"""The network in PyTorch: linear layers without bias, each with a batch norm; ReLU in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from features import Encoding
+from integer_model import INPUT_SCALE, IntegerLayer, IntegerModel
+from quantize import quantise, ternary
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from grader.data.chat import CLASSES
+
+SIZES = (256, 192, 128)
+"""Hidden units of the published network."""
+ONES = (1024.0, 512.0, 256.0, 128.0, 64.0)
+"""Candidates for the largest integer that stands for an activation of 1.0."""
+
+
+class Layer(nn.Module):
+    """Weights (outputs, inputs) and a batch norm. `density` makes the weights ternary, `bits`
+    gives them so many bits; with neither they stay as they are."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-1, 1) * inputs**-0.5)
+        self.norm = nn.BatchNorm1d(outputs)
+        self.bits: int | None = None
+        self.density: float | None = None
+
+    def levels(self) -> Tensor:
+        if self.density is not None:
+            return ternary(self.weight, self.density)
+        return self.weight if self.bits is None else quantise(self.weight, self.bits)
+
+    def forward(self, values: Tensor) -> Tensor:
+        return self.norm(values @ self.levels().t())
+
+
+class ChatNet(nn.Module):
+    """Counts (batch, inputs) in, logits (batch, 40) out."""
+
+    def __init__(self, encoding: Encoding, hidden: Sequence[int] = SIZES) -> None:
+        super().__init__()
+        self.encoding = encoding
+        sizes = [encoding.inputs, *hidden, CLASSES]
+        self.layers = nn.ModuleList(Layer(inputs, outputs) for inputs, outputs in pairwise(sizes))
+
+    def forward(self, counts: Tensor, dropout: float = 0.0) -> Tensor:
+        values = counts
+        for layer in self.layers[:-1]:
+            values = F.dropout(F.relu(layer(values)), dropout, self.training)
+        return self.layers[-1](values)
+
+
+@torch.no_grad()
+def to_integers(network: ChatNet, counts: Tensor) -> IntegerModel:
+    """The integer model that agrees with the quantised network most often on `counts`.
+
+    Large integers lose little to rounding, but sums of them leave 16 bits: so several scales are
+    tried.
+    """
+    network.eval()
+    believed = network(counts.float()).argmax(1).numpy()
+    models = [_to_integers(network, one) for one in ONES]
+    return max(models, key=lambda model: (model.classes_of(counts.numpy()) == believed).mean())
+
+
+def _to_integers(network: ChatNet, largest: float) -> IntegerModel:
+    """Batch norms become biases and multipliers.
+
+    With levels q a layer computes f (q x - mean) + shift, f being batch norm's weight by its
+    deviation. That is f (q x + offset) with offset = shift / f - mean: the offset is the bias, f
+    the multiplier. `one` is the integer that stands for 1.0 on a layer's input; the step between
+    two multipliers is chosen so that it stays at most `largest`.
+    """
+    layers, one = [], float(INPUT_SCALE)
+    for layer in network.layers:
+        norm = layer.norm
+        factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        offset = norm.bias / factor - norm.running_mean
+        step = max(float(factor.max()) / 255, one / (256 * largest))
+        layers.append(
+            IntegerLayer(
+                layer.levels().round().to(torch.int8).numpy(),
+                _rounded(offset * one, np.int16),
+                _rounded(factor / step, np.uint8),
+            )
+        )
+        one /= 256 * step
+    return IntegerModel(network.encoding, tuple(layers))
+
+
+def keep_factors_positive(network: ChatNet) -> None:
+    """After every step of training: a multiplier has no sign."""
+    with torch.no_grad():
+        for layer in network.layers:
+            layer.norm.weight.clamp_min_(0.02)
+
+
+def _rounded(values: Tensor, dtype: type) -> np.ndarray:
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(values.numpy()), limits.min, limits.max).astype(dtype)

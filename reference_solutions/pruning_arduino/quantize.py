@@ -1,0 +1,44 @@
+"""Weights of 1, 2 and 4 bits during training, and ternary ones of which most are zero.
+
+The starter's file with `ternary` added.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LEVELS = {1: (-1, 1), 2: (-2, 1), 4: (-8, 7)}
+"""The least and the largest level, by bits."""
+
+
+def quantise(weight: Tensor, bits: int) -> Tensor:
+    """Levels of a weight matrix (outputs, inputs), whole numbers as floats."""
+    if bits == 1:
+        return straight_through(weight, torch.where(weight >= 0, 1.0, -1.0))
+    low, high = LEVELS[bits]
+    scaled = weight / row_scale(weight, bits)
+    return straight_through(scaled, scaled.round().clamp(low, high))
+
+
+def ternary(weight: Tensor, density: float) -> Tensor:
+    """-1, 0 and +1: the share `density` of the weights that is largest is not zero.
+
+    One threshold for the whole matrix, so that rows and columns may differ in what they keep. The
+    gradient reaches zeros, too: a weight that was pruned can come back.
+    """
+    dropped = round(weight.numel() * (1 - density))
+    size = weight.detach().abs()
+    threshold = size.flatten().kthvalue(dropped).values if dropped else size.new_tensor(-1.0)
+    return straight_through(weight, torch.where(size > threshold, weight.detach().sign(), 0.0))
+
+
+def row_scale(weight: Tensor, bits: int) -> Tensor:
+    """The step between two levels, (outputs, 1)."""
+    typical = weight.detach().abs().mean(dim=1, keepdim=True).clamp_min(1e-6)
+    return typical * (1.4 if bits == 2 else 2.5 / LEVELS[bits][1])
+
+
+def straight_through(smooth: Tensor, levels: Tensor) -> Tensor:
+    """`levels` forwards, the gradient of `smooth` backwards."""
+    return smooth + (levels - smooth).detach()

@@ -1,0 +1,192 @@
+"""Train the reference networks from fixed seeds and write them with their firmware.
+
+    python train.py                                   chat-synthetic: model.npz and firmware/
+    python train.py --data tinychat --from FOLDER     tinychat/ and, with weights of 1 bit, binary/
+
+A teacher (teacher.py) answers the training questions and 60,000 invented ones (augment.py); the
+student learns from it with ternary weights of which more and more are zero, or with binary ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import columns
+import export
+import numpy as np
+import teacher
+import torch
+from augment import invented
+from features import Encoding, encode
+from integer_model import IntegerModel
+from model import ChatNet, keep_factors_positive, to_integers
+from torch import Tensor
+from torch.nn import functional as F
+
+from grader.data import PairSet, Position, load_pairs, store
+from grader.errors import GraderError
+
+HERE = Path(__file__).resolve().parent
+EXAMPLES = 10_000
+"""Positions on which the scale of the integers is chosen."""
+ROW_RUNTIME = ("main.c", "features.c", "features.h", "firmware.ino")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One student."""
+
+    hidden: tuple[int, ...] = (96, 48)
+    encoding: Encoding = field(default_factory=lambda: Encoding(128, 64, 4))
+    """Four characters of context are enough: replies are short."""
+    densities: tuple[float, ...] | None = (0.27, 0.3, 0.45)
+    """Share of weights that are not zero, by layer; None for binary weights."""
+    invented: int = 60_000
+    epochs: int = 60
+    learning_rate: float = 3e-3
+    batch_size: int = 256
+    teacher_share: float = 0.5
+    """Of the target on real questions; the rest is the real answer."""
+    dense_share: float = 0.5
+    """Of the training in which weights are still being removed."""
+    seed: int = 0
+
+
+TERNARY = Recipe()
+BINARY = Recipe(hidden=(96, 64), densities=None)
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What students learn from."""
+
+    positions: list[Position]
+    """Real ones first, then invented ones."""
+    target: Tensor
+    """(positions, 40), probabilities."""
+
+
+def main() -> None:
+    arguments = _arguments()
+    torch.set_num_threads(1)  # small layers lose time to threads, and one thread repeats exactly
+    train, validation = (
+        load_pairs(arguments.data, part, source=arguments.source)
+        for part in ("train", "validation")
+    )
+    lessons = taught(train, TERNARY)
+    model = columns.round_biases(student(lessons, TERNARY))
+    _report("ternary", model, validation)
+    folder = HERE if arguments.data == "chat-synthetic" else HERE / arguments.data
+    _write_sparse(model, folder)
+    if arguments.data == "tinychat":
+        model = student(lessons, BINARY)
+        _report("binary", model, validation)
+        _write_rows(model, HERE / "binary")
+
+
+def taught(train: PairSet, recipe: Recipe) -> Lessons:
+    """Let the teacher answer; it is trained once and kept in the cache of the data sets."""
+    kept = store.cache_root() / "teachers" / f"{train.name}-{train.fingerprint[:16]}.ckpt"
+    members = teacher.load_or_train(train.positions, kept)
+    positions = [*train.positions, *invented(train.pairs, recipe.invented, recipe.seed + 1)]
+    target = teacher.probabilities(members, positions)
+    real = torch.tensor([position.next_char for position in train.positions])
+    share = recipe.teacher_share
+    target[: len(real)] = share * target[: len(real)] + (1 - share) * F.one_hot(real, 40)
+    return Lessons(positions, target)
+
+
+def student(lessons: Lessons, recipe: Recipe) -> IntegerModel:
+    """Train with few levels from the first step on; batch norms become integers at the end."""
+    torch.manual_seed(recipe.seed)
+    network = ChatNet(recipe.encoding, recipe.hidden)
+    for layer in network.layers:
+        layer.bits = 1
+        layer.weight.data.uniform_(-1, 1)
+    counts = torch.from_numpy(encode(lessons.positions, recipe.encoding))
+    optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate)
+    steps = recipe.epochs * (len(counts) // recipe.batch_size)
+    rates = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.learning_rate, total_steps=steps, pct_start=0.1
+    )
+    for step in range(steps):
+        at = step % (len(counts) // recipe.batch_size)
+        if at == 0:
+            order = torch.randperm(len(counts))
+        _thin_out(network, recipe, step / steps)
+        batch = order[at * recipe.batch_size : (at + 1) * recipe.batch_size]
+        network.train()
+        believed = F.log_softmax(network(counts[batch].float()), 1)
+        loss = -(lessons.target[batch] * believed).sum(1).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        rates.step()
+        keep_factors_positive(network)
+        if recipe.densities is None:  # a sign that is far from 0 would never change again
+            for layer in network.layers:
+                layer.weight.data.clamp_(-1.5, 1.5)
+        if at == 0 and step // (steps // recipe.epochs) % 10 == 0:
+            print(f"  student: step {step:,} of {steps:,}, loss {loss.item():.3f}", flush=True)
+    _thin_out(network, recipe, 1.0)
+    return to_integers(network, counts[:EXAMPLES])
+
+
+def _thin_out(network: ChatNet, recipe: Recipe, progress: float) -> None:
+    """From all weights to the recipe's share, fast at first (Zhu and Gupta 2017, cubic)."""
+    left = (1 - min(1.0, progress / recipe.dense_share)) ** 3
+    for layer, density in zip(network.layers, recipe.densities or (), strict=False):
+        layer.density = density + (1 - density) * left
+
+
+def accuracy(model: IntegerModel, positions: Sequence[Position]) -> float:
+    answers = np.array([position.next_char for position in positions])
+    return float((model.classes(positions) == answers).mean())
+
+
+def _report(name: str, model: IntegerModel, validation: PairSet) -> None:
+    weights = sum(layer.weight.size for layer in model.layers)
+    kept = sum(int(np.count_nonzero(layer.weight)) for layer in model.layers)
+    print(
+        f"{name}: {'-'.join(map(str, model.sizes))}, {weights:,} weights, {kept:,} not zero; "
+        f"{accuracy(model, validation.positions):.1%} of the next characters on validation"
+    )
+
+
+def _write_sparse(model: IntegerModel, folder: Path) -> None:
+    """model.npz and the firmware with the column runtime."""
+    firmware = folder / "firmware"
+    if folder != HERE:
+        shutil.copytree(HERE / "firmware", firmware, dirs_exist_ok=True)
+    model.save(folder / "model.npz")
+    columns.write_header(model, firmware / "weights.h")
+
+
+def _write_rows(model: IntegerModel, folder: Path) -> None:
+    """model.npz and the firmware with the row runtime, which is in `binary/` already."""
+    firmware = folder / "firmware"
+    firmware.mkdir(parents=True, exist_ok=True)
+    for name in ROW_RUNTIME:
+        shutil.copyfile(HERE / "firmware" / name, firmware / name)
+    model.save(folder / "model.npz")
+    export.write_header(model, firmware / "weights.h")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default="chat-synthetic")
+    parser.add_argument("--from", dest="source", type=Path, help="a copy of the data on disk")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except GraderError as error:
+        raise SystemExit(str(error)) from None

@@ -1,0 +1,234 @@
+"""A firmware on the simulated board: replies, markers, memory, and every way to go wrong."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from grader import avr
+from grader.avr import gcc_system, simavr_engine
+from grader.avr.engine import Kind
+from tests.avr.projects import GOOD, LINES, answering, project
+
+SIMAVR = pytest.mark.skipif(
+    not simavr_engine.available(), reason="needs simavr (apt install libsimavr-dev gcc)"
+)
+AVR_GCC = pytest.mark.skipif(
+    not gcc_system.available(), reason="needs avr-gcc (apt install gcc-avr avr-libc)"
+)
+SIMULATORS = ["portable", pytest.param("system", marks=SIMAVR)]
+COMPILERS = ["portable", pytest.param("system", marks=AVR_GCC)]
+REFERENCES = [
+    path.parent
+    for path in sorted((Path(__file__).parents[2] / "reference_solutions").rglob("weights.h"))
+    if (path.parent / "main.c").exists()
+]
+OK = "serial_put('o'); serial_put('k'); serial_put('\\n');"
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_a_line_gets_its_reply_and_each_inference_its_cycles(simulator: avr.Simulator) -> None:
+    image = avr.build(project("echo"))
+    with avr.Board(image, simulator) as board:
+        replies = [board.ask(line) for line in LINES]
+    assert [reply.text for reply in replies] == list(LINES)
+    reply = replies[0]
+    assert len(reply.inferences) == len("hello")
+    assert len(reply.sent) == len("hello\n")
+    assert all(set(i.layer_cycles()) >= {0, 1} for i in reply.inferences)
+    assert all(sum(i.layer_cycles().values()) == i.cycles for i in reply.inferences)
+    assert reply.cycles == reply.inference_cycles + reply.outside_cycles
+    assert reply.asked < reply.line_read < reply.inferences[0].begin < reply.sent[0]
+
+
+@SIMAVR
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("name", GOOD)
+def test_both_simulators_agree_to_the_cycle(name: str, compiler: avr.Compiler) -> None:
+    image = avr.build(project(name), compiler, trusted=True)
+    with avr.Board(image) as ours, avr.Board(image, "system") as simavr:
+        for line in LINES:
+            assert ours.ask(line) == simavr.ask(line)
+        assert ours.cycle == simavr.cycle
+        assert ours.sram_bytes == simavr.sram_bytes
+        assert ours.memory == simavr.memory
+
+
+@SIMAVR
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("folder", REFERENCES, ids=lambda folder: folder.parent.name)
+def test_the_references_measure_the_same_on_both_simulators(
+    folder: Path, compiler: avr.Compiler
+) -> None:
+    image = avr.build(folder, compiler, trusted=True)
+    with avr.Board(image) as ours, avr.Board(image, "system") as simavr:
+        for line in ("hello", "are you sure?", "are you sure?\tI"):
+            assert ours.ask(line) == simavr.ask(line)
+        assert ours.sram_bytes == simavr.sram_bytes
+        assert ours.memory == simavr.memory
+
+
+@AVR_GCC
+@pytest.mark.parametrize("name", GOOD)
+def test_both_compilers_make_programs_that_answer_alike(name: str) -> None:
+    images = [
+        avr.build(project(name), compiler, trusted=True) for compiler in ("portable", "system")
+    ]
+    answers = []
+    for image in images:
+        with avr.Board(image) as board:
+            answers.append([board.ask(line).text for line in LINES])
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_cpp_with_constructors_runs(compiler: avr.Compiler) -> None:
+    files = {"main.cpp": project_file("plus.cpp"), "serial.h": project_file("serial.h")}
+    with avr.Board(avr.build(files, compiler, trusted=True)) as board:
+        assert [board.ask("x").text for _ in range(3)] == ["a", "b", "c"]
+
+
+def project_file(name: str) -> bytes:
+    from tests.avr.projects import FOLDER
+
+    return (FOLDER / name).read_bytes()
+
+
+def test_a_reset_starts_again_and_runs_are_repeatable() -> None:
+    with avr.Board(avr.build(project("tables"))) as board:
+        first = [board.ask(line) for line in LINES]
+        board.reset()
+        assert [board.ask(line) for line in LINES] == first
+
+
+def test_noise_in_memory_shows_variables_that_were_never_set() -> None:
+    files = answering(
+        "serial_put('a' + (forgotten & 15)); serial_put('\\n');",
+        declarations='static uint8_t forgotten __attribute__((section(".noinit")));',
+    )
+    image = avr.build(files)
+    with avr.Board(image) as painted, avr.Board(image, paint=None) as noisy:
+        assert painted.ask("x").text == "f"  # 0xA5
+        assert noisy.ask("x").text != "f"
+
+
+def test_the_stack_is_measured_by_pointer_and_by_paint() -> None:
+    files = answering(
+        "fill(); " + OK,
+        declarations="static void __attribute__((noinline)) fill(void) {"
+        " volatile uint8_t big[300]; for (uint16_t i = 0; i < 300; i++) big[i] = i; }",
+    )
+    with avr.Board(avr.build(files)) as board:
+        board.ask("x")
+        assert 300 < board.stack_bytes < 330
+        assert board.sram_bytes == board.image.static_bytes + board.stack_bytes
+
+
+def test_a_byte_written_to_a_busy_transmitter_is_lost() -> None:
+    image = avr.build(answering("UDR0 = 'a'; UDR0 = 'b'; UDR0 = 'c'; UDR0 = '\\n';"))
+    with avr.Board(image) as board, pytest.raises(avr.FirmwareStopped, match="UDRE0"):
+        board.ask("x")
+
+
+def test_sending_takes_the_time_of_the_real_line() -> None:
+    """U2X with UBRR 16 is 8 * 17 cycles a bit, ten bits a byte."""
+    body = "for (uint8_t i = 0; i < 20; i++) serial_put('x'); serial_put('\\n');"
+    with avr.Board(avr.build(answering(body))) as board:
+        sent = board.ask("x").sent
+    gaps = [later - earlier for earlier, later in pairwise(sent[2:])]
+    assert all(abs(gap - 1_360) < 16 for gap in gaps)
+
+
+BAD = {
+    "endless loop": ("for (;;) {}", avr.Stop.AT_LIMIT, "main"),
+    "no reply": ("", avr.Stop.STARVED, "no reply"),
+    "receiver off": ("UCSR0B = 1 << TXEN0;", avr.Stop.STARVED, "RXEN0"),
+    "timer": ("serial_put('0' + TCNT1L); " + OK, avr.Stop.REFUSED_READ, "TCNT1L"),
+    "timer set": ("TCCR1B = 1; " + OK, avr.Stop.REFUSED_WRITE, "TCCR1B"),
+    "EEPROM": ("EECR = 1; " + OK, avr.Stop.REFUSED_WRITE, "EECR"),
+    "watchdog": ("WDTCSR = 8; " + OK, avr.Stop.REFUSED_WRITE, "WDTCSR"),
+    "interrupt": ("UCSR0B |= 1 << RXCIE0; " + OK, avr.Stop.REFUSED_INTERRUPT, "interrupts"),
+    "self-programming": ('asm volatile("spm"); ' + OK, avr.Stop.SELF_PROGRAMMING, "SPM"),
+    "sleep": ('asm volatile("sleep"); ' + OK, avr.Stop.SLEPT, "SLEEP"),
+    "break": ('asm volatile("break"); ' + OK, avr.Stop.BROKE, "BREAK"),
+    "illegal": ('asm volatile(".word 0xffff"); ' + OK, avr.Stop.ILLEGAL_OPCODE, "no instruction"),
+    "wild pointer": ("*(volatile uint8_t *)0x4000 = 1; " + OK, avr.Stop.WILD_ADDRESS, "0x8FF"),
+    "wild jump": (
+        "((void (*)(void))0x7000)(); " + OK,
+        avr.Stop.OUTSIDE_FLASH,
+        "outside",
+    ),
+    "erased flash": ("((void (*)(void))0x3000)(); " + OK, avr.Stop.ILLEGAL_OPCODE, "0x6000"),
+    "recursion": ("deep(count); " + OK, avr.Stop.STACK_OVERFLOW, "stack"),
+    "code in a table": (
+        "((void (*)(void))((uint16_t)code / 2))(); " + OK,
+        avr.Stop.INTO_DATA,
+        "code",
+    ),
+    "garbage": ("serial_put(200); serial_put('\\n');", None, "printable"),
+    "carriage return": (
+        "serial_put('a'); serial_put('\\r'); serial_put('\\n');",
+        None,
+        "printable",
+    ),
+    "too long": ("for (;;) serial_put('x');", None, "no end"),
+    "endless markers": ("for (;;) GPIOR0 = 1;", None, "GPIOR0"),
+}
+EXTRAS = """
+static const uint8_t code[] PROGMEM = {0x08, 0x95, 0x08, 0x95};
+uint8_t deep(uint8_t n) {
+    volatile uint8_t local[50];
+    local[n % 50] = deep(n + 1);
+    return local[n % 50] + deep(n + 2);
+}
+"""
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("what", BAD)
+def test_what_goes_wrong_is_named(what: str, simulator: avr.Simulator) -> None:
+    body, stop, words = BAD[what]
+    image = avr.build(answering(body, declarations=EXTRAS))
+    with avr.Board(image, simulator) as board, pytest.raises(avr.FirmwareStopped) as caught:
+        board.ask("hello", max_cycles=4_000_000)
+    assert words in caught.value.text.en
+    assert caught.value.text.ru != caught.value.text.en
+    if stop is not None:
+        assert caught.value.stop == stop
+
+
+def test_a_greeting_or_an_echo_is_refused() -> None:
+    for files in (
+        answering(OK, before="serial_put('h'); serial_put('i');"),
+        answering(OK, before="serial_put('h'); serial_put('\\n');"),
+    ):
+        image = avr.build(files)
+        with avr.Board(image) as board, pytest.raises(avr.FirmwareStopped, match="before it had"):
+            board.ask("hello")
+
+
+def test_work_outside_the_markers_is_counted() -> None:
+    work = 'for (uint16_t i = 0; i < 5000; i++) asm volatile("nop");'
+    marked = answering("GPIOR0 = 1; " + work + " GPIOR0 = 2; " + OK)
+    hidden = answering("GPIOR0 = 1; GPIOR0 = 2; " + work + OK)
+    early = answering("GPIOR0 = 1; GPIOR0 = 2; " + OK)
+    early["serial.h"] = early["serial.h"].replace(
+        b"        if (count < size)\n", f"    {{ {work} }} if (count < size)\n".encode()
+    )
+    outside = {}
+    for name, files in (("marked", marked), ("hidden", hidden), ("early", early)):
+        with avr.Board(avr.build(files)) as board:
+            outside[name] = board.ask("hello").outside_cycles
+    assert outside["marked"] < 2_000
+    assert outside["hidden"] > 20_000
+    assert outside["early"] > 100_000
+
+
+def test_raw_runs_give_every_event() -> None:
+    with avr.Board(avr.build(project("echo"))) as board:
+        events = board.run(1_000_000, b"ab\n")
+    assert bytes(event.value for event in events if event.kind == Kind.SENT) == b"ab\n"
+    assert bytes(event.value for event in events if event.kind == Kind.RECEIVED) == b"ab\n"

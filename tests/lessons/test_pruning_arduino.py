@@ -1,0 +1,464 @@
+"""The Arduino lesson: its arithmetic, its starter, and what the reference reaches on the board."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import itertools
+import shutil
+import sys
+import warnings
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grader import avr, data, grading, lesson
+from grader.avr import simavr_engine
+from grader.data.chat import CHARSET, END, MAX_QUERY, MAX_REPLY, Position
+from grader.errors import Rejected
+from grader.grades import Grade, Status
+from grader.measure import experiments, firmware, integer_network
+from grader.measure.integer_network import IntegerNetwork
+from grader.measure.proportions import clustered, wilson
+
+LESSON = lesson.load("pruning_arduino")
+TEMPLATE, REFERENCE = LESSON.template, LESSON.reference
+BASELINE = LESSON.folder / "baseline"
+NAME = "pruning_arduino"
+MODULES = ("features", "integer_model", "quantize", "model", "prune", "export", "train")
+RUNTIME = ("main.c", "features.c", "features.h")
+
+
+def project(folder: Path, *more: str) -> SimpleNamespace:
+    """The modules of a project, imported as its own train.py imports them."""
+    names = (*MODULES, *more)
+    sys.path.insert(0, str(folder))
+    try:
+        return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+    finally:
+        sys.path.remove(str(folder))
+        for name in (*names, "teacher", "augment", "columns"):
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def template() -> SimpleNamespace:
+    return project(TEMPLATE)
+
+
+@pytest.fixture(scope="module")
+def reference() -> SimpleNamespace:
+    return project(REFERENCE, "columns", "published")
+
+
+@pytest.fixture(scope="module")
+def tinychat(shared_data: Path) -> Path:
+    return shared_data / "tinychat"
+
+
+def network_of(folder: Path) -> IntegerNetwork:
+    return integer_network.read((folder / "model.npz").read_bytes())
+
+
+def positions(seed: int, count: int) -> list[Position]:
+    """Anything a board may be asked, sensible or not."""
+    rng = np.random.default_rng(seed)
+    letters = [chr(code) for code in range(33, 127)] + [" "]
+
+    def text(longest: int, alphabet: list[str]) -> str:
+        return "".join(rng.choice(alphabet, rng.integers(0, longest + 1)))
+
+    return [
+        Position(text(MAX_QUERY, letters), text(MAX_REPLY - 1, list(CHARSET)), END)
+        for _ in range(count)
+    ]
+
+
+def random_model(template: SimpleNamespace, sizes: list[int], low: int, high: int) -> Any:
+    """An integer model with weights from `low` to `high`, and sums that wrap now and then."""
+    rng = np.random.default_rng(sum(sizes) + high)
+    encoding = template.features.Encoding(sizes[0] - 30, 30, 5)
+    layers = [
+        template.integer_model.IntegerLayer(
+            rng.integers(low, high + 1, (outputs, inputs)).astype(np.int8),
+            rng.integers(-9000, 9000, outputs).astype(np.int16),
+            rng.integers(0, 256, outputs).astype(np.uint8),
+        )
+        for inputs, outputs in zip(sizes, [*sizes[1:], 40], strict=True)
+    ]
+    return template.integer_model.IntegerModel(encoding, tuple(layers))
+
+
+def answers_of(folder: Path, asked: list[Position]) -> list[str]:
+    with avr.Board(avr.build(folder)) as board:
+        return [board.ask(firmware.line_of(position)).text for position in asked]
+
+
+def shown(classes: np.ndarray) -> list[str]:
+    return [integer_network.shown(int(answer)) for answer in classes]
+
+
+# The formula of a report that measured nothing.
+
+
+def test_the_estimate_of_the_published_report_is_reproduced() -> None:
+    unpruned = firmware.estimate((256, 256, 192, 128, 39))
+    assert (unpruned.flash_bytes, unpruned.cycles) == (37_448, 8_950_022)
+    assert unpruned.milliseconds == 559.376375
+
+
+def test_the_estimate_of_its_pruned_network_is_reproduced() -> None:
+    sizes = (256, 128, 96, 64, 39)
+    weights = sum(a * b for a, b in itertools.pairwise(sizes))
+    assert weights + sum(sizes[1:]) == 54_023
+    pruned = firmware.estimate(sizes)
+    assert round(pruned.flash_bytes / 1024, 2) == 13.83
+    assert round(pruned.milliseconds, 2) == 208.28
+
+
+# Intervals.
+
+
+@given(st.integers(0, 200), st.integers(1, 200))
+def test_wilsons_interval_holds_the_share(hits: int, n: int) -> None:
+    share = min(hits, n) / n
+    low, high = wilson(share, n)
+    assert 0 <= low <= share + 1e-12
+    assert share - 1e-12 <= high <= 1
+
+
+def test_an_interval_is_as_wide_as_independent_queries_make_it() -> None:
+    """200 queries of 5 positions that are all right or all wrong count as 200, not as 1,000."""
+    right = np.repeat(np.random.default_rng(0).random(200) < 0.6, 5)
+    queries = [str(number) for number in np.repeat(np.arange(200), 5)]
+    share, interval = clustered(right, queries)
+    assert interval == pytest.approx(wilson(share, 200), abs=0.002)
+
+
+def test_the_interval_covers_what_it_promises() -> None:
+    rng = np.random.default_rng(1)
+    covered = 0
+    for _ in range(400):
+        easy = rng.beta(2, 1, 150)  # each query has a difficulty of its own; the mean is 2/3
+        right = rng.random((150, 6)) < easy[:, None]
+        _, (low, high) = clustered(right.ravel(), [str(n) for n in np.repeat(range(150), 6)])
+        covered += low <= 2 / 3 <= high
+    assert 0.92 <= covered / 400 <= 0.98
+
+
+# Reading what was submitted.
+
+
+@given(st.data())
+def test_a_damaged_model_is_refused_and_nothing_worse(draw: Any) -> None:
+    """Bytes of the file, and of the heads of its arrays behind a right checksum."""
+    raw = bytearray((REFERENCE / "model.npz").read_bytes())
+    if draw.draw(st.booleans()):
+        raw = bytearray(_repacked(bytes(raw), draw))
+    else:
+        for _ in range(draw.draw(st.integers(1, 4))):
+            raw[draw.draw(st.integers(0, len(raw) - 1))] = draw.draw(st.integers(0, 255))
+    with contextlib.suppress(Rejected), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        integer_network.read(bytes(raw))
+
+
+def _repacked(raw: bytes, draw: Any) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            member = bytearray(old.read(name))
+            if draw.draw(st.integers(0, 3)) == 0:
+                place = draw.draw(st.integers(0, min(127, len(member) - 1)))
+                member[place] = draw.draw(st.sampled_from(list(b"0123456789{}()',:<|iufbOV \0")))
+            new.writestr(name, bytes(member))
+    return target.getvalue()
+
+
+# One arithmetic, written four times: the grader's numpy, the template's, and two programs in C.
+
+
+def test_the_template_computes_what_the_grader_computes(template: SimpleNamespace) -> None:
+    model = random_model(template, [70, 33, 17], -8, 7)
+    asked = positions(0, 300)
+    theirs = IntegerNetwork(
+        integer_network.Encoding(40, 30, 5),
+        tuple(
+            integer_network.Layer(layer.weight, layer.bias, layer.multiplier)
+            for layer in model.layers
+        ),
+    )
+    assert (model.classes(asked) == theirs.classes(asked)).all()
+    assert len(set(theirs.classes(asked).tolist())) > 5
+    queries = [position.query for position in asked[:20]]
+    assert [model.reply(query) for query in queries] == theirs.replies(queries)
+
+
+@pytest.mark.parametrize(("bits", "low", "high"), [(1, -1, 1), (2, -2, 1), (4, -8, 7)])
+def test_the_plain_runtime_equals_the_integer_model(
+    template: SimpleNamespace, tmp_path: Path, bits: int, low: int, high: int
+) -> None:
+    model = random_model(template, [70, 33, 17], low, high)
+    if bits == 1:
+        layers = tuple(
+            replace(layer, weight=np.where(layer.weight > 0, 1, -1)) for layer in model.layers
+        )
+        model = replace(model, layers=layers)
+    shutil.copytree(TEMPLATE / "firmware", tmp_path / "firmware")
+    template.export.write_header(model, tmp_path / "firmware" / "weights.h")
+    asked = positions(bits, 60)
+    assert answers_of(tmp_path / "firmware", asked) == shown(model.classes(asked))
+
+
+def test_the_sparse_runtime_equals_the_integer_model(
+    reference: SimpleNamespace, tmp_path: Path
+) -> None:
+    """Every level from -2 to 1, long runs of zeros, and columns without any weight."""
+    model = random_model(reference, [70, 200, 17], -2, 1)
+    rng = np.random.default_rng(5)
+    layers = []
+    for layer in model.layers:
+        thin = layer.weight * (rng.random(layer.weight.shape) < rng.choice([0.02, 0.3, 0.9]))
+        thin[:, ::7] = 0
+        layers.append(replace(layer, weight=thin.astype(np.int8)))
+    model = reference.columns.round_biases(replace(model, layers=tuple(layers)))
+    shutil.copytree(REFERENCE / "firmware", tmp_path / "firmware")
+    reference.columns.write_header(model, tmp_path / "firmware" / "weights.h")
+    asked = positions(6, 60)
+    assert answers_of(tmp_path / "firmware", asked) == shown(model.classes(asked))
+
+
+def test_whole_replies_equal_the_integer_model() -> None:
+    network = network_of(REFERENCE)
+    queries = list(data.load_pairs("chat-synthetic", "validation").queries[:30])
+    with avr.Board(avr.build(REFERENCE / "firmware")) as board:
+        assert [board.ask(query).text for query in queries] == network.replies(queries)
+
+
+@pytest.mark.parametrize("folder", [REFERENCE, REFERENCE / "tinychat", REFERENCE / "binary"])
+def test_both_simulators_measure_the_same(folder: Path) -> None:
+    if not simavr_engine.available():
+        pytest.skip("simavr is not here")
+    image = avr.build(folder / "firmware")
+    asked = positions(3, 12)
+    found = []
+    for simulator in ("portable", "system"):
+        with avr.Board(image, simulator) as board:  # type: ignore[arg-type]
+            replies = [board.ask(firmware.line_of(position)) for position in asked]
+            found.append((replies, board.sram_bytes))
+    assert found[0] == found[1]
+
+
+def test_the_same_runtime_is_in_all_places() -> None:
+    plain = {
+        name: (TEMPLATE / "firmware" / name).read_bytes()
+        for name in (*RUNTIME, "network.c", "network.h")
+    }
+    for folder in (BASELINE / "firmware", REFERENCE / "binary" / "firmware"):
+        assert {name: (folder / name).read_bytes() for name in plain} == plain
+    for name in (*RUNTIME, "network.h"):
+        assert (REFERENCE / "firmware" / name).read_bytes() == plain[name]
+    for name in ("features.py", "integer_model.py", "export.py", "prune.py"):
+        assert (REFERENCE / name).read_bytes() == (TEMPLATE / name).read_bytes()
+
+
+@pytest.mark.parametrize("folder", [TEMPLATE, REFERENCE], ids=["starter", "reference"])
+def test_the_project_is_an_arduino_sketch(folder: Path) -> None:
+    """The IDE wants <folder>.ino; a main() of our own keeps the core's out of the program."""
+    sketch = folder / "firmware" / "firmware.ino"
+    lines = sketch.read_text(encoding="utf-8").splitlines()
+    assert all(line.startswith("//") or not line for line in lines)
+    assert "int main(void)" in (folder / "firmware" / "main.c").read_text(encoding="utf-8")
+
+
+# What the reference left.
+
+
+@pytest.mark.parametrize("name", ["", "tinychat", "binary"])
+def test_the_committed_tables_are_those_of_the_committed_model(
+    reference: SimpleNamespace, tmp_path: Path, name: str
+) -> None:
+    folder = REFERENCE / name
+    model = reference.integer_model.load(folder / "model.npz")
+    write = reference.export if name == "binary" else reference.columns
+    write.write_header(model, tmp_path / "weights.h")
+    assert (tmp_path / "weights.h").read_bytes() == (folder / "firmware" / "weights.h").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["", "tinychat"])
+def test_the_submitted_row_of_the_experiments_is_what_is_built(name: str) -> None:
+    raw = (REFERENCE / name / "experiments.csv").read_bytes()
+    table = experiments.read(raw, ("next_char_accuracy", "flash_bytes", "cycles_per_char"))
+    rows = {one.name: one.values for one in table.experiments}
+    assert len(rows) > 20
+    image = avr.build(REFERENCE / name / "firmware")
+    assert rows["submitted"]["flash_bytes"] == image.flash_bytes
+
+
+# The starter's training.
+
+
+def test_pruning_keeps_the_strongest_units_and_what_they_compute(
+    template: SimpleNamespace,
+) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    network = template.model.ChatNet(template.features.Encoding(), (12, 8, 6)).eval()
+    with torch.no_grad():  # units that are zero change nothing when they go
+        network.layers[0].weight[[1, 5, 7]] = 0
+        network.layers[0].norm.bias[[1, 5, 7]] = -1
+    smaller = template.prune.prune(network, (0.25, 0.0, 0.0)).eval()
+    counts = torch.randint(0, 3, (9, 256)).float()
+    assert [len(layer.weight) for layer in smaller.layers] == [9, 8, 6, 40]
+    assert torch.allclose(network(counts), smaller(counts), atol=1e-5)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_levels_are_few_and_the_gradient_passes(template: SimpleNamespace, bits: int) -> None:
+    import torch
+
+    weight = torch.randn(5, 40, requires_grad=True)
+    levels = template.quantize.quantise(weight, bits)
+    low, high = template.quantize.LEVELS[bits]
+    assert set(levels.detach().round().flatten().tolist()) <= set(range(low, high + 1))
+    levels.sum().backward()
+    assert weight.grad is not None
+    assert (weight.grad != 0).all()
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_the_integer_model_predicts_what_the_quantised_network_predicts(
+    template: SimpleNamespace, bits: int
+) -> None:
+    import torch
+
+    torch.manual_seed(bits)
+    torch.set_num_threads(1)
+    encoding = template.features.Encoding()
+    train = template.train.tensors(data.load_pairs("chat-synthetic", "validation"), encoding)
+    network = template.model.ChatNet(encoding, (48, 32))
+    for layer in network.layers:
+        layer.bits = bits
+    recipe = template.train.Recipe(epochs=3, warmup_epochs=1, dropout=0.0)
+    network = template.train.fit(network, train, train, recipe)
+    model = template.model.to_integers(network, train.counts)
+    with torch.no_grad():
+        believed = network(train.counts.float()).argmax(1).numpy()
+    assert (model.classes_of(train.counts.numpy()) == believed).mean() > 0.95
+
+
+# Grades.
+
+
+@pytest.fixture(scope="module")
+def graded(shared_data: Path) -> Any:
+    """Grades on hidden data, each made once."""
+    made: dict[tuple[Path, str], Grade] = {}
+
+    def grade(folder: Path, name: str) -> Grade:
+        if (folder, name) not in made:
+            source = shared_data / "tinychat" if name == "tinychat" else None
+            exam = grading.prepare(LESSON, "hidden", data=name, source=source, seed="tests")
+            made[folder, name], fault = grading.grade(exam, folder, folder.name)
+            assert not fault
+        return made[folder, name]
+
+    return grade
+
+
+REFERENCES = {"chat-synthetic": REFERENCE, "tinychat": REFERENCE / "tinychat"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REFERENCES)
+def test_the_reference_is_small_fast_and_right(graded: Any, name: str) -> None:
+    grade = graded(REFERENCES[name], name)
+    assert grade.status is Status.GRADED
+    assert grade.gate.passed
+    assert grade.value("next_char_accuracy") >= 0.64
+    assert grade.value("flash_bytes") <= 6_500
+    assert grade.value("ms_per_char") <= 5.0
+    assert grade.score == pytest.approx(LESSON.spec.max_score)
+
+
+@pytest.mark.slow
+def test_binary_weights_work(graded: Any) -> None:
+    grade = graded(REFERENCE / "binary", "tinychat")
+    assert grade.status is Status.GRADED
+    assert grade.value("next_char_accuracy") >= 0.60
+    levels = [set(np.unique(layer.weight)) for layer in network_of(REFERENCE / "binary").layers]
+    assert all(found <= {-1, 1} for found in levels)
+
+
+@pytest.mark.slow
+def test_the_published_network_fits_unpruned(
+    reference: SimpleNamespace, tinychat: Path, tmp_path: Path, graded: Any
+) -> None:
+    """144,384 weights, bit for bit, in 26 KB and 15 ms a character."""
+    model = reference.published.convert(tinychat / "model.npz")
+    reference.published.write(model, tmp_path)
+    ours = integer_network.read_published(tinychat / "model.npz")
+    assert integer_network.read((tmp_path / "model.npz").read_bytes()).sizes == ours.sizes
+    grade = graded(tmp_path, "tinychat")
+    assert grade.status is Status.GRADED, grade.reason
+    assert grade.value("flash_bytes") <= 26_000
+    assert grade.value("ms_per_char") <= 15.0
+
+
+@pytest.mark.slow
+def test_the_grade_tells_where_flash_and_cycles_went(graded: Any) -> None:
+    grade = graded(REFERENCE, "chat-synthetic")
+    figures = {figure.name: figure for figure in grade.figures}
+    names = {"cycles_by_layer", "what_was_pruned", "memory_map", "confusion"}
+    assert names <= figures.keys()
+    labels = [label for one in figures["memory_map"].series for label in one.point_labels]
+    assert {"columns0 (data)", "network_run (code)", "buffers (data)"} <= set(labels)
+    spent = figures["cycles_by_layer"].series[0].y
+    assert sum(spent) == pytest.approx(grade.value("marked_cycles"), rel=0.01)
+    assert grade.value("estimated_cycles") == firmware.estimate(network_of(REFERENCE).sizes).cycles
+    assert "real reply" in grade.log
+
+
+def test_the_plain_runtime_takes_as_long_for_any_weights(
+    template: SimpleNamespace, tmp_path: Path
+) -> None:
+    """So the unpruned network, which does not fit, can be timed with its tables in one place."""
+    taken = []
+    for low, high in ((-2, -2), (-2, 1), (0, 0)):
+        model = random_model(template, [70, 33, 17], low, high)
+        folder = tmp_path / f"{low}{high}"
+        shutil.copytree(TEMPLATE / "firmware", folder)
+        layers = [replace(layer, weight=layer.weight.copy()) for layer in model.layers]
+        for layer in layers:
+            layer.weight[0, 0] = -2  # two bits in any case
+        template.export.write_header(replace(model, layers=tuple(layers)), folder / "weights.h")
+        with avr.Board(avr.build(folder)) as board:
+            spent = board.ask("how are you\tI AM").inferences[0].layer_cycles()
+        taken.append([spent[0], spent[1]])
+    assert np.ptp(taken, axis=0).max() < 0.02 * np.min(taken)  # the rest is ReLU, per unit
+
+
+def test_the_unpruned_network_does_not_fit() -> None:
+    network = integer_network.read((BASELINE / "chat-synthetic.npz").read_bytes())
+    image, missing = LESSON.autograder.plain_image(  # type: ignore[attr-defined]
+        network, BASELINE / "firmware"
+    )
+    assert image.flash_bytes + missing > avr.MAX_FLASH_BYTES
+    assert missing == (192 * 256 + 128 * 192 + 40 * 128) // 4
+
+
+def test_the_starter_says_what_to_do_first(tmp_path: Path) -> None:
+    shutil.copytree(TEMPLATE, tmp_path / "hw")
+    exam = grading.prepare(LESSON, "public")
+    grade, _ = grading.grade(exam, tmp_path / "hw", "hw")
+    assert grade.status is Status.REJECTED
+    assert "model.npz" in str(grade.reason)
