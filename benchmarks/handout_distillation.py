@@ -19,8 +19,7 @@ import platform
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from types import ModuleType
@@ -31,9 +30,10 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from docs import Table, count, plain, write_between
 from grader import course, data
 from grader.measure import detection, graph, latency
-from grader.text import LANGS, Lang, Text
+from grader.text import LANGS, Text
 
 
 def _module(path: Path) -> ModuleType:
@@ -55,25 +55,10 @@ export = _module(TEMPLATE / "export.py").export
 intervals = _module(Path(__file__).with_name("au_fa_fr.py"))
 """The same simulation as in docs/measurements.md."""
 models = _module(Path(__file__).with_name("handout_models.py"))
-write_between = _module(Path(__file__).with_name("docs.py")).write_between
 
 LESSON = course.assignments() / "distillation"
 ROUNDS = 2_000
 WARM_UP = 100
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table whose words are in both languages; the first column is text, the rest numbers."""
-
-    header: tuple[Text, ...]
-    rows: Sequence[tuple[Text, ...]]
-    caption: Text
-
-    def to(self, lang: Lang) -> str:
-        rule = "|---|" + "---:|" * (len(self.header) - 1)
-        lines = [_line(self.header, lang), rule, *(_line(row, lang) for row in self.rows)]
-        return "\n".join([*lines, "", self.caption.to(lang)])
 
 
 # Intervals ----------------------------------------------------------------------------------
@@ -84,13 +69,13 @@ def au_intervals() -> Table:
     rows = []
     for positives in (200, 1_000, 4_000):
         found = intervals.width(positives)
-        low, high = (_plain(f"{value * 1e5:.1f}") for value in found.estimates)
+        low, high = (plain(f"{value * 1e5:.1f}") for value in found.estimates)
         rows.append(
             (
-                _count(found.positives),
-                _count(found.negatives),
+                count(found.positives),
+                count(found.negatives),
                 Text(en=f"{low} to {high}", ru=f"от {low} до {high}"),
-                _plain(f"×/÷ {found.ratio_factor:.2f}"),
+                plain(f"×/÷ {found.ratio_factor:.2f}"),
             )
         )
     return Table(
@@ -148,9 +133,9 @@ def storage() -> Table:
         rows.append(
             (
                 name,
-                _plain(change),
-                _plain(f"{found.numerator.value * 1e5:.2f}"),
-                _plain("–" if found.value is None else f"{found.value:.3f}"),
+                plain(change),
+                plain(f"{found.numerator.value * 1e5:.2f}"),
+                plain("–" if found.value is None else f"{found.value:.3f}"),
             )
         )
     area = detection.au_fa_fr(exact, clips.labels)
@@ -166,7 +151,7 @@ def storage() -> Table:
             en=f"Measured: the lesson's baseline, AU-FA-FR {area * 1e5:.2f}e-5 in float32, "
             f"{len(exact):,} validation clips. A score is a logit difference.",
             ru=f"Измерено: базовая модель занятия, AU-FA-FR {area * 1e5:.2f}e-5 во float32, "
-            f"клипов в проверочной части: {_count(len(exact)).ru}. Оценка — разность логитов.",
+            f"клипов в проверочной части: {count(len(exact)).ru}. Оценка — разность логитов.",
         ),
     )
 
@@ -216,12 +201,12 @@ def time_and_cost(rounds: int = ROUNDS) -> Table:
         rows.append(
             (
                 name,
-                _count(cost.macs),
+                count(cost.macs),
                 _times(costs[0].macs, cost.macs),
-                _count(cost.bytes),
+                count(cost.bytes),
                 _times(costs[0].bytes, cost.bytes),
-                _plain(f"{ratio.value:.2f}"),
-                _plain(f"{low:.2f}–{high:.2f}"),
+                plain(f"{ratio.value:.2f}"),
+                plain(f"{low:.2f}–{high:.2f}"),
             )
         )
     microseconds = latency.median(seconds[0]).value * 1e6
@@ -242,7 +227,7 @@ def time_and_cost(rounds: int = ROUNDS) -> Table:
             f"rounds; the baseline takes {microseconds:.0f} µs. A number below 1 means more, or "
             "slower.",
             ru=f"Измерено: {where}, один поток, по одному клипу, кругов вперемежку: "
-            f"{_count(rounds).ru}; базовой модели нужно {microseconds:.0f} мкс. Число меньше 1 "
+            f"{count(rounds).ru}; базовой модели нужно {microseconds:.0f} мкс. Число меньше 1 "
             "значит «больше» или «медленнее».",
         ),
     )
@@ -294,10 +279,10 @@ def file_size() -> Table:
             rows.append(
                 (
                     Text(en=f"{name.en}, {label}", ru=f"{name.ru}, {label}"),
-                    _count(stored),
-                    _count(file),
-                    _count(wrapping),
-                    _plain(f"{100 * wrapping / file:.0f}%"),
+                    count(stored),
+                    count(file),
+                    count(wrapping),
+                    plain(f"{100 * wrapping / file:.0f}%"),
                 )
             )
     return Table(
@@ -326,21 +311,8 @@ FIGURES: dict[str, Callable[[], Table]] = {
 }
 
 
-def _line(cells: tuple[Text, ...], lang: Lang) -> str:
-    return "| " + " | ".join(cell.to(lang) for cell in cells) + " |"
-
-
-def _plain(text: str) -> Text:
-    return Text(en=text, ru=text)
-
-
-def _count(number: int) -> Text:
-    grouped = f"{number:,}"
-    return Text(en=grouped, ru=grouped.replace(",", "\u00a0"))
-
-
 def _times(baseline: int, ours: int) -> Text:
-    return _plain(f"{baseline / ours:.2f}" if ours > baseline / 1000 else "–")
+    return plain(f"{baseline / ours:.2f}" if ours > baseline / 1000 else "–")
 
 
 def main() -> int:

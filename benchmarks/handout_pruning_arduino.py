@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from handout_distillation import Table, fill
 from torch.nn import functional
 
+from docs import Table, count, plain, write_between
 from grader import avr, course, data, grading, lesson
 from grader.data import Pair, Position, chat, tinychat
 from grader.measure import firmware, integer_network
@@ -88,11 +88,11 @@ def estimates(material: Material) -> Table:
         rows.append(
             (
                 Text(en=f"{name.en}, {_joined(sizes)}", ru=f"{name.ru}, {_joined(sizes)}"),
-                _count(guess.flash_bytes),
-                _count(flash),
-                _plain(f"{guess.milliseconds:.2f}"),
-                _plain(f"{avr.milliseconds(cycles):.2f}"),
-                _plain(f"{cycles / weights:.1f}"),
+                count(guess.flash_bytes),
+                count(flash),
+                plain(f"{guess.milliseconds:.2f}"),
+                plain(f"{avr.milliseconds(cycles):.2f}"),
+                plain(f"{cycles / weights:.1f}"),
             )
         )
     return Table(
@@ -163,8 +163,8 @@ def leaks(material: Material) -> Table:
         caption=Text(
             en=f"Measured: {len(material.pairs):,} pairs of tinychat, "
             f"{len(set(queries)):,} distinct queries, mean of {SPLITS} random splits 80:20.",
-            ru=f"Измерено: пар tinychat {_count(len(material.pairs)).ru}, разных запросов "
-            f"{_count(len(set(queries))).ru}, среднее по {SPLITS} случайным разбиениям 80:20.",
+            ru=f"Измерено: пар tinychat {count(len(material.pairs)).ru}, разных запросов "
+            f"{count(len(set(queries))).ru}, среднее по {SPLITS} случайным разбиениям 80:20.",
         ),
     )
 
@@ -200,11 +200,11 @@ def intervals(material: Material) -> Table:
         naive = wilson(float(right.mean()), count)
         rows.append(
             (
-                _count(count),
-                _count(round(share * len(distinct))),
-                _plain(f"±{100 * np.mean(widths):.1f}"),
-                _plain(f"±{50 * (naive[1] - naive[0]):.1f}"),
-                _plain(f"{count * 15e-3 * avr.CLOCK_HZ / 100e6:.1f}"),
+                count(count),
+                count(round(share * len(distinct))),
+                plain(f"±{100 * np.mean(widths):.1f}"),
+                plain(f"±{50 * (naive[1] - naive[0]):.1f}"),
+                plain(f"{count * 15e-3 * avr.CLOCK_HZ / 100e6:.1f}"),
             )
         )
     return Table(
@@ -253,11 +253,11 @@ def codes(material: Material) -> Table:
             Text(en="bytes", ru="байт"),
             Text(en="bits a weight", ru="бит на вес"),
         ),
-        rows=[(name, _count(size), _plain(f"{8 * size / len(values):.2f}")) for name, size in rows],
+        rows=[(name, count(size), plain(f"{8 * size / len(values):.2f}")) for name, size in rows],
         caption=Text(
             en=f"Measured: the published network, {len(values):,} weights from -2 to 1, "
             f"{np.mean(values == 0):.0%} of them zero.",
-            ru=f"Измерено: опубликованная сеть, весов {_count(len(values)).ru} от -2 до 1, "
+            ru=f"Измерено: опубликованная сеть, весов {count(len(values)).ru} от -2 до 1, "
             f"нулей {np.mean(values == 0):.0%}.",
         ),
     )
@@ -293,10 +293,10 @@ def runtimes(material: Material) -> Table:
         rows.append(
             (
                 name,
-                _count(flash),
-                _plain("yes" if flash <= avr.MAX_FLASH_BYTES else "no"),
-                _plain(f"{avr.milliseconds(taken):.2f}"),
-                _plain(f"{taken / weights:.2f}"),
+                count(flash),
+                plain("yes" if flash <= avr.MAX_FLASH_BYTES else "no"),
+                plain(f"{avr.milliseconds(taken):.2f}"),
+                plain(f"{taken / weights:.2f}"),
             )
         )
     yes_no = {"yes": "да", "no": "нет"}
@@ -315,7 +315,7 @@ def runtimes(material: Material) -> Table:
         caption=Text(
             en=f"Measured: the published network, unpruned, {weights:,} weights; every answer of "
             f"the column runtime equals the integer model ({MEASURED} characters).",
-            ru=f"Измерено: опубликованная сеть без прунинга, весов {_count(weights).ru}; все "
+            ru=f"Измерено: опубликованная сеть без прунинга, весов {count(weights).ru}; все "
             "ответы столбцовой программы совпали с целочисленной моделью "
             f"({MEASURED} символов).",
         ),
@@ -376,7 +376,7 @@ def seeds(material: Material) -> Table:
                 _percent(min(reached)),
                 _percent(float(np.mean(reached))),
                 _percent(max(reached)),
-                _plain(f"{100 * low:.1f}–{100 * high:.1f}"),
+                plain(f"{100 * low:.1f}–{100 * high:.1f}"),
             )
         )
     return Table(
@@ -497,12 +497,12 @@ def references(material: Material) -> Table:
         rows.append(
             (
                 name,
-                _count(round(values["flash_bytes"])),
-                _count(round(values["sram_bytes"])),
-                _plain(f"{values['ms_per_char']:.2f}"),
+                count(round(values["flash_bytes"])),
+                count(round(values["sram_bytes"])),
+                plain(f"{values['ms_per_char']:.2f}"),
                 _percent(values["next_char_accuracy"]),
-                _plain(f"{100 * low:.1f}–{100 * high:.1f}"),
-                _plain(f"{grade.score:.2f}"),
+                plain(f"{100 * low:.1f}–{100 * high:.1f}"),
+                plain(f"{grade.score:.2f}"),
             )
         )
     return Table(
@@ -537,17 +537,8 @@ FIGURES: dict[str, Callable[[Material], Table]] = {
 }
 
 
-def _plain(text: str) -> Text:
-    return Text(en=text, ru=text)
-
-
-def _count(number: int) -> Text:
-    grouped = f"{number:,}"
-    return Text(en=grouped, ru=grouped.replace(",", "\u00a0"))
-
-
 def _percent(share: float) -> Text:
-    return _plain(f"{100 * share:.1f}%")
+    return plain(f"{100 * share:.1f}%")
 
 
 def _joined(sizes: Sequence[int]) -> str:
@@ -566,9 +557,7 @@ def main() -> int:
         table = FIGURES[name](material)
         print(f"{name}\n\n{table.to('en')}\n", flush=True)
         for lang in LANGS if options.write else ():
-            path = LESSON / f"handout.{lang}.md"
-            page = fill(path.read_text(encoding="utf-8"), name, table.to(lang))
-            path.write_text(page, encoding="utf-8", newline="\n")
+            write_between(LESSON / f"handout.{lang}.md", name, table.to(lang))
     return 0
 
 
