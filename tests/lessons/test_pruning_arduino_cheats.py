@@ -275,6 +275,27 @@ def test_a_firmware_without_markers_is_graded_and_told(grade: Callable[[Edit], G
     assert [check.name for check in made.checks if not check.passed] == ["markers_enclose_the_work"]
 
 
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (b"name,flash_bytes\na,6000\n", "cycles_per_char"),
+        (b"name,flash_bytes,next_char_accuracy,cycles_per_char\na,12k,0.6,60000\n", "12k"),
+    ],
+)
+def test_an_unreadable_table_of_experiments_is_graded_and_told(
+    grade: Callable[[Edit], Grade], table: bytes, words: str
+) -> None:
+    def record(folder: Path) -> None:
+        (folder / "experiments.csv").write_bytes(table)
+
+    made = grade(record)
+    assert made.status is Status.GRADED
+    check = next(check for check in made.checks if check.name == "experiments_are_recorded")
+    assert not check.passed
+    assert words in check.message.en
+    assert words in check.message.ru
+
+
 def test_below_the_gate_nothing_is_scored(grade: Callable[[Edit], Grade]) -> None:
     """A network that says nothing at once: small, fast, and wrong."""
 

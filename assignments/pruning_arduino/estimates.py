@@ -1,0 +1,52 @@
+"""What paper says of a network, beside what is measured on the board. Never scored."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.grades import Layer, Measurement
+from grader.measure import firmware
+from grader.measure.integer_network import IntegerNetwork
+from grader.text import Text, ru_number
+
+REPORTED = (256, 256, 192, 128, 39)
+"""Layers of the network that the formula was published for."""
+
+
+def estimated(network: IntegerNetwork) -> dict[str, Measurement]:
+    """What a formula makes of the same layers: how far paper and board are apart."""
+    guess = firmware.estimate(network.sizes)
+    report = firmware.estimate(REPORTED)
+    how = Text(
+        en="formula for comparison, not scored: 2 bits a weight and 18 a bias; 62 cycles a weight "
+        f"and 10 an output; for 256-256-192-128-39: {report.flash_bytes:,} B, "
+        f"{report.cycles:,} cycles, {report.milliseconds:.3f} ms",
+        ru="формула для сравнения, не оценивается: 2 бита на вес и 18 на смещение; 62 такта на "
+        f"вес и 10 на выход; для 256-256-192-128-39: {ru_number(report.flash_bytes)} байт, "
+        f"{ru_number(report.cycles)} тактов, {report.milliseconds:.3f} мс",
+    )
+    return {
+        "estimated_flash_bytes": Measurement(guess.flash_bytes, "B", how),
+        "estimated_cycles": Measurement(guess.cycles, "cycles", how),
+        "estimated_ms": Measurement(guess.milliseconds, "ms", how),
+    }
+
+
+def layers(network: IntegerNetwork) -> list[Layer]:
+    """Weights as they are in the model; the bytes are those of all weights at 2 bits, and `params`
+    those that are not zero, with the biases."""
+    found = []
+    for index, layer in enumerate(network.layers):
+        kept = int(np.count_nonzero(layer.weight))
+        outputs, inputs = layer.weight.shape
+        found.append(
+            Layer(
+                name=f"layer {index}: {inputs} -> {outputs}",
+                op=f"{kept / layer.weight.size:.0%} not zero",
+                macs=layer.weight.size,
+                bytes=-(-layer.weight.size // 4),
+                params=kept + outputs,
+                output_shape=(outputs,),
+            )
+        )
+    return found

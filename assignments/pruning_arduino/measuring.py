@@ -1,0 +1,150 @@
+"""The numbers of a grade: shares of right characters, and what the board spends on one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from grader import avr
+from grader.data.chat import END, Position
+from grader.grades import Measurement
+from grader.measure.firmware import Conversation
+from grader.measure.integer_network import IntegerNetwork, shown
+from grader.measure.proportions import NORMAL_95, clustered, wilson
+from grader.text import Text, ru_number
+
+SRAM = Text(
+    en="static variables and the deepest stack seen",
+    ru="статические переменные и наибольшая замеченная глубина стека",
+)
+MILLISECONDS = Text(en="cycles at 16 MHz", ru="такты при 16 МГц")
+
+
+def quality(network: IntegerNetwork, positions: Sequence[Position]) -> dict[str, Measurement]:
+    """Shares of right next characters, with intervals that respect queries."""
+    right = network.classes(positions) == np.array([one.next_char for one in positions])
+    queries = [position.query for position in positions]
+    first = np.array([not position.context for position in positions])
+    everything, opening = (
+        clustered(right[chosen], [query for query, one in zip(queries, chosen, strict=True) if one])
+        for chosen in (np.ones(len(right), bool), first)
+    )
+    wholes = _exact(right, positions)
+    distinct = len(set(queries))
+    return {
+        "next_char_accuracy": Measurement(
+            everything[0],
+            "",
+            Text(
+                en=f"of {len(right):,} positions in the replies to {distinct:,} queries, by the "
+                "integer model, which the board equals; 95% interval for other queries",
+                ru=f"из {ru_number(len(right))} позиций в ответах на {ru_number(distinct)} "
+                "запросов, по целочисленной модели, с которой плата совпадает; 95%-й интервал для "
+                "других запросов",
+            ),
+            everything[1],
+        ),
+        "first_char_accuracy": Measurement(
+            opening[0],
+            "",
+            Text(
+                en="the same for the first character of a reply",
+                ru="то же для первого символа ответа",
+            ),
+            opening[1],
+        ),
+        "reply_exact_match": Measurement(
+            wholes,
+            "",
+            Text(
+                en="share of pairs whose whole reply is right when every character is",
+                ru="доля пар, в которых верен каждый символ ответа",
+            ),
+        ),
+    }
+
+
+def on_board(image: avr.Image, talk: Conversation) -> dict[str, Measurement]:
+    """Flash, SRAM and cycles, as measured on the simulated board."""
+    cycles = talk.cycles
+    half = NORMAL_95 * float(cycles.std(ddof=1)) / math.sqrt(len(cycles))
+    mean = float(cycles.mean())
+    marked = float(np.mean([one.reply.inference_cycles for one in talk.characters]))
+    right = np.mean([one.reply.text == shown(one.position.next_char) for one in talk.characters])
+    return {
+        "flash_bytes": Measurement(
+            image.flash_bytes,
+            "B",
+            Text(
+                en=f"code and tables of the built image, {image.compiler}",
+                ru=f"код и таблицы собранного образа, {image.compiler}",
+            ),
+        ),
+        "sram_bytes": Measurement(talk.sram_bytes, "B", SRAM),
+        "stack_bytes": Measurement(
+            talk.stack_bytes, "B", Text(en="the deepest stack seen", ru="наибольшая глубина стека")
+        ),
+        "cycles_per_char": Measurement(
+            mean,
+            "cycles",
+            Text(
+                en=f"mean of {len(cycles)} characters, from taking the first byte of the question "
+                "to sending the answer, wherever the markers are",
+                ru=f"среднее по {len(cycles)} символам, от приёма первого байта вопроса до "
+                "отправки ответа, где бы ни стояли маркеры",
+            ),
+            (mean - half, mean + half),
+        ),
+        "ms_per_char": Measurement(
+            avr.milliseconds(mean),
+            "ms",
+            MILLISECONDS,
+            (avr.milliseconds(mean - half), avr.milliseconds(mean + half)),
+        ),
+        "marked_cycles": Measurement(
+            marked,
+            "cycles",
+            Text(
+                en="of these between the firmware's own markers",
+                ru="из них между маркерами прошивки",
+            ),
+        ),
+        "board_accuracy": Measurement(
+            float(right),
+            "",
+            Text(
+                en=f"next characters that the board itself got right, of {len(cycles)} asked",
+                ru="доля символов, верно предсказанных самой платой; спрошено символов: "
+                f"{len(cycles)}",
+            ),
+            wilson(float(right), len(cycles)),
+        ),
+    }
+
+
+def against(
+    plain: Mapping[str, Measurement], image: avr.Image, talk: Conversation
+) -> dict[str, Measurement]:
+    """Ratios to the plain runtime: what is scored."""
+    how = Text(
+        en="plain 2-bit runtime on the unpruned network / artefact",
+        ru="простая 2-битная программа с непрореженной сетью / артефакт",
+    )
+    return {
+        "compression": Measurement(plain["flash_bytes"].value / image.flash_bytes, "×", how),
+        "speedup": Measurement(
+            plain["cycles_per_char"].value / float(talk.cycles.mean()), "×", how
+        ),
+    }
+
+
+def _exact(right: np.ndarray, positions: Sequence[Position]) -> float:
+    """A reply ends with END: what is right up to there is an exact match."""
+    whole, pairs, exact = True, 0, 0
+    for hit, position in zip(right, positions, strict=True):
+        whole = bool(hit) and (whole or not position.context)
+        if position.next_char == END:
+            pairs, exact = pairs + 1, exact + whole
+    return exact / max(pairs, 1)

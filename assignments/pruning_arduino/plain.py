@@ -1,0 +1,94 @@
+"""The baseline's program: the plain runtime, with the tables of an unpruned network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from grader import avr
+from grader.data.chat import CHARSET, Position
+from grader.grades import Measurement
+from grader.measure.firmware import line_of
+from grader.measure.integer_network import IntegerNetwork
+from grader.text import Text
+
+from .measuring import MILLISECONDS, SRAM
+
+
+def plain_image(network: IntegerNetwork, runtime: Path) -> tuple[avr.Image, int]:
+    """The plain runtime with the network's shape, and the bytes of tables that were left out.
+
+    All layers read the largest table, so the numbers it computes mean nothing; its time is that
+    of the whole network, because the plain runtime looks at every weight alike.
+    """
+    packed = [-(-layer.weight.shape[1] // 4) * len(layer.bias) for layer in network.layers]
+    sources = {path.name: path.read_bytes() for path in runtime.iterdir()}
+    sources["weights.h"] = _shape_header(network, max(packed)).encode()
+    return avr.build(sources), sum(packed) - max(packed)
+
+
+def costs(image: avr.Image, missing: int, positions: Sequence[Position]) -> dict[str, Measurement]:
+    """Flash, SRAM and cycles of the `image`, asked at `positions`; `missing` bytes of tables are
+    not in it."""
+    flash = image.flash_bytes + missing
+    with avr.Board(image) as board:
+        cycles = [board.ask(line_of(position)).cycles for position in positions]
+        sram = board.sram_bytes
+    mean = float(np.mean(cycles))
+    return {
+        "flash_bytes": Measurement(
+            flash,
+            "B",
+            Text(
+                en="the plain runtime with all tables of the unpruned network; it does not fit",
+                ru="простая программа со всеми таблицами непрореженной сети; не помещается",
+            ),
+        ),
+        "sram_bytes": Measurement(sram, "B", SRAM),
+        "cycles_per_char": Measurement(
+            mean,
+            "cycles",
+            Text(
+                en="the plain runtime, timed with the tables of all layers in one place, since "
+                "they do not fit side by side; it takes as long for any weights",
+                ru="простая программа; таблицы слоёв наложены друг на друга, так как все вместе "
+                "они не помещаются, а время от значений весов не зависит",
+            ),
+        ),
+        "ms_per_char": Measurement(avr.milliseconds(mean), "ms", MILLISECONDS),
+    }
+
+
+def _shape_header(network: IntegerNetwork, table_bytes: int) -> str:
+    tables, rows = [], []
+    for index, layer in enumerate(network.layers):
+        outputs, inputs = layer.weight.shape
+        tables.append(f"static const int16_t biases{index}[{outputs}] PROGMEM = {{1}};")
+        tables.append(f"static const uint8_t multipliers{index}[{outputs}] PROGMEM = {{64}};")
+        rows.append(f"{{weights, biases{index}, multipliers{index}, {inputs}, {outputs}, 2}},")
+    encoding = network.encoding
+    return f"""
+#ifndef WEIGHTS_H
+#define WEIGHTS_H
+#include <avr/pgmspace.h>
+#include <stdint.h>
+#define CHARSET "{CHARSET}"
+enum {{ QUERY_BUCKETS = {encoding.query_buckets}, CONTEXT_BUCKETS = {encoding.context_buckets},
+       CONTEXT_LENGTH = {encoding.context_length}, LAYERS = {len(rows)},
+       LARGEST = {max(network.sizes)} }};
+typedef struct {{
+    const uint8_t *weights;
+    const int16_t *biases;
+    const uint8_t *multipliers;
+    uint16_t inputs, outputs;
+    uint8_t bits;
+}} Layer;
+#ifdef NETWORK_C
+static const uint8_t weights[{table_bytes}] PROGMEM = {{1}};
+{chr(10).join(tables)}
+static const Layer layers[LAYERS] = {{ {chr(10).join(rows)} }};
+#endif
+#endif
+"""

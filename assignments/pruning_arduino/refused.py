@@ -1,0 +1,54 @@
+"""What is refused before anything runs: no model, an image that no UNO holds."""
+
+from __future__ import annotations
+
+from grader import avr
+from grader.errors import Rejected
+from grader.intake import Submission
+from grader.measure import integer_network
+from grader.measure.integer_network import IntegerNetwork
+from grader.text import Text, ru_number
+
+MODEL = "model.npz"
+
+
+def network(submission: Submission) -> IntegerNetwork:
+    """The integer model beside the firmware. Raises Rejected."""
+    if not submission.has(MODEL):
+        raise Rejected(_NO_MODEL)
+    return integer_network.read(submission.read(MODEL))
+
+
+def image(submission: Submission) -> avr.Image:
+    """The firmware, built. Raises Rejected where it does not fit the board."""
+    built = avr.build(submission.root / "firmware")
+    if built.flash_bytes > avr.MAX_FLASH_BYTES:
+        raise Rejected(
+            Text(
+                en=f"The firmware takes {built.flash_bytes:,} bytes of flash, an UNO has "
+                f"{avr.MAX_FLASH_BYTES:,} beside its bootloader; prune more, use fewer bits, or "
+                "store zeros for nothing.",
+                ru=f"Прошивка занимает {ru_number(built.flash_bytes)} байт флеш-памяти, а в UNO "
+                f"помимо загрузчика их {ru_number(avr.MAX_FLASH_BYTES)}; прореживайте сильнее, "
+                "берите меньше бит или не храните нули.",
+            )
+        )
+    if built.static_bytes > avr.SRAM_BYTES:
+        raise Rejected(
+            Text(
+                en=f"Static variables take {built.static_bytes:,} bytes of SRAM, an UNO has "
+                f"{avr.SRAM_BYTES:,} with the stack; keep tables in flash with PROGMEM.",
+                ru=f"Статические переменные занимают {ru_number(built.static_bytes)} байт SRAM, а "
+                f"в UNO вместе со стеком их {ru_number(avr.SRAM_BYTES)}; размещайте таблицы во "
+                "флеш-памяти с помощью PROGMEM.",
+            )
+        )
+    return built
+
+
+_NO_MODEL = Text(
+    en="Expected model.npz beside the folder firmware: the integer model that the firmware "
+    "computes; write it with IntegerModel.save of the template.",
+    ru="Рядом с папкой firmware ожидался файл model.npz: целочисленная модель, которую вычисляет "
+    "прошивка; запишите его методом IntegerModel.save из шаблона.",
+)

@@ -1,0 +1,125 @@
+"""Accuracy against flash and against time: the submission among what was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from grader import avr
+from grader.grades import Axis, Figure, Measurement, Series
+from grader.measure.experiments import Experiment
+from grader.text import Text
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What accuracy is drawn against."""
+
+    name: str
+    title: Text
+    axis: Axis
+    key: str
+    scale: float = 1.0
+
+
+COSTS = (
+    Cost(
+        "flash",
+        Text(en="Accuracy and flash", ru="Точность и флеш-память"),
+        Axis(Text(en="flash", ru="флеш-память"), "B", "log"),
+        "flash_bytes",
+    ),
+    Cost(
+        "time",
+        Text(en="Accuracy and time", ru="Точность и время"),
+        Axis(Text(en="time a character", ru="время на символ"), "ms", "log"),
+        "cycles_per_char",
+        1000 / avr.CLOCK_HZ,
+    ),
+)
+
+
+def figure(
+    cost: Cost,
+    recorded: Sequence[Experiment],
+    measurements: Mapping[str, Measurement],
+    plain: Mapping[str, Measurement],
+    threshold: float,
+) -> Figure:
+    """Accuracy against a cost, with the front of what was tried."""
+    accuracy = measurements["next_char_accuracy"]
+    low, high = accuracy.interval or (accuracy.value, accuracy.value)
+    ours = (measurements[cost.key].value * cost.scale, accuracy.value)
+    unpruned = (plain[cost.key].value * cost.scale, plain["next_char_accuracy"].value)
+    tried = [
+        (one.values[cost.key] * cost.scale, one.values["next_char_accuracy"], one.name)
+        for one in recorded
+        if one.values[cost.key] > 0
+    ]
+    front = _front([(x, y) for x, y, _ in tried])
+    best = [one for one in tried if one[:2] in front]
+    others = [one for one in tried if one[:2] not in front]
+    return Figure(
+        name=f"accuracy_against_{cost.name}",
+        title=cost.title,
+        kind="scatter",
+        x=cost.axis,
+        y=_ACCURACY,
+        series=[
+            _points("submission", _SUBMITTED, [ours], [low], [high]),
+            _points("baseline", _PLAIN, [unpruned]),
+            _points("threshold", _THRESHOLD, [(x, threshold) for x in (1.0, 1e6)]),
+            *([_named("reference", _FRONT, best)] if best else []),
+            *([_named("experiment", _TRIED, others)] if others else []),
+        ],
+        caption=Text(
+            en="Rows of experiments.csv are the student's own measurements; on the front is what "
+            "no other row beats in both.",
+            ru="Строки experiments.csv измерены студентом; на границе Парето то, что никакая "
+            "другая строка не превосходит сразу по обоим показателям.",
+        ),
+    )
+
+
+_ACCURACY = Axis(Text(en="next character", ru="следующий символ"))
+_SUBMITTED = Text(en="submitted", ru="сдано")
+_PLAIN = Text(en="plain runtime, unpruned", ru="простая программа, без прунинга")
+_THRESHOLD = Text(en="gate", ru="порог")
+_FRONT = Text(en="Pareto front", ru="граница Парето")
+_TRIED = Text(en="other experiments", ru="другие эксперименты")
+
+
+def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Points that no other point matches at lower cost, with higher accuracy."""
+    front: list[tuple[float, float]] = []
+    for cost, reached in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or reached > front[-1][1]:
+            front.append((cost, reached))
+    return front
+
+
+def _points(
+    role: str,
+    label: Text,
+    points: Sequence[tuple[float, float]],
+    low: Sequence[float] = (),
+    high: Sequence[float] = (),
+) -> Series:
+    return Series(
+        label=label,
+        role=role,  # type: ignore[arg-type]
+        x=[x for x, _ in points],
+        y=[y for _, y in points],
+        y_low=list(low),
+        y_high=list(high),
+    )
+
+
+def _named(role: str, label: Text, points: Sequence[tuple[float, float, str]]) -> Series:
+    return Series(
+        label=label,
+        role=role,  # type: ignore[arg-type]
+        x=[x for x, *_ in points],
+        y=[y for _, y, _ in points],
+        point_labels=[name for *_, name in points],
+    )
