@@ -189,6 +189,7 @@ def _graded(
         checks=findings.checks,
         layers=findings.layers,
         figures=findings.figures,
+        recordings=findings.recordings,
         log=findings.log,
         provenance=examination.provenance,
         seconds=time.monotonic() - started,

@@ -212,12 +212,16 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
     """The folder that holds the artefact: LMS downloads often wrap it in one or two folders."""
-    artefact = PurePosixPath(rules.artefact)
-    roots = [
-        PurePosixPath(*file.path.parts[: -len(artefact.parts)])
-        for file in files
-        if file.path.parts[-len(artefact.parts) :] == artefact.parts
-    ]
+    roots = []
+    for name in (rules.artefact, *rules.alternatives):
+        parts = PurePosixPath(name).parts
+        roots = [
+            PurePosixPath(*file.path.parts[: -len(parts)])
+            for file in files
+            if file.path.parts[-len(parts) :] == parts
+        ]
+        if roots:
+            break
     if PurePosixPath() in roots:
         return PurePosixPath()
     if len(roots) == 1:

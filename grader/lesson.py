@@ -31,6 +31,8 @@ class Intake(_Strict, frozen=True, kw_only=True):
 
     artefact: str
     """Path of the graded file inside the submission."""
+    alternatives: list[str] = []
+    """Other forms of the artefact, each as good; the first that is there is graded."""
     expected: list[str] = []
     """Files that the lesson reads when they are there."""
     max_files: int = 2_000
@@ -44,6 +46,14 @@ class RunLimits(_Strict, frozen=True, kw_only=True):
     wall_seconds: float = 120.0
     cpu_seconds: float = 120.0
     memory_bytes: int = 2 * 2**30
+    processes: int = 32
+    """Threads; processes cannot be started at all."""
+    open_files: int = 64
+    file_bytes: int = 64 * 2**20
+    """Of one file that is written."""
+    disk_bytes: int = 256 * 2**20
+    disk_files: int = 2_000
+    """Of the private folder that code may write to."""
     log_bytes: int = 64 * 2**10
 
 
@@ -254,7 +264,10 @@ def _decides_nothing(relative: Path) -> bool:
 def _import(path: Path, module_name: str, functions: tuple[str, ...]) -> ModuleType:
     if module_name in sys.modules:
         return sys.modules[module_name]
-    spec = importlib.util.spec_from_file_location(module_name, path)
+    # With a place to search, the lesson's other modules can be imported as `from . import x`.
+    spec = importlib.util.spec_from_file_location(
+        module_name, path, submodule_search_locations=[str(path.parent)]
+    )
     if spec is None or spec.loader is None or not path.is_file():
         raise SpecError(f"{path} is missing; docs/new-lesson.md says what a lesson needs.")
     module = importlib.util.module_from_spec(spec)

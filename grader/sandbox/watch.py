@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Literal
 
+from grader import untrusted
+
 try:
     import psutil
 except ImportError:  # a system without what psutil stands on: time and output are watched still
@@ -94,7 +96,7 @@ class Watched:
     @property
     def log(self) -> str:
         """What the child printed, bounded and without control characters."""
-        return clean(bytes(self._log))
+        return untrusted.log(bytes(self._log))
 
     def _watch(self) -> None:
         pause = 0.005
@@ -121,15 +123,6 @@ class Watched:
             self.killed = why
         with contextlib.suppress(OSError):
             self._process.kill()
-
-
-def clean(raw: bytes) -> str:
-    """Printable text: control characters other than newline and tab become `\\xNN`."""
-    text = raw.decode("utf-8", "replace")
-    return "".join(
-        char if char in "\n\t" or char.isprintable() else char.encode("unicode_escape").decode()
-        for char in text
-    )
 
 
 def _private_bytes(pid: int) -> int:
