@@ -20,6 +20,7 @@ from .exam import Exam, floats
 
 
 def judge(exam: Exam, ratio: detection.Ratio) -> Gate:
+    """The gate: AU-FA-FR in the stream against the offline baseline's."""
     ours, theirs = ratio.numerator, ratio.denominator
     threshold = exam.gate_factor * theirs.value
     low, high = ratio.interval or (0.0, float("inf"))
@@ -42,6 +43,7 @@ def judge(exam: Exam, ratio: detection.Ratio) -> Gate:
 def all_checks(
     exam: Exam, submission: Submission, found: Audition, detections: Detections, gate: Gate
 ) -> list[Check]:
+    """Every check, the gate's first. Raises Rejected, Stopped where offline.onnx does not run."""
     return [
         _check_gate(exam, gate),
         _check_chunks(exam, found),

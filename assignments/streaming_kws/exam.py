@@ -46,11 +46,13 @@ class Exam:
 
 
 def sound(exam: Exam, track: tuple[int, ...]) -> np.ndarray:
+    """A track as float32 samples in -1..1, shape (n,)."""
     stream = np.load(exam.audio, mmap_mode="r", allow_pickle=False)
     return floats(stream[list(track)]).reshape(-1)
 
 
 def floats(audio: np.ndarray) -> np.ndarray:
+    """int16 samples as float32 in -1..1, of the same shape."""
     return audio.astype(np.float32) / np.float32(32768)
 
 

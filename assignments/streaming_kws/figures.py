@@ -17,6 +17,7 @@ PLAYED_RATE = 8_000
 
 
 def curve(exam: Exam, scores: np.ndarray) -> Figure:
+    """False accepts against false rejects, beside the baseline's."""
     return Figure(
         name="fa_fr",
         title=Text(en="False accepts against false rejects", ru="Ложные срабатывания и пропуски"),
@@ -53,6 +54,7 @@ def _curve_series(exam: Exam, scores: np.ndarray, label: Text, role: str) -> Ser
 
 
 def chunk_costs(model: StreamModel) -> Figure:
+    """Multiplications for a second by length of chunk."""
     sizes = sorted(model.macs_per_second)
     return Figure(
         name="chunk_costs",
@@ -78,6 +80,7 @@ def chunk_costs(model: StreamModel) -> Figure:
 
 
 def demonstration(exam: Exam, job: StreamJob, chunk: int) -> Recording:
+    """Let the model hear the public recording; what it answered, and the sound."""
     sound = floats(exam.demo).reshape(-1)
     heard = audition.listen(job, sound, chunk, exam.limits)
     threshold = exam.settings["threshold"]

@@ -15,6 +15,7 @@ from .exam import Exam
 
 
 def costs(model: StreamModel, chunk: int, state: int) -> dict[str, Measurement]:
+    """Bytes and multiplications of a model; `state` is in bytes."""
     counted = (
         Text(en="from the graph", ru="по графу")
         if model.form == "onnx"
@@ -66,6 +67,7 @@ def costs(model: StreamModel, chunk: int, state: int) -> dict[str, Measurement]:
 
 
 def against(exam: Exam, model: StreamModel, found: Audition) -> dict[str, Measurement]:
+    """Compression and speed-up over the baseline."""
     base = exam.baseline
     return {
         "compression": Measurement(
@@ -92,6 +94,7 @@ def against(exam: Exam, model: StreamModel, found: Audition) -> dict[str, Measur
 def quality(
     scores: np.ndarray, labels: np.ndarray, sources: tuple[str, ...] | None, *, offline: bool
 ) -> Measurement:
+    """AU-FA-FR with its interval; `sources` are recordings heard more than once."""
     found = detection.detection(scores, labels, groups=sources)
     where = (
         Text(en="each second alone", ru="каждая секунда отдельно")
@@ -116,6 +119,7 @@ def quality(
 
 
 def ratio(found: detection.Ratio) -> dict[str, Measurement]:
+    """AU-FA-FR over the baseline's; empty where the baseline makes no error."""
     if found.value is None:
         return {}
     how = Text(
@@ -127,6 +131,7 @@ def ratio(found: detection.Ratio) -> dict[str, Measurement]:
 
 
 def alarms(exam: Exam, detections: Detections) -> dict[str, Measurement]:
+    """Keywords found, false alarms an hour and, where one was found, the delay."""
     threshold = exam.settings["threshold"]
     minutes = detections.seconds / 60
     measured = {
@@ -167,6 +172,7 @@ def alarms(exam: Exam, detections: Detections) -> dict[str, Measurement]:
 
 
 def real_time(found: Audition, chunk: int) -> Measurement:
+    """Time to answer over time heard, for chunks of `chunk` samples."""
     sizes = np.diff(found.fine.ends, prepend=0)
     median = latency.median(found.fine.seconds[sizes == chunk])
     length = chunk / SAMPLE_RATE
@@ -184,6 +190,7 @@ def real_time(found: Audition, chunk: int) -> Measurement:
 
 
 def streaming_share(checks: list[Check]) -> Measurement:
+    """What the checks came to, 0 to 1."""
     most = sum(check.max_points for check in checks)
     return Measurement(
         sum(check.points for check in checks) / most,
@@ -193,6 +200,7 @@ def streaming_share(checks: list[Check]) -> Measurement:
 
 
 def taken_off(exam: Exam, name: str) -> dict[str, Measurement]:
+    """What a person takes off this submission."""
     ours = exam.adjustments.of(name)
     how = Text(
         en="entered by the instructor (GRADER_ADJUSTMENTS)",

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from grader.grades import Recording
 from grader.report import numbers
 from grader.report.parts import Legend, Table, line_key
-from grader.report.untrusted import name
 from grader.report.words import Words
+from grader.untrusted import name
 
 WIDTH, LEFT, RIGHT = 900.0, 46.0, 884.0
 WAVE_TOP, WAVE_BOTTOM = 8.0, 78.0
