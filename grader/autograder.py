@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from grader.grades import Check, Figure, Gate, Layer, Measurement
+from grader.grades import Check, Figure, Gate, Layer, Measurement, Recording
 from grader.text import Text
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Findings:
     gate: Gate | None = None
     layers: list[Layer] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
+    recordings: list[Recording] = field(default_factory=list)
     log: str = ""
 
 

@@ -127,6 +127,28 @@ class Figure(msgspec.Struct, frozen=True):
     caption: Text = EMPTY
 
 
+class Recording(msgspec.Struct, frozen=True):
+    """A recording that a model listened to, with what it answered; the report draws and plays it.
+
+    It is always public: whoever reads the grade hears it."""
+
+    name: str
+    title: Text
+    sample_rate: int
+    audio: bytes
+    """Samples as unsigned bytes, 128 is silence."""
+    seconds: list[float]
+    """When each answer was given, in seconds of sound heard."""
+    probabilities: list[float]
+    threshold: float
+    keywords: list[Interval]
+    """Begin and end of each keyword, in seconds."""
+    triggers: list[float]
+    delays: list[float | None]
+    """From the end of each keyword to its trigger; None where it was missed."""
+    caption: Text = EMPTY
+
+
 class Versions(msgspec.Struct, frozen=True):
     python: str
     numpy: str
@@ -168,6 +190,7 @@ class Grade(msgspec.Struct, frozen=True, kw_only=True):
     checks: list[Check] = []
     layers: list[Layer] = []
     figures: list[Figure] = []
+    recordings: list[Recording] = []
     log: str = ""
     """Bounded, cleaned output of the submission's run."""
     provenance: Provenance

@@ -217,6 +217,7 @@ def _graded(
         checks=findings.checks,
         layers=findings.layers,
         figures=findings.figures,
+        recordings=findings.recordings,
         log=findings.log,
         provenance=examination.provenance,
         seconds=time.monotonic() - started,

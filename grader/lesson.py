@@ -31,6 +31,8 @@ class Intake(_Strict, frozen=True, kw_only=True):
 
     artefact: str
     """Path of the graded file inside the submission."""
+    alternatives: list[str] = []
+    """Other forms of the artefact, each as good; the first that is there is graded."""
     max_files: int = 2_000
     max_file_bytes: int = 64 * 2**20
     max_total_bytes: int = 256 * 2**20

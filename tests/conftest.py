@@ -14,8 +14,21 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SMALL = {
-    "{ positives = 4000, negatives = 12000 }": "{ positives = 120, negatives = 360 }",
-    "{ positives = 1500, negatives = 4500 }": "{ positives = 100, negatives = 300 }",
+    "distillation": {
+        "{ positives = 4000, negatives = 12000 }": "{ positives = 120, negatives = 360 }",
+        "{ positives = 1500, negatives = 4500 }": "{ positives = 100, negatives = 300 }",
+    },
+    "streaming_kws": {
+        "{ keywords = 900, others = 2400, background = 300 }": (
+            "{ keywords = 30, others = 80, background = 10 }"
+        ),
+        "{ keywords = 300, others = 800, background = 100 }": (
+            "{ keywords = 25, others = 70, background = 5 }"
+        ),
+        "fine_seconds = 600": "fine_seconds = 60",
+        "short_tracks = 4": "short_tracks = 1",
+        "offline_clips = 64": "offline_clips = 8",
+    },
 }
 
 Done = subprocess.CompletedProcess[str]
@@ -63,12 +76,13 @@ def small_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(
             REPOSITORY / tree, course / tree, ignore=shutil.ignore_patterns("__pycache__")
         )
-    path = course / "assignments" / "distillation" / "lesson.toml"
-    text = path.read_text(encoding="utf-8")
-    for large, small in SMALL.items():
-        assert large in text
-        text = text.replace(large, small)
-    path.write_text(text, encoding="utf-8")
+    for lesson, changes in SMALL.items():
+        path = course / "assignments" / lesson / "lesson.toml"
+        text = path.read_text(encoding="utf-8")
+        for large, small in changes.items():
+            assert large in text
+            text = text.replace(large, small)
+        path.write_text(text, encoding="utf-8")
     return course
 
 

@@ -75,6 +75,14 @@ def is_prepared(name: str) -> bool:
     return _recall(name) is not None
 
 
+def source_of(name: str) -> Path:
+    """The folder that `prepare` remembered. Raises DataError where it has not been prepared."""
+    known = _recall(name)
+    if known is None:
+        raise _absent(name)
+    return Path(known.source)
+
+
 def collect(
     name: str, source: Path, settings: FsddSettings | None, progress: Progress | None
 ) -> Collection:

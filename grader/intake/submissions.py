@@ -167,7 +167,9 @@ def _unpack(raw: io.FileIO, name: str, folder: Path, rules: Intake) -> None:
 
 def _only_archive(files: list[SubmittedFile], rules: Intake) -> SubmittedFile | None:
     """LMS downloads put the one file of a student, an archive, into a folder."""
-    if len(files) != 1 or files[0].path.name == PurePosixPath(rules.artefact).name:
+    if len(files) != 1 or files[0].path.name in {
+        PurePosixPath(artefact).name for artefact in (rules.artefact, *rules.alternatives)
+    }:
         return None
     return files[0] if archive_suffix(files[0].path) else None
 
@@ -182,12 +184,16 @@ def _below(root: PurePosixPath, files: list[SubmittedFile]) -> tuple[SubmittedFi
 
 def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
     """The folder that holds the artefact: LMS downloads often wrap it in one or two folders."""
-    artefact = PurePosixPath(rules.artefact)
-    roots = [
-        PurePosixPath(*file.path.parts[: -len(artefact.parts)])
-        for file in files
-        if file.path.parts[-len(artefact.parts) :] == artefact.parts
-    ]
+    roots = []
+    for artefact in (rules.artefact, *rules.alternatives):
+        parts = PurePosixPath(artefact).parts
+        roots = [
+            PurePosixPath(*file.path.parts[: -len(parts)])
+            for file in files
+            if file.path.parts[-len(parts) :] == parts
+        ]
+        if roots:
+            break
     if PurePosixPath() in roots:
         return PurePosixPath()
     if len(roots) == 1:

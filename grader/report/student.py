@@ -10,7 +10,7 @@ from grader import formula
 from grader.errors import SpecError
 from grader.grades import Check, Grade, Layer, Status, Term
 from grader.lesson import LessonSpec
-from grader.report import figures, gate, metrics, numbers, render, tradeoffs
+from grader.report import figures, gate, metrics, numbers, recordings, render, tradeoffs
 from grader.report.words import Words
 from grader.text import Text
 
@@ -93,6 +93,7 @@ def page(
         checks_passed=sum(check.passed for check in grade.checks),
         check_points=_check_points,
         figures=[figures.figure(figure, words) for figure in grade.figures],
+        recordings=[recordings.view(one, words) for one in grade.recordings],
         comparison=comparison,
         layers=layers,
         layer_most={

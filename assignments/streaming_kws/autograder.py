@@ -1,0 +1,196 @@
+"""Grades a keyword spotter that listens without end.
+
+The artefact is `model.onnx` (state outside: inputs `chunk` and `state_...`, outputs
+`probability` and `state_..._next`) or `model.ts` (TorchScript: `reset()`, `forward(chunk)`).
+A chunk is float32 [1, n], n a multiple of 160; what comes back is the probability that the
+keyword has just been said. `offline.onnx` is the same network over a whole second: input `clip`
+float32 [1, 16000], output `probability`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from grader import adjustments
+from grader.adjustments import Adjustments
+from grader.autograder import Findings, Setup
+from grader.data import store, tracks
+from grader.data.clips import Part
+from grader.errors import DataError
+from grader.grades import write_atomically
+from grader.intake import Submission
+from grader.measure import audition as auditions
+from grader.measure import detection, stream_model, streaming
+from grader.measure.audition import Script
+from grader.measure.stream_model import StreamModel
+from grader.measure.streaming import SAMPLE_RATE
+from grader.sandbox.run import Limits
+from grader.sandbox.stream import Listener, StreamJob
+
+from . import checks, figures, measured
+from .exam import Exam, floats, log_odds, sound
+
+DEMO_SECONDS = 12
+DEMO_PLACES = (3, 8)
+"""A past student's demonstration: ten seconds without the keyword and two with it."""
+
+
+# Once per batch -----------------------------------------------------------------------------
+
+
+def prepare(setup: Setup) -> Exam:
+    """Load the stream and let the baseline hear every second of it alone."""
+    settings, gate = setup.spec.settings, setup.spec.gate
+    assert gate is not None  # lesson.toml of this lesson has one
+    part: Part = "hidden" if setup.audience == "hidden" else "validation"
+    slots, public = _load(setup, part), _load(setup, "validation")
+    model = _baseline(setup.folder, setup.data)
+    costs = stream_model.read(model, "onnx", (settings["baseline_chunk_hops"],))
+    scores = log_odds(_offline_answers(model, slots, setup.spec.limits))
+    seed = int(slots.fingerprint[:16], 16)
+    rng = np.random.default_rng(seed)
+    taken_off = adjustments.load() if setup.audience == "hidden" else Adjustments()
+    repeated = len(set(slots.sources)) < len(slots)
+    sources = tuple(slots.sources) if repeated else None
+    changes = f"+{taken_off.fingerprint}" if taken_off.fingerprint else ""
+    demo = _demo_order(public)
+    return Exam(
+        data_id=f"{slots.name}/{part}:{slots.fingerprint}{changes}",
+        data=slots.name,
+        baseline={
+            **measured.costs(costs, min(costs.macs_per_second), costs.state_bytes or 0),
+            "au_fa_fr": measured.quality(scores, slots.labels, sources, offline=True),
+        },
+        audio=slots.path,
+        labels=np.asarray(slots.labels),
+        spans=tracks.keyword_spans(slots, range(len(slots))),
+        sources=sources,
+        baseline_scores=scores,
+        tracks=tuple(t.slots for t in tracks.short_tracks(slots, settings["short_tracks"], rng)),
+        clips=tuple(int(i) for i in rng.choice(len(slots), settings["offline_clips"])),
+        demo=np.array(public.audio[demo]),
+        demo_spans=tracks.keyword_spans(public, demo),
+        keyword=slots.keyword,
+        gate_factor=gate.factor,
+        limits=setup.spec.limits,
+        settings=settings,
+        adjustments=taken_off,
+        seed=seed,
+        hidden=setup.audience == "hidden",
+    )
+
+
+def _load(setup: Setup, part: Part) -> tracks.Slots:
+    return tracks.load(
+        setup.data,
+        part,
+        source=setup.source,
+        seed=setup.seed,
+        counts=tracks.SlotCounts(**setup.spec.settings["hidden" if part == "hidden" else "public"]),
+        progress=setup.progress,
+    )
+
+
+def _baseline(folder: Path, dataset: str) -> bytes:
+    path = folder / "baseline" / f"{dataset}.onnx"
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"The lesson has no baseline for {dataset} ({path.name} is missing); train one with "
+            f"`python {folder / 'baseline' / 'train.py'} --data {dataset}`."
+        ) from error
+
+
+def _offline_answers(model: bytes, slots: tracks.Slots, limits: Limits) -> np.ndarray:
+    """The baseline's probability for each second alone, (seconds,). It keeps exactly one second,
+    so that at the end of each it has forgotten the others. Kept in the cache: it takes a while."""
+    name = hashlib.sha256(model + slots.fingerprint.encode()).hexdigest()[:20]
+    path = store.cache_root() / "tracks" / f"offline-{name}.f8"
+    if path.is_file() and path.stat().st_size == 8 * len(slots):
+        return np.fromfile(path, "<f8")
+    parts = []
+    with Listener(StreamJob(model, "onnx"), limits) as listener:
+        listener.reset()
+        for start in range(0, len(slots), 60):
+            sound = tracks.glue(slots, range(start, min(start + 60, len(slots))))
+            sizes = [SAMPLE_RATE] * 60
+            parts.append(listener.hear(sound, sizes).probabilities)
+        listener.finish()
+    answers = np.concatenate(parts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, answers.astype("<f8").tobytes())
+    return answers
+
+
+def _demo_order(public: tracks.Slots) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    order = rng.choice(np.flatnonzero(public.labels == 0), DEMO_SECONDS, replace=False)
+    keywords = np.flatnonzero(public.labels == 1)
+    order[list(DEMO_PLACES)] = rng.choice(keywords, len(DEMO_PLACES), replace=False)
+    return order
+
+
+# Once per submission ------------------------------------------------------------------------
+
+
+def examine(exam: Exam, submission: Submission) -> Findings:
+    """Measure one submission. Raises Rejected or Stopped with a sentence for the student."""
+    model = _model(exam, submission)
+    chunk = model.best_chunk
+    job = StreamJob(model.data, model.form)
+    found = auditions.audition(job, _script(exam), chunk, exam.limits)
+    scores = log_odds(found.at_seconds)
+    ratio = detection.ratio(scores, exam.baseline_scores, exam.labels, groups=exam.sources)
+    gate = checks.judge(exam, ratio)
+    fine_end = int(found.fine.ends[-1])
+    spans = exam.spans[exam.spans[:, 1] + SAMPLE_RATE <= fine_end]
+    detections = streaming.detect(
+        found.fine.probabilities, found.fine.ends, spans, exam.settings["threshold"]
+    )
+    judged = checks.all_checks(exam, submission, found, detections, gate)
+    measurements = {
+        "streaming": measured.streaming_share(judged),
+        **measured.against(exam, model, found),
+        **measured.costs(model, chunk, found.state),
+        "au_fa_fr": measured.quality(scores, exam.labels, exam.sources, offline=False),
+        **measured.ratio(ratio),
+        **measured.alarms(exam, detections),
+        "real_time_factor": measured.real_time(found, chunk),
+        **measured.taken_off(exam, submission.name),
+    }
+    return Findings(
+        measurements=measurements,
+        gate=gate,
+        checks=judged,
+        layers=list(model.layers),
+        figures=[figures.curve(exam, scores), figures.chunk_costs(model)],
+        recordings=[figures.demonstration(exam, job, chunk)],
+        log=found.log,
+    )
+
+
+def _model(exam: Exam, submission: Submission) -> StreamModel:
+    hops = range(1, exam.settings["longest_chunk_hops"] + 1)
+    if submission.has("model.onnx"):
+        return stream_model.read(submission.read("model.onnx"), "onnx", hops)
+    model = stream_model.read(submission.read("model.ts"), "torchscript", hops)
+    job, track = StreamJob(model.data, model.form), sound(exam, exam.tracks[0])
+    return stream_model.with_counts(model, auditions.count(job, track, hops, exam.limits))
+
+
+def _script(exam: Exam) -> Script:
+    stream = np.load(exam.audio, mmap_mode="r", allow_pickle=False)
+    seconds = [np.flatnonzero(exam.labels == label)[:200] for label in (1, 0)]
+    return Script(
+        tracks=[sound(exam, track) for track in exam.tracks],
+        clips=floats(stream[list(exam.clips)]),
+        keywords=floats(stream[seconds[0]]),
+        others=floats(stream[seconds[1]]),
+        stream=stream,
+        fine_seconds=exam.settings["fine_seconds"],
+        seed=exam.seed,
+    )

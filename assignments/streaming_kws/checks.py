@@ -1,0 +1,358 @@
+"""The gate and the checks: what was expected, what was found, what to try next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from grader.errors import Rejected
+from grader.grades import Check, Gate
+from grader.intake import Submission
+from grader.measure import detection
+from grader.measure.audition import Audition
+from grader.measure.streaming import Detections
+from grader.sandbox.run import Job, run_onnx
+from grader.text import EMPTY, Text, ru_number
+
+from .exam import Exam, floats
+
+
+def judge(exam: Exam, ratio: detection.Ratio) -> Gate:
+    """The gate: AU-FA-FR in the stream against the offline baseline's."""
+    ours, theirs = ratio.numerator, ratio.denominator
+    threshold = exam.gate_factor * theirs.value
+    low, high = ratio.interval or (0.0, float("inf"))
+    return Gate(
+        metric="au_fa_fr",
+        value=ours.value,
+        threshold=threshold,
+        interval=ours.interval,
+        passed=ours.value <= threshold,
+        within_noise=low <= exam.gate_factor <= high,
+        explanation=Text(
+            en=f"AU-FA-FR in the stream must be at most {exam.gate_factor:g} × the offline "
+            f"baseline's {theirs.value:.3e} on the same seconds.",
+            ru=f"AU-FA-FR в потоке должна быть не больше {exam.gate_factor:g} × "
+            f"{theirs.value:.3e} — значения офлайн-модели на тех же секундах.",
+        ),
+    )
+
+
+def all_checks(
+    exam: Exam, submission: Submission, found: Audition, detections: Detections, gate: Gate
+) -> list[Check]:
+    """Every check, the gate's first. Raises Rejected, Stopped where offline.onnx does not run."""
+    return [
+        _check_gate(exam, gate),
+        _check_chunks(exam, found),
+        _check_offline(exam, submission, found),
+        _check_state(exam, found),
+        _check_carried(exam, found),
+        _check_window(exam, found),
+        _check_reset(exam, found),
+        _check_range(exam, found),
+        _check_hour(exam, found),
+        _check_found(exam, detections),
+        _check_delay(exam, detections),
+    ]
+
+
+def _check(
+    exam: Exam, name: str, title: Text, passed: bool, message: Text, hint: Text, *, graded: bool
+) -> Check:
+    """`graded`: the answer depends on the graded data and not on how the stream is built."""
+    points = float(exam.settings["points"].get(name, 0.0))
+    return Check(
+        name=name,
+        title=title,
+        visibility="hidden" if exam.hidden and graded else "public",
+        points=points if passed else 0.0,
+        max_points=points,
+        passed=passed,
+        message=message,
+        hint=EMPTY if passed else hint,
+    )
+
+
+def _check_gate(exam: Exam, gate: Gate) -> Check:
+    comparison = f"{gate.value:.3e} {'≤' if gate.passed else '>'} {gate.threshold:.3e}"
+    return _check(
+        exam,
+        "quality_gate",
+        Text(en="Hears as well as the offline model", ru="Слышит не хуже офлайн-модели"),
+        gate.passed,
+        Text(
+            en=f"AU-FA-FR in the stream {comparison} ({exam.gate_factor:g} × offline).",
+            ru=f"AU-FA-FR в потоке {comparison} ({exam.gate_factor:g} × офлайн).",
+        ),
+        Text(
+            en="A GRU trained on single seconds always began at zero. Train on seconds glued one "
+            "after another, and ask after every step.",
+            ru="GRU, обученная на отдельных секундах, всегда начинала с нуля. Учите на секундах, "
+            "склеенных подряд, и спрашивайте после каждого шага.",
+        ),
+        graded=True,
+    )
+
+
+def _check_chunks(exam: Exam, found: Audition) -> Check:
+    allowed = exam.settings["tolerance"]
+    return _check(
+        exam,
+        "any_chunks",
+        Text(en="Any chunks give the same answer", ru="Ответ не зависит от нарезки"),
+        found.chunking <= allowed,
+        Text(
+            en=f"{len(exam.tracks)} tracks in chunks of 10 ms, of a second and of irregular "
+            f"lengths: probabilities differ by at most {found.chunking:.1e}, allowed is "
+            f"{allowed:g}.",
+            ru=f"Дорожек: {len(exam.tracks)}; куски по 10 мс, по секунде и неровные: вероятности "
+            f"различаются не более чем на {found.chunking:.1e}, допустимо {allowed:g}.",
+        ),
+        Text(
+            en="Keep the samples that the next frame needs, the frames that the next step needs, "
+            "and where in a step the stream stands; count how many frames each chunk yields.",
+            ru="Храните отсчёты, нужные следующему кадру, кадры, нужные следующему шагу, и место "
+            "внутри шага; посчитайте, сколько кадров даёт каждый кусок.",
+        ),
+        graded=False,
+    )
+
+
+def _check_offline(exam: Exam, submission: Submission, found: Audition) -> Check:
+    allowed = exam.settings["tolerance"]
+    title = Text(
+        en="After one second the stream equals the offline model",
+        ru="После одной секунды поток равен офлайн-модели",
+    )
+    hint = Text(
+        en="Frame i must begin at sample 160 i in both, attention must see every step of the "
+        "second, and no step may see what was before the beginning.",
+        ru="Кадр i в обоих случаях начинается с отсчёта 160 i, внимание видит все шаги секунды, "
+        "и ни один шаг не видит того, что было до начала.",
+    )
+    if not submission.has("offline.onnx"):
+        message = Text(
+            en="Expected offline.onnx, the same network over a whole second, found none.",
+            ru="Ожидался offline.onnx — та же сеть над целой секундой, но файла нет.",
+        )
+        return _check(exam, "equals_offline", title, False, message, hint, graded=False)
+    difference = float(np.abs(_offline(exam, submission.read("offline.onnx")) - found.clips).max())
+    message = Text(
+        en=f"{len(exam.clips)} seconds, each after a reset: the stream differs from offline.onnx "
+        f"by at most {difference:.1e}, allowed is {allowed:g}.",
+        ru=f"Секунд: {len(exam.clips)}, каждая после сброса: поток отличается от offline.onnx не "
+        f"более чем на {difference:.1e}, допустимо {allowed:g}.",
+    )
+    passed = difference <= allowed
+    return _check(exam, "equals_offline", title, passed, message, hint, graded=False)
+
+
+def _offline(exam: Exam, model: bytes) -> np.ndarray:
+    """Probabilities of the student's offline model, (clips,). Raises Rejected, Stopped."""
+    stream = np.load(exam.audio, mmap_mode="r", allow_pickle=False)
+    with TemporaryDirectory() as folder:
+        inputs = Path(folder) / "clips.npy"
+        np.save(inputs, floats(stream[list(exam.clips)]))
+        answers = run_onnx(Job(model, inputs, out_shape=(1,)), exam.limits).outputs[:, 0]
+    if not np.isfinite(answers).all():
+        raise Rejected(
+            Text(
+                en="Expected finite probabilities from offline.onnx, found NaN or infinity; look "
+                "for the logarithm of silence or a division by zero.",
+                ru="Ожидались конечные вероятности из offline.onnx, получены NaN или "
+                "бесконечность; ищите логарифм тишины или деление на ноль.",
+            )
+        )
+    return answers.astype(np.float64)
+
+
+def _check_state(exam: Exam, found: Audition) -> Check:
+    first, *later = found.state_bytes
+    passed = all(size == first for size in later)
+    sizes = ", ".join(f"{size:,}" for size in found.state_bytes)
+    ru_sizes = ", ".join(map(ru_number, found.state_bytes))
+    minutes = len(exam.labels) // 60
+    return _check(
+        exam,
+        "state_bounded",
+        Text(en="The state never grows", ru="Состояние не растёт"),
+        passed,
+        Text(
+            en=f"Bytes kept after a second, in the middle and after {minutes} min: {sizes}.",
+            ru=f"Хранится байт после секунды, в середине и через {minutes} мин: {ru_sizes}.",
+        ),
+        Text(
+            en="Something is appended and never dropped; keep the last `max_window_length` steps "
+            "only. In TorchScript a slice keeps the whole tensor alive: clone it.",
+            ru="Что-то добавляется и не удаляется; храните только последние `max_window_length` "
+            "шагов. В TorchScript срез удерживает весь тензор: делайте clone().",
+        ),
+        graded=False,
+    )
+
+
+def _check_carried(exam: Exam, found: Audition) -> Check:
+    return _check(
+        exam,
+        "hidden_state_carried",
+        Text(en="The GRU's state is carried on", ru="Состояние GRU переносится дальше"),
+        found.carried > 0.0,
+        Text(
+            en="Two pasts before one and the same sound: 1.5 to 2.5 s later probabilities differ "
+            f"by {found.carried:.1e}, expected is more than 0.",
+            ru="Два разных прошлых перед одним и тем же звуком: через 1.5–2.5 с вероятности "
+            f"различаются на {found.carried:.1e}, ожидалось больше 0.",
+        ),
+        Text(
+            en="Nothing older than the window plays a part: the GRU starts anew. Give it the "
+            "hidden state that it ended the last chunk with.",
+            ru="Всё, что старше окна, забыто: GRU начинает заново. Передавайте ей скрытое "
+            "состояние, с которым она закончила прошлый кусок.",
+        ),
+        graded=False,
+    )
+
+
+def _check_window(exam: Exam, found: Audition) -> Check:
+    allowed = exam.settings["memory_tolerance"]
+    return _check(
+        exam,
+        "window_bounded",
+        Text(en="Old sound is forgotten", ru="Старый звук забывается"),
+        found.remembered <= allowed,
+        Text(
+            en="Two pasts before one and the same sound: 8 to 10 s later probabilities differ by "
+            f"{found.remembered:.1e}, allowed is {allowed:g}.",
+            ru="Два разных прошлых перед одним и тем же звуком: через 8–10 с вероятности "
+            f"различаются на {found.remembered:.1e}, допустимо {allowed:g}.",
+        ),
+        Text(
+            en="Attention still looks at what was said long ago; let it see the last "
+            "`max_window_length` steps only.",
+            ru="Внимание всё ещё смотрит на давно сказанное; оставьте ему только последние "
+            "`max_window_length` шагов.",
+        ),
+        graded=False,
+    )
+
+
+def _check_reset(exam: Exam, found: Audition) -> Check:
+    allowed = exam.settings["reset_tolerance"]
+    return _check(
+        exam,
+        "reset_works",
+        Text(en="A reset forgets everything", ru="Сброс забывает всё"),
+        found.reset <= allowed,
+        Text(
+            en="One track to a fresh model and, after others, to the same model reset: "
+            f"probabilities differ by at most {found.reset:.1e}, allowed is {allowed:g}.",
+            ru="Одна дорожка новой модели и ей же после других дорожек и сброса: вероятности "
+            f"различаются не более чем на {found.reset:.1e}, допустимо {allowed:g}.",
+        ),
+        Text(
+            en="reset() must bring back every part of the state: samples, frames, the place in a "
+            "step, hidden states, outputs, energies.",
+            ru="reset() должен возвращать все части состояния: отсчёты, кадры, место внутри шага, "
+            "скрытые состояния, выходы, энергии.",
+        ),
+        graded=False,
+    )
+
+
+def _check_range(exam: Exam, found: Audition) -> Check:
+    slack = 1e-6
+    return _check(
+        exam,
+        "is_probability",
+        Text(en="Every answer is a probability", ru="Каждый ответ — вероятность"),
+        found.lowest >= -slack and found.highest <= 1 + slack,
+        Text(
+            en=f"Expected answers in [0, 1], found {found.lowest:.3g} to {found.highest:.3g}.",
+            ru=f"Ожидались ответы из [0, 1], найдены от {found.lowest:.3g} до {found.highest:.3g}.",
+        ),
+        Text(
+            en="Put the softmax inside the model and return its second number.",
+            ru="Вставьте softmax в модель и возвращайте его второе число.",
+        ),
+        graded=False,
+    )
+
+
+def _check_hour(exam: Exam, found: Audition) -> Check:
+    allowed = exam.settings["drift_tolerance"]
+    minutes = len(exam.labels) // 60
+    return _check(
+        exam,
+        "stable_for_an_hour",
+        Text(en="Numbers do not drift", ru="Числа не уплывают"),
+        found.drift <= allowed,
+        Text(
+            en=f"After {minutes} min the stream differs by {found.drift:.1e} from one that heard "
+            f"only the last minute, allowed is {allowed:g}.",
+            ru=f"Через {minutes} мин поток отличается на {found.drift:.1e} от такого, который "
+            f"слышал только последнюю минуту, допустимо {allowed:g}.",
+        ),
+        Text(
+            en="Sums to which new terms are added and from which old ones are subtracted keep "
+            "every rounding error; add up the window anew, with its maximum subtracted first.",
+            ru="Суммы, к которым прибавляют новое и из которых вычитают старое, копят ошибки "
+            "округления; складывайте окно заново, сначала вычтя его максимум.",
+        ),
+        graded=False,
+    )
+
+
+def _check_found(exam: Exam, detections: Detections) -> Check:
+    least = exam.settings["least_found"][exam.data]
+    most = exam.settings["most_false_alarms_per_hour"]
+    alarms = detections.false_alarms_per_hour
+    share = detections.found / max(detections.keywords, 1)
+    return _check(
+        exam,
+        "keywords_found",
+        Text(en="Finds the keywords, and only them", ru="Находит ключевые слова, и только их"),
+        share >= least and alarms <= most,
+        Text(
+            en=f"{detections.found} of {detections.keywords} keywords found, {alarms:.1f} false "
+            f"alarms an hour at threshold {exam.settings['threshold']:g}; expected at least "
+            f"{least:.0%} and at most {most:g}.",
+            ru=f"Найдено {detections.found} из {detections.keywords} ключевых слов, ложных тревог "
+            f"в час: {alarms:.1f} при пороге {exam.settings['threshold']:g}; ожидалось не меньше "
+            f"{100 * least:.0f}% и не больше {most:g}.",
+        ),
+        Text(
+            en="Look at the probability over time in the report (`--html report.html`): peaks that "
+            "are too low need training on streams, false ones a longer window.",
+            ru="Посмотрите на вероятность во времени в отчёте (`--html report.html`): слишком "
+            "низким пикам нужно обучение на потоках, ложным — окно подлиннее.",
+        ),
+        graded=True,
+    )
+
+
+def _check_delay(exam: Exam, detections: Detections) -> Check:
+    most = exam.settings["most_delay_ms"]
+    delay = 1e3 * detections.median_delay
+    none = not detections.found
+    return _check(
+        exam,
+        "soon_enough",
+        Text(en="Triggers soon after the word", ru="Срабатывает вскоре после слова"),
+        not none and delay <= most,
+        Text(
+            en="No keyword was found, so there is no delay."
+            if none
+            else f"Median delay {delay:.0f} ms after the end of the word, allowed is {most:g} ms.",
+            ru="Ни одного слова не найдено, задержки нет."
+            if none
+            else f"Медиана задержки {delay:.0f} мс после конца слова, допустимо {most:g} мс.",
+        ),
+        Text(
+            en="A smaller `streaming_step_size` or a shorter window answers sooner.",
+            ru="Меньший `streaming_step_size` или более короткое окно отвечают раньше.",
+        ),
+        graded=True,
+    )

@@ -1,0 +1,111 @@
+"""The figures of a report, and the recording that it plays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.grades import Axis, Figure, Recording, Series
+from grader.measure import audition, detection, streaming
+from grader.measure.stream_model import StreamModel
+from grader.measure.streaming import SAMPLE_RATE
+from grader.sandbox.stream import StreamJob
+from grader.text import Text
+
+from .exam import Exam, floats
+
+PLAYED_RATE = 8_000
+
+
+def curve(exam: Exam, scores: np.ndarray) -> Figure:
+    """False accepts against false rejects, beside the baseline's."""
+    return Figure(
+        name="fa_fr",
+        title=Text(en="False accepts against false rejects", ru="Ложные срабатывания и пропуски"),
+        kind="line",
+        x=Axis(
+            Text(en="false accepts, share of seconds", ru="ложные срабатывания, доля секунд"),
+            scale="log",
+        ),
+        y=Axis(Text(en="false rejects, share of seconds", ru="пропуски, доля секунд"), scale="log"),
+        series=[
+            _curve_series(
+                exam,
+                exam.baseline_scores,
+                Text(en="baseline, each second alone", ru="базовая модель, секунды отдельно"),
+                "baseline",
+            ),
+            _curve_series(exam, scores, Text(en="this stream", ru="этот поток"), "submission"),
+        ],
+        caption=Text(
+            en="One point for each threshold; closer to the lower left corner is better. Zero "
+            "errors are drawn at half a second.",
+            ru="Одна точка на каждый порог; чем ближе к левому нижнему углу, тем лучше. Ноль "
+            "ошибок показан как половина секунды.",
+        ),
+    )
+
+
+def _curve_series(exam: Exam, scores: np.ndarray, label: Text, role: str) -> Series:
+    fa, fr, _ = detection.fa_fr_curve(scores, exam.labels)
+    half = 0.5 / len(exam.labels)
+    kept = detection.thin_curve(fa, fr, 200)
+    x, y = np.maximum(fa[kept], half), np.maximum(fr[kept], half)
+    return Series(label, role, x=x.tolist(), y=y.tolist())  # type: ignore[arg-type]
+
+
+def chunk_costs(model: StreamModel) -> Figure:
+    """Multiplications for a second by length of chunk."""
+    sizes = sorted(model.macs_per_second)
+    return Figure(
+        name="chunk_costs",
+        title=Text(en="What a second costs, by chunk", ru="Цена секунды при разной нарезке"),
+        kind="line",
+        x=Axis(Text(en="chunk", ru="кусок"), unit="ms"),
+        y=Axis(Text(en="MACs per second", ru="MAC-операций в секунду"), scale="log"),
+        series=[
+            Series(
+                Text(en="this submission", ru="эта работа"),
+                "submission",
+                x=[1000 * size / SAMPLE_RATE for size in sizes],
+                y=[model.macs_per_second[size] for size in sizes],
+            )
+        ],
+        caption=Text(
+            en="A graph has to be ready for a step in every chunk; in chunks shorter than a step "
+            "most of that is thrown away.",
+            ru="Граф должен быть готов к шагу в каждом куске; если куски короче шага, большая "
+            "часть вычисленного выбрасывается.",
+        ),
+    )
+
+
+def demonstration(exam: Exam, job: StreamJob, chunk: int) -> Recording:
+    """Let the model hear the public recording; what it answered, and the sound."""
+    sound = floats(exam.demo).reshape(-1)
+    heard = audition.listen(job, sound, chunk, exam.limits)
+    threshold = exam.settings["threshold"]
+    found = streaming.detect(heard.probabilities, heard.ends, exam.demo_spans, threshold)
+    played = sound.reshape(-1, SAMPLE_RATE // PLAYED_RATE).mean(axis=1)
+    loudest = float(np.abs(played).max()) or 1.0
+    audio = np.round(128 + 127 * played / loudest).clip(0, 255).astype(np.uint8)
+    return Recording(
+        name="demonstration",
+        title=Text(
+            en=f"{len(exam.demo)} seconds, “{exam.keyword}” said {len(exam.demo_spans)} times",
+            ru=f"{len(exam.demo)} секунд, «{exam.keyword}» звучит {len(exam.demo_spans)} раза",
+        ),
+        sample_rate=PLAYED_RATE,
+        audio=audio.tobytes(),
+        seconds=(heard.ends / SAMPLE_RATE).round(4).tolist(),
+        probabilities=heard.probabilities.clip(-1e6, 1e6).round(5).tolist(),
+        threshold=threshold,
+        keywords=[tuple(span) for span in (exam.demo_spans / SAMPLE_RATE).tolist()],
+        triggers=(found.triggers / SAMPLE_RATE).tolist(),
+        delays=[None if np.isnan(delay) else delay for delay in found.delays.tolist()],
+        caption=Text(
+            en="A public recording, the same for everybody, in chunks of "
+            f"{1000 * chunk // SAMPLE_RATE} ms. It is played with half the samples.",
+            ru="Открытая запись, одна для всех, кусками по "
+            f"{1000 * chunk // SAMPLE_RATE} мс. Для прослушивания частота уменьшена вдвое.",
+        ),
+    )

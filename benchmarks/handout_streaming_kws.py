@@ -1,0 +1,604 @@
+"""The measured tables and the figure of the streaming handout, in both languages.
+
+    python benchmarks/handout_streaming_kws.py [--write] [--only NAME ...]
+
+What a second of listening costs, step by step from recomputing to the reference; what it costs in
+chunks of several lengths; how a network trained on single seconds and one trained on streams hear
+with their state carried; a past student's two demonstrations (window 20 and step 8, window 8 and
+step 5); how far running sums of exponentials drift in an hour. With `--write` each replaces the
+text between its two markers in assignments/streaming_kws/handout.{ru,en}.md, and the figure is
+drawn to assignments/streaming_kws/figures/. Public data only; a few minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from time import perf_counter
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from grader import course
+from grader.data import tracks
+from grader.measure import detection, stream_model, streaming
+from grader.text import LANGS, Lang, Text
+
+LESSON = course.assignments() / "streaming_kws"
+DATA = "speech-synthetic"
+MODULES = ("frontend", "offline", "streaming", "export", "augment", "train")
+HOP_SECONDS = 0.01
+WINDOWS = ((10, 8), (20, 8), (8, 5))
+"""The reference's, then the two of the demonstrations: window length and step."""
+DEMO_THRESHOLD = 0.5
+DEMO_SECONDS, DEMO_PLACES = 12, (3, 8)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose words are in both languages; the first column is text, the rest numbers."""
+
+    header: tuple[Text, ...]
+    rows: Sequence[tuple[Text, ...]]
+    caption: Text
+
+    def to(self, lang: Lang) -> str:
+        rule = "|---|" + "---:|" * (len(self.header) - 1)
+        lines = [_line(self.header, lang), rule, *(_line(row, lang) for row in self.rows)]
+        return "\n".join([*lines, "", self.caption.to(lang)])
+
+
+def project(folder: Path) -> SimpleNamespace:
+    """The modules of a project, imported as its own train.py imports them."""
+    sys.path.insert(0, str(folder))
+    try:
+        names = [name for name in MODULES if (folder / f"{name}.py").exists()]
+        return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+    finally:
+        sys.path.remove(str(folder))
+        for name in MODULES:
+            sys.modules.pop(name, None)
+
+
+@cache
+def starter() -> SimpleNamespace:
+    return project(course.student_template() / "streaming_kws")
+
+
+@cache
+def reference() -> SimpleNamespace:
+    return project(course.reference_solutions() / "streaming_kws")
+
+
+# The networks -------------------------------------------------------------------------------
+
+
+@cache
+def baseline_crnn() -> nn.Module:
+    """The committed baseline as the reference's module, so that both can be streamed alike."""
+    model = onnx.load(LESSON / "baseline" / f"{DATA}.onnx")
+    stored = {
+        item.name: torch.from_numpy(numpy_helper.to_array(item).copy())
+        for item in model.graph.initializer
+    }
+    prefix = "stream.crnn."
+    weights = {n.removeprefix(prefix): v for n, v in stored.items() if n.startswith(prefix)}
+    cells = [node.input for node in model.graph.node if node.op_type == "GRU"]
+    for layer, names in enumerate(cells):
+        parts = (stored[names[1]][0], stored[names[2]][0], *stored[names[3]][0].chunk(2))
+        for kind, part in zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh"), parts, strict=True):
+            update, reset, new = part.chunk(3)  # ONNX orders gates z, r, h; torch r, z, n
+            weights[f"grus.{layer}.{kind}_l0"] = torch.cat([reset, update, new])
+    products = [n.input[1] for n in model.graph.node if n.op_type == "MatMul"]
+    for name, product in zip(("energy.0", "energy.2"), products[-2:], strict=True):
+        weights[f"{name}.weight"] = stored[product].T
+    crnn = reference().offline.Crnn(reference().offline.BASELINE)
+    crnn.load_state_dict(weights)
+    return crnn.eval()
+
+
+@cache
+def reference_crnn() -> nn.Module:
+    """The committed reference, from its TorchScript file."""
+    crnn = reference().offline.Crnn(reference().offline.SMALL)
+    script = torch.jit.load(course.reference_solutions() / "streaming_kws" / "model.ts")
+    weights = {n.removeprefix("stream."): v for n, v in script.state_dict().items()}
+    crnn.load_state_dict(weights)
+    return crnn.eval()
+
+
+# Costs --------------------------------------------------------------------------------------
+
+
+def costs() -> Table:
+    """From the window computed anew to the reference, one change at a time."""
+    ours, plain = reference(), starter()
+    steps: list[tuple[Text, stream_model.StreamModel]] = [
+        (
+            Text(en="second recomputed every 80 ms", ru="секунда заново каждые 80 мс"),
+            stream_model.read((LESSON / "baseline" / f"{DATA}.onnx").read_bytes(), "onnx", (8,)),
+        )
+    ]
+    with _front_end(ours, plain):
+        steps.append(
+            (
+                Text(en="streamed", ru="потоком"),
+                _counted(ours, baseline_crnn(), "float32"),
+            )
+        )
+    steps.append(
+        (
+            Text(en="and a faster transform", ru="и быстрое преобразование"),
+            _counted(ours, baseline_crnn(), "float32"),
+        )
+    )
+    for name, storage in (
+        (Text(en="and a smaller network", ru="и сеть поменьше"), "float32"),
+        (Text(en="and int8 weights", ru="и веса int8"), "int8"),
+    ):
+        steps.append((name, _counted(ours, reference_crnn(), storage)))
+    first = steps[0][1]
+    rows = []
+    for name, model in steps:
+        macs = model.macs_per_second[1280]
+        state = model.state_bytes or 0
+        rows.append(
+            (
+                name,
+                _plain(f"{macs / 1e6:.2f}"),
+                _plain(f"{first.macs_per_second[1280] / macs:.1f}"),
+                _count(model.bytes),
+                _count(state),
+                _plain(f"{(first.bytes + (first.state_bytes or 0)) / (model.bytes + state):.1f}"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="stream", ru="поток"),
+            Text(en="million MACs a second", ru="млн MAC в секунду"),
+            Text(en="fewer", ru="меньше в"),
+            Text(en="weights, B", ru="веса, байт"),
+            Text(en="state, B", ru="состояние, байт"),
+            Text(en="both smaller", ru="вместе меньше в"),
+        ),
+        rows=rows,
+        caption=Text(
+            en="Measured: counted from the graphs at chunks of 80 ms, front end included.",
+            ru="Измерено: посчитано по графам, кусками по 80 мс, вместе с вычислением признаков.",
+        ),
+    )
+
+
+@contextmanager
+def _front_end(ours: SimpleNamespace, plain: SimpleNamespace) -> Iterator[None]:
+    """The reference's stream with the starter's matrix for a Fourier transform."""
+    places = [
+        (ours.streaming, "log_mel", plain.frontend.log_mel),
+        (ours.streaming, "tables", plain.frontend.tables),
+        (ours.export, "tables", plain.frontend.tables),
+        (ours.export, "Tables", plain.frontend.Tables),
+    ]
+    before = [(module, name, getattr(module, name)) for module, name, _ in places]
+    for module, name, value in places:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)
+
+
+def _counted(
+    ours: SimpleNamespace, crnn: nn.Module, storage: str, hops: Sequence[int] = (8,)
+) -> stream_model.StreamModel:
+    return stream_model.read(_exported(ours, crnn, storage), "onnx", hops)
+
+
+def _exported(ours: SimpleNamespace, crnn: nn.Module, storage: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        ours.export._export_stream(ours.streaming.StreamingKws(crnn).eval(), path, storage)
+        return path.read_bytes()
+
+
+CHUNKS = (1, 2, 4, 8, 10, 16, 25, 50, 100)
+
+
+def chunks(rounds: int = 300) -> Table:
+    """The reference in chunks of several lengths: multiplications and time for a second."""
+    import onnxruntime
+
+    data = (course.reference_solutions() / "streaming_kws" / "model.onnx").read_bytes()
+    model = stream_model.read(data, "onnx", CHUNKS)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    states = {p.name: np.zeros(p.shape, np.float32) for p in session.get_inputs()[1:]}
+    rng = np.random.default_rng(0)
+    rows = []
+    for hops in CHUNKS:
+        chunk = (0.1 * rng.standard_normal((1, 160 * hops))).astype(np.float32)
+        taken = []
+        for _ in range(rounds):
+            started = perf_counter()
+            session.run(None, {"chunk": chunk, **states})
+            taken.append(perf_counter() - started)
+        median = float(np.median(taken))
+        rows.append(
+            (
+                _plain(f"{10 * hops}"),
+                _plain(f"{model.macs_per_second[160 * hops] / 1e6:.2f}"),
+                _plain(f"{1e6 * median:.0f}"),
+                _plain(f"{median / (hops * HOP_SECONDS):.4f}"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="chunk, ms", ru="кусок, мс"),
+            Text(en="million MACs a second", ru="млн MAC в секунду"),
+            Text(en="a chunk takes, µs", ru="кусок занимает, мкс"),
+            Text(en="real-time factor", ru="доля реального времени"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: the reference in ONNX Runtime {onnxruntime.__version__}, one thread, "
+            f"median of {rounds} runs.",
+            ru=f"Измерено: эталон в ONNX Runtime {onnxruntime.__version__}, один поток, медиана "
+            f"{rounds} запусков.",
+        ),
+    )
+
+
+# Hearing ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The public long stream, as features and as labels."""
+
+    slots: tracks.Slots
+    features: Tensor
+    """(1, 40, frames)"""
+    spans: np.ndarray
+    """(keywords, 2) samples"""
+
+
+@cache
+def public_stream() -> Stream:
+    slots = tracks.load(DATA, "validation")
+    return Stream(slots, _features(slots, range(len(slots))), _spans(slots, range(len(slots))))
+
+
+def _features(slots: tracks.Slots, order: Sequence[int]) -> Tensor:
+    """Log-mel bands of glued slots, block by block."""
+    front = reference().frontend
+    sound = torch.from_numpy(tracks.glue(slots, order))[None]
+    constants = front.tables(torch.zeros(1))
+    parts, block = [], 6_000
+    frames = (sound.shape[1] - 400) // 160 + 1
+    with torch.no_grad():
+        for first in range(0, frames, block):
+            last = min(first + block, frames)
+            piece = sound[:, 160 * first : 160 * (last - 1) + 400]
+            piece = F.pad(piece, (0, -piece.shape[1] % 160))
+            parts.append(front.log_mel(piece, constants)[:, :, : last - first])
+    return torch.cat(parts, 2)
+
+
+def _spans(slots: tracks.Slots, order: Sequence[int]) -> np.ndarray:
+    return tracks.keyword_spans(slots, order)
+
+
+@torch.no_grad()
+def listened(
+    crnn: nn.Module, features: Tensor, window: int, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Samples heard and probability after every step of the stream."""
+    stride = (crnn.config.stride[0], step)
+    states = F.conv2d(features.unsqueeze(1), crnn.conv.weight, crnn.conv.bias, stride)
+    states = states.flatten(1, 2).transpose(1, 2)
+    for gru in crnn.grus:
+        states, _ = gru(states)
+    energies = F.pad(crnn.energy(states).squeeze(2), (window - 1, 0), value=-1e9)
+    padded = F.pad(states, (0, 0, window - 1, 0))
+    attention = energies.unfold(1, window, 1).softmax(2)
+    context = torch.einsum("stw,sthw->sth", attention, padded.unfold(1, window, 1))
+    probability = torch.softmax(crnn.classifier(context), 2)[0, :, 1].double().numpy()
+    frames = crnn.config.kernel[1] + step * np.arange(len(probability))
+    # The frame is heard when the chunk of 160 samples that completes it has come.
+    return (frames + 2) * 160, probability
+
+
+def trained_for_streams() -> Table:
+    """A network trained on single seconds and one trained on streams, each heard both ways."""
+    stream = public_stream()
+    labels = np.asarray(stream.slots.labels)
+    ends = 16_000 * np.arange(1, len(labels) + 1)
+    train = reference().train
+    alone = train.seconds(stream.slots)
+    rows = []
+    for name, crnn in (
+        (Text(en="baseline, single seconds", ru="базовая, отдельные секунды"), baseline_crnn()),
+        (Text(en="reference, glued seconds", ru="эталон, склеенные секунды"), reference_crnn()),
+    ):
+        with torch.no_grad():
+            logits = torch.cat([crnn(part) for part in alone.features.split(500)])
+        single = (logits[:, 1] - logits[:, 0]).double().numpy()
+        heard, probability = listened(crnn, stream.features, 10, 8)
+        carried = _log_odds(probability[np.searchsorted(heard, ends, "right") - 1])
+        offline, streamed = (detection.detection(s, labels) for s in (single, carried))
+        found = streaming.detect(probability, heard, stream.spans, 0.9)
+        rows.append(
+            (
+                name,
+                _plain(f"{offline.value * 1e5:.2f}"),
+                _plain(f"{streamed.value * 1e5:.2f}"),
+                _plain(f"{streamed.value / offline.value:.2f}"),
+                _plain(f"{100 * found.found / found.keywords:.1f}"),
+                _plain(f"{found.false_alarms_per_hour:.0f}"),
+                _plain(f"{1e3 * found.median_delay:.0f}"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="trained on", ru="чему учили"),
+            Text(en="each second alone, 1e-5", ru="секунды отдельно, 1e-5"),
+            Text(en="in the stream, 1e-5", ru="в потоке, 1e-5"),
+            Text(en="ratio", ru="отношение"),
+            Text(en="found, %", ru="найдено, %"),
+            Text(en="false alarms an hour", ru="ложных тревог в час"),
+            Text(en="median delay, ms", ru="медиана задержки, мс"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: {len(labels) // 60} minutes of public voices, {labels.sum()} keywords; "
+            "AU-FA-FR at the ends of the seconds, triggers at 0.9. A delay below 0 is before the "
+            "end of the word.",
+            ru=f"Измерено: минут открытых голосов: {len(labels) // 60}, ключевых слов: "
+            f"{labels.sum()}; AU-FA-FR на концах секунд, срабатывания при 0.9. Задержка меньше 0 — "
+            "раньше конца слова.",
+        ),
+    )
+
+
+def demonstrations() -> Table:
+    """A past student's two demonstrations on the public stream: what the window and the step do."""
+    stream = public_stream()
+    rows = []
+    for name, crnn in (
+        (Text(en="baseline", ru="базовая"), baseline_crnn()),
+        (Text(en="reference", ru="эталон"), reference_crnn()),
+    ):
+        for window, step in WINDOWS:
+            heard, probability = listened(crnn, stream.features, window, step)
+            found = streaming.detect(probability, heard, stream.spans, DEMO_THRESHOLD)
+            swings = np.abs(np.diff(probability)).sum() / (heard[-1] / 16_000)
+            above = (probability >= DEMO_THRESHOLD).mean() * heard[-1] / 16_000
+            rows.append(
+                (
+                    Text(
+                        en=f"{name.en}, window {window}, step {step}",
+                        ru=f"{name.ru}, окно {window}, шаг {step}",
+                    ),
+                    _plain(f"{((window - 1) * step + 20) * HOP_SECONDS:.2f}"),
+                    _plain(f"{1e3 * found.median_delay:.0f}"),
+                    _plain(f"{above / found.keywords:.2f}"),
+                    _plain(f"{100 * found.found / found.keywords:.1f}"),
+                    _plain(f"{found.false_alarms_per_hour:.0f}"),
+                    _plain(f"{swings:.2f}"),
+                )
+            )
+    return Table(
+        header=(
+            Text(en="stream", ru="поток"),
+            Text(en="hears back, s", ru="слышит назад, с"),
+            Text(en="median delay, ms", ru="медиана задержки, мс"),
+            Text(en="high for, s a keyword", ru="держится, с на слово"),
+            Text(en="found, %", ru="найдено, %"),
+            Text(en="false alarms an hour", ru="ложных тревог в час"),
+            Text(en="up and down, 1/s", ru="колебания, 1/с"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: the public stream, threshold {DEMO_THRESHOLD:g}. The last column adds "
+            "up every rise and fall of the probability, by the second.",
+            ru=f"Измерено: открытый поток, порог {DEMO_THRESHOLD:g}. Последний столбец — сумма "
+            "всех подъёмов и спадов вероятности за секунду.",
+        ),
+    )
+
+
+SHARPNESS = (1.0, 2.0, 4.0, 20.0)
+
+
+def softmax() -> Table:
+    """Running sums of exponentials over an hour, against the window added up anew."""
+    stream, crnn = public_stream(), baseline_crnn()
+    with torch.no_grad():
+        states = crnn.steps(stream.features)
+        energies = crnn.energy(states)[0, :, 0].numpy()
+    repeats = int(np.ceil(45_000 / len(energies)))
+    outputs = np.tile(states[0].numpy(), (repeats, 1))[:45_000]
+    energies = np.tile(energies, repeats)[:45_000]
+    rows = []
+    for sharpness in SHARPNESS:
+        found = [
+            running_sum_error(np.float32(sharpness) * energies[:steps], outputs[:steps])
+            for steps in (750, 45_000)
+        ]
+        largest = float(sharpness * energies.max())
+        rows.append(
+            (
+                _plain(f"× {sharpness:g}"),
+                _plain(f"{largest:.1f}"),
+                *(_plain(f"{error:.1e}" if np.isfinite(error) else "NaN") for error in found),
+                _plain("0"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="energies", ru="энергии"),
+            Text(en="largest", ru="наибольшая"),
+            Text(en="running sum, after 1 min", ru="бегущая сумма, через 1 мин"),
+            Text(en="running sum, after 1 h", ru="бегущая сумма, через 1 ч"),
+            Text(en="added up anew", ru="сумма заново"),
+        ),
+        rows=rows,
+        caption=Text(
+            en="Measured: the baseline's energies and outputs on an hour of public sound, float32. "
+            "Largest error of a number of the context in the last minute, against float64; added "
+            "up anew the difference of an hour's stream from a fresh one is exactly 0.",
+            ru="Измерено: энергии и выходы базовой модели на часе открытого звука, float32. "
+            "Наибольшая ошибка числа в контексте за последнюю минуту, сравнение с float64; если "
+            "складывать заново, поток после часа отличается от нового ровно на 0.",
+        ),
+    )
+
+
+def running_sum_error(energies: np.ndarray, outputs: np.ndarray, window: int = 10) -> float:
+    """Largest error of the context in the last minute when exponentials are added and
+    subtracted in float32. NaN where they overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        weights = np.exp(energies.astype(np.float32))
+        terms = weights[:, None] * outputs
+        top, bottom, worst = np.zeros(outputs.shape[1], np.float32), np.float32(0), 0.0
+        for now in range(len(weights)):
+            top, bottom = top + terms[now], bottom + weights[now]
+            if now >= window:
+                top, bottom = top - terms[now - window], bottom - weights[now - window]
+            if now >= len(weights) - 750 and now >= window:
+                inside = slice(now - window + 1, now + 1)
+                wide = energies[inside].astype(np.float64)
+                share = np.exp(wide - wide.max())
+                exact = (share / share.sum()) @ outputs[inside].astype(np.float64)
+                worst = np.maximum(worst, np.abs(top / bottom - exact).max())
+    return float(worst)
+
+
+# The figure ---------------------------------------------------------------------------------
+
+
+def draw(path: Path) -> None:
+    """Probability over time for the three windows on twelve seconds with two keywords, the first
+    random ones on which the short window has a false peak and the long one has none."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+
+    matplotlib.rcParams["svg.hashsalt"] = "streaming_kws"
+    slots = public_stream().slots
+    order = next(o for o in map(_demo_order, range(1_000)) if _false_peaks(o) == (0, 1))
+    features, spans = _features(slots, order), _spans(slots, order) / 16_000
+    figure, rows = plt.subplots(1 + len(WINDOWS), 1, figsize=(8, 6), sharex=True)
+    sound = tracks.glue(slots, order)
+    rows[0].plot(np.arange(len(sound))[::50] / 16_000, sound[::50], color="#5c5f68", linewidth=0.4)
+    rows[0].set_yticks([])
+    for row, (window, step) in zip(rows[1:], WINDOWS, strict=True):
+        heard, probability = listened(baseline_crnn(), features, window, step)
+        row.step(heard / 16_000, probability, where="post", color="#3350b8")
+        row.set_ylim(-0.05, 1.05)
+        row.set_title(f"window {window}, step {step}", fontsize=9, loc="left")
+    for row in rows:
+        for begin, end in spans:
+            row.axvspan(begin, end, color="#17764a", alpha=0.18, linewidth=0)
+    rows[-1].set_xlabel("s")
+    figure.tight_layout()
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def _demo_order(seed: int) -> np.ndarray:
+    slots = public_stream().slots
+    rng = np.random.default_rng(seed)
+    order = rng.choice(np.flatnonzero(slots.labels == 0), DEMO_SECONDS, replace=False)
+    keywords = np.flatnonzero(slots.labels == 1)
+    order[list(DEMO_PLACES)] = rng.choice(keywords, len(DEMO_PLACES), replace=False)
+    return order
+
+
+def _false_peaks(order: np.ndarray) -> tuple[int, ...]:
+    """False alarms of the two demonstrations, the long window first."""
+    slots = public_stream().slots
+    features, spans = _features(slots, order), _spans(slots, order)
+    alarms = []
+    for window, step in WINDOWS[1:]:
+        heard, probability = listened(baseline_crnn(), features, window, step)
+        found = streaming.detect(probability, heard, spans, DEMO_THRESHOLD)
+        alarms.append(len(found.false_alarms) if found.found == len(spans) else -1)
+    return tuple(alarms)
+
+
+# Printing and writing -----------------------------------------------------------------------
+
+FIGURES: dict[str, Callable[[], Table]] = {
+    "costs": costs,
+    "chunks": chunks,
+    "trained": trained_for_streams,
+    "demonstrations": demonstrations,
+    "softmax": softmax,
+}
+
+
+def _log_odds(probability: np.ndarray) -> np.ndarray:
+    inside = np.clip(probability, 1e-40, 1 - 2.0**-25)
+    return np.log(inside) - np.log1p(-inside)
+
+
+def _line(cells: tuple[Text, ...], lang: Lang) -> str:
+    return "| " + " | ".join(cell.to(lang) for cell in cells) + " |"
+
+
+def _plain(text: str) -> Text:
+    return Text(en=text, ru=text)
+
+
+def _count(number: int) -> Text:
+    grouped = f"{number:,}"
+    return Text(en=grouped, ru=grouped.replace(",", "\u00a0"))
+
+
+def fill(page: str, name: str, text: str) -> str:
+    """`page` with the text between the markers of `name` replaced. Raises ValueError without
+    exactly one pair of them."""
+    begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise ValueError(f"the page needs exactly one pair of markers {begin} {end}")
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="fill in both handouts")
+    parser.add_argument("--only", nargs="+", choices=FIGURES, default=list(FIGURES))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    for name in options.only:
+        table = FIGURES[name]()
+        print(f"{name}\n\n{table.to('en')}\n", flush=True)
+        for lang in LANGS if options.write else ():
+            path = LESSON / f"handout.{lang}.md"
+            page = fill(path.read_text(encoding="utf-8"), name, table.to(lang))
+            path.write_text(page, encoding="utf-8", newline="\n")
+    if options.write:
+        draw(LESSON / "figures" / "demonstrations.svg")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""`grader listen MODEL [WAV]`."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from grader.cli import options
+from grader.errors import ExitCode, UsageError
+from grader.text import Lang, Text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from grader.sandbox.stream import StreamJob
+
+SAMPLE_RATE = 16_000
+HOP = 160
+FORMS = {".onnx": "onnx", ".ts": "torchscript"}
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("sound", metavar="[WAV]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.9,
+    show_default=True,
+    help="Probability at which a detection is printed.",
+)
+@click.option(
+    "--chunk",
+    type=click.IntRange(min=10),
+    default=80,
+    show_default=True,
+    help="Milliseconds of sound at a time, a multiple of 10.",
+)
+@click.option("--seconds", type=float, help="Stop listening to the microphone after this long.")
+@options.lang()
+def command(
+    model: Path, sound: Path | None, threshold: float, chunk: int, seconds: float | None, lang: Lang
+) -> int:
+    """Let MODEL (model.onnx or model.ts) listen to a WAV file, or without one to the microphone.
+
+    Prints every detection as it comes, with the time and the probability. The microphone needs the
+    package sounddevice (`pip install sounddevice`).
+    """
+    job = _job(model)
+    if chunk % 10:
+        raise UsageError(
+            Text(
+                en=f"--chunk {chunk} is no multiple of 10 ms.",
+                ru=f"--chunk {chunk} не кратно 10 мс.",
+            )
+        )
+    size = chunk * SAMPLE_RATE // 1000
+    chunks = _from_file(sound, size) if sound is not None else _from_microphone(size, seconds, lang)
+    try:
+        _follow(job, chunks, threshold, lang)
+    except KeyboardInterrupt:
+        click.echo()
+    return ExitCode.OK
+
+
+def _job(path: Path) -> StreamJob:
+    from grader.measure import stream_model
+    from grader.sandbox.stream import StreamJob
+
+    form = FORMS.get(path.suffix.lower())
+    if form is None:
+        raise UsageError(
+            Text(
+                en=f"{path} is neither model.onnx nor model.ts; give a streaming model.",
+                ru=f"{path} — не model.onnx и не model.ts; укажите потоковую модель.",
+            )
+        )
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            Text(
+                en=f"{path} cannot be read ({error.strerror}).",
+                ru=f"Не удаётся прочитать {path} ({error.strerror}).",
+            )
+        ) from error
+    read = stream_model.read(data, form, (8,))  # type: ignore[arg-type]
+    return StreamJob(read.data, read.form)
+
+
+def _follow(
+    job: StreamJob, chunks: Iterator[NDArray[np.float32]], threshold: float, lang: Lang
+) -> None:
+    """Feed the model and print its detections. Each rise to the threshold is one."""
+    from grader.lesson import RunLimits
+    from grader.sandbox.stream import Listener
+
+    limits = RunLimits(wall_seconds=24 * 3600.0, cpu_seconds=24 * 3600.0)
+    heard, above, found, busy = 0.0, False, 0, 0.0
+    with Listener(job, limits) as listener:
+        listener.reset()
+        for chunk in chunks:
+            started = time.perf_counter()
+            answer = listener.hear(chunk, [len(chunk)])
+            busy += time.perf_counter() - started
+            heard += len(chunk) / SAMPLE_RATE
+            probability = float(answer.probabilities[-1])
+            if probability >= threshold and not above:
+                found += 1
+                word = "обнаружено" if lang == "ru" else "detected"
+                click.echo(f"{heard:8.2f} s  {word}  p = {probability:.3f}")
+            above = probability >= threshold
+        listener.finish()
+    share = busy / heard if heard else 0.0
+    click.echo(
+        f"Прослушано {heard:.1f} с, срабатываний: {found}, доля реального времени {share:.4f}."
+        if lang == "ru"
+        else f"Heard {heard:.1f} s, detections: {found}, real-time factor {share:.4f}."
+    )
+
+
+def _from_file(path: Path, size: int) -> Iterator[NDArray[np.float32]]:
+    """Chunks of a 16-bit mono .wav at 16 kHz; other rates are resampled. The last is filled up
+    with silence to a multiple of the hop."""
+    import numpy as np
+
+    samples = _read(path)
+    samples = np.pad(samples, (0, -len(samples) % HOP))
+    yield from np.split(samples, range(size, len(samples), size))
+
+
+def _read(path: Path) -> NDArray[np.float32]:
+    import wave
+
+    import numpy as np
+
+    try:
+        with path.open("rb") as file, wave.open(file) as wav:
+            channels, width, rate = wav.getnchannels(), wav.getsampwidth(), wav.getframerate()
+            raw = wav.readframes(wav.getnframes())
+    except (OSError, EOFError, wave.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error) or "cut short"
+        raise UsageError(
+            Text(
+                en=f"{path} is no .wav file that can be read ({why}); convert it to 16-bit PCM.",
+                ru=f"{path} не читается как .wav ({why}); переведите его в 16-битный PCM.",
+            )
+        ) from error
+    if width != 2 or not raw:
+        raise UsageError(
+            Text(
+                en=f"{path} has {8 * width} bits a sample and {len(raw)} bytes of sound; expected "
+                "16-bit PCM.",
+                ru=f"В {path} {8 * width} бит на отсчёт и {len(raw)} байт звука; нужен 16-битный "
+                "PCM.",
+            )
+        )
+    whole = len(raw) - len(raw) % (2 * channels)
+    sound = np.frombuffer(raw[:whole], "<i2").reshape(-1, channels).mean(axis=1) / 32768.0
+    if rate != SAMPLE_RATE:
+        from scipy.signal import resample_poly
+
+        common = int(np.gcd(rate, SAMPLE_RATE))
+        sound = resample_poly(sound, SAMPLE_RATE // common, rate // common)
+    return sound.astype(np.float32)
+
+
+def _from_microphone(size: int, seconds: float | None, lang: Lang) -> Iterator[NDArray[np.float32]]:
+    """Chunks of the default input until Ctrl-C. Raises UsageError without the library or a
+    microphone."""
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:
+        raise UsageError(
+            Text(
+                en="The microphone needs the package sounddevice (`pip install sounddevice`, on "
+                "Linux also PortAudio); give a .wav file instead.",
+                ru="Для микрофона нужен пакет sounddevice (`pip install sounddevice`, в Linux ещё "
+                "PortAudio); или укажите файл .wav.",
+            )
+        ) from error
+    waiting: queue.Queue[Any] = queue.Queue()
+    try:
+        stream = sounddevice.InputStream(
+            samplerate=SAMPLE_RATE,
+            channels=1,
+            dtype="float32",
+            blocksize=size,
+            callback=lambda data, *_: waiting.put(data[:, 0].copy()),
+        )
+    except Exception as error:
+        raise UsageError(
+            Text(
+                en=f"The microphone cannot be opened: {error}",
+                ru=f"Микрофон не открывается: {error}",
+            )
+        ) from error
+    click.echo("Слушаю; Ctrl-C — конец." if lang == "ru" else "Listening; Ctrl-C ends.")
+    until = None if seconds is None else time.monotonic() + seconds
+    with stream:
+        while until is None or time.monotonic() < until:
+            yield waiting.get()

@@ -1,0 +1,146 @@
+"""The streaming lesson: the reference passes, each mutant is caught by the check meant for it."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from grader import grading
+from grader import lesson as lessons
+from grader.grades import Grade, Status
+from grader.grading import Examination
+from grader.lesson import Lesson
+from tests.lessons import streaming_mutants as mutants
+
+LESSON = lessons.load("streaming_kws")
+FEW_SECONDS = {"keywords": 60, "others": 170, "background": 20}
+"""Four minutes for an hour: what goes wrong here goes wrong at once, drift included."""
+
+
+@pytest.fixture(scope="module")
+def examination() -> Examination:
+    """The lesson on public speech, with a short long stream."""
+    settings = LESSON.spec.settings | {
+        "public": FEW_SECONDS,
+        "fine_seconds": 240,
+        "short_tracks": 2,
+        "offline_clips": 16,
+    }
+    short = Lesson(msgspec.structs.replace(LESSON.spec, settings=settings), LESSON.folder)
+    return grading.prepare(short, "public")
+
+
+def graded(examination: Examination, folder: Path) -> Grade:
+    grade, fault = grading.grade(examination, folder, folder.name)
+    assert not fault, fault
+    return grade
+
+
+def failed(grade: Grade) -> set[str]:
+    return {check.name for check in grade.checks if not check.passed}
+
+
+def test_the_reference_gets_full_marks_in_both_forms(examination, tmp_path):
+    onnx, script = tmp_path / "onnx", tmp_path / "script"
+    for folder, name in ((onnx, "model.onnx"), (script, "model.ts")):
+        folder.mkdir()
+        shutil.copy(mutants.REFERENCE / name, folder)
+        shutil.copy(mutants.REFERENCE / "offline.onnx", folder)
+    grades = [graded(examination, folder) for folder in (onnx, script)]
+    for grade in grades:
+        assert grade.status is Status.GRADED, grade.reason.en
+        assert failed(grade) == set()
+        assert grade.score == pytest.approx(grade.max_score)
+    macs = [grade.value("macs_per_second") for grade in grades]
+    assert macs[1] == pytest.approx(macs[0], rel=0.02)
+    assert grades[0].value("state_bytes") == grades[1].value("state_bytes")
+    assert grades[0].value("au_fa_fr") == pytest.approx(grades[1].value("au_fa_fr"), rel=1e-3)
+
+
+def test_recomputing_costs_more_than_eight_times_as_much(examination, tmp_path):
+    mutants.unchanged(tmp_path)
+    grade = graded(examination, tmp_path)
+    baseline = grade.baseline["macs_per_second"].value
+    assert grade.value("macs_per_second") < baseline / 8
+    assert grade.value("real_time_factor") < 1
+
+
+def test_the_grade_holds_a_recording_to_listen_to(examination, tmp_path):
+    mutants.unchanged(tmp_path)
+    (recording,) = graded(examination, tmp_path).recordings
+    assert len(recording.audio) == 12 * recording.sample_rate
+    assert len(recording.seconds) == len(recording.probabilities)
+    assert len(recording.keywords) == len(recording.delays) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_is_caught_by_the_check_meant_for_it(mutant, examination, tmp_path):
+    mutant.make(tmp_path)
+    grade = graded(examination, tmp_path)
+    assert grade.status is Status.GRADED, grade.reason.en
+    assert mutant.caught_by in failed(grade), failed(grade)
+    assert grade.score < grade.max_score
+    hints = {check.name: check.hint for check in grade.checks}
+    assert hints[mutant.caught_by].en
+    assert hints[mutant.caught_by].ru
+
+
+def test_there_are_twenty_mutants_and_every_check_catches_one():
+    assert len({mutant.name for mutant in mutants.MUTANTS}) >= 20
+    scored = set(LESSON.spec.settings["points"]) | {"quality_gate"}
+    assert {mutant.caught_by for mutant in mutants.MUTANTS} == scored
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [one[1:] for one in mutants.REFUSED],
+    ids=[one[0] for one in mutants.REFUSED],
+)
+def test_bad_input_gets_one_clear_sentence(make, sentence, examination, tmp_path):
+    make(tmp_path)
+    grade = graded(examination, tmp_path)
+    assert grade.status is Status.REJECTED
+    assert sentence in grade.reason.en
+    assert grade.reason.ru
+    assert not list(tmp_path.glob("chunk.pt"))
+
+
+def test_a_submission_without_the_offline_model_loses_that_check_alone(examination, tmp_path):
+    shutil.copy(mutants.REFERENCE / "model.onnx", tmp_path)
+    assert failed(graded(examination, tmp_path)) == {"equals_offline"}
+
+
+@pytest.mark.slow
+def test_the_reference_gets_full_marks_on_real_voices(shared_data):
+    examination = grading.prepare(
+        LESSON, "hidden", data="fsdd", source=shared_data / "fsdd", seed="tests"
+    )
+    grade = graded(examination, mutants.REFERENCE / "fsdd")
+    assert failed(grade) == set()
+    assert grade.score == pytest.approx(grade.max_score)
+    assert grade.value("delay_ms") <= 300
+    assert grade.value("au_fa_fr") <= 1.05 * grade.baseline["au_fa_fr"].value
+
+
+def test_late_days_and_report_penalty_are_taken_off(tmp_path, monkeypatch):
+    table = tmp_path / "adjustments.csv"
+    table.write_text("name,days_late,report_penalty\nsomeone,1,0.5\n", encoding="utf-8")
+    adjustments = importlib.import_module("grader.adjustments")
+    monkeypatch.setenv(adjustments.ENVIRONMENT, str(table))
+    found = adjustments.load().of("someone")
+    values = {
+        "streaming": 1.0,
+        "compression": 20.0,
+        "speedup": 5.0,
+        "days_late": found.days_late,
+        "report_penalty": found.report_penalty,
+    }
+    points = sum(term.points for term in LESSON.spec.score(values, gate_passed=True))
+    assert points == pytest.approx(3.0 + 3.5 + 1.75 - 1.5)
+    assert adjustments.load().of("another").days_late == 0
