@@ -344,17 +344,18 @@ class _Watch:
         self._last = now
         if self._private is None:
             self._private = private  # what it shares with the warm process until it writes
+        # What says most comes first: a slow machine may show several at once.
+        if private - self._private > self._limits.memory_bytes:
+            return "memory"
+        if threads > self._limits.processes:
+            return "threads"
+        if cpu > self._limits.cpu_seconds:
+            return "cpu"
         elapsed = now - self._start
         if elapsed - self.starved_seconds > self._limits.wall_seconds:
             return "time"
         if elapsed > PATIENCE * self._limits.wall_seconds:
             return "starved"
-        if cpu > self._limits.cpu_seconds:
-            return "cpu"
-        if private - self._private > self._limits.memory_bytes:
-            return "memory"
-        if threads > self._limits.processes:
-            return "threads"
         return None
 
     def close(self) -> None:
