@@ -97,7 +97,11 @@ class Layer(msgspec.Struct, frozen=True):
 
 
 class Series(msgspec.Struct, frozen=True):
-    """Points of one line or cloud. `role` picks the colour; labels are for people."""
+    """Points of one line or cloud. `role` picks the colour; labels are for people.
+
+    A bar is as long as `x` says and stands in row `y`; a cell of a heat map has a column `x`, a
+    row `y` and its value in `values`. The series of a table is a column, `point_labels` its cells.
+    """
 
     label: Text
     role: Literal["submission", "baseline", "threshold", "reference", "experiment"]
@@ -107,6 +111,8 @@ class Series(msgspec.Struct, frozen=True):
     """One per point, or empty; comes from the submission: escape it."""
     y_low: list[float] = []
     y_high: list[float] = []
+    values: list[float] = []
+    """Of a heat map's cells, not negative; cells that are not named are 0."""
 
 
 class Axis(msgspec.Struct, frozen=True):
@@ -120,11 +126,16 @@ class Figure(msgspec.Struct, frozen=True):
 
     name: str
     title: Text
-    kind: Literal["line", "scatter"]
+    kind: Literal["line", "scatter", "bars", "heatmap", "table"]
     x: Axis
     y: Axis
     series: list[Series]
     caption: Text = EMPTY
+    rows: list[Text] = []
+    """Names of the rows of bars, a heat map or a table, from the top; may come from the submission:
+    escape them."""
+    columns: list[Text] = []
+    """Names of a heat map's columns, from the left; escape them too."""
 
 
 class Recording(msgspec.Struct, frozen=True):

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grader import avr, data
+from grader import data
 from grader.autograder import Findings, Setup
 from grader.data.chat import Position
 from grader.grades import Measurement
 from grader.intake import Submission
 from grader.measure import experiments, firmware, integer_network
-from grader.measure.firmware import Conversation, Questions
+from grader.measure.firmware import Questions
 
 from . import checks, estimates, figures, measuring, refused, tradeoffs
 from .plain import costs, plain_image
@@ -130,19 +130,10 @@ def examine(exam: Exam, submission: Submission) -> Findings:
             ),
             figures.cycles_by_layer(network, talk),
             figures.what_was_pruned(network),
-            figures.memory_map(image),
+            figures.flash_map(image),
+            figures.sram_map(image, talk),
+            figures.replies(exam.questions.queries, talk.replies, exam.real_replies),
             figures.confusion(network, exam.positions),
         ],
-        log=_log(exam, image, talk),
+        log=f"compiler:\n{image.warnings}" if image.warnings else "",
     )
-
-
-def _log(exam: Exam, image: avr.Image, talk: Conversation) -> str:
-    """A conversation with the board beside the real replies, and what the compiler warned of."""
-    shown_replies = list(zip(exam.questions.queries, talk.replies, exam.real_replies, strict=False))
-    width = max(len(query) for query in exam.questions.queries)
-    lines = [f"{'query':{width}}  {'board':24}  real reply"]
-    lines += [f"{query:{width}}  {board:24}  {real}" for query, board, real in shown_replies]
-    if image.warnings:
-        lines += ["", "compiler:", image.warnings]
-    return "\n".join(lines)

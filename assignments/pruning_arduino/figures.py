@@ -1,4 +1,4 @@
-"""Figures of one network on the board: cycles, what was pruned, memory, confusions."""
+"""Figures of one network on the board: cycles, what was pruned, memory, replies, confusions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from itertools import pairwise
 import numpy as np
 
 from grader import avr
+from grader.avr.image import Memory
 from grader.data.chat import CHARSET, CLASSES, END, Position
 from grader.grades import Axis, Figure, Series
 from grader.measure import firmware
 from grader.measure.firmware import Conversation
 from grader.measure.integer_network import IntegerNetwork
-from grader.text import Text
+from grader.text import EMPTY, Text, ru_number
 
-CONFUSIONS = 30
-SYMBOLS = 25
+SYMBOLS = 12
+"""So many functions and tables of a memory have a row of their own."""
+REPLIES = 24
 
 
 def cycles_by_layer(network: IntegerNetwork, talk: Conversation) -> Figure:
@@ -27,29 +29,28 @@ def cycles_by_layer(network: IntegerNetwork, talk: Conversation) -> Figure:
         for inference in one.reply.inferences:
             for layer, cycles in inference.layer_cycles().items():
                 spent[layer] += cycles
-    layers = sorted(spent)
-    count = len(talk.characters)
-    labels = ["features" if layer < 0 else f"layer {layer}" for layer in layers]
     dense = [firmware.estimate(pair).cycles for pair in pairwise(network.sizes)]
+    layers = sorted({*spent, *range(len(dense))})
+    row = {layer: float(index) for index, layer in enumerate(layers)}
+    count = len(talk.characters)
     return Figure(
         name="cycles_by_layer",
         title=Text(en="Cycles by layer", ru="Такты по слоям"),
-        kind="scatter",
-        x=Axis(Text(en="layer (-1: features)", ru="слой (-1: признаки)")),
-        y=Axis(Text(en="cycles a character", ru="тактов на символ"), "", "log"),
+        kind="bars",
+        x=Axis(Text(en="cycles a character", ru="тактов на символ"), "", "log"),
+        y=Axis(Text(en="layer", ru="слой")),
         series=[
             Series(
                 label=Text(en="measured", ru="измерено"),
                 role="submission",
-                x=[float(layer) for layer in layers],
-                y=[spent[layer] / count for layer in layers],
-                point_labels=labels,
+                x=[spent[layer] / count for layer in sorted(spent)],
+                y=[row[layer] for layer in sorted(spent)],
             ),
             Series(
                 label=Text(en="estimated by formula", ru="оценка по формуле"),
                 role="reference",
-                x=[float(index) for index in range(len(dense))],
-                y=[float(cycles) for cycles in dense],
+                x=[float(cycles) for cycles in dense],
+                y=[row[layer] for layer in range(len(dense))],
             ),
         ],
         caption=Text(
@@ -58,12 +59,12 @@ def cycles_by_layer(network: IntegerNetwork, talk: Conversation) -> Figure:
             ru="Измерено между маркерами самой прошивки. Формула — 62 такта на вес и 10 на выход — "
             "ничего не знает ни о нулях, ни о программе.",
         ),
+        rows=[_layer(network, layer) for layer in layers],
     )
 
 
 def what_was_pruned(network: IntegerNetwork) -> Figure:
     """What was pruned where: units that are gone, weights that are zero."""
-    inputs = range(len(network.layers))
     unpruned = (256, 256, 192, 128)
     kept = [
         100 * size / unpruned[index]
@@ -76,98 +77,170 @@ def what_was_pruned(network: IntegerNetwork) -> Figure:
     return Figure(
         name="what_was_pruned",
         title=Text(en="What is left of each layer", ru="Что осталось от каждого слоя"),
-        kind="scatter",
-        x=Axis(Text(en="layer", ru="слой")),
-        y=Axis(Text(en="left", ru="осталось"), "%"),
+        kind="bars",
+        x=Axis(Text(en="left", ru="осталось"), "%"),
+        y=Axis(Text(en="layer", ru="слой")),
         series=[
             Series(
                 label=Text(en="weights that are not zero", ru="ненулевые веса"),
                 role="submission",
-                x=[float(index) for index in inputs],
-                y=weights,
-                point_labels=[
-                    f"{one.weight.shape[1]} -> {len(one.bias)}" for one in network.layers
-                ],
+                x=weights,
+                y=[float(index) for index in range(len(weights))],
             ),
             Series(
                 label=Text(en="inputs, of 256-256-192-128", ru="входы, от сети 256-256-192-128"),
                 role="reference",
-                x=[float(index) for index in range(len(kept))],
-                y=kept,
+                x=kept,
+                y=[float(index) for index in range(len(kept))],
             ),
         ],
+        rows=[_layer(network, index) for index in range(len(network.layers))],
     )
 
 
-def memory_map(image: avr.Image) -> Figure:
-    """The memory map: every symbol at its address, with its size."""
-    series = []
-    for memory, role, label in (
-        ("flash", "submission", Text(en="flash", ru="флеш-память")),
-        ("sram", "reference", Text(en="SRAM", ru="SRAM")),
-    ):
-        symbols = image.largest(memory, SYMBOLS)  # type: ignore[arg-type]
-        if symbols:
-            series.append(
-                Series(
-                    label=label,
-                    role=role,  # type: ignore[arg-type]
-                    x=[float(symbol.address) for symbol in symbols],
-                    y=[float(symbol.size) for symbol in symbols],
-                    point_labels=[f"{symbol.name} ({symbol.kind})" for symbol in symbols],
-                )
-            )
-    return Figure(
-        name="memory_map",
-        title=Text(en="Memory map", ru="Карта памяти"),
-        kind="scatter",
-        x=Axis(Text(en="address", ru="адрес")),
-        y=Axis(Text(en="size", ru="размер"), "B", "log"),
-        series=series,
-        caption=Text(
-            en=f"The {SYMBOLS} largest functions and tables of each memory; SRAM begins at 256.",
-            ru=f"По {SYMBOLS} крупнейших функций и таблиц каждой памяти; SRAM начинается с 256.",
+def _layer(network: IntegerNetwork, index: int) -> Text:
+    if index < 0:
+        return Text(en="features", ru="признаки")
+    if index >= len(network.layers):
+        return Text(en=f"layer {index}", ru=f"слой {index}")
+    outputs, inputs = network.layers[index].weight.shape
+    return Text(en=f"{index}: {inputs} → {outputs}", ru=f"{index}: {inputs} → {outputs}")
+
+
+def flash_map(image: avr.Image) -> Figure:
+    """What takes the flash, and what is free."""
+    symbols = _symbols(image, "flash")
+    others = image.flash_bytes - sum(size for _, size in symbols)
+    return _memory_map(
+        "memory_map",
+        Text(en="Flash, by function and table", ru="Флеш-память по функциям и таблицам"),
+        [*symbols, (_OTHERS, max(others, 0))],
+        avr.MAX_FLASH_BYTES - image.flash_bytes,
+        Text(
+            en=f"The {SYMBOLS} largest functions and tables; of 32,768 bytes the bootloader keeps "
+            f"{32_768 - avr.MAX_FLASH_BYTES}.",
+            ru=f"Крупнейшие функции и таблицы, не больше {SYMBOLS}; из {ru_number(32_768)} байт "
+            f"{32_768 - avr.MAX_FLASH_BYTES} занимает загрузчик.",
         ),
+    )
+
+
+def sram_map(image: avr.Image, talk: Conversation) -> Figure:
+    """What takes the SRAM: variables, the stack at its deepest, and what is free."""
+    symbols = _symbols(image, "sram")
+    others = image.static_bytes - sum(size for _, size in symbols)
+    stack = Text(en="stack", ru="стек")
+    return _memory_map(
+        "memory_map_sram",
+        Text(en="SRAM, by variable", ru="SRAM по переменным"),
+        [*symbols, (_OTHERS, max(others, 0)), (stack, talk.stack_bytes)],
+        avr.SRAM_BYTES - image.static_bytes - talk.stack_bytes,
+        Text(
+            en="The stack is as deep as it got while the board was asked.",
+            ru="Стек — такой, каким он был в самом глубоком месте за время опроса платы.",
+        ),
+    )
+
+
+_OTHERS = Text(en="all others", ru="остальное")
+
+
+def _symbols(image: avr.Image, memory: Memory) -> list[tuple[Text, int]]:
+    """The largest symbols and their bytes; of several names of one place the first counts."""
+    first = {one.address: one for one in reversed(image.largest(memory, len(image.symbols)))}
+    largest = sorted(first.values(), key=lambda one: (-one.size, one.address))[:SYMBOLS]
+    kinds = {"code": "код", "data": "данные"}
+    return [
+        (Text(en=f"{one.name} ({one.kind})", ru=f"{one.name} ({kinds[one.kind]})"), one.size)
+        for one in largest
+    ]
+
+
+def _memory_map(
+    name: str, title: Text, taken: list[tuple[Text, int]], free: int, caption: Text
+) -> Figure:
+    taken = [(label, size) for label, size in taken if size]
+    return Figure(
+        name=name,
+        title=title,
+        kind="bars",
+        x=Axis(Text(en="size", ru="размер"), "B"),
+        y=Axis(Text(en="name", ru="имя")),
+        series=[
+            Series(
+                label=Text(en="taken", ru="занято"),
+                role="submission",
+                x=[float(size) for _, size in taken],
+                y=[float(row) for row in range(len(taken))],
+            ),
+            Series(
+                label=Text(en="free", ru="свободно"),
+                role="baseline",
+                x=[float(max(free, 0))],
+                y=[float(len(taken))],
+            ),
+        ],
+        caption=caption,
+        rows=[*(label for label, _ in taken), Text(en="free", ru="свободно")],
+    )
+
+
+def replies(queries: Sequence[str], board: Sequence[str], real: Sequence[str]) -> Figure:
+    """What the board said beside what was said in reality."""
+    shown = list(zip(queries, board, real, strict=False))[:REPLIES]
+    columns = (
+        (Text(en="board", ru="плата"), "submission", [said for _, said, _ in shown]),
+        (Text(en="real reply", ru="настоящий ответ"), "reference", [said for *_, said in shown]),
+    )
+    return Figure(
+        name="replies",
+        title=Text(en="A conversation with the board", ru="Разговор с платой"),
+        kind="table",
+        x=Axis(EMPTY),
+        y=Axis(Text(en="query", ru="реплика")),
+        series=[
+            Series(label, role, x=[], y=[], point_labels=cells)  # type: ignore[arg-type]
+            for label, role, cells in columns
+        ],
+        rows=[Text(en=query, ru=query) for query, *_ in shown],
     )
 
 
 def confusion(network: IntegerNetwork, positions: Sequence[Position]) -> Figure:
-    """The characters most often taken for others."""
+    """How often each character was taken for each, of those that occur or are predicted."""
     answers = network.classes(positions)
     wanted = np.array([position.next_char for position in positions])
     matrix = np.zeros((CLASSES, CLASSES), int)
     np.add.at(matrix, (wanted, answers), 1)
-    right = np.diag(matrix).copy()
-    np.fill_diagonal(matrix, 0)
-    worst = np.argsort(-matrix, axis=None, kind="stable")[:CONFUSIONS]
-    pairs = [(int(i) // CLASSES, int(i) % CLASSES) for i in worst if matrix.flat[i]]
+    true, said = np.flatnonzero(matrix.any(axis=1)), np.flatnonzero(matrix.any(axis=0))
+    matrix = matrix[np.ix_(true, said)]
+    rows, columns = np.nonzero(matrix)
     return Figure(
         name="confusion",
         title=Text(en="Characters taken for others", ru="Какие символы путаются"),
-        kind="scatter",
-        x=Axis(Text(en="right character, number in the charset", ru="верный символ, номер")),
-        y=Axis(Text(en="predicted character, number", ru="предсказанный символ, номер")),
+        kind="heatmap",
+        x=Axis(Text(en="predicted character", ru="предсказанный символ")),
+        y=Axis(Text(en="right character", ru="верный символ")),
         series=[
             Series(
-                label=Text(en="confused", ru="спутано"),
+                label=Text(en="predicted", ru="предсказано"),
                 role="submission",
-                x=[float(true) for true, _ in pairs],
-                y=[float(said) for _, said in pairs],
-                point_labels=[
-                    f"{_symbol(true)} -> {_symbol(said)}: {matrix[true, said]} of "
-                    f"{matrix[true].sum() + right[true]}"
-                    for true, said in pairs
-                ],
+                x=[float(column) for column in columns],
+                y=[float(row) for row in rows],
+                values=[float(count) for count in matrix[rows, columns]],
             )
         ],
         caption=Text(
-            en=f"The {CONFUSIONS} commonest confusions, with how often the right character "
-            f"occurred. 'end' is class {END}.",
-            ru=f"{CONFUSIONS} самых частых ошибок и сколько раз встретился верный символ. "
-            f"«end» — класс {END}, конец ответа.",
+            en="A number is the share, in percent, of the row's character that was predicted as "
+            "the column's. Right answers are framed. ␣ is the space, end the reply's end.",
+            ru="Число — какой процент случаев, когда верен символ строки, предсказан символ "
+            "столбца. Верные ответы обведены. ␣ — пробел, end — конец ответа.",
         ),
+        rows=[_symbol(int(one)) for one in true],
+        columns=[_symbol(int(one)) for one in said],
     )
 
 
-def _symbol(answer: int) -> str:
-    return "end" if answer == END else repr(CHARSET[answer])
+def _symbol(answer: int) -> Text:
+    shown = "end" if answer == END else CHARSET[answer].replace(" ", "␣")
+    return Text(en=shown, ru=shown)

@@ -27,6 +27,8 @@ Tick = tuple[float, str]
 
 WIDE = (520.0, 350.0)
 SMALL = (360.0, 220.0)
+TOP, BOTTOM = 30.0, 46.0
+"""Room above and below what is drawn, for the labels of the axes."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,16 @@ def leaves_out(axis: Axis, values: Iterable[float]) -> bool:
 
 
 @lru_cache(maxsize=512)
-def frame(x: Axis, y: Axis, size: tuple[float, float] = WIDE) -> Frame:
-    """The empty plot with these axes, drawn by matplotlib."""
+def frame(
+    x: Axis,
+    y: Axis,
+    size: tuple[float, float] = WIDE,
+    margins: tuple[float, float] | None = None,
+) -> Frame:
+    """The empty plot with these axes, drawn by matplotlib.
+
+    `margins` is the room at the left and at the right; without, the ticks of `y` decide.
+    """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -134,7 +144,8 @@ def frame(x: Axis, y: Axis, size: tuple[float, float] = WIDE) -> Frame:
 
     width, height = size
     longest = max((len(text) for _, text in y.ticks), default=1)
-    left, right, top, bottom = 14 + 7.2 * longest, width - 16, 30.0, height - 46
+    before, behind = margins or (14 + 7.2 * longest, 16.0)
+    left, right, top, bottom = before, width - behind, TOP, height - BOTTOM
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "grader"}):
         # 72 units an inch: matplotlib's SVG is then measured in our units.
         figure = Figure(figsize=(width / 72, height / 72), dpi=72)

@@ -72,6 +72,27 @@ class Drawing:
             f"<title>{escape(name(title))}</title></rect>"
         )
 
+    def box(self, at: Point, size: Point, role: str, title: str) -> None:
+        """A rectangle with a tooltip, in SVG coordinates: its upper left corner and its size."""
+        self._parts.append(
+            f'<rect class="{escape(role)}" x="{_n(at[0])}" y="{_n(at[1])}" width="{_n(size[0])}"'
+            f' height="{_n(size[1])}"><title>{escape(name(title, 120))}</title></rect>'
+        )
+
+    def rail(self, start: Point, end: Point) -> None:
+        """A faint line that leads the eye, in SVG coordinates."""
+        ends = (f"{_n(x)} {_n(y)}" for x, y in (start, end))
+        self._parts.append(f'<path class="grid" d="M{"L".join(ends)}"/>')
+
+    def text(self, at: Point, text: str, kind: str, anchor: str, *, upright: bool = False) -> None:
+        """Words in SVG coordinates, wherever they land; `upright` reads from below to above."""
+        x, y = _n(at[0]), _n(at[1])
+        turned = f' transform="rotate(-90 {x} {y})"' if upright else ""
+        self._parts.append(
+            f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}"{turned}>'
+            f"{escape(name(text))}</text>"
+        )
+
     def cloud(self, points: Iterable[Point], role: str) -> None:
         """Many anonymous dots as one path; dots on the same pixel are drawn once."""
         dots = sorted({tuple(map(_n, self.frame.at(x, y))) for x, y in points})
@@ -113,12 +134,13 @@ class Drawing:
                 return True
         return False
 
-    def svg(self, description: str) -> Markup:
+    def svg(self, description: str, kind: str = "") -> Markup:
         """The finished picture. `description` says in words what it shows."""
         role = "group" if self._linked else "img"
         frame = self.frame
         return Markup(
-            f'<svg class="plot" viewBox="0 0 {frame.width:g} {frame.height:g}" role="{role}"'
+            f'<svg class="{" ".join(["plot", *kind.split()])}"'
+            f' viewBox="0 0 {frame.width:g} {frame.height:g}" role="{role}"'
             f' aria-label="{escape(name(description, 300))}">'
             f"{frame.body}{''.join(self._parts)}</svg>"
         )
@@ -143,6 +165,12 @@ class Drawing:
                 for other in self._taken
             )
         )
+
+
+def scrolling(picture: Markup, title: str) -> Markup:
+    """A picture that is read by scrolling where a screen is too narrow for it."""
+    box = Markup('<div class="scroll" tabindex="0" role="group" aria-label="{}">{}</div>')
+    return box.format(name(title, 120), picture)
 
 
 def symbol(role: str, x: float, y: float) -> Markup:

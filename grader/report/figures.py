@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grader.grades import Axis, Figure, Series
+from markupsafe import Markup
+
+from grader.grades import Figure, Series
 from grader.report import axes, numbers
+from grader.report.bars import bars
 from grader.report.drawing import Drawing
+from grader.report.heatmap import heatmap
 from grader.report.parts import TABLE_ROWS, Plot, Table, line_key, point_key
-from grader.report.words import Words
+from grader.report.words import Words, labelled
 
 LABELLED = 12
 """So many points of a series are labelled in the plot; the tooltips have them all."""
@@ -54,15 +58,46 @@ class _Trace:
 
 
 def figure(figure: Figure, words: Words) -> Plot:
-    """The figure as a plot; symbols and lines are told apart by the roles of its series."""
+    """The figure as a plot of its kind."""
+    match figure.kind:
+        case "bars":
+            return bars(figure, words)
+        case "heatmap":
+            return heatmap(figure, words)
+        case "table":
+            return _words_beside(figure, words)
+        case _:
+            return _points(figure, words)
+
+
+def _words_beside(figure: Figure, words: Words) -> Plot:
+    """Rows of words, e.g. answers beside the right ones."""
+    columns = [series.point_labels for series in figure.series]
+    rows = [
+        [one.to(words.lang), *(cells[at] if at < len(cells) else numbers.NONE for cells in columns)]
+        for at, one in enumerate(figure.rows[:TABLE_ROWS])
+    ]
+    left_out = len(figure.rows) - len(rows)
+    head = [labelled(figure.y, words), *(one.label.to(words.lang) for one in figure.series)]
+    return Plot(
+        title=figure.title.to(words.lang),
+        svg=Markup(""),
+        caption=figure.caption.to(words.lang),
+        note=words("other_layers", n=left_out) if left_out else "",
+        table=Table(head, rows, words=True) if rows else None,
+    )
+
+
+def _points(figure: Figure, words: Words) -> Plot:
+    """Points or lines; symbols and lines are told apart by the roles of their series."""
     traces = [_Trace.of(series) for series in figure.series]
     # Drawn from back to front; the submission lies on top.
     stacked = sorted(traces, key=lambda trace: _ORDER.index(trace.role))
     xs = [x for trace in traces if not trace.is_rule for _, x, _ in trace.points]
     ys = [y for trace in traces for *_, y in trace.points]
     ends = [end for trace in traces for _, *ends in trace.spread for end in ends]
-    x = axes.axis(_label(figure.x, words), xs, words.lang, figure.x.scale)
-    y = axes.axis(_label(figure.y, words), [*ys, *ends], words.lang, figure.y.scale)
+    x = axes.axis(labelled(figure.x, words), xs, words.lang, figure.x.scale)
+    y = axes.axis(labelled(figure.y, words), [*ys, *ends], words.lang, figure.y.scale)
     drawing = Drawing(axes.frame(x, y))
     for trace in stacked:
         if trace.is_rule:
@@ -87,11 +122,6 @@ def figure(figure: Figure, words: Words) -> Plot:
         note=words("at_edge") if edge and figure.kind == "scatter" else "",
         table=_table(traces, x.label, y.label, words),
     )
-
-
-def _label(axis: Axis, words: Words) -> str:
-    label = axis.label.to(words.lang)
-    return f"{label}, {words.unit(axis.unit)}" if axis.unit else label
 
 
 def _draw_line(drawing: Drawing, trace: _Trace) -> None:

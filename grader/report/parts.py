@@ -25,10 +25,12 @@ class Legend:
 
 @dataclass(frozen=True)
 class Table:
-    """The numbers behind a plot; the first column names the row."""
+    """The numbers behind a plot, or words beside each other; the first column names the row."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    words: bool = False
+    """True for cells of words: they read from the left, and the table is no detail."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ def point_key(role: str, label: str) -> Legend:
 def line_key(role: str, label: str) -> Legend:
     """The legend of a line."""
     return Legend(_KEY.format(Markup('<path class="line {}" d="M0 8h22"/>').format(role)), label)
+
+
+def box_key(role: str, label: str) -> Legend:
+    """The legend of a bar or a cell."""
+    box = Markup('<rect class="{}" x="1" y="2" width="20" height="12"/>')
+    return Legend(_KEY.format(box.format(role)), label)
 
 
 def cloud_key(role: str, label: str) -> Legend:

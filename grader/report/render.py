@@ -47,8 +47,8 @@ def _environment() -> Environment:
     environment.filters["percent"] = _percent
     environment.filters["code"] = _code
     environment.filters["whole"] = _whole
-    style, script = (_asset(file) for file in ("style.css", "class.js"))
-    environment.globals["style"] = Markup(style)
+    script = _asset("class.js")
+    environment.globals["style"] = Markup(_asset("style.css") + _asset("charts.css"))
     environment.globals["script"] = Markup(script)
     environment.globals["script_hash"] = Markup(script_hash(script))
     return environment

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from grader.grades import Axis
 from grader.text import Lang, Text
 
 
@@ -32,6 +33,12 @@ class Words:
         """A measurement's unit in this language; unknown ones as they are."""
         known = catalogue().units.get(unit)
         return unit if known is None else known.to(self.lang)
+
+
+def labelled(axis: Axis, words: Words) -> str:
+    """An axis as it is labelled: what it shows, and its unit."""
+    label = axis.label.to(words.lang)
+    return f"{label}, {words.unit(axis.unit)}" if axis.unit else label
 
 
 @cache

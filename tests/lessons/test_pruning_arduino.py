@@ -24,10 +24,12 @@ from grader import avr, data, grading, lesson
 from grader.avr import simavr_engine
 from grader.data.chat import CHARSET, END, MAX_QUERY, MAX_REPLY, Position
 from grader.errors import Rejected
-from grader.grades import Grade, Status
+from grader.grades import Figure, Grade, Status
 from grader.measure import experiments, firmware, integer_network
 from grader.measure.integer_network import IntegerNetwork
 from grader.measure.proportions import clustered, wilson
+from grader.report import student_page
+from tests.report import browser
 
 LESSON = lesson.load("pruning_arduino")
 TEMPLATE, REFERENCE = LESSON.template, LESSON.reference
@@ -415,17 +417,43 @@ def test_the_published_network_fits_unpruned(
 
 
 @pytest.mark.slow
-def test_the_grade_tells_where_flash_and_cycles_went(graded: Any) -> None:
+def test_the_grade_tells_where_flash_and_cycles_went(graded: Any, tmp_path: Path) -> None:
     grade = graded(REFERENCE, "chat-synthetic")
     figures = {figure.name: figure for figure in grade.figures}
-    names = {"cycles_by_layer", "what_was_pruned", "memory_map", "confusion"}
+    maps = {"memory_map": avr.MAX_FLASH_BYTES, "memory_map_sram": avr.SRAM_BYTES}
+    names = {"cycles_by_layer", "what_was_pruned", "replies", "confusion", *maps}
     assert names <= figures.keys()
-    labels = [label for one in figures["memory_map"].series for label in one.point_labels]
-    assert {"columns0 (data)", "network_run (code)", "buffers (data)"} <= set(labels)
-    spent = figures["cycles_by_layer"].series[0].y
+    labels = [row.en for name in maps for row in figures[name].rows]
+    assert {"columns0 (data)", "network_run (code)", "buffers (data)", "stack"} <= set(labels)
+    for name, room in maps.items():
+        assert sum(sum(one.x) for one in figures[name].series) == room
+    spent = figures["cycles_by_layer"].series[0].x
     assert sum(spent) == pytest.approx(grade.value("marked_cycles"), rel=0.01)
     assert grade.value("estimated_cycles") == firmware.estimate(network_of(REFERENCE).sizes).cycles
-    assert "real reply" in grade.log
+    asked = np.array(figures["confusion"].series[0].values)
+    right = [
+        count
+        for x, y, count in zip(*_cells(figures["confusion"]), asked, strict=True)
+        if figures["confusion"].columns[x] == figures["confusion"].rows[y]
+    ]
+    assert sum(right) / asked.sum() == pytest.approx(grade.value("next_char_accuracy"))
+    board, real = figures["replies"].series
+    assert len(board.point_labels) == len(real.point_labels) == len(figures["replies"].rows)
+    assert_no_labels_overlap(grade, tmp_path / "report.html")
+
+
+def _cells(figure: Figure) -> tuple[list[int], list[int]]:
+    return [int(x) for x in figure.series[0].x], [int(y) for y in figure.series[0].y]
+
+
+def assert_no_labels_overlap(grade: Grade, path: Path) -> None:
+    if browser.executable() is None:
+        return
+    path.write_text(student_page(grade, LESSON.spec, "ru"), encoding="utf-8")
+    with browser.page() as page:
+        page.open(path)
+        assert browser.overlaps(page, 1100) == []
+        assert browser.overlaps(page, 390) == []
 
 
 def test_the_plain_runtime_takes_as_long_for_any_weights(

@@ -160,3 +160,29 @@ def page() -> Iterator[Page]:
             except subprocess.TimeoutExpired:
                 browser.kill()
                 browser.wait()
+
+
+_OVERLAPS = """
+[...document.querySelectorAll('svg.bars, svg.heat')].flatMap(plot => {
+  const boxes = [...plot.querySelectorAll('text')].map(text => {
+    const box = text.getBoundingClientRect(), blank = box.height * .2;
+    return {said: text.textContent, left: box.left, right: box.right,
+            top: box.top + blank, bottom: box.bottom - blank};
+  });
+  return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b =>
+    a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
+  ).map(b => a.said + ' | ' + b.said));
+})
+"""
+
+
+def overlaps(page: Page, width: int) -> list[str]:
+    """Pairs of texts that cover each other in bars and heat maps, at a window's width.
+
+    A line of letters is less high than its box: a fifth above and below is blank.
+    """
+    page.send("Emulation.setDeviceMetricsOverride", width=width, height=900,
+              deviceScaleFactor=1, mobile=width < 600)  # fmt: skip
+    found: list[str] = page.evaluate(_OVERLAPS)
+    page.send("Emulation.clearDeviceMetricsOverride")
+    return found
