@@ -147,7 +147,7 @@ def _gate(grade: Grade, lang: Lang) -> None:
     less = gate.value < gate.threshold
     sign = ("≤" if less else "≥") if gate.passed else ("<" if less else ">")
     click.secho(
-        f"{words}: {gate.metric} {gate.value:.3e} {sign} {gate.threshold:.3e}"
+        f"{words}: {gate.metric} {gate.value:.4g} {sign} {gate.threshold:.4g}"
         + (noise if gate.within_noise else ""),
         fg="green" if gate.passed else "red",
     )
