@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -54,8 +55,20 @@ def export_all(
     crnn.eval(), stream.eval()
     _export_stream(stream, folder / "model.onnx", storage)
     _export_offline(crnn, folder / "offline.onnx", storage)
-    torch.jit.save(torch.jit.script(ScriptStream(stream)), folder / "model.ts")
+    script = torch.jit.script(ScriptStream(stream))
+    (folder / "model.ts").write_bytes(_without_source_paths(script.save_to_buffer()))
     return agreement(folder)
+
+
+def _without_source_paths(saved: bytes) -> bytes:
+    """A saved TorchScript module without its debug records, which only say where on this machine
+    the Python sources lie."""
+    stripped = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(saved)) as old, zipfile.ZipFile(stripped, "w") as new:
+        for record in old.infolist():
+            if not record.filename.endswith(".debug_pkl"):
+                new.writestr(zipfile.ZipInfo(record.filename), old.read(record))
+    return stripped.getvalue()
 
 
 def agreement(folder: Path) -> float:
