@@ -62,6 +62,8 @@ class Table:
 
 def project(folder: Path) -> SimpleNamespace:
     """The modules of a project, imported as its own train.py imports them."""
+    # Other lessons have modules of the same names.
+    others = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
     sys.path.insert(0, str(folder))
     try:
         names = [name for name in MODULES if (folder / f"{name}.py").exists()]
@@ -70,6 +72,7 @@ def project(folder: Path) -> SimpleNamespace:
         sys.path.remove(str(folder))
         for name in MODULES:
             sys.modules.pop(name, None)
+        sys.modules.update(others)
 
 
 @cache
