@@ -15,6 +15,7 @@ from numpy.random import default_rng
 
 from grader.sandbox.exits import ChildExit
 from grader.sandbox.tasks import Failure, Work
+from grader.sandbox.tasks.runtime import classified, open_session
 
 EVALUATE = 255
 _FLOAT32 = np.dtype("<f4")
@@ -59,20 +60,7 @@ def _mapped(descriptor: int, shape: tuple[int, ...], offset: int, access: int) -
 
 
 def _load(data: bytes) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise Failure(ChildExit.NO_RUNTIME, f"{error}") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise _classified(error, ChildExit.LOAD_FAILED) from error
-    return _Model(session)
+    return _Model(open_session(data))
 
 
 class _Model:
@@ -91,17 +79,9 @@ def _infer(model: Any, rows: np.ndarray, out_shape: tuple[int, ...]) -> np.ndarr
     try:
         output = model(rows)
     except Exception as error:
-        raise _classified(error, ChildExit.RUN_FAILED) from error
+        raise classified(error, ChildExit.RUN_FAILED) from error
     expected = (len(rows), *out_shape)
     if type(output) is not np.ndarray or output.shape != expected or output.dtype != _FLOAT32:
         found = f"{getattr(output, 'dtype', type(output))} {getattr(output, 'shape', '')}"
         raise Failure(ChildExit.BAD_OUTPUT, f"expected float32 {expected}, found {found}")
     return output
-
-
-def _classified(error: Exception, code: ChildExit) -> Failure:
-    message = " ".join(str(error).split())[:2000]
-    starved = isinstance(error, MemoryError) or any(
-        words in message.lower() for words in ("bad alloc", "failed to allocate", "bad_alloc")
-    )
-    return Failure(ChildExit.OUT_OF_MEMORY if starved else code, message)

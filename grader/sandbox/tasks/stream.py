@@ -30,6 +30,7 @@ import numpy as np
 
 from grader.sandbox.exits import ChildExit
 from grader.sandbox.tasks import Failure, Work
+from grader.sandbox.tasks.runtime import open_session
 
 if "torch" in sys.modules:  # in a warm process; behind the closed door nothing can be imported
     from grader.sandbox.tasks import aten  # noqa: F401
@@ -75,20 +76,7 @@ def run(work: Work) -> None:
 
 class _Onnx:
     def __init__(self, data: bytes) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise Failure(ChildExit.NO_RUNTIME, f"{error}") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            raise _classified(error, ChildExit.LOAD_FAILED) from error
+        self._session = open_session(data)
         ports = self._session.get_inputs()
         self._shapes = {p.name: tuple(p.shape) for p in ports if p.name != "chunk"}
         self._outputs = ["probability", *(f"{name}_next" for name in self._shapes)]
