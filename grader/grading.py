@@ -185,10 +185,11 @@ def source_fingerprint() -> str:
     """sha256 over the engine's own code: an edited grader regrades."""
     digest = hashlib.sha256()
     engine = Path(grader.__file__).parent
-    for path in sorted(engine.rglob("*.py")):
+    # Tables of figures count too: platforms, words of generated posts.
+    for path in sorted(p for kind in ("py", "toml", "tsv") for p in engine.rglob(f"*.{kind}")):
         relative = path.relative_to(engine)
         # Pages are drawn from grades, and commands only print them: neither decides a number.
-        if relative.parts[0] not in ("report", "cli", "_course"):
+        if relative.parts[0] not in ("report", "cli", "handout", "_course"):
             digest.update(relative.as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -299,7 +299,8 @@ def _decides_nothing(relative: Path) -> bool:
     return (
         "__pycache__" in relative.parts
         or relative.parts[0] == "samples"
-        or relative.name.startswith("handout.")
+        or relative.parts[0] == "figures"
+        or relative.name.startswith(("handout.", "handout_", "seminar."))
     )
 
 

@@ -218,10 +218,8 @@ _ERROR = Text(
     ru="наибольшее отличие выхода / наибольший выход медленной сети",
 )
 _TIMED = Text(
-    en="fastest of the runs, inputs sent one at a time in turn with the slow network, one thread; "
-    "bootstrap interval",
-    ru="самый быстрый из запусков, входы по одному вперемежку с медленной сетью, один поток; "
-    "интервал методом бутстрепа",
+    en="median time on a core, inputs sent one at a time in turn with the slow network, one thread",
+    ru="медиана времени на ядре, входы по одному вперемежку с медленной сетью, один поток",
 )
 _MISSING = Text(
     en="There is no faster.py in the submission, so this part counts 0.",

@@ -19,6 +19,7 @@ from grader.lesson import RunLimits
 from grader.measure import graph
 from grader.measure.contract import Tensor, require
 from grader.measure.graph import GraphReport
+from grader.measure.latency import Median, median, speed_ratio
 from grader.sandbox.ending import Disturbed, Stopped
 from grader.sandbox.harness import Call, HarnessJob, run_harness
 from grader.sandbox.run import Job, run_onnx
@@ -27,17 +28,8 @@ from grader.text import Text
 INPUT_SHAPE, CLASSES = (40, 96), 12
 GIVEN, ANSWER = Tensor("spectrogram", INPUT_SHAPE), Tensor("answers", (CLASSES,))
 SLOW = Path(__file__).with_name("slow.onnx")
-RESAMPLES = 1000
 MOST_MODEL_BYTES = 32 * 2**20
 MOST_FILES_BYTES = 64 * 2**20
-
-
-@dataclass(frozen=True)
-class Fastest:
-    """A figure of the fastest runs, and its 95% interval."""
-
-    value: float
-    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -49,9 +41,9 @@ class Faster:
     error: float
     """Largest difference of an output over the largest output of the slow network; infinite where
     one is not finite."""
-    ratio: Fastest
+    ratio: Median
     """Seconds of the slow network over seconds of this one, one input at a time, interleaved."""
-    milliseconds: Fastest
+    milliseconds: Median
     log: str
 
 
@@ -90,23 +82,10 @@ def measure(
         report,
         slow_report(),
         _error(run.outputs, right),
-        fastest_ratio(run.rival_seconds_per_single, run.seconds_per_single),
-        fastest_ratio(1000 * run.seconds_per_single, np.ones(settings["timed"])),
+        speed_ratio(run.rival_seconds_per_single, run.seconds_per_single),
+        median(1000 * run.seconds_per_single),
         log + run.log,
     )
-
-
-def fastest_ratio(one: np.ndarray, other: np.ndarray) -> Fastest:
-    """The least of `one` over the least of `other`, both (n,), with a bootstrap interval.
-
-    Every run does the same arithmetic, and waiting for a core only ever adds to it. On a machine
-    with nine busy processes for each core the median of ratios was 1.5 to 2.6 for a network that
-    needs a seventh of the processor's time; the fastest runs gave 7 to 11.
-    """
-    drawn = np.random.default_rng(0).integers(len(one), size=(RESAMPLES, len(one)))
-    low, high = np.quantile(one[drawn].min(1) / other[drawn].min(1), [0.025, 0.975])
-    value = float(one.min() / other.min())
-    return Fastest(value, (min(float(low), value), max(float(high), value)))
 
 
 @lru_cache(maxsize=1)
