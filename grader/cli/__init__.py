@@ -36,6 +36,7 @@ COMMANDS = {
     "profile": "Where the time of a model goes on a platform, and whether it fits.",
     "doctor": "Say what this machine can do and what is missing.",
     "reference": "Grade a lesson's reference solution; --train makes it anew.",
+    "handout": "Render a lecture: page, slides, PDF, notebook; or the whole course.",
     "listen": "Let a streaming model listen to a .wav file or the microphone.",
     "demo": "Build sample submissions, grade them and write the pages.",
 }
