@@ -61,6 +61,9 @@ class ColdChild:
         """Unknown where a pipe cannot be asked; nobody else's work is run that way."""
         return False
 
+    def core_seconds(self) -> float | None:
+        return None
+
     def finish(self) -> Ended:
         code = self._child.finish()
         return Ended(code, self._child.killed, self._child.seconds, self._child.log)

@@ -48,6 +48,10 @@ class Child(Protocol):
     def pending(self) -> bool:
         """Whether bytes lie ready that nobody asked for."""
 
+    def core_seconds(self) -> float | None:
+        """Seconds that it has spent on a core, exact once it waits for the next request; None
+        where the system does not tell."""
+
     def finish(self) -> Ended:
         """Wait for the end."""
 
