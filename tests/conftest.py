@@ -29,6 +29,11 @@ SMALL = {
         "short_tracks = 4": "short_tracks = 1",
         "offline_clips = 64": "offline_clips = 8",
     },
+    "quantization": {
+        "hidden = 4000": "hidden = 600",
+        "public = 1500": "public = 400",
+        "rounds = 24": "rounds = 4",
+    },
 }
 
 Done = subprocess.CompletedProcess[str]

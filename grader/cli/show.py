@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from grader.errors import ExitCode
-from grader.grades import Grade, Measurement, Status
+from grader.grades import Figure, Grade, Measurement, Status
 from grader.lesson import LessonSpec
 from grader.ranking import rank_key
 from grader.text import Lang, Text
@@ -51,6 +51,9 @@ def one(grade: Grade, spec: LessonSpec, lang: Lang, *, estimate: bool = False) -
         if not check.passed and check.hint.to(lang):
             click.echo(f"    → {one_line(check.hint.to(lang))}")
     click.echo()
+    if grade.figures and grade.figures[0].kind == "table":  # what the lesson is about
+        _figure_table(grade.figures[0], lang)
+        click.echo()
     _measurements(grade, lang)
     _score(grade, spec, lang, estimate)
 
@@ -119,6 +122,20 @@ def _measurements(grade: Grade, lang: Lang) -> None:
     for name, measured in grade.measurements.items():
         base = grade.baseline.get(name)
         table.add_row(name, figure(measured), figure(base) if base else "")
+    _console().print(table)
+
+
+def _figure_table(figure: Figure, lang: Lang) -> None:
+    """A figure that is a table, its rows and columns as the report has them."""
+    click.secho(figure.title.to(lang), bold=True)
+    table = Table(box=None, pad_edge=False)
+    table.add_column(figure.y.label.to(lang))
+    for series in figure.series:
+        table.add_column(series.label.to(lang), justify="right")
+    columns = [series.point_labels for series in figure.series]
+    for at, row in enumerate(figure.rows):
+        cells = [cells[at] if at < len(cells) else "" for cells in columns]
+        table.add_row(*map(one_line, [row.to(lang), *cells]))
     _console().print(table)
 
 

@@ -5,6 +5,7 @@ train = load("speech-synthetic", "train")
 hidden = load("speech-synthetic", "hidden", seed="...")
 digits = load("fsdd", "hidden", source=Path("fsdd"))
 pairs = load_pairs("chat-synthetic", "train")
+posts = load_posts("posts-synthetic", "train")
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from grader.data.catalogue import DatasetInfo, catalogue
 from grader.data.chat import Pair, PairSet, Position
 from grader.data.clips import PARTS, ClipSet, Part, Progress
 from grader.data.fsdd import FsddSettings
-from grader.data.library import get, load, load_pairs
+from grader.data.library import get, load, load_pairs, load_posts
+from grader.data.posts import PostSet
+from grader.data.posts_synthetic import PostSettings
 from grader.data.seeds import hidden_seed
 from grader.data.settings import Size, SyntheticSettings
 
@@ -26,6 +29,8 @@ __all__ = [
     "PairSet",
     "Part",
     "Position",
+    "PostSet",
+    "PostSettings",
     "Progress",
     "Size",
     "SyntheticSettings",
@@ -34,4 +39,5 @@ __all__ = [
     "hidden_seed",
     "load",
     "load_pairs",
+    "load_posts",
 ]

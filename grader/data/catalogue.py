@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grader.data import chat_synthetic, fsdd, prepared, speech_commands, synthetic, tinychat
+from grader.data import (
+    chat_synthetic,
+    fsdd,
+    posts_synthetic,
+    prepared,
+    rusentiment,
+    speech_commands,
+    synthetic,
+    tinychat,
+)
 from grader.data.chat_synthetic import ChatSettings
+from grader.data.posts_synthetic import PostSettings
 from grader.data.settings import SyntheticSettings
 from grader.text import Text
 
@@ -107,7 +117,40 @@ def catalogue() -> list[DatasetInfo]:
             needs_download=True,
             prepared=tinychat.is_prepared(),
         ),
+        DatasetInfo(
+            name=posts_synthetic.NAME,
+            title=Text(
+                en="Russian posts in five classes of sentiment, made from templates (built in)",
+                ru="русские посты пяти классов тональности, по шаблонам (встроенный)",
+            ),
+            keyword="",
+            licence="made on this machine, no rights in it",
+            size=Text(
+                en=f"{_posts(PostSettings()):,} posts",
+                ru=f"{_posts(PostSettings()):,} постов",
+            ),
+            address=posts_synthetic.__name__,
+            needs_download=False,
+            prepared=posts_synthetic.is_cached("train") and posts_synthetic.is_cached("validation"),
+        ),
+        DatasetInfo(
+            name=rusentiment.NAME,
+            title=Text(
+                en="RuSentiment: posts of VKontakte, labelled by people",
+                ru="RuSentiment: посты из ВКонтакте, размеченные людьми",
+            ),
+            keyword="",
+            licence="CC BY-NC-SA 4.0, for evaluation only",
+            size=Text(en="31,185 posts, 4.8 MB", ru="31,185 постов, 4,8 МБ"),
+            address=rusentiment.ADDRESS,
+            needs_download=True,
+            prepared=rusentiment.is_prepared(),
+        ),
     ]
+
+
+def _posts(settings: PostSettings) -> int:
+    return settings.train + settings.validation + settings.hidden
 
 
 def _queries(settings: ChatSettings) -> int:

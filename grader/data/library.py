@@ -1,4 +1,5 @@
-"""Loading and preparing any data set by its name: clips with `load`, chats with `load_pairs`."""
+"""Loading and preparing any data set by its name: clips with `load`, chats with `load_pairs`,
+posts with `load_posts`."""
 
 from __future__ import annotations
 
@@ -6,11 +7,21 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from grader.data import chat_synthetic, prepared, store, synthetic, tinychat
+from grader.data import (
+    chat_synthetic,
+    posts_synthetic,
+    prepared,
+    rusentiment,
+    store,
+    synthetic,
+    tinychat,
+)
 from grader.data.chat import PairSet
 from grader.data.chat_synthetic import ChatSettings
 from grader.data.clips import PARTS, ClipSet, Part, Progress
 from grader.data.fsdd import FsddSettings
+from grader.data.posts import PostSet
+from grader.data.posts_synthetic import PostSettings
 from grader.data.settings import SyntheticSettings
 from grader.errors import UsageError
 from grader.text import Text
@@ -18,6 +29,7 @@ from grader.text import Text
 ALIASES = {"speech-commands": "speech-commands-v0.01"}
 
 CHATS = (chat_synthetic.NAME, tinychat.NAME)
+POSTS = (posts_synthetic.NAME, rusentiment.NAME)
 
 Settings = SyntheticSettings | FsddSettings
 
@@ -85,13 +97,38 @@ def load_pairs(
     return chat_synthetic.load(part, seed, settings)
 
 
+def load_posts(
+    name: str,
+    part: Part,
+    *,
+    source: Path | None = None,
+    seed: str | None = None,
+    settings: PostSettings | None = None,
+    progress: Progress | None = None,
+) -> PostSet:
+    """One part of a set of posts; arguments and errors as those of `load`.
+
+    The hidden part of rusentiment is its published test set.
+    """
+    if name not in POSTS:
+        raise _unknown("set of posts", "набор постов", name, POSTS)
+    if part not in PARTS:
+        raise _unknown("part", "часть", str(part), PARTS)
+    if name == rusentiment.NAME:
+        return rusentiment.load(part, source)
+    _refuse_source(name, source)
+    if part == "hidden" and not seed:
+        raise _needs_seed(name)
+    return posts_synthetic.load(part, seed, settings, progress)
+
+
 def get(
     name: str, source: Path | None = None, progress: Progress | None = None
-) -> Mapping[Part, ClipSet | PairSet]:
+) -> Mapping[Part, ClipSet | PairSet | PostSet]:
     """Prepare a data set: synthesise it, download it, or take it from `source`.
 
-    Returns its parts (without the hidden one of a synthetic set, which takes a seed); `load` or
-    `load_pairs` finds them without a source afterwards. Raises as `load` does.
+    Returns its parts (without the hidden one of a synthetic set, which takes a seed); `load`,
+    `load_pairs` or `load_posts` finds them without a source afterwards. Raises as `load` does.
     """
     public: tuple[Part, ...] = ("train", "validation")
     if name == tinychat.NAME:
@@ -99,6 +136,11 @@ def get(
         return {part: tinychat.load(part) for part in PARTS}
     if name == chat_synthetic.NAME:
         return {part: load_pairs(name, part, source=source) for part in public}
+    if name == rusentiment.NAME:
+        rusentiment.get(source, progress)
+        return {part: rusentiment.load(part) for part in PARTS}
+    if name == posts_synthetic.NAME:
+        return {part: load_posts(name, part, source=source, progress=progress) for part in public}
     name = _known(name)
     if name != synthetic.NAME:
         return prepared.prepare(name, source, progress)
@@ -110,7 +152,7 @@ def _known(name: str) -> str:
     name = ALIASES.get(name, name)
     names = (synthetic.NAME, *prepared.names())
     if name not in names:
-        names += CHATS
+        names += CHATS + POSTS
         raise _unknown("data set", "набор данных", name, names)
     return name
 

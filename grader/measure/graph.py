@@ -8,6 +8,7 @@ of costs (costs). Nothing is executed and nothing that the file says about shape
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -29,7 +30,7 @@ from grader.measure.storage import (
 from grader.measure.validate import STANDARD, read_model, standard_opset
 from grader.measure.walk import Step, Walk, batch_names, walk
 
-__all__ = ["GraphLimits", "GraphReport", "Port", "Refused", "inspect"]
+__all__ = ["Counted", "GraphLimits", "GraphReport", "Port", "Refused", "count", "inspect"]
 
 _DEFAULT_LIMITS = GraphLimits()
 
@@ -78,6 +79,23 @@ def inspect(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> GraphReport:
     Raises grader.errors.Rejected (as Refused, with a `code`) when the bytes are no model, or a
     model that is not counted: the sentence names the operator or tensor and says what to do.
     """
+    return count(model, limits).report
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A report with the graph that it was made from, for what looks at single nodes."""
+
+    report: GraphReport
+    graph: GraphProto
+    steps: tuple[Step, ...]
+    """Every node at batch 1, functions inlined."""
+    stored: Mapping[int, tuple[Stored, ...]]
+    """Constants by the index of the step that works with them."""
+
+
+def count(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> Counted:
+    """As `inspect`, node by node."""
     parsed = read_model(model, limits)
     graph, opset = parsed.graph, standard_opset(parsed, limits)
     _check_names(graph)
@@ -93,8 +111,9 @@ def inspect(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> GraphReport:
         if other.macs > batch * one.macs:
             refuse("batch_growth", one=one.macs, many=other.macs, batch=batch)
     ledger.enter_recipe(one)
-    layers = ledger.layers(one, graph)
-    return GraphReport(
+    per_step, loose = ledger.assigned(one, graph)
+    layers = _layers(one, per_step, loose)
+    report = GraphReport(
         inputs=tuple(_declared(info) for info in _data_inputs(graph)),
         outputs=tuple(_output(info, graph, [first, *others]) for info in graph.output),
         opset=opset,
@@ -105,6 +124,11 @@ def inspect(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> GraphReport:
         file_bytes=len(model),
         layers=layers,
     )
+    stored = {index: tuple(items) for index, items in per_step.items()}
+    return Counted(report, graph, tuple(one.steps), stored)
+
+
+_Loose = dict[tuple[str, str], list[Stored]]
 
 
 class _Ledger:
@@ -135,11 +159,10 @@ class _Ledger:
         if excess > 0:
             self.elsewhere["recipe of the constants", "graph"] = [Stored("recipe", excess, 0)]
 
-    def layers(self, one: Walk, graph: GraphProto) -> tuple[Layer, ...]:
-        """Costs and constants by node; a constant belongs to the node that works with it."""
-        users = _users(one.steps)
+    def assigned(self, one: Walk, graph: GraphProto) -> tuple[dict[int, list[Stored]], _Loose]:
+        """Constants by the step that works with them, and those that belong to none."""
+        users = users_of(one.steps)
         per_step: dict[int, list[Stored]] = {}
-        layers = []
         loose = dict(self.elsewhere)
         for name, item in self.named.items():
             user = users.get(name)
@@ -157,12 +180,18 @@ class _Ledger:
                 continue
             user = next((users[n] for n in one.steps[index].node.outputs if n in users), index)
             per_step.setdefault(user if one.steps[index].constant else index, []).extend(items)
-        for index, step in enumerate(one.steps):
-            items = per_step.get(index, [])
-            if items or step.cost.macs:
-                layers.append(_layer(step.node.name, step.node.op, items, step))
-        layers += [_layer(name, op, items) for (name, op), items in loose.items()]
-        return tuple(layers)
+        return per_step, loose
+
+
+def _layers(one: Walk, per_step: dict[int, list[Stored]], loose: _Loose) -> tuple[Layer, ...]:
+    """Costs and constants by node."""
+    layers = []
+    for index, step in enumerate(one.steps):
+        items = per_step.get(index, [])
+        if items or step.cost.macs:
+            layers.append(_layer(step.node.name, step.node.op, items, step))
+    layers += [_layer(name, op, items) for (name, op), items in loose.items()]
+    return tuple(layers)
 
 
 def _layer(name: str, op: str, items: list[Stored], step: Step | None = None) -> Layer:
@@ -176,7 +205,7 @@ def _layer(name: str, op: str, items: list[Stored], step: Step | None = None) ->
     )
 
 
-def _users(steps: list[Step]) -> dict[str, int]:
+def users_of(steps: Sequence[Step]) -> dict[str, int]:
     """For every tensor, the first node at run time that works with it, or what it is made into.
 
     Weights that pass through DequantizeLinear, Transpose and the like belong to the node that

@@ -34,5 +34,7 @@ class GraphLimits:
     the others the cost per example must not be higher. Put the sizes that are run in here."""
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Sizes of named dynamic dimensions other than the batch, as {"samples": 1600}."""
+    length: int | None = None
+    """Size of a dynamic second axis of an input, whatever it is called: tokens of a sequence."""
     charge_additions: bool = True
     """Count an addition that does not follow a multiplication as one MAC (see COSTS)."""

@@ -173,6 +173,20 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Оператор {op} из домена {domain}, а считаются только стандартные операторы ai.onnx: "
         "экспортируйте без собственных и слитых операторов (и без оптимизации ORT).",
     ),
+    "runtime_operator": (
+        "Operator {op} belongs to ONNX Runtime's own domain {domain}, and only standard ai.onnx "
+        "operators are counted: quantise with QuantFormat.QDQ, 4 and 16 bits from opset 21 on, and "
+        "save no model that ONNX Runtime has optimised.",
+        "Оператор {op} из домена {domain} самого ONNX Runtime, а считаются только стандартные "
+        "операторы ai.onnx: квантизуйте в формате QuantFormat.QDQ, 4 и 16 бит — начиная с "
+        "opset 21, и не сохраняйте модель, оптимизированную ONNX Runtime.",
+    ),
+    "operator_type": (
+        "Operator {op} ({name}) of opset {opset} does not take {dtype}: 4-bit integers need "
+        "DequantizeLinear of opset 21, 8-bit floats that of opset 19.",
+        "Оператор {op} ({name}) из opset {opset} не принимает {dtype}: 4-битным целым нужен "
+        "DequantizeLinear из opset 21, 8-битным float — из opset 19.",
+    ),
     "unknown_operator": (
         "Operator {op} does not exist in opset {opset} of ai.onnx: use a standard operator.",
         "Оператора {op} нет в opset {opset} домена ai.onnx: используйте стандартный оператор.",

@@ -138,7 +138,8 @@ def _check_operator(node: NodeProto, opset: int, local: set[tuple[str, str, str]
         refuse("control_flow", op=op)
     if node.domain not in STANDARD:
         if (node.domain, op, node.overload) not in local:
-            refuse("custom_domain", op=op, domain=node.domain)
+            runtime = node.domain == "com.microsoft"
+            refuse("runtime_operator" if runtime else "custom_domain", op=op, domain=node.domain)
         return
     if op in REFUSED_BY_NAME:
         refuse(REFUSED_BY_NAME[op], op=op)

@@ -6,6 +6,7 @@ found so far; what the file says about shapes of intermediate tensors and output
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -186,6 +187,10 @@ class _Walker:
                 schema, _explicit(node.proto), types, data, opset_imports=self.imports
             )
         except _INFERENCE_ERRORS as error:
+            if found := _UNSUPPORTED.search(str(error)):
+                refuse(
+                    "operator_type", op=node.op, name=node.name, dtype=found[1], opset=self.opset
+                )
             refuse("shapes", op=node.op, name=node.name, why=first_line(error))
 
 
@@ -215,6 +220,8 @@ def _input_value(info: ValueInfoProto, batch: int, names: set[str], limits: Grap
                 refuse("dimension", tensor=info.name, size=size)
         elif dim.dim_param in limits.sizes:
             size = limits.sizes[dim.dim_param]
+        elif axis == 1 and limits.length is not None:
+            size = limits.length
         elif axis == 0 or (dim.dim_param in names and kind.shape.dim[0].HasField("dim_value")):
             size = batch  # once per input, or the batch would hide a size of the example
         else:
@@ -252,6 +259,9 @@ _INFERENCE_ERRORS = (
     ValueError,
     IndexError,
 )
+
+
+_UNSUPPORTED = re.compile(r"has unsupported type: tensor\((\w+)\)")
 
 
 def _hand_on(view: View) -> None:

@@ -140,8 +140,8 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     # Operators.
     "an operator of ONNX Runtime": (
         model([helper.make_node("FusedMatMul", ["x", "x"], ["y"], domain="com.microsoft")], X),
-        "custom_domain",
-        "FusedMatMul belongs to the domain com.microsoft",
+        "runtime_operator",
+        "FusedMatMul belongs to ONNX Runtime's own domain com.microsoft",
     ),
     "a tree ensemble": (
         model([helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml")], X),

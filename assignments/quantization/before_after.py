@@ -1,0 +1,122 @@
+"""Weights before and after quantisation, drawn and listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from grader.grades import Axis, Figure, Series
+from grader.text import Text
+from grader.untrusted import name as shown_name
+
+from .pairs import Floats, Pair
+from .submitted import TITLES
+
+_BINS = 80
+_ROWS = 16
+
+
+def histogram(model: str, pair: Pair) -> Figure:
+    """Weights of one tensor, float32 and quantised, over the same bins."""
+    assert pair.rebuilt is not None
+    reach = float(np.abs(pair.weight.values).max()) or 1.0
+    bits = pair.stored.bits if pair.stored is not None else 32
+    name = shown_name(pair.weight.name, 32)
+    title = TITLES[model]
+    return Figure(
+        name=f"weights_{model}",
+        title=Text(en=f"Weights: {title.en}, {name}", ru=f"Веса: {title.ru}, {name}"),
+        kind="line",
+        x=Axis(Text(en="weight", ru="вес")),
+        y=Axis(Text(en="share of the weights", ru="доля весов"), scale="log"),
+        series=[
+            _density(Text(en="before", ru="до"), "reference", pair.weight.values, reach),
+            _density(
+                Text(en=f"after, {bits} bits", ru=f"после, бит: {bits}"),
+                "submission",
+                pair.rebuilt,
+                reach,
+            ),
+        ],
+        caption=Text(
+            en=f"{_error(pair)} of the weights' size is lost to rounding. A long thin tail is an "
+            "outlier: it stretches the scale of all the weights that share it.",
+            ru=f"Округление отнимает {_error(pair)} от величины весов. Длинный тонкий хвост — это "
+            "выброс: он растягивает масштаб всех весов, у которых он общий.",
+        ),
+    )
+
+
+def most_telling(pairs: Sequence[Pair]) -> Pair | None:
+    """The quantised tensor that rounding costs most; None where none is quantised."""
+    found = [one for one in pairs if one.quantised]
+    return max(found, key=lambda one: one.error / one.usual_error, default=None)
+
+
+def tensors(model: str, pairs: Sequence[Pair]) -> Figure:
+    """What became of the largest tensors."""
+    largest = sorted(pairs, key=lambda one: -one.params)[:_ROWS]
+    title = TITLES[model]
+    columns = [
+        (Text(en="shape", ru="форма"), [_shape(one) for one in largest]),
+        (Text(en="stored as", ru="хранится как"), [_kind(one) for one in largest]),
+        (Text(en="lost", ru="потеря"), [_error(one) for one in largest]),
+        (Text(en="largest / typical", ru="наибольший / типичный"), [_tail(one) for one in largest]),
+    ]
+    return Figure(
+        name=f"tensors_{model}",
+        title=Text(en=f"How it is stored: {title.en}", ru=f"Как хранится: {title.ru}"),
+        kind="table",
+        x=Axis(Text(en="storage", ru="хранение")),
+        y=Axis(Text(en="tensor", ru="тензор")),
+        series=[
+            Series(label, "submission", x=[], y=[], point_labels=cells) for label, cells in columns
+        ],
+        caption=Text(
+            en="Lost: root mean square of what rounding changes, over that of the weights; about "
+            "1% is usual at 8 bits and 16% at 4. Largest / typical above 20 is an outlier.",
+            ru="Потеря: среднеквадратичное изменение при округлении, делённое на "
+            "среднеквадратичный вес; при 8 битах обычно около 1%, при 4 — 16%. Наибольший / "
+            "типичный больше 20 — это выброс.",
+        ),
+        rows=[_named(one.weight.name) for one in largest],
+    )
+
+
+def _density(label: Text, role: str, values: Floats, reach: float) -> Series:
+    counts, edges = np.histogram(values, _BINS, (-reach, reach))
+    shares = np.maximum(counts, 0.5) / values.size  # an empty bin has its place on a log axis
+    middles = (edges[1:] + edges[:-1]) / 2
+    return Series(
+        label,
+        role,  # type: ignore[arg-type]
+        x=middles.round(6).tolist(),
+        y=shares.tolist(),
+    )
+
+
+def _named(name: str) -> Text:
+    shown = shown_name(name, 40)
+    return Text(en=shown, ru=shown)
+
+
+def _shape(pair: Pair) -> str:
+    return " × ".join(map(str, pair.weight.shape))
+
+
+def _kind(pair: Pair) -> str:
+    stored = pair.stored
+    if stored is None:
+        return "—"
+    return f"int{stored.bits}" if stored.integer else f"float{stored.bits}"
+
+
+def _error(pair: Pair) -> str:
+    return "—" if pair.stored is None else f"{100 * pair.error:.2g}%"
+
+
+def _tail(pair: Pair) -> str:
+    values = pair.weight.values
+    typical = float(np.sqrt(np.mean(values**2))) or 1.0
+    return f"{float(np.abs(values).max()) / typical:.1f}"

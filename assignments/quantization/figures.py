@@ -1,0 +1,315 @@
+"""The figures of a report: where bytes and time go, and what quantisation does to answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from grader.data.posts import LABELS
+from grader.grades import Axis, Figure, Measurement, Series
+from grader.measure import classification
+from grader.measure.experiments import Experiment
+from grader.text import Text
+
+from .exam import Exam, Labels
+from .outcome import Outcome, per_post
+from .submitted import NAMES, STUDENT, STUDENT_PTQ, TEACHER, TEACHER_PTQ, TITLES, Model
+from .table import BASELINE, COURSE
+
+Outcomes = Mapping[str, Outcome]
+
+_MODEL = Axis(Text(en="model", ru="модель"))
+_CLASSES = {
+    "negative": Text(en="negative", ru="negative"),
+    "neutral": Text(en="neutral", ru="neutral"),
+    "positive": Text(en="positive", ru="positive"),
+    "skip": Text(en="skip", ru="skip"),
+    "speech": Text(en="speech", ru="speech"),
+}
+
+
+def components(models: Mapping[str, Model]) -> Figure:
+    """Bytes of embedding, attention, the rest and the tokenizer, for each model."""
+    rows = [BASELINE, *NAMES]
+    bytes_of = {
+        name: {**model.quantization.bytes_by, "tokenizer": len(model.tokenizer)}
+        for name, model in models.items()
+    }
+    parts = [
+        ("embedding", "submission", Text(en="embedding", ru="эмбеддинги")),
+        ("attention", "baseline", Text(en="attention", ru="внимание")),
+        ("rest", "reference", Text(en="the rest", ru="остальное")),
+        ("tokenizer", "experiment", Text(en="tokenizer.json", ru="tokenizer.json")),
+    ]
+    return Figure(
+        name="components",
+        title=Text(en="Size by component", ru="Размер по частям"),
+        kind="bars",
+        x=Axis(Text(en="size", ru="размер"), "B", "log"),
+        y=_MODEL,
+        series=[
+            _bars(
+                role,
+                label,
+                # A log axis has no place for a part that a model does not have.
+                [(row, size) for row, name in enumerate(rows) if (size := bytes_of[name][part])],
+            )
+            for part, role, label in parts
+        ],
+        caption=Text(
+            en="As stored. Where the embedding is most of the model, quantising the rest saves "
+            "little.",
+            ru="В том виде, в каком хранится. Если эмбеддинги занимают почти всё, квантизация "
+            "остального даёт мало.",
+        ),
+        rows=_named(),
+    )
+
+
+def latencies(outcomes: Outcomes) -> Figure:
+    """Distribution of the time of a post at batch 1: three quantiles for each model."""
+    quantiles = [
+        (10, "reference", Text(en="10% are faster than", ru="10% быстрее, чем")),
+        (50, "submission", Text(en="median", ru="медиана")),
+        (90, "baseline", Text(en="10% are slower than", ru="10% медленнее, чем")),
+    ]
+    times = [per_post(outcomes[name].single) for name in (BASELINE, *NAMES)]
+    return Figure(
+        name="latency",
+        title=Text(en="Latency, one post at a time", ru="Задержка, по одному посту"),
+        kind="bars",
+        x=Axis(Text(en="time", ru="время"), "ms", "log"),
+        y=_MODEL,
+        series=[
+            _bars(
+                role,
+                label,
+                [(row, float(np.percentile(one, share))) for row, one in enumerate(times)],
+            )
+            for share, role, label in quantiles
+        ],
+        caption=Text(
+            en="Short posts take less time than long ones, so most of the spread is the posts'. "
+            "All models were timed in turn on the same posts, in one process on one core.",
+            ru="Короткие посты обрабатываются быстрее длинных, поэтому разброс в основном от "
+            "постов. Все модели измерялись по очереди на одних и тех же постах, в одном процессе "
+            "на одном ядре.",
+        ),
+        rows=_named(),
+    )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What accuracy is drawn against."""
+
+    column: str
+    title: Text
+    axis: Axis
+
+
+COSTS = (
+    Cost(
+        "bytes",
+        Text(en="Quality and size", ru="Качество и размер"),
+        Axis(Text(en="size", ru="размер"), "B", "log"),
+    ),
+    Cost(
+        "latency_ms_b1",
+        Text(en="Quality and latency", ru="Качество и задержка"),
+        Axis(Text(en="time of one post", ru="время одного поста"), "ms", "log"),
+    ),
+)
+
+
+RECORDED = ("bytes", "latency_ms_b1", "accuracy")
+"""Columns of experiments.csv that are drawn."""
+
+
+def quality_against(
+    measured: Mapping[str, Measurement],
+    cost: Cost,
+    threshold: float,
+    recorded: Sequence[Experiment],
+) -> Figure:
+    """Accuracy of every model against a cost, and of what experiments.csv holds beside."""
+    tried = [one for one in recorded if one.values[cost.column] > 0]
+    return Figure(
+        name=f"accuracy_against_{cost.column}",
+        title=cost.title,
+        kind="scatter",
+        x=cost.axis,
+        y=Axis(Text(en="accuracy", ru="accuracy"), "%"),
+        series=[
+            _point(measured, cost.column, "submission", STUDENT_PTQ),
+            _point(measured, cost.column, "baseline", BASELINE),
+            *(_point(measured, cost.column, "experiment", name) for name in NAMES[:-1]),
+            *([_tried(tried, cost.column)] if tried else []),
+            Series(
+                Text(en="gate", ru="порог"),
+                "threshold",
+                x=[1.0, 1e6],
+                y=[100 * threshold, 100 * threshold],
+            ),
+        ],
+        caption=Text(
+            en="Towards the upper left is better; bars are 95% intervals. Rows of experiments.csv "
+            "are the student's own figures, on the public posts and another machine.",
+            ru="Лучше — левее и выше; отрезки — 95%-е интервалы. Строки experiments.csv измерены "
+            "студентом на открытых постах и на другой машине.",
+        ),
+    )
+
+
+def by_class(exam: Exam, outcomes: Outcomes) -> Figure:
+    """Recall of every class before and after quantisation."""
+    return Figure(
+        name="recall_by_class",
+        title=Text(en="Recall by class", ru="Полнота по классам"),
+        kind="bars",
+        x=Axis(Text(en="recall", ru="полнота"), "%"),
+        y=Axis(Text(en="class", ru="класс")),
+        series=_shares(exam, outcomes, [exam.labels == label for label in range(len(LABELS))]),
+        caption=Text(
+            en="A mean hides what a rare class loses.",
+            ru="Среднее скрывает потери редкого класса.",
+        ),
+        rows=[_CLASSES[name] for name in LABELS],
+    )
+
+
+def by_phenomenon(exam: Exam, outcomes: Outcomes) -> Figure | None:
+    """Accuracy by what decides a post's class; None where the data does not know it."""
+    kinds = sorted({group for group in exam.groups if group})
+    if not kinds:
+        return None
+    groups = np.array(exam.groups)
+    return Figure(
+        name="accuracy_by_phenomenon",
+        title=Text(en="Accuracy by phenomenon", ru="Accuracy по явлениям"),
+        kind="bars",
+        x=Axis(Text(en="accuracy", ru="accuracy"), "%"),
+        y=Axis(Text(en="what decides", ru="что решает")),
+        series=_shares(exam, outcomes, [groups == kind for kind in kinds]),
+        caption=Text(
+            en="What a keyword decides survives compression; what takes several words together "
+            "goes first.",
+            ru="То, что решает одно слово, сжатие переживает; первым теряется то, для чего нужно "
+            "несколько слов вместе.",
+        ),
+        rows=[_PHENOMENA.get(kind, Text(en=kind, ru=kind)) for kind in kinds],
+    )
+
+
+def confusion(exam: Exam, one: Outcome) -> Figure:
+    """Right classes by row, answers by column."""
+    counts = classification.confusion(one.predictions, exam.labels, len(LABELS))
+    rows, columns = np.nonzero(counts)
+    title = TITLES[one.name]
+    names = [_CLASSES[name] for name in LABELS]
+    return Figure(
+        name=f"confusion_{one.name}",
+        title=Text(en=f"Confusions: {title.en}", ru=f"Ошибки: {title.ru}"),
+        kind="heatmap",
+        x=Axis(Text(en="answer", ru="ответ")),
+        y=Axis(Text(en="right", ru="верно")),
+        series=[
+            Series(
+                title,
+                "submission",
+                x=columns.astype(float).tolist(),
+                y=rows.astype(float).tolist(),
+                values=counts[rows, columns].astype(float).tolist(),
+            )
+        ],
+        caption=Text(
+            en="Share of the posts of a row, in per cent.",
+            ru="Доля постов строки, в процентах.",
+        ),
+        rows=names,
+        columns=names,
+    )
+
+
+_PHENOMENA: dict[str, Text] = {
+    "plain": Text(en="a plain word", ru="обычное слово"),
+    "intensifier": Text(en="intensifier", ru="усиление"),
+    "negation": Text(en="negation", ru="отрицание"),
+    "contrast": Text(en="contrast", ru="противопоставление"),
+    "two_aspects": Text(en="two aspects", ru="две стороны"),
+    "irony": Text(en="irony", ru="ирония"),
+    "quotation": Text(en="quotation", ru="чужие слова"),
+    "conditional": Text(en="conditional", ru="условие"),
+    "question": Text(en="question", ru="вопрос"),
+    "comparison": Text(en="comparison", ru="сравнение"),
+    "greeting_flip": Text(en="a greeting that flips", ru="приветствие с подвохом"),
+    "speech": Text(en="formula", ru="речевая формула"),
+    "fact": Text(en="fact", ru="факт"),
+    "fragment": Text(en="fragment", ru="обрывок"),
+}
+
+
+def _named() -> list[Text]:
+    return [COURSE, *(TITLES[name] for name in NAMES)]
+
+
+def _bars(role: str, label: Text, values: Sequence[tuple[int, float]]) -> Series:
+    """Bars of (row, length)."""
+    return Series(
+        label=label,
+        role=role,  # type: ignore[arg-type]
+        x=[float(value) for _, value in values],
+        y=[float(row) for row, _ in values],
+    )
+
+
+def _shares(exam: Exam, outcomes: Outcomes, chosen: Sequence[np.ndarray]) -> list[Series]:
+    """Per cent of right answers on each set of posts, before and after."""
+    roles = {
+        TEACHER: "reference",
+        TEACHER_PTQ: "baseline",
+        STUDENT: "experiment",
+        STUDENT_PTQ: "submission",
+    }
+    return [
+        _bars(
+            role,
+            TITLES[name],
+            [
+                (row, _right(outcomes[name].predictions, exam.labels, posts))
+                for row, posts in enumerate(chosen)
+            ],
+        )
+        for name, role in roles.items()
+    ]
+
+
+def _right(predictions: Labels, labels: Labels, posts: np.ndarray) -> float:
+    if not posts.any():
+        return 0.0
+    return 100 * float(np.mean(predictions[posts] == labels[posts]))
+
+
+def _tried(recorded: Sequence[Experiment], column: str) -> Series:
+    return Series(
+        Text(en="experiments.csv", ru="experiments.csv"),
+        "reference",
+        x=[one.values[column] for one in recorded],
+        y=[100 * one.values["accuracy"] for one in recorded],
+        point_labels=[one.name for one in recorded],
+    )
+
+
+def _point(measured: Mapping[str, Measurement], column: str, role: str, name: str) -> Series:
+    accuracy = measured[f"{name}.accuracy"]
+    low, high = accuracy.interval or (accuracy.value, accuracy.value)
+    return Series(
+        label=COURSE if name == BASELINE else TITLES[name],
+        role=role,  # type: ignore[arg-type]
+        x=[measured[f"{name}.{column}"].value],
+        y=[100 * accuracy.value],
+        y_low=[100 * low],
+        y_high=[100 * high],
+    )

@@ -1,0 +1,51 @@
+"""Logits in another order of classes: found, and said, instead of a puzzlingly low accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import permutations
+
+import numpy as np
+
+from grader.errors import Rejected
+from grader.text import Text
+
+from .exam import Labels
+
+GAIN = 0.15
+"""What another order must bring, and how near to the course's teacher it must come."""
+NEAR = 0.1
+
+
+def require(
+    name: str, predictions: Labels, labels: Labels, classes: tuple[str, ...], good: float
+) -> None:
+    """Raises Rejected when `predictions` would be `good` with its classes in another order.
+
+    A weak model gains nothing by it: only one that knows the classes under other names comes near
+    the accuracy `good`.
+    """
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(counts, (predictions, labels), 1)
+    best = max(permutations(range(len(classes))), key=lambda order: _right(counts, order))
+    now, then = (
+        _right(counts, order) / max(len(labels), 1) for order in (range(len(classes)), best)
+    )
+    if then - now < GAIN or then < good - NEAR:
+        return
+    theirs = ", ".join(classes[label] for label in best)
+    ours = ", ".join(classes)
+    raise Rejected(
+        Text(
+            en=f"{name}.onnx answers in another order of classes: {now:.0%} of its answers are "
+            f"right, {then:.0%} would be if its logits stood for {theirs}; the order is {ours}.",
+            ru=f"{name}.onnx выдаёт классы в другом порядке: верных ответов {now:.0%}, а если "
+            f"считать, что логиты стоят в порядке {theirs}, было бы {then:.0%}; нужен порядок "
+            f"{ours}.",
+        )
+    )
+
+
+def _right(counts: Labels, order: Sequence[int]) -> int:
+    """Right answers when logit i stands for class order[i]."""
+    return int(sum(counts[logit, label] for logit, label in enumerate(order)))

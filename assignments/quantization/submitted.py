@@ -1,0 +1,172 @@
+"""The four models and their tokenizers, as handed in; refused where they are not what is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import onnx
+
+from grader.errors import Rejected
+from grader.intake import Submission
+from grader.measure.graph import GraphLimits, GraphReport, Port
+from grader.measure.quantization import Quantization, inspect_quantization
+from grader.text import Text
+from grader.untrusted import quoted
+
+TEACHER, TEACHER_PTQ, STUDENT, STUDENT_PTQ = NAMES = (
+    "teacher",
+    "teacher_ptq",
+    "student",
+    "student_ptq",
+)
+"""Files without `.onnx`, in the order of the table."""
+TITLES = {
+    TEACHER: Text(en="teacher", ru="учитель"),
+    TEACHER_PTQ: Text(en="teacher + PTQ", ru="учитель + PTQ"),
+    STUDENT: Text(en="student", ru="ученик"),
+    STUDENT_PTQ: Text(en="student + PTQ", ru="ученик + PTQ"),
+}
+PLAIN = {TEACHER_PTQ: TEACHER, STUDENT_PTQ: STUDENT}
+"""The float32 model that each quantised one comes from."""
+TOKENIZER, STUDENT_TOKENIZER = "tokenizer.json", "student_tokenizer.json"
+IDS, MASK, LOGITS = "input_ids", "attention_mask", "logits"
+_MOVES = {"Pad", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Slice", "Identity", "Transpose"}
+"""Operators that leave token numbers what they are."""
+_COUNTED_LENGTH = 32
+"""Tokens of the post at which work is counted; bytes do not depend on it."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One submitted model."""
+
+    name: str
+    data: bytes
+    tokenizer: bytes
+    quantization: Quantization
+    """How its weights are stored."""
+
+    @property
+    def report(self) -> GraphReport:
+        return self.quantization.report
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.onnx"
+
+    @property
+    def bytes(self) -> int:
+        """What has to be shipped: weights and constants as stored, and the tokenizer's file."""
+        return self.report.bytes + len(self.tokenizer)
+
+    @cached_property
+    def embedding_rows(self) -> int:
+        """Rows of the largest table that token numbers look up; 0 where there is none."""
+        graph = onnx.load_model_from_string(self.data).graph
+        shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+        numbers, tables = {IDS}, []
+        for node in graph.node:
+            if node.op_type == "DequantizeLinear" and node.input[0] in shapes:
+                shapes[node.output[0]] = shapes[node.input[0]]
+            elif node.op_type in _MOVES and node.input[0] in numbers:
+                numbers.add(node.output[0])
+            elif node.op_type == "Gather" and node.input[1] in numbers:
+                tables.append(shapes.get(node.input[0], (0,))[0])
+        return max(tables, default=0)
+
+
+def read(submission: Submission, classes: int) -> dict[str, Model]:
+    """The models by name. Raises Rejected in the words of what is wrong, and where."""
+    own = STUDENT_TOKENIZER if submission.has(STUDENT_TOKENIZER) else TOKENIZER
+    shared = submission.read(TOKENIZER)
+    tokenizers = {TEACHER: shared, TEACHER_PTQ: shared}
+    theirs = submission.read(own)
+    models = {}
+    for name in NAMES:
+        data = submission.read(f"{name}.onnx")
+        models[name] = counted(name, data, tokenizers.get(name, theirs), classes)
+    return models
+
+
+def counted(name: str, data: bytes, tokenizer: bytes, classes: int) -> Model:
+    """One model with what it stores. Raises Rejected, naming the file."""
+    try:
+        found = inspect_quantization(data, GraphLimits(length=_COUNTED_LENGTH))
+    except Rejected as error:
+        raise named(name, error) from error
+    _require_inputs(name, found.report)
+    _require_logits(name, found.report, classes)
+    return Model(name, data, tokenizer, found)
+
+
+def named(name: str, error: Rejected) -> Rejected:
+    """The same refusal, with the file that it is about in front."""
+    return Rejected(Text(en=f"{name}.onnx: {error.text.en}", ru=f"{name}.onnx: {error.text.ru}"))
+
+
+def _require_inputs(name: str, report: GraphReport) -> None:
+    """`input_ids` and perhaps `attention_mask`, int64 [batch, length], both sizes free."""
+    found = {port.name: port for port in report.inputs}
+    if IDS not in found or not found.keys() <= {IDS, MASK}:
+        raise Rejected(_inputs(name, report))
+    for port in found.values():
+        if port.dtype != "int64" or len(port.shape) != 2:
+            raise Rejected(_inputs(name, report))
+        for axis, size in enumerate(port.shape):
+            if isinstance(size, int):
+                raise Rejected(_fixed(name, port.name, axis, size))
+
+
+def _require_logits(name: str, report: GraphReport, classes: int) -> None:
+    ports = report.outputs
+    if len(ports) == 1 and (ports[0].name, ports[0].dtype) == (LOGITS, "float32"):
+        shape = ports[0].shape
+        if len(shape) == 2 and shape[1] in (classes, None):
+            return
+    raise Rejected(
+        Text(
+            en=f"{name}.onnx: expected one output `{LOGITS}` float32 [batch, {classes}], found "
+            f"{_ports(ports)}; export with export.py of the template.",
+            ru=f"{name}.onnx: ожидался один выход `{LOGITS}` float32 [batch, {classes}], найдено: "
+            f"{_ports(ports)}; экспортируйте модель с помощью export.py из шаблона.",
+        )
+    )
+
+
+def _inputs(name: str, report: GraphReport) -> Text:
+    return Text(
+        en=f"{name}.onnx: expected the input `{IDS}` int64 [batch, length] and, if needed, "
+        f"`{MASK}` int64 [batch, length], found {_ports(report.inputs)}; export with export.py of "
+        "the template.",
+        ru=f"{name}.onnx: ожидался вход `{IDS}` int64 [batch, length] и при необходимости "
+        f"`{MASK}` int64 [batch, length], найдено: {_ports(report.inputs)}; экспортируйте модель "
+        "с помощью export.py из шаблона.",
+    )
+
+
+def _fixed(name: str, port: str, axis: int, size: int) -> Text:
+    if axis == 0:
+        return Text(
+            en=f"{name}.onnx: the batch of `{port}` is fixed at {size}, but one post and batches "
+            'of 32 are measured; export with dynamic_axes={"' + port + '": {0: "batch", '
+            '1: "length"}}.',
+            ru=f"{name}.onnx: размер батча у `{port}` зафиксирован ({size}), а измеряются и один "
+            'пост, и батчи по 32; экспортируйте с dynamic_axes={"' + port + '": {0: "batch", '
+            '1: "length"}}.',
+        )
+    return Text(
+        en=f"{name}.onnx: the length of `{port}` is fixed at {size} tokens, but posts have "
+        'different lengths; export with dynamic_axes={"' + port + '": {0: "batch", '
+        '1: "length"}}.',
+        ru=f"{name}.onnx: длина `{port}` зафиксирована ({size} токенов), а посты бывают разной "
+        'длины; экспортируйте с dynamic_axes={"' + port + '": {0: "batch", 1: "length"}}.',
+    )
+
+
+def _ports(ports: tuple[Port, ...]) -> str:
+    shown = []
+    for port in ports[:4]:
+        sizes = ", ".join("?" if size is None else str(size) for size in port.shape)
+        shown.append(f"`{quoted(port.name)}` {port.dtype} {quoted(f'[{sizes}]')}")
+    return ", ".join(shown) or "-"

@@ -1,0 +1,191 @@
+"""Whether the same submission gets the same speed-up again, on an idle and on a busy machine.
+
+    python benchmarks/latency_repeats.py [--rival FILE] [--models FILE ...] [--repeats N]
+                                         [--vocabulary N] [--json]
+
+Times the models against the rival as a grade does (`grader.sandbox.sequences`), N times with
+nothing else to do and N times while every other core copies arrays that no cache holds. For each
+way of making one number of the timings it prints the ratio, and how far apart the greatest and
+the smallest of all runs are: as a factor, and as points of a score. Without files the models are
+those of the quantization lesson's reference. Posts are random ids of random lengths: what is in
+them does not change the time. The rival is among the models once more, so that the truth, 1,
+is known for one row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from docs import table
+from grader.lesson import RunLimits
+from grader.measure.latency import typical_seconds
+from grader.sandbox.sequences import RIVAL, SequenceJob, SequenceRun, Timing, run_sequences
+
+REFERENCE = Path("reference_solutions/quantization")
+NAMES = ("teacher_ptq.onnx", "student.onnx", "student_ptq.onnx")
+POSTS = 256
+LENGTHS = (4, 40)
+LIMITS = RunLimits(wall_seconds=900, cpu_seconds=900)
+FULL = 50.0
+"""The ratio that gets all points."""
+ALLOWED = 0.05
+"""Points by which two grades of one submission may differ."""
+BUSY = """
+import numpy
+a, b = numpy.ones(8_000_000), numpy.ones(8_000_000)
+while True:
+    numpy.copyto(a, b)
+    numpy.multiply(a, 1.0001, out=b)
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model, batch size and way of making one number, over all runs."""
+
+    model: str
+    batch: int
+    how: str
+    idle: list[float]
+    loaded: list[float]
+
+    @property
+    def every(self) -> list[float]:
+        return [*self.idle, *self.loaded]
+
+    @property
+    def spread(self) -> float:
+        return max(self.every) / min(self.every)
+
+    def points_apart(self, logarithmic: bool) -> float:
+        """Greatest difference in points out of 3.5."""
+        points = [_points(ratio, logarithmic) for ratio in self.every]
+        return max(points) - min(points)
+
+
+def main() -> int:
+    options = _options()
+    rival = options.rival or REFERENCE / "teacher.onnx"
+    files = options.models or [REFERENCE / name for name in NAMES]
+    models = {path.stem: path.read_bytes() for path in files}
+    models[f"{rival.stem} again"] = rival.read_bytes()
+    job = _job(models, rival.read_bytes(), options.vocabulary)
+    idle = [run_sequences(job, LIMITS) for _ in range(options.repeats)]
+    with _busy_cores(max((os.cpu_count() or 2) - 1, 1)):
+        loaded = [run_sequences(job, LIMITS) for _ in range(options.repeats)]
+    rows = [
+        Row(
+            name,
+            batch,
+            how,
+            [_ratio(run, name, batch, how) for run in idle],
+            [_ratio(run, name, batch, how) for run in loaded],
+        )
+        for name in models
+        for batch in (1, job.batch)
+        for how in STATISTICS
+    ]
+    print(json.dumps([asdict(row) for row in rows]) if options.json else _markdown(rows))
+    ours = [row.points_apart(True) for row in rows if row.how == OURS]
+    print(f"worst, logarithmic score: {max(ours):.3f} of {ALLOWED} points", file=sys.stderr)
+    return int(max(ours) > ALLOWED)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rival", type=Path)
+    parser.add_argument("--models", type=Path, nargs="+")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--vocabulary", type=int, default=1000, help="ids are below it")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def _job(models: dict[str, bytes], rival: bytes, vocabulary: int) -> SequenceJob:
+    rng = np.random.default_rng(0)
+    ids = [rng.integers(1, vocabulary, rng.integers(*LENGTHS)) for _ in range(POSTS)]
+    return SequenceJob(models, dict.fromkeys(models, ids), 5, rival=rival, rival_ids=ids)
+
+
+@contextlib.contextmanager
+def _busy_cores(count: int) -> Iterator[None]:
+    """Processes that keep `count` cores and the memory busy."""
+    command = [sys.executable, "-c", BUSY]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    running = [subprocess.Popen(command, env=environment) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+# From timings to one number ----------------------------------------------------------------
+
+OURS = "lower quartile of pieces"
+
+
+def _ours(timing: Timing) -> float:
+    return typical_seconds(timing.seconds, timing.posts)
+
+
+STATISTICS = {
+    OURS: lambda rival, model: _ours(rival) / _ours(model),
+    "median of pieces": lambda rival, model: _pieces(rival, 0.5) / _pieces(model, 0.5),
+    "fastest of pieces": lambda rival, model: _pieces(rival, 0.0) / _pieces(model, 0.0),
+    "median of ratios of rounds": lambda rival, model: float(
+        np.median(rival.per_post / model.per_post)
+    ),
+    "ratio of means": lambda rival, model: rival.per_post.mean() / model.per_post.mean(),
+}
+
+
+def _pieces(timing: Timing, quantile: float) -> float:
+    return float(np.quantile(timing.seconds, quantile, axis=0).sum()) / timing.posts
+
+
+def _ratio(run: SequenceRun, name: str, batch: int, how: str) -> float:
+    timings = run.single if batch == 1 else run.batched
+    return float(STATISTICS[how](timings[RIVAL], timings[name]))
+
+
+def _points(ratio: float, logarithmic: bool) -> float:
+    share = math.log(max(ratio, 1.0)) / math.log(FULL) if logarithmic else ratio / FULL
+    return 3.5 * min(share, 1.0)
+
+
+def _markdown(rows: list[Row]) -> str:
+    heading = [
+        *("model, batch, how", "idle", "loaded", "greatest / smallest"),
+        *("points apart, logarithmic", "points apart, linear"),
+    ]
+    return table(
+        heading,
+        [
+            [
+                f"{row.model}, {row.batch}, {row.how}",
+                f"{np.median(row.idle):.2f}",
+                f"{np.median(row.loaded):.2f}",
+                f"{row.spread:.3f}",
+                f"{row.points_apart(True):.3f}",
+                f"{row.points_apart(False):.3f}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,264 @@
+"""The quantization reference on posts that people wrote: RuSentiment, its published test set.
+
+    python benchmarks/quantization_rusentiment.py --from DIR [--seeds 0 1 2] [--json]
+    python benchmarks/quantization_rusentiment.py --from DIR --teacher rubert-tiny2
+
+Trains the teacher, a student from labels alone and one that is taught, quantises, and measures all
+of them on one core, in turn. Every choice was made on validation posts; the test set is read at
+the end. A linear model on n-grams (scikit-learn) stands beside them. A seed takes about a quarter
+of an hour; `--keep DIR` keeps the trained teachers, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import ModelProto
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from docs import table
+from grader.cli.progress import Reporter
+from grader.data import PARTS, Part, load_posts
+from grader.data.posts import LABELS, PostSet
+from grader.errors import GraderError
+from grader.measure import classification
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "reference_solutions" / "quantization"))
+
+import ngrams  # noqa: E402
+from distill import load_teacher, train_student  # noqa: E402
+from export import export  # noqa: E402
+from losses import together  # noqa: E402
+from measuring import Candidate, Measured, measure  # noqa: E402
+from quantize import dynamic, feed, lookup  # noqa: E402
+from tokenization import compact, train_tokenizer, trim  # noqa: E402
+from train import SETUPS, ngram_logits, read_posts, train_teacher  # noqa: E402
+
+DATA = "rusentiment"
+HEADING = (
+    *("", "bytes", "smaller", "1 post, ms", "faster", "32 posts, ms", "faster"),
+    *("accuracy", "macro-F1"),
+)
+SETUP = SETUPS[DATA]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The linear model on n-grams, which reads text and not tokens."""
+
+    params: int
+    bytes: int
+    """float32; its list of n-grams takes as much again and is not counted."""
+    milliseconds: float
+    """One post, finding its n-grams included."""
+    accuracy: float
+    f1_macro: float
+    f1_weighted: float
+
+
+def main() -> None:
+    arguments = _arguments()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            report(arguments, arguments.keep or Path(scratch))
+        except GraderError as error:
+            raise SystemExit(str(error)) from None
+
+
+def report(arguments: argparse.Namespace, folder: Path) -> None:
+    train, validation, test = (_part(arguments.source, part) for part in PARTS)
+    rows = []
+    for seed in arguments.seeds:
+        candidates = models(seed, train, validation, folder, arguments.teacher)
+        rows.append(measure(candidates, test))
+        if not arguments.json:
+            print(f"\nseed {seed}\n\n{as_table(rows[-1])}", flush=True)
+    linear = linear_model(train, test)
+    if arguments.json:
+        seeds = [[asdict(row) for row in run] for run in rows]
+        print(json.dumps({"seeds": seeds, "linear": asdict(linear)}))
+        return
+    if len(rows) > 1:
+        print(f"\nmean of {len(rows)} seeds\n\n{as_table(mean(rows))}")
+    print(f"\n{about(linear)}")
+
+
+def models(
+    seed: int, train: PostSet, validation: PostSet, folder: Path, teacher: str
+) -> dict[str, Candidate]:
+    """The models of one seed by name, the float32 teacher first."""
+    place = folder / f"seed-{seed}"
+    place.mkdir(parents=True, exist_ok=True)
+    linear = _linear_logits(train, folder / "ngrams.npy")
+    large, tokenizer = _teacher(seed, train, validation, place, linear, teacher)
+    small = trim(train_tokenizer(train.texts, SETUP.teacher.vocabulary), SETUP.student.vocabulary)
+    parts = [read_posts(small, part) for part in (train, validation)]
+    recipe = replace(SETUP.student_recipe, seed=seed)
+    own = torch.from_numpy(_logits(large, tokenizer, train))
+    taught = together(own, linear)
+    students = {
+        "student, labels": train_student(SETUP.student, *parts, recipe, None),
+        "student": train_student(SETUP.student, *parts, recipe, taught, SETUP.lessons),
+    }
+    shared, its = compact(tokenizer), compact(small)
+    exported = {name: export(student) for name, student in students.items()}
+    return {
+        "teacher": Candidate.of(large, shared),
+        "teacher + PTQ": Candidate.of(dynamic(large), shared),
+        **{name: Candidate.of(model, its) for name, model in exported.items()},
+        "student, labels + PTQ": Candidate.of(lookup(exported["student, labels"]), its),
+        "student + PTQ": Candidate.of(lookup(exported["student"]), its),
+    }
+
+
+def _teacher(
+    seed: int, train: PostSet, validation: PostSet, place: Path, linear: Tensor, name: str
+) -> tuple[ModelProto, Tokenizer]:
+    """The float32 teacher as ONNX: trained here, or fine-tuned from a checkpoint."""
+    if name != "ours":
+        return _pretrained(seed, train, validation, place, name)
+    tokenizer = train_tokenizer(train.texts, SETUP.teacher.vocabulary)
+    if not (place / "teacher.pt").exists():
+        parts = [read_posts(tokenizer, part) for part in (train, validation)]
+        recipe = replace(SETUP.teacher_recipe, seed=seed)
+        torch.save(
+            train_teacher(SETUP.teacher, *parts, recipe, linear).state_dict(), place / "teacher.pt"
+        )
+    return export(load_teacher(place, SETUP)), tokenizer
+
+
+def _pretrained(
+    seed: int, train: PostSet, validation: PostSet, place: Path, checkpoint: str
+) -> tuple[ModelProto, Tokenizer]:
+    import rubert  # needs transformers
+
+    found = rubert.CHECKPOINT if checkpoint == "rubert-tiny2" else checkpoint
+    module, tokenizer = rubert.load_pretrained(found)
+    path = place / "pretrained.onnx"
+    if not path.exists():
+        rubert.train_pretrained(module, tokenizer, train, validation, path, seed)
+    return onnx.load(path), tokenizer
+
+
+def _logits(model: ModelProto, tokenizer: Tokenizer, part: PostSet) -> np.ndarray:
+    """Logits (posts, 5) of an exported model, a post at a time."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    names = [port.name for port in session.get_inputs()]
+    ids = read_posts(tokenizer, part).ids
+    return np.concatenate([session.run(None, feed(names, post.numpy()[None]))[0] for post in ids])
+
+
+def _linear_logits(train: PostSet, path: Path) -> Tensor:
+    """Out-of-fold logits of the linear model; the same for every seed."""
+    if not path.exists():
+        np.save(path, ngram_logits(train).numpy())
+    return torch.from_numpy(np.load(path))
+
+
+def linear_model(train: PostSet, test: PostSet) -> Linear:
+    """Trained on all training posts; its time is that of one post after another."""
+    vectorizer, machine = ngrams.vectorizer(), ngrams.classifier()
+    machine.fit(vectorizer.fit_transform(train.texts), train.labels)
+    predicted = machine.predict(vectorizer.transform(test.texts))
+    started = time.perf_counter()
+    for text in test.texts[:200]:
+        machine.predict(vectorizer.transform([text]))
+    found = classification.quality(predicted, test.labels, len(LABELS))
+    return Linear(
+        params=machine.coef_.size,
+        bytes=4 * machine.coef_.size,
+        milliseconds=1e3 * (time.perf_counter() - started) / 200,
+        accuracy=found.accuracy.value,
+        f1_macro=found.f1_macro.value,
+        f1_weighted=found.f1_weighted.value,
+    )
+
+
+def mean(runs: Sequence[Sequence[Measured]]) -> list[Measured]:
+    """The mean of every number over the seeds."""
+    numbers = [field.name for field in fields(Measured) if field.name != "name"]
+    return [
+        Measured(
+            rows[0].name, **{n: statistics.fmean(getattr(row, n) for row in rows) for n in numbers}
+        )
+        for rows in zip(*runs, strict=True)
+    ]
+
+
+def as_table(rows: Sequence[Measured]) -> str:
+    return table(
+        (
+            "",
+            "bytes",
+            "smaller",
+            "1 post, ms",
+            "faster",
+            "32, ms",
+            "faster",
+            "accuracy",
+            "macro-F1",
+        ),
+        [
+            (
+                row.name,
+                f"{row.bytes:,.0f}",
+                f"{row.compression:.1f}×",
+                f"{row.latency_ms_b1:.3f}",
+                f"{row.speedup_b1:.1f}×",
+                f"{row.latency_ms_b32:.2f}",
+                f"{row.speedup_b32:.1f}×",
+                f"{row.accuracy:.2%}",
+                f"{row.f1_macro:.2%}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def about(linear: Linear) -> str:
+    return (
+        f"TF-IDF of n-grams and a linear SVM: accuracy {linear.accuracy:.2%}, macro-F1 "
+        f"{linear.f1_macro:.2%}, weighted F1 {linear.f1_weighted:.2%}; {linear.params:,} weights "
+        f"({linear.bytes:,} bytes without the list of n-grams), {linear.milliseconds:.2f} ms a "
+        "post with its n-grams (the models above are timed without their tokenizers)."
+    )
+
+
+def _part(source: Path | None, part: Part) -> PostSet:
+    with Reporter() as progress:
+        return load_posts(DATA, part, source=source, progress=progress)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--from", dest="source", type=Path, help="a copy of the data on disk")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where trained teachers stay")
+    parser.add_argument(
+        "--teacher", default="ours", help="rubert-tiny2 from the hub, or a folder with a checkpoint"
+    )
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,361 @@
+"""How a model stores its weights: types, scales, and what is quantised of it and what is not.
+
+    found = inspect_quantization(model, GraphLimits(length=32))
+    found.weights          # every matrix and table: dtype, bits, scheme, granularity, component
+    found.bytes_by         # {"embedding": ..., "attention": ..., "rest": ...}, adds up to the bytes
+    require_really_stored("student_ptq", found)
+
+Schemes, as ONNX Runtime's documentation names them ("Quantize ONNX models"):
+
+- `dynamic`: an integer product whose other operand is quantised when it is known
+  (DynamicQuantizeLinear);
+- `static`: the other operand is quantised by constants that calibration found (QLinear operators,
+  or QuantizeLinear and DequantizeLinear around a float operator, QDQ);
+- `weight_only`: stored in few bits, computed in float after DequantizeLinear or Cast;
+- `float`: stored as it is computed with, float16 included;
+- `on_load`: stored in 32 bits and put into few bits only when the model is loaded, so that nothing
+  is saved (a QuantizeLinear before the DequantizeLinear, or integers of 32 bits).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from grader.errors import Rejected
+from grader.measure.components import COMPONENTS, Component, components
+from grader.measure.graph import Counted, GraphLimits, GraphReport, count
+from grader.measure.inline import Node
+from grader.measure.storage import DTYPES
+from grader.measure.wiring import Use, Wiring
+from grader.text import Text
+from grader.untrusted import quoted
+
+Scheme = Literal["float", "weight_only", "dynamic", "static", "on_load"]
+Granularity = Literal["tensor", "channel", "block"]
+
+LEAST_ELEMENTS = 16
+"""Smaller matrices are no weights: they change nothing."""
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Scales and zero points of one stored tensor; arrays are None where they are computed."""
+
+    shape: tuple[int, ...]
+    axis: int
+    block: int
+    """0 without blocks."""
+    scale: NDArray[np.float32] | None
+    zero_point: NDArray[np.int64] | None
+    """None for 0."""
+
+    @property
+    def granularity(self) -> Granularity:
+        if self.block:
+            return "block"
+        return "tensor" if int(np.prod(self.shape)) == 1 else "channel"
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One stored matrix or table, of at least two axes that are longer than 1."""
+
+    name: str
+    op: str
+    """The operator that works with it; a name of ai.onnx."""
+    dtype: str
+    bits: int
+    shape: tuple[int, ...]
+    nbytes: int
+    scheme: Scheme
+    component: Component
+    scales: Scales | None
+    """None for floats, and where they were not found."""
+
+    @property
+    def quantised(self) -> bool:
+        """Whether it takes fewer bits in the file than float16."""
+        return self.bits <= 8
+
+    @property
+    def granularity(self) -> Granularity | None:
+        return self.scales.granularity if self.scales else None
+
+    @property
+    def symmetric(self) -> bool | None:
+        """Whether its zero point is the middle of its type's range; None when unknown."""
+        if self.scales is None or not self.quantised:
+            return None
+        zero = self.scales.zero_point
+        middle = 2 ** (self.bits - 1) if self.dtype.startswith("uint") else 0
+        return middle == 0 if zero is None else bool((zero == middle).all())
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """What is stored how."""
+
+    report: GraphReport
+    weights: tuple[Weight, ...]
+    """The largest first."""
+    bytes_by: Mapping[Component, int]
+    """All stored bytes, biases and scales included; adds up to `report.bytes`."""
+    params_by: Mapping[Component, int]
+
+    @property
+    def embedding_quantised(self) -> bool | None:
+        """Whether every table of embeddings takes at most 8 bits an entry; None without any."""
+        tables = [w for w in self.weights if w.component == "embedding"]
+        return all(w.quantised for w in tables) if tables else None
+
+    @property
+    def share_quantised(self) -> float:
+        """Share of the weights' elements that take at most 8 bits."""
+        sizes = [int(np.prod(w.shape)) for w in self.weights]
+        inside = sum(n for n, w in zip(sizes, self.weights, strict=True) if w.quantised)
+        return inside / sum(sizes) if sizes else 0.0
+
+    @property
+    def schemes(self) -> tuple[Scheme, ...]:
+        """Those that occur, by the bytes that they store."""
+        found: dict[Scheme, int] = {}
+        for weight in self.weights:
+            found[weight.scheme] = found.get(weight.scheme, 0) + weight.nbytes
+        return tuple(sorted(found, key=lambda scheme: -found[scheme]))
+
+
+def inspect_quantization(model: bytes, limits: GraphLimits | None = None) -> Quantization:
+    """Read how `model` stores its weights. Raises grader.measure.graph.Refused as `inspect`."""
+    return quantization_of(count(model, limits or GraphLimits()))
+
+
+def quantization_of(counted: Counted) -> Quantization:
+    """The same for a model that is counted already."""
+    wiring = Wiring(counted)
+    places = components(wiring)
+    weights = [
+        _weight(wiring, name, tensor, places)
+        for name, tensor in wiring.tensors.items()
+        if _is_weight(wiring, name, tensor)
+    ]
+    return Quantization(
+        counted.report,
+        tuple(sorted(weights, key=lambda weight: -weight.nbytes)),
+        *_totals(counted, places),
+    )
+
+
+def require_really_stored(name: str, found: Quantization) -> None:
+    """Raises Rejected when weights of `NAME.onnx` are stored in 32 bits and quantised on load:
+    the file is as large as before, whatever it computes."""
+    weights = [weight for weight in found.weights if weight.scheme == "on_load"]
+    if not weights:
+        return
+    first, more = quoted(weights[0].name), len(weights) - 1
+    raise Rejected(
+        Text(
+            en=f"{name}.onnx stores the weight {first}{f' and {more} more' if more else ''} as "
+            f"{weights[0].dtype} and quantises it only when it is loaded, so the file is no "
+            "smaller; store int8 and its scale (in onnxruntime.quantization leave "
+            "AddQDQPairToWeight off).",
+            ru=f"{name}.onnx хранит вес {first}{f' и ещё {more}' if more else ''} в типе "
+            f"{weights[0].dtype} и квантизует его только при загрузке, так что файл не меньше; "
+            "храните int8 и масштаб (в onnxruntime.quantization не включайте "
+            "AddQDQPairToWeight).",
+        )
+    )
+
+
+def require_quantised(name: str, found: Quantization) -> None:
+    """`require_really_stored`, and Rejected when no weight takes fewer than 32 bits."""
+    require_really_stored(name, found)
+    if found.weights and all(weight.bits >= 32 for weight in found.weights):
+        raise Rejected(
+            Text(
+                en=f"{name}.onnx is not quantised: all its weights are stored as "
+                f"{found.weights[0].dtype}; quantise it (onnxruntime.quantization, or "
+                "quantize.py of the template) and submit that file.",
+                ru=f"{name}.onnx не квантизована: все веса хранятся в {found.weights[0].dtype}; "
+                "квантизуйте модель (onnxruntime.quantization или quantize.py из шаблона) и "
+                "сдайте полученный файл.",
+            )
+        )
+
+
+# One weight ---------------------------------------------------------------------------------
+
+
+def _is_weight(wiring: Wiring, name: str, tensor: onnx.TensorProto) -> bool:
+    dtype = DTYPES[tensor.data_type]
+    numbers = dtype.name not in ("bool", "int64", "uint64")
+    matrix = sum(size > 1 for size in tensor.dims) > 1  # a row of scales is none
+    large = matrix and int(np.prod(tensor.dims)) >= LEAST_ELEMENTS
+    return numbers and large and name in wiring.uses and not _is_scale(wiring, name)
+
+
+def _is_scale(wiring: Wiring, name: str) -> bool:
+    return any(
+        use.step.node.op in ("QuantizeLinear", "DequantizeLinear") and use.position > 0
+        for use in wiring.uses[name]
+    )
+
+
+def _weight(
+    wiring: Wiring, name: str, tensor: onnx.TensorProto, places: Mapping[int, Component]
+) -> Weight:
+    dtype = DTYPES[tensor.data_type]
+    trace = _Trace(wiring, name, integer=dtype.name.lstrip("u").startswith("int"))
+    shape = tuple(tensor.dims)
+    return Weight(
+        name=name,
+        op=trace.user.step.node.op,
+        dtype=dtype.name,
+        bits=dtype.bits,
+        shape=shape,
+        nbytes=dtype.nbytes(int(np.prod(shape))),
+        scheme="on_load" if trace.integer and dtype.bits >= 32 else trace.scheme,
+        component=places.get(trace.user.index, "rest"),
+        scales=trace.scales,
+    )
+
+
+class _Trace:
+    """From a stored tensor along what is computed from it, to the operator that works with it."""
+
+    def __init__(self, wiring: Wiring, name: str, *, integer: bool) -> None:
+        self._wiring = wiring
+        self.integer = integer
+        self.scales: Scales | None = None
+        self._on_load = self._few_bits = False
+        self.user = self._follow(wiring.uses[name][0])
+
+    @property
+    def scheme(self) -> Scheme:
+        if self._on_load:
+            return "on_load"
+        step, position = self.user.step, self.user.position
+        if step.node.op in ("MatMulInteger", "ConvInteger"):
+            other = self._wiring.producer(step.node.inputs[1 - min(position, 1)])
+            return "dynamic" if other and other.node.op == "DynamicQuantizeLinear" else "static"
+        if step.node.op in ("QLinearMatMul", "QLinearConv"):
+            return "static"
+        if not self.integer and not self._few_bits:
+            return "float"
+        return "static" if self._is_qdq() else "weight_only"
+
+    def _follow(self, use: Use) -> Use:
+        """The operator at run time; what happens to the tensor before is noted."""
+        zero = ""
+        while True:
+            node = use.step.node
+            if node.op == "DequantizeLinear" and use.position == 0:
+                self.scales = self.scales or self._of_dequantize(use)
+                self._few_bits = True
+            elif not use.step.constant:
+                pass
+            elif self.integer and self.scales is None and node.op in ("Sub", "Mul"):
+                other = node.inputs[1 - use.position]
+                zero = other if node.op == "Sub" else zero
+                self.scales = self._scales(other, zero) if node.op == "Mul" else None
+            elif not self.integer and _to_few_bits(node):
+                self._on_load = True
+            if not use.step.constant or not (after := self._wiring.uses.get(node.outputs[0])):
+                break
+            use = after[0]
+        if self.scales is None and self.integer:
+            self.scales = self._later(use)
+        return use
+
+    def _later(self, use: Use) -> Scales | None:
+        """Scales that are applied after a look-up or an integer product."""
+        node = use.step.node
+        if node.op in ("QLinearMatMul", "QLinearConv") and use.position in (0, 3):
+            return self._scales(node.inputs[use.position + 1], node.inputs[use.position + 2])
+        zero = ""
+        if node.op in ("MatMulInteger", "ConvInteger") and use.position < 2:
+            zero = (*node.inputs, "", "")[use.position + 2]
+        for _ in range(4):  # Cast, Sub of a zero point, Mul by the scale
+            after = self._wiring.uses.get(use.step.node.outputs[0])
+            if not after:
+                return None
+            use = after[0]
+            op, inputs = use.step.node.op, use.step.node.inputs
+            if op == "DequantizeLinear" and use.position == 0:
+                return self._of_dequantize(use)
+            if op == "Mul" and (scale := self._constant_factor(inputs[1 - use.position])):
+                return self._scales(scale, zero)
+            if op == "Sub" and use.position == 0:
+                zero = inputs[1]
+            elif op != "Cast":
+                return None
+        return None
+
+    def _constant_factor(self, name: str) -> str | None:
+        """`name`, or the constant that it is the product of with the scale of an activation."""
+        if self._wiring.is_constant(name):
+            return name
+        made = self._wiring.producer(name)
+        if made is None or made.node.op != "Mul":
+            return None
+        return next((i for i in made.node.inputs if self._wiring.is_constant(i)), None)
+
+    def _of_dequantize(self, use: Use) -> Scales:
+        node = use.step.node
+        _, scale, *zero = node.inputs
+        attributes = {a.name: a.i for a in node.proto.attribute}
+        return self._scales(
+            scale,
+            zero[0] if zero else "",
+            axis=attributes.get("axis", 1),
+            block=attributes.get("block_size", 0),
+        )
+
+    def _scales(self, scale: str, zero: str, axis: int = -1, block: int = 0) -> Scales:
+        value, zeros = self._wiring.value(scale), self._wiring.value(zero) if zero else None
+        return Scales(
+            shape=self._wiring.shape(scale),
+            axis=axis,
+            block=block,
+            scale=None if value is None else np.asarray(value, np.float32),
+            zero_point=None if zeros is None else np.asarray(zeros).astype(np.int64),
+        )
+
+    def _is_qdq(self) -> bool:
+        """Whether another operand of the user went through QuantizeLinear and back."""
+        for position, name in enumerate(self.user.step.node.inputs):
+            if position == self.user.position or self._wiring.is_constant(name):
+                continue
+            back = self._wiring.producer(name)
+            if back is not None and back.node.op == "DequantizeLinear":
+                there = self._wiring.producer(back.node.inputs[0])
+                if there is not None and there.node.op == "QuantizeLinear":
+                    return True
+        return False
+
+
+def _to_few_bits(node: Node) -> bool:
+    """Whether a node makes integers of floats."""
+    targets = [a.i for a in node.proto.attribute if a.name == "to"]
+    integer = any(DTYPES[to].name.lstrip("u").startswith("int") for to in targets if to in DTYPES)
+    return node.op == "QuantizeLinear" or (node.op == "Cast" and integer)
+
+
+def _totals(
+    counted: Counted, places: Mapping[int, Component]
+) -> tuple[dict[Component, int], dict[Component, int]]:
+    """Bytes and parameters of each component."""
+    nbytes: dict[Component, int] = dict.fromkeys(COMPONENTS, 0)
+    params: dict[Component, int] = dict.fromkeys(COMPONENTS, 0)
+    for index, items in counted.stored.items():
+        place = places.get(index, "rest")
+        nbytes[place] += sum(item.nbytes for item in items)
+        params[place] += sum(item.params for item in items)
+    nbytes["rest"] += counted.report.bytes - sum(nbytes.values())
+    params["rest"] += counted.report.params - sum(params.values())
+    return nbytes, params

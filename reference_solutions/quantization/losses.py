@@ -1,0 +1,60 @@
+"""What a network learns from: the labels, and what a teacher thinks of the same post."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+BatchLoss = Callable[[Tensor, Tensor], Tensor]
+"""The loss of one batch: logits (batch, 5) and the numbers (batch,) of its training posts."""
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """How much labels and teacher count."""
+
+    hard: float = 0.3
+    soft: float = 0.7
+    temperature: float = 2.0
+    """Above 1 it shows which wrong answers the teacher finds nearly right."""
+
+
+DEFAULT = Lessons()
+
+
+def hard_loss(labels: Tensor) -> BatchLoss:
+    """Cross entropy with the labels (posts,) of all training posts."""
+    return lambda logits, numbers: F.cross_entropy(logits, labels[numbers])
+
+
+def taught_loss(labels: Tensor, taught: Tensor, lessons: Lessons = DEFAULT) -> BatchLoss:
+    """Both, weighted; `taught` (posts, 5) are a teacher's logits of all training posts."""
+    hard = hard_loss(labels)
+    return lambda logits, numbers: (
+        lessons.hard * hard(logits, numbers)
+        + lessons.soft * soft_loss(logits, taught[numbers], lessons.temperature)
+    )
+
+
+def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """How far the student's softened answer is from the teacher's; logits (batch, 5) in.
+
+    The Kullback-Leibler divergence at a temperature, times its square, which keeps the
+    gradient as large as the hard loss's (Hinton, Vinyals, Dean 2015, section 2).
+    """
+    divergence = F.kl_div(
+        F.log_softmax(student / temperature, dim=1),
+        F.log_softmax(teacher / temperature, dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return divergence * temperature**2
+
+
+def together(*teachers: Tensor) -> Tensor:
+    """Logits (posts, 5) of several teachers as one: the logarithm of their mean probability."""
+    return torch.stack([logits.softmax(dim=1) for logits in teachers]).mean(dim=0).log()
