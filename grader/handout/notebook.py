@@ -161,7 +161,9 @@ def _run(result: NotebookNode, cells: Sequence[Cell], document: Document) -> Non
     ran = nbformat.reads(raw.decode("utf-8"), as_version=4)
     targets = [cell for cell in result.cells if cell.cell_type == "code"]
     for target, source in zip(targets, ran.cells, strict=True):
-        target.outputs, target.execution_count = source.outputs, source.execution_count
+        # Libraries warn on stderr, some with the time and a process number: not the lecture's.
+        target.outputs = [out for out in source.outputs if out.get("name") != "stderr"]
+        target.execution_count = source.execution_count
 
 
 def _executed(code: Sequence[str], lines: Sequence[int], document: Document) -> bytes:
