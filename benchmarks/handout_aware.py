@@ -1,0 +1,87 @@
+"""What the quantization handout says of training with rounded weights: the reference's student,
+rounded after training, and trained on while it is rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from handout_rubert import REFERENCE, in_onnxruntime, reference_modules
+from onnx import ModelProto
+from tokenizers import Tokenizer
+from torch import nn
+
+from grader.data import load_posts
+from grader.data.posts import LABELS, PostSet
+from grader.measure import classification
+from grader.text import Text
+
+with reference_modules() as module:
+    losses = module("losses")
+    model = module("model")
+    quantize = module("quantize")
+    train = module("train")
+    export = module("export")
+    qat = module("qat")
+
+DATA = "posts-synthetic"
+BITS = (4, 3, 2)
+EPOCHS = 1
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Accuracies of one way to store the student's weights, a scale per row."""
+
+    name: Text
+    after: float
+    """Of the trained student, rounded."""
+    during: float
+    """Of the student that was trained on while rounded; for float32, trained on for as long."""
+
+
+def pairs() -> Iterator[Pair]:
+    """float32 first, then fewer and fewer bits, on the validation posts."""
+    tokenizer = Tokenizer.from_file(str(REFERENCE / "student_tokenizer.json"))
+    seen, unseen = (load_posts(DATA, part) for part in ("train", "validation"))
+    posts = [train.read_posts(tokenizer, part) for part in (seen, unseen)]
+    setup = train.SETUPS[DATA]
+    recipe = replace(
+        setup.student_recipe, epochs=EPOCHS, learning_rate=setup.student_recipe.learning_rate / 4
+    )
+    loss = losses.hard_loss(posts[0].labels)
+
+    def judged(small: ModelProto) -> float:
+        return accuracy(small, posts[1], unseen)
+
+    longer = train.fit(student(setup), *posts, loss, recipe)
+    yield Pair(
+        Text(en="float32", ru="float32"),
+        judged(export.export(student(setup))),
+        judged(export.export(longer)),
+    )
+    for bits in BITS:
+        storage = quantize.Storage(bits, "channel")
+        aware = qat.train_rounded(student(setup), storage, *posts, loss, recipe)
+        yield Pair(
+            Text(en=f"int{bits}, a scale per row", ru=f"int{bits}, масштаб на строку"),
+            judged(quantize.weight_only(export.export(student(setup)), storage)),
+            judged(quantize.weight_only(export.export(aware), storage)),
+        )
+
+
+def student(setup: Any) -> nn.Module:
+    """The student of the reference solution, trained."""
+    found: nn.Module = model.Convolutional(setup.student)
+    found.load_state_dict(torch.load(REFERENCE / "student.pt", weights_only=True))
+    return found.eval()
+
+
+def accuracy(small: ModelProto, posts: Any, part: PostSet) -> float:
+    run = in_onnxruntime(small.SerializeToString())
+    logits = [run(post.numpy()[None])[0] for post in posts.ids]
+    predicted = classification.predictions(np.concatenate(logits))
+    return classification.quality(predicted, part.labels, len(LABELS)).accuracy.value

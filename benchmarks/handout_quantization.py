@@ -1,0 +1,664 @@
+"""The measured tables of the quantization handout, in both languages.
+
+    python benchmarks/handout_quantization.py [--write] [--only NAME ...] [--rusentiment FILE]
+
+Tables: what rubert-tiny2's shape is made of, and what quantisers make of it; single products; the
+course's teacher in fewer bits; the keyword spotter in fewer bits, and what does cost it an order
+of magnitude; the reference solution's students, rounded after training and during it; its four
+models on `posts-synthetic`; the same on RuSentiment, from what
+`quantization_rusentiment.py --seeds 0 1 2 --json` printed into FILE. With `--write` each replaces
+the text between its two markers in assignments/quantization/handout.{ru,en}.md. Needs
+transformers, and some ten minutes on one core once the data is cached. Seeds are fixed; only times
+differ from run to run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import platform
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import handout_aware as training
+import handout_keyword as keyword
+import handout_rubert as rubert
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import ModelProto, TensorProto
+from onnxruntime.quantization import QuantType
+from tokenizers import Tokenizer
+
+from docs import Table, count, plain, write_between
+from grader import course, grading, lesson
+from grader.data import load, load_posts
+from grader.data.posts import LABELS
+from grader.grades import Measurement
+from grader.measure import classification, latency
+from grader.measure.graph import GraphLimits, inspect
+from grader.text import LANGS, Text
+
+NAME = "quantization"
+LESSON = course.assignments() / NAME
+REFERENCE = rubert.REFERENCE
+SEED = "handout"
+CLIPS = slice(0, None, 2)
+"""Of the validation part, for what is simulated step by step."""
+ROWS = (1, 16, 64, 512)
+BITS = (8, 4, 3, 2)
+POSTS = 2000
+"""Validation posts on which fewer bits are tried."""
+WIDTH = 312
+
+Cells = tuple[Text, ...]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the tables are made from, read when it is first asked for."""
+
+    rusentiment_file: Path | None = None
+
+    @cached_property
+    def grade(self) -> dict[str, Measurement]:
+        """The reference solution's measurements on hidden posts, and its score."""
+        exam = grading.prepare(lesson.load(NAME), "hidden", data="posts-synthetic", seed=SEED)
+        grade, fault = grading.grade(exam, REFERENCE, "reference")
+        if fault or grade.gate is None:
+            raise SystemExit(f"{REFERENCE}: {grade.reason} {fault}")
+        score = Measurement(grade.score, "", Text(en="score", ru="баллы"))
+        return {**grade.measurements, "score": score}
+
+
+# rubert-tiny2 -------------------------------------------------------------------------------
+
+_PARTS = {
+    "words": Text(en="words, 83,828 × 312", ru="слова, 83 828 × 312"),
+    "positions": Text(en="positions, 2,048 × 312", ru="позиции, 2 048 × 312"),
+    "attention": Text(en="attention, 3 layers", ru="внимание, 3 слоя"),
+    "feed-forward": Text(en="feed-forward, 3 layers", ru="полносвязная часть, 3 слоя"),
+    "rest": Text(en="norms, pooler, classifier", ru="нормы, пулер, классификатор"),
+}
+
+
+def anatomy(material: Material) -> Table:
+    """Parameters and float32 bytes by what they are for."""
+    del material
+    sizes = rubert.parts(rubert.network())
+    total = sum(sizes.values())
+    rows: list[Cells] = [
+        (_PARTS[kind], count(size), _thousands(4 * size), _percent(size / total))
+        for kind, size in sizes.items()
+    ]
+    rows.append((Text(en="total", ru="всего"), count(total), _thousands(4 * total), _percent(1)))
+    return Table(
+        header=(
+            Text(en="part", ru="часть"),
+            Text(en="parameters", ru="параметров"),
+            Text(en="kB, float32", ru="КБ, float32"),
+            Text(en="share", ru="доля"),
+        ),
+        rows=rows,
+        caption=Text(
+            en="Counted: BERT with rubert-tiny2's configuration and five classes.",
+            ru="Подсчитано: BERT с конфигурацией rubert-tiny2 и пятью классами.",
+        ),
+    )
+
+
+def quantisers(material: Material) -> Table:
+    """Bytes and time of the same network, quantised in several ways."""
+    del material
+    found = list(rubert.contenders())
+    runs = [one.run for one in found]
+    single = rubert.seconds(runs, rubert.posts(1), rubert.ROUNDS)
+    batched = rubert.seconds(runs, rubert.posts(32), max(rubert.ROUNDS // 4, 2))
+    rows: list[Cells] = []
+    for place, one in enumerate(found):
+        ratio = latency.sequence_ratio(single[0], single[place])
+        many = latency.sequence_ratio(batched[0], batched[place])
+        rows.append(
+            (
+                one.name,
+                _thousands(one.bytes),
+                plain(f"{found[0].bytes / one.bytes:.2f}"),
+                plain(f"{1e3 * latency.typical_seconds(single[place], len(rubert.LENGTHS)):.2f}"),
+                plain(f"{ratio.value:.2f}"),
+                _span(ratio.interval, "{:.2f}"),
+                plain(f"{many.value:.2f}"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="how", ru="как"),
+            Text(en="kB", ru="КБ"),
+            Text(en="smaller", ru="меньше в"),
+            Text(en="1 post, ms", ru="1 пост, мс"),
+            Text(en="faster", ru="быстрее в"),
+            plain("95%"),
+            Text(en="32 posts, faster", ru="32 поста, быстрее в"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: random weights, torch {_torch()}, ONNX Runtime "
+            f"{onnxruntime.__version__}, {platform.machine()}, one thread, posts of "
+            f"{min(rubert.LENGTHS)} to {max(rubert.LENGTHS)} tokens, processor time, "
+            f"{rubert.ROUNDS} rounds in turn; against torch float32.",
+            ru=f"Измерено: случайные веса, torch {_torch()}, ONNX Runtime "
+            f"{onnxruntime.__version__}, {platform.machine()}, один поток, посты от "
+            f"{min(rubert.LENGTHS)} до {max(rubert.LENGTHS)} токенов, время процессора, проходов "
+            f"вперемежку: {rubert.ROUNDS}; относительно torch float32.",
+        ),
+    )
+
+
+def products(material: Material) -> Table:
+    """Microseconds of one product of several heights."""
+    del material
+    made = rubert.products(WIDTH)
+    runs = [run for _, run in made]
+    rng = np.random.default_rng(0)
+    taken = {
+        rows: rubert.seconds(runs, [rng.normal(size=(rows, WIDTH)).astype(np.float32)], 60)
+        for rows in ROWS
+    }
+    return Table(
+        header=(
+            Text(en="rows of x", ru="строк в x"),
+            *(plain(f"{name}, {unit}") for name, unit in ((name, "µs") for name, _ in made)),
+        ),
+        rows=[
+            (
+                plain(f"{rows}"),
+                *(plain(f"{1e6 * latency.typical_seconds(one, 1):.0f}") for one in taken[rows]),
+            )
+            for rows in ROWS
+        ],
+        caption=Text(
+            en=f"Measured: x of (rows, {WIDTH}) times a weight ({WIDTH}, {WIDTH}), one thread, 60 "
+            "rounds in turn; the int8 products find the scale of x each time.",
+            ru=f"Измерено: x (строки, {WIDTH}) на вес ({WIDTH}, {WIDTH}), один поток, проходов "
+            "вперемежку: 60; произведения int8 каждый раз находят масштаб x.",
+        ),
+    )
+
+
+# The course's teacher in fewer bits -----------------------------------------------------------
+
+
+def storage(material: Material) -> Table:
+    """Bytes and quality of the course's teacher, quantised after training."""
+    del material
+    model = onnx.load(LESSON / "baseline" / "teacher.onnx")
+    tokenizer = Tokenizer.from_file(str(LESSON / "baseline" / "tokenizer.json"))
+    posts = load_posts("posts-synthetic", "validation")
+    ids = [np.array([found.ids]) for found in tokenizer.encode_batch(list(posts.texts[:POSTS]))]
+    whole, rows = 0, list[Cells]()
+    exact: np.ndarray | None = None
+    for name, small, bits in _ways():
+        changed = small(model)
+        data = changed.SerializeToString()
+        size = inspect(data, GraphLimits(length=32)).bytes - _unpacked(changed, bits)
+        whole = whole or size
+        run = rubert.in_onnxruntime(data)
+        predicted = classification.predictions(np.concatenate([_logits(run, one) for one in ids]))
+        exact = predicted if exact is None else exact
+        found = classification.quality(predicted, posts.labels[:POSTS], len(LABELS))
+        rows.append(
+            (
+                name,
+                count(size),
+                plain(f"{whole / size:.2f}"),
+                _percent(found.accuracy.value),
+                _percent(found.f1_macro.value),
+                _percent(float(np.mean(predicted == exact))),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="weights", ru="веса"),
+            Text(en="bytes", ru="байт"),
+            Text(en="smaller", ru="меньше в"),
+            plain("accuracy"),
+            Text(en="macro-F1", ru="макро-F1"),
+            Text(en="same answer", ru="тот же ответ"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: the course's teacher after training, {POSTS:,} validation posts of "
+            "posts-synthetic, bytes without the tokenizer; 3 and 2 bits as if they were packed.",
+            ru="Измерено: обученный учитель курса, проверочных постов posts-synthetic: "
+            f"{count(POSTS).ru}, байты без токенизатора; 3 и 2 бита — как если бы они были "
+            "упакованы.",
+        ),
+    )
+
+
+def _ways() -> Iterator[tuple[Text, Callable[[ModelProto], ModelProto], int]]:
+    """Name, quantiser, and the bits of a weight where the file has no type for so few."""
+    quantize = rubert.quantize
+    yield Text(en="float32", ru="float32"), lambda model: model, 8
+    yield Text(en="float16", ru="float16"), quantize.float16, 8
+    yield (
+        Text(en="dynamic, MatMul, defaults", ru="динамика, MatMul, по умолчанию"),
+        lambda model: quantize.dynamic(
+            model, embedding=False, per_channel=False, weights=QuantType.QUInt8
+        ),
+        8,
+    )
+    yield (
+        Text(en="dynamic, MatMul + Gather", ru="динамика, MatMul + Gather"),
+        quantize.dynamic,
+        8,
+    )
+    units = {
+        "tensor": Text(en="one scale a tensor", ru="масштаб на тензор"),
+        "channel": Text(en="a scale per row", ru="масштаб на строку"),
+        "block": Text(en="a scale per block of 16", ru="масштаб на блок из 16"),
+    }
+    for bits in BITS:
+        for unit, words in units.items():
+            stored = quantize.Storage(bits, unit)
+            yield (
+                Text(en=f"int{bits}, {words.en}", ru=f"int{bits}, {words.ru}"),
+                lambda model, stored=stored: quantize.weight_only(model, stored),
+                bits,
+            )
+
+
+def _unpacked(model: ModelProto, bits: int) -> int:
+    """Bytes that packing would save: ONNX has no integers of 3 bits, they lie in bytes here."""
+    if bits in (4, 8):
+        return 0
+    stored = [weight for weight in model.graph.initializer if weight.data_type == TensorProto.INT8]
+    return sum(math.prod(weight.dims) for weight in stored) * (8 - bits) // 8
+
+
+def _logits(run: Callable[[np.ndarray], Any], ids: np.ndarray) -> np.ndarray:
+    logits: np.ndarray = run(ids)[0]
+    return logits
+
+
+# The keyword spotter --------------------------------------------------------------------------
+
+_STORED = {
+    "float32": Text(en="float32", ru="float32"),
+    "float16 weights": Text(en="weights float16", ru="веса float16"),
+    "int8 weights, one scale a tensor": Text(
+        en="weights int8, a scale per tensor", ru="веса int8, масштаб на тензор"
+    ),
+    "int8 weights, one a channel": Text(
+        en="weights int8, a scale per channel", ru="веса int8, масштаб на канал"
+    ),
+    "int8 QDQ, recurrent weights int8": Text(
+        en="int8 QDQ, the GRU's weights int8", ru="int8 QDQ, у GRU — только веса int8"
+    ),
+}
+
+
+def spotter(material: Material) -> Table:
+    """The small exercise: bytes and AU-FA-FR of each way to store the keyword spotter."""
+    del material
+    kws = keyword.kws
+    model = onnx.load(kws.BASELINE)
+    train, clips = (load("speech-synthetic", part) for part in ("train", "validation"))
+    rows, whole, first = list[Cells](), 0, 0.0
+    for name, small in kws.variants(train):
+        changed = small(model)
+        size = inspect(changed.SerializeToString()).bytes
+        area = kws.quality(kws.logits(changed, clips.features), clips)
+        whole, first = whole or size, first or area
+        rows.append(
+            (
+                _STORED[name],
+                count(size),
+                plain(f"{whole / size:.2f}"),
+                plain(f"{1e5 * area:.2f}"),
+                plain(f"{area / first:.2f}"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="stored as", ru="хранение"),
+            Text(en="bytes", ru="байт"),
+            Text(en="smaller", ru="меньше в"),
+            Text(en="AU-FA-FR, 1e-5", ru="AU-FA-FR, 1e-5"),
+            Text(en="ratio to float32", ru="отношение к float32"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: baseline of the distillation lesson, {len(clips.labels):,} validation "
+            "clips of speech-synthetic.",
+            ru="Измерено: базовая модель занятия о дистилляции, проверочных клипов "
+            f"speech-synthetic: {count(len(clips.labels)).ru}.",
+        ),
+    )
+
+
+def suspects(material: Material) -> Table:
+    """What costs the keyword spotter an order of magnitude, and what does not."""
+    del material
+    clips = load("speech-synthetic", "validation")
+    model = onnx.load(keyword.kws.BASELINE)
+    rows, first = list[Cells](), 0.0
+    for one in keyword.suspects(model, clips, CLIPS):
+        area = keyword.area(one.scores(), clips, CLIPS)
+        first = first or area
+        rows.append((one.name, plain(f"{1e5 * area:.2f}"), plain(f"{area / first:.2f}")))
+    positives = int(clips.labels[CLIPS].sum())
+    return Table(
+        header=(
+            Text(en="suspect", ru="подозреваемый"),
+            plain("AU-FA-FR, 1e-5"),
+            Text(en="ratio to float32", ru="отношение к float32"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: the same network, {positives:,} keywords and "
+            f"{len(clips.labels[CLIPS]) - positives:,} other words of the validation part, "
+            f"{keyword.BATCH} in a call.",
+            ru=f"Измерено: та же сеть, ключевых слов проверочной части: {count(positives).ru}, "
+            f"других: {count(len(clips.labels[CLIPS]) - positives).ru}, по {keyword.BATCH} в "
+            "вызове.",
+        ),
+    )
+
+
+# The reference solution -----------------------------------------------------------------------
+
+_MODELS = {
+    "teacher": Text(en="teacher", ru="учитель"),
+    "teacher_ptq": Text(en="teacher + PTQ", ru="учитель + PTQ"),
+    "student": Text(en="student", ru="ученик"),
+    "student_ptq": Text(en="student + PTQ", ru="ученик + PTQ"),
+}
+
+
+def reference(material: Material) -> Table:
+    """Size and time of the reference solution's four models."""
+    grade = material.grade
+    rows: list[Cells] = []
+    for name, title in _MODELS.items():
+        one, many = grade[f"{name}.latency_ratio_b1"], grade[f"{name}.latency_ratio_b32"]
+        rows.append(
+            (
+                title,
+                count(round(grade[f"{name}.bytes"].value)),
+                count(round(grade[f"{name}.params"].value)),
+                plain(f"{grade[f'{name}.compression'].value:.2f}"),
+                plain(f"{grade[f'{name}.latency_ms_b1'].value:.3f}"),
+                *_with_interval(one, "{:.1f}"),
+                *_with_interval(many, "{:.1f}"),
+            )
+        )
+    return Table(
+        header=(
+            Text(en="model", ru="модель"),
+            Text(en="bytes", ru="байт"),
+            Text(en="parameters", ru="параметров"),
+            Text(en="smaller", ru="меньше в"),
+            Text(en="1 post, ms", ru="1 пост, мс"),
+            Text(en="faster, 1 post", ru="быстрее в, 1 пост"),
+            plain("95%"),
+            Text(en="faster, 32 posts", ru="быстрее в, 32 поста"),
+            plain("95%"),
+        ),
+        rows=rows,
+        caption=Text(
+            en="Measured: the reference solution, by the autograder, hidden posts of "
+            f"posts-synthetic; it scores {grade['score'].value:.2f}.",
+            ru="Измерено: эталонное решение, проверяющей программой, скрытые посты "
+            f"posts-synthetic; оно получает {grade['score'].value:.2f} балла.",
+        ),
+    )
+
+
+def reference_quality(material: Material) -> Table:
+    """Quality of the same four models on the same posts."""
+    grade = material.grade
+    rows: list[Cells] = [
+        (
+            title,
+            *_with_interval(grade[f"{name}.accuracy"], "{:.1f}", 100),
+            *_with_interval(grade[f"{name}.f1_macro"], "{:.1f}", 100),
+            plain(f"{100 * grade[f'{name}.f1_weighted'].value:.1f}"),
+        )
+        for name, title in _MODELS.items()
+    ]
+    return Table(
+        header=(
+            Text(en="model", ru="модель"),
+            plain("accuracy, %"),
+            plain("95%"),
+            Text(en="macro-F1, %", ru="макро-F1, %"),
+            plain("95%"),
+            Text(en="weighted F1, %", ru="взвешенная F1, %"),
+        ),
+        rows=rows,
+        caption=Text(
+            en="Measured: the same run; intervals are for other posts drawn alike.",
+            ru="Измерено: тот же запуск; интервалы — для других таких же постов.",
+        ),
+    )
+
+
+_TRIALS = {
+    "student labels": Text(en="labels alone", ru="только метки"),
+    "student t=1": Text(en="taught, T = 1", ru="с учителем, T = 1"),
+    "student": Text(en="taught, T = 2, float32", ru="с учителем, T = 2, float32"),
+    "student t=4": Text(en="taught, T = 4", ru="с учителем, T = 4"),
+    "student 500 pieces": Text(en="500 pieces, int8", ru="500 кусочков, int8"),
+    "student 1000 pieces": Text(en="1,000 pieces, int8", ru="1 000 кусочков, int8"),
+    "student 2500 pieces": Text(en="2,500 pieces, int8", ru="2 500 кусочков, int8"),
+    "student int8 dynamic": Text(en="int8, dynamic, PTQ", ru="int8, динамика, PTQ"),
+    "student int8": Text(en="int8 by the table's scale, PTQ", ru="int8 по масштабу таблицы, PTQ"),
+    "student int8 per channel qat": Text(en="int8 per row, QAT", ru="int8 на строку, QAT"),
+    "student int4 per tensor": Text(en="int4 per tensor, PTQ", ru="int4 на тензор, PTQ"),
+    "student int4 per tensor qat": Text(en="int4 per tensor, QAT", ru="int4 на тензор, QAT"),
+    "student int4 per channel": Text(en="int4 per row, PTQ", ru="int4 на строку, PTQ"),
+    "student int4 per channel qat": Text(en="int4 per row, QAT", ru="int4 на строку, QAT"),
+    "student int4 per block": Text(en="int4 per block, PTQ", ru="int4 на блок, PTQ"),
+    "student int4 per block qat": Text(en="int4 per block, QAT", ru="int4 на блок, QAT"),
+}
+
+
+def students(material: Material) -> Table:
+    """What the student gains from each step, as recorded in the reference's experiments.csv."""
+    del material
+    path = REFERENCE / "experiments.csv"
+    if not path.is_file():
+        raise SystemExit(f"{path} is missing: python experiments.py in that folder writes it.")
+    with path.open(encoding="utf-8", newline="") as file:
+        found = {row["name"]: row for row in csv.DictReader(file)}
+    rows: list[Cells] = [
+        (
+            title,
+            count(round(float(found[name]["bytes"]))),
+            _percent(float(found[name]["accuracy"])),
+            _percent(float(found[name]["f1_macro"])),
+            plain(f"{1e3 * float(found[name]['latency_ms_b1']):.0f}"),
+        )
+        for name, title in _TRIALS.items()
+        if name in found
+    ]
+    return Table(
+        header=(
+            Text(en="student", ru="ученик"),
+            Text(en="bytes", ru="байт"),
+            plain("accuracy"),
+            Text(en="macro-F1", ru="макро-F1"),
+            Text(en="1 post, µs", ru="1 пост, мкс"),
+        ),
+        rows=rows,
+        caption=Text(
+            en="Measured: one seed, validation posts of posts-synthetic, bytes with the tokenizer "
+            "(experiments.py of the reference solution).",
+            ru="Измерено: одно зерно, проверочные посты posts-synthetic, байты вместе с "
+            "токенизатором (experiments.py эталонного решения).",
+        ),
+    )
+
+
+def aware(material: Material) -> Table:
+    """Rounding after training against training with rounding."""
+    del material
+    return Table(
+        header=(
+            Text(en="student's weights", ru="веса ученика"),
+            Text(en="rounded afterwards", ru="округлены потом"),
+            Text(en="trained on while rounded", ru="дообучены с округлением"),
+        ),
+        rows=[(one.name, _percent(one.after), _percent(one.during)) for one in training.pairs()],
+        caption=Text(
+            en="Measured: accuracy on the validation posts of posts-synthetic, epochs more on the "
+            f"labels: {training.EPOCHS}; float32 is trained on for as long, unrounded.",
+            ru="Измерено: accuracy на проверочных постах posts-synthetic, ещё эпох на метках: "
+            f"{training.EPOCHS}; float32 дообучена столько же, без округления.",
+        ),
+    )
+
+
+# Posts that people wrote ----------------------------------------------------------------------
+
+_TEACHER_ROWS = {
+    "teacher": _MODELS["teacher"],
+    "teacher + PTQ": _MODELS["teacher_ptq"],
+    "student, labels": Text(en="student, labels alone", ru="ученик, только метки"),
+    "student": _MODELS["student"],
+    "student, labels + PTQ": Text(
+        en="student, labels alone, + PTQ", ru="ученик, только метки, + PTQ"
+    ),
+    "student + PTQ": _MODELS["student_ptq"],
+}
+
+
+def rusentiment(material: Material) -> Table:
+    """The same on RuSentiment's test set, the mean over seeds, with the linear model below."""
+    if material.rusentiment_file is None:
+        raise SystemExit(
+            "python benchmarks/quantization_rusentiment.py --from DIR --seeds 0 1 2 --json > FILE, "
+            "then --rusentiment FILE"
+        )
+    found = json.loads(material.rusentiment_file.read_text(encoding="utf-8"))
+    runs = [{row["name"]: row for row in run} for run in found["seeds"]]
+    rows: list[Cells] = [_over_seeds(title, [run[name] for run in runs])
+                         for name, title in _TEACHER_ROWS.items()]  # fmt: skip
+    linear = found["linear"]
+    rows.append(
+        (
+            Text(en="n-grams and a linear SVM", ru="n-граммы и линейный SVM"),
+            count(linear["bytes"]),
+            *(plain("–"),) * 3,
+            _percent(linear["accuracy"]),
+            plain("–"),
+            _percent(linear["f1_macro"]),
+        )
+    )
+    return Table(
+        header=(
+            Text(en="model", ru="модель"),
+            Text(en="bytes", ru="байт"),
+            Text(en="smaller", ru="меньше в"),
+            Text(en="faster, 1 post", ru="быстрее в, 1 пост"),
+            Text(en="faster, 32 posts", ru="быстрее в, 32 поста"),
+            plain("accuracy"),
+            Text(en="over seeds", ru="по зёрнам"),
+            Text(en="macro-F1", ru="макро-F1"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: RuSentiment, its published test set, seeds: {len(runs)}, their mean and "
+            "standard deviation. The linear model's bytes are its float32 weights without the "
+            f"list of n-grams; a post takes it {linear['milliseconds']:.2f} ms, finding n-grams "
+            "included.",
+            ru=f"Измерено: RuSentiment, опубликованная тестовая часть, зёрен: {len(runs)}, среднее "
+            "и стандартное отклонение. Байты линейной модели — веса float32 без списка n-грамм; "
+            f"пост занимает {linear['milliseconds']:.2f} мс вместе с поиском n-грамм.",
+        ),
+    )
+
+
+def _over_seeds(title: Text, rows: list[dict[str, float]]) -> Cells:
+    def mean(key: str) -> float:
+        return statistics.fmean(row[key] for row in rows)
+
+    accuracies = [row["accuracy"] for row in rows]
+    spread = f"±{100 * statistics.stdev(accuracies):.1f}" if len(rows) > 1 else "–"
+    return (
+        title,
+        count(round(mean("bytes"))),
+        plain(f"{mean('compression'):.1f}"),
+        plain(f"{mean('speedup_b1'):.1f}"),
+        plain(f"{mean('speedup_b32'):.1f}"),
+        _percent(mean("accuracy")),
+        plain(spread),
+        _percent(mean("f1_macro")),
+    )
+
+
+# Printing and writing -----------------------------------------------------------------------
+
+FIGURES: dict[str, Callable[[Material], Table]] = {
+    "anatomy": anatomy,
+    "quantisers": quantisers,
+    "products": products,
+    "storage": storage,
+    "spotter": spotter,
+    "suspects": suspects,
+    "students": students,
+    "aware": aware,
+    "reference": reference,
+    "reference-quality": reference_quality,
+    "rusentiment": rusentiment,
+}
+
+
+def _percent(share: float) -> Text:
+    return plain(f"{100 * share:.1f}%")
+
+
+def _thousands(size: float) -> Text:
+    return count(round(size / 1000))
+
+
+def _span(interval: tuple[float, float], pattern: str) -> Text:
+    return plain("–".join(pattern.format(end) for end in interval))
+
+
+def _with_interval(one: Measurement, pattern: str, scale: float = 1.0) -> tuple[Text, Text]:
+    low, high = one.interval or (one.value, one.value)
+    return plain(pattern.format(scale * one.value)), _span((scale * low, scale * high), pattern)
+
+
+def _torch() -> str:
+    return torch.__version__.split("+")[0]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="fill in both handouts")
+    parser.add_argument("--only", nargs="+", choices=FIGURES, default=None)
+    parser.add_argument("--rusentiment", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    material = Material(options.rusentiment)
+    without = set() if options.rusentiment else {"rusentiment"}
+    for name in options.only or [name for name in FIGURES if name not in without]:
+        table = FIGURES[name](material)
+        print(f"{name}\n\n{table.to('en')}\n", flush=True)
+        for lang in LANGS if options.write else ():
+            write_between(LESSON / f"handout.{lang}.md", name, table.to(lang))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
