@@ -58,21 +58,15 @@ class Graded:
         return [self.grades[n] for n in sorted(self.grades) if n == "000-" or n.endswith("b")]
 
 
-def _scene(*way: str) -> object:
-    """One batch; several run side by side where tests do."""
-    name = "-".join(way)
-    return pytest.param(way, id=name, marks=pytest.mark.xdist_group(f"hostile-{name}"))
-
-
 @pytest.fixture(
     scope="module",
     params=[
-        _scene(kind, level, user)
+        pytest.param((kind, level, user), id=f"{kind}-{level}-{user}")
         for kind in ("code", "models")
         for level in ("A", "B")
         for user in ("root", "user")
     ]
-    + [_scene("code", "B", "contained")],
+    + [pytest.param(("code", "B", "contained"), id="code-B-contained")],
 )
 def graded(request: pytest.FixtureRequest, small_course: Path, speech: Path) -> Iterator[Graded]:
     kind, level, user = request.param
