@@ -60,7 +60,7 @@ def test_a_threshold_is_changed_in_one_place(course: Course) -> None:
     assert formula in student_page(msgspec.structs.replace(graded, terms=terms), spec, "en")
 
 
-def test_a_starter_is_the_template_byte_for_byte(course: Course) -> None:
+def test_a_starter_is_the_template_with_the_numbers_in_its_words(course: Course) -> None:
     packed = starter.archive(course.lesson)
     assert packed == starter.archive(course.lesson)
     folder = course.lesson.template
@@ -70,7 +70,12 @@ def test_a_starter_is_the_template_byte_for_byte(course: Course) -> None:
     with zipfile.ZipFile(io.BytesIO(packed)) as found:
         for name in found.namelist():
             inside = name.removeprefix("distillation/")
-            assert found.read(name) == (folder / inside).read_bytes()
+            shipped, written = found.read(name), (folder / inside).read_bytes()
+            if inside.endswith(".md") and b"{{" in written:
+                assert b"{{" not in shipped
+                assert shipped.splitlines()[0] == written.splitlines()[0]
+            else:
+                assert shipped == written
 
 
 def test_terms_are_in_alphabetical_order_and_their_lessons_exist() -> None:
