@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines are busy: an example may take as long as it takes. In CI the same examples each time.
+settings.register_profile("course", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("course")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SMALL = {
