@@ -35,6 +35,11 @@ WITHOUT_PDF = Text(
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path("handouts"), show_default=True)
 @click.option("--no-execute", is_flag=True, help="Do not run the cells of notebooks.")
+@click.option(
+    "--minutes",
+    type=click.IntRange(min=1),
+    help="Length of the lecture, for the timer of the slides.  [default: what the lecture says]",
+)
 @options.as_json()
 @options.lang()
 def command(
@@ -43,6 +48,7 @@ def command(
     formats: tuple[str, ...],
     out: Path,
     no_execute: bool,
+    minutes: int | None,
     as_json: bool,
     lang: Lang,
 ) -> None:
@@ -55,9 +61,10 @@ def command(
             )
         )
     if whole:
-        written = [_course(out, lang, execute=not no_execute, formats=formats)]
+        written = [_course(out, lang, execute=not no_execute, formats=formats, minutes=minutes)]
     else:
-        written = _lesson(str(lesson), lang, formats or ("html",), out, execute=not no_execute)
+        order = (str(lesson), lang, formats or ("html",), out)
+        written = _lesson(*order, execute=not no_execute, minutes=minutes)
     if as_json:
         click.echo(json.dumps([str(path) for path in written], ensure_ascii=False, indent=2))
     else:
@@ -66,16 +73,24 @@ def command(
 
 
 def _lesson(
-    name: str, lang: Lang, formats: tuple[str, ...], out: Path, *, execute: bool
+    name: str,
+    lang: Lang,
+    formats: tuple[str, ...],
+    out: Path,
+    *,
+    execute: bool,
+    minutes: int | None,
 ) -> list[Path]:
     from grader.handout.build import FORMATS as KNOWN
     from grader.handout.build import Order, build
 
     chosen = [kind for kind in KNOWN if kind in formats]
-    return build(Order(lessons.load(name), lang, chosen, execute), out)
+    return build(Order(lessons.load(name), lang, chosen, execute, minutes=minutes), out)
 
 
-def _course(out: Path, lang: Lang, *, execute: bool, formats: tuple[str, ...]) -> Path:
+def _course(
+    out: Path, lang: Lang, *, execute: bool, formats: tuple[str, ...], minutes: int | None
+) -> Path:
     from grader.handout import pdf
     from grader.handout.build import FORMATS as KNOWN
     from grader.handout.build import Format
@@ -91,5 +106,6 @@ def _course(out: Path, lang: Lang, *, execute: bool, formats: tuple[str, ...]) -
             out,
             formats=chosen,
             execute=execute,
+            minutes=minutes,
             progress=lambda done, total: progress(done, total, BUILDING),
         )

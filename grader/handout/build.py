@@ -38,6 +38,8 @@ class Order:
     site: bool = False
     bar: Sequence[Link] = ()
     home: str = ""
+    minutes: int | None = None
+    """Of the lecture, if not what its source says."""
 
 
 def file_name(lesson: str, lang: Lang, kind: Format) -> str:
@@ -86,7 +88,7 @@ def _content(kind: Format, handout: Document, links: Links, order: Order) -> byt
         case "html":
             return chapter(handout, links, order.bar, order.home).encode("utf-8")
         case "slides":
-            return slides(handout, links).encode("utf-8")
+            return slides(handout, links, order.minutes).encode("utf-8")
         case "pdf":
             page = chapter(handout, Links(alone=True), answers=True)
             return pdf(page, f"{order.lesson.name}.{order.lang}")

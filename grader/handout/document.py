@@ -11,6 +11,9 @@ from grader.handout.blocks import Block, Misplaced
 from grader.handout.errors import wrong
 from grader.handout.source import Source
 
+MINUTES = 90
+"""Of a lecture that does not say how long it is."""
+
 
 @dataclass
 class Slide:
@@ -44,6 +47,8 @@ class Document:
     """Whether it keeps the rules of a handout; other pages of the course have their own."""
     named: set[str] = field(default_factory=set)
     """Anchors beside those of sections and slides."""
+    minutes: int = MINUTES
+    """Length of the lecture."""
 
     def error(self, line: int, en: str, ru: str) -> SpecError:
         return wrong(self.source.path, line, en, ru)
@@ -72,6 +77,7 @@ def document(source: Source) -> Document:
     if not found or _level(found[0]) != 1:
         raise wrong(source.path, 1, "begin with `# Title`.", "начните с `# Название`.")
     result = Document(source, found[0])
+    result.minutes = _minutes(result)
     for block in found[1:]:
         if block.kind == "footnotes":
             result.footnotes = block
@@ -79,6 +85,18 @@ def document(source: Source) -> Document:
             _place(result, block)
     _unique(result)
     return result
+
+
+def _minutes(result: Document) -> int:
+    """The length that `{minutes=60}` above the title states."""
+    stated = str(result.heading.tokens[0].attrs.get("minutes", MINUTES))
+    if not stated.isascii() or not stated.isdigit() or int(stated) == 0:
+        raise result.error(
+            result.heading.line,
+            f"minutes={stated} is no length of a lecture; write `{{minutes=60}}`.",
+            f"minutes={stated} — не длина лекции; напишите `{{minutes=60}}`.",
+        )
+    return int(stated)
 
 
 def _place(result: Document, block: Block) -> None:

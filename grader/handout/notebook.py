@@ -32,6 +32,7 @@ LONGEST = 80
 """Characters of a folder in which sockets can have a name."""
 _MARKS = re.compile(r"^(?:<!--.*?-->|\{[^{}\n]*\}|:::.*)\n?", re.MULTILINE)
 _PICTURE = re.compile(r'!\[([^\]]*)\]\(([^)\s]+)(?:\s+"([^"]*)")?\)')
+_CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|mailto:)[^)]*\)")
 
 
@@ -93,6 +94,9 @@ def _cells(document: Document) -> Iterable[Cell]:
             part = "\n".join(lines[block.line - 1 : block.end - 1])
             text.append((block.line, _MARKS.sub("", part).strip("\n")))
     yield from written()
+    if notes := _footnotes(document):
+        below = "\n\n".join(f"<sup>{number}</sup> {note.text}" for number, note in notes.items())
+        yield Cell(False, f"---\n\n{below}", 0)
 
 
 def _flat(document: Document) -> Iterable[Block]:
@@ -134,11 +138,42 @@ def _text(cell: Cell, document: Document) -> NotebookNode:
         below = f"\n\n*{caption}*" if caption else ""
         return f"![{alt}](attachment:{name}){below}"
 
-    text = _LINK.sub(r"\1", _PICTURE.sub(attach, cell.text))
+    text = _LINK.sub(r"\1", _PICTURE.sub(attach, _numbered(cell.text, document)))
     node = nbformat.v4.new_markdown_cell(text)
     if attachments:
         node.attachments = nbformat.from_dict(attachments)
     return node
+
+
+@dataclass(frozen=True)
+class _Footnote:
+    mark: str
+    """How the source refers to it: `[^label]` or `^[the note itself]`."""
+    text: str
+
+
+def _footnotes(document: Document) -> dict[int, _Footnote]:
+    """The footnotes of a document by their numbers, in the order in which they are named."""
+    found: dict[int, _Footnote] = {}
+    number, label, parts = 0, None, list[str]()
+    for token in document.footnotes.tokens if document.footnotes is not None else ():
+        if token.type == "footnote_open":
+            number, label, parts = token.meta["id"] + 1, token.meta["label"], []
+        elif token.type == "inline":
+            parts.append(token.content)
+        elif token.type == "footnote_close":
+            text = "\n\n".join(parts)
+            found[number] = _Footnote(f"^[{text}]" if label is None else f"[^{label}]", text)
+    return found
+
+
+def _numbered(text: str, document: Document) -> str:
+    """Notebooks know no footnotes: each reference outside of code becomes its raised number."""
+    parts = _CODE.split(text)
+    for number, note in _footnotes(document).items():
+        raised = f"<sup>{number}</sup>"
+        parts[::2] = [part.replace(note.mark, raised) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _picture(source: str, document: Document) -> tuple[str, bytes]:

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
+from mdit_py_plugins.footnote.index import render_footnote_ref
 
 from grader.handout import blocks as markdown
 from grader.handout import code, formulas, pictures
@@ -28,10 +29,10 @@ Environment = MutableMapping[str, Any]
 
 
 class Renderer:
-    """HTML of one document's blocks, for one kind of page."""
+    """HTML of one document's blocks, for one kind of page; `footnoted` if that shows footnotes."""
 
-    def __init__(self, document: Document, links: Links) -> None:
-        self.document, self.links = document, links
+    def __init__(self, document: Document, links: Links, *, footnoted: bool = True) -> None:
+        self.document, self.links, self.footnoted = document, links, footnoted
         self._environment: Environment = {_PAGE: self}
         if document.footnotes is not None:
             self._environment["footnotes"] = document.footnotes
@@ -219,6 +220,13 @@ def _link_close(
     return "</span>" if href is None else "</a>"
 
 
+def _footnote(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
+) -> str:
+    shown = env[_PAGE].footnoted
+    return str(render_footnote_ref(renderer, tokens, index, options, env)) if shown else ""
+
+
 _RULES: dict[str, Callable[..., str]] = {
     "fence": _fence,
     "code_block": _fence,
@@ -226,6 +234,7 @@ _RULES: dict[str, Callable[..., str]] = {
     "math_inline": _math(display=False, block=False),
     "math_inline_double": _math(display=True, block=False),
     "image": _image,
+    "footnote_ref": _footnote,
     "link_open": _link_open,
     "link_close": _link_close,
     "table_open": lambda *_: '<div class="scroll"><table>\n',

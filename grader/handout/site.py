@@ -30,11 +30,13 @@ def site(
     *,
     formats: Sequence[Format] = (),
     execute: bool = True,
+    minutes: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Path:
     """Build the whole course into the folder `out`; the path of its first page.
 
-    `formats` beside the pages themselves, all that are possible unless given;
+    `formats` beside the pages themselves, all that are possible unless given; `minutes` of every
+    lecture, if not what its source says;
     `progress(done, total)` counts lessons in a language. Raises what `build` raises.
     """
     chosen = tuple(kind for kind in FORMATS if kind == "html" or kind in (formats or possible()))
@@ -43,7 +45,8 @@ def site(
     for done, (lesson, lang) in enumerate(work):
         progress(done, len(work))
         bar = [*_files(lesson, lang, chosen[1:]), *_switch(lesson, lang)]
-        build(Order(lesson, lang, chosen, execute, True, bar, f"index.{lang}.html"), out)
+        home = f"index.{lang}.html"
+        build(Order(lesson, lang, chosen, execute, True, bar, home, minutes), out)
     progress(len(work), len(work))
     for lesson in found:
         write(out / _starter(lesson), starter.archive(lesson))

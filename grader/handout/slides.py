@@ -13,17 +13,18 @@ from grader.handout.pages import page
 from grader.handout.render import Renderer
 from grader.handout.words import Words
 
-MINUTES = 90
-"""Length of a lecture; the timer shows where in it each slide belongs."""
 _SCRIPT_WORDS = ("slide_of", "no_notes", "coming", "last", "blocked", "planned", "speaker",
                  "keys_list")  # fmt: skip
 
 
-def slides(document: Document, links: Links) -> str:
-    """The page."""
+def slides(document: Document, links: Links, minutes: int | None = None) -> str:
+    """The page. `minutes` of the lecture if not the document's own; the timer shows where in them
+    each slide belongs."""
     words = Words(document.source.lang)
-    renderer = Renderer(document, links)
-    said = {name: _raw(words, name) for name in _SCRIPT_WORDS} | {"minutes": MINUTES}
+    renderer = Renderer(document, links, footnoted=False)
+    said = {name: _raw(words, name) for name in _SCRIPT_WORDS} | {
+        "minutes": minutes or document.minutes
+    }
     return page(
         "slides.html.j2",
         words,

@@ -230,6 +230,16 @@ def test_the_speaker_window_has_notes_time_and_the_next_slide(deck: browser.Page
     deck.evaluate("speaker.close()")
 
 
+def test_the_timer_is_made_longer_and_shorter_by_keys(deck: browser.Page) -> None:
+    shown = "document.getElementById('timer').textContent"
+    assert deck.evaluate(shown).endswith("/ 90:00")
+    deck.press("+")
+    assert deck.evaluate(shown).endswith("/ 95:00")
+    for _ in range(3):
+        deck.press("-")
+    assert deck.evaluate(shown).endswith("/ 80:00")
+
+
 def test_a_swipe_turns_the_slide(deck: browser.Page) -> None:
     def swipe(start: int, end: int) -> None:
         deck.send("Input.dispatchTouchEvent", type="touchStart",

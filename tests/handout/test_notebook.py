@@ -116,3 +116,17 @@ def test_pictures_travel_inside_the_notebook(course: Course) -> None:
     assert cell.source == "# T\n\n![Bars.](attachment:bars.png)\n\n*Caption*"
     picture = base64.b64decode(cell.attachments["bars.png"]["image/png"])
     assert picture.startswith(b"\x89PNG")
+
+
+def test_footnotes_stand_at_the_end_and_their_numbers_in_the_text(course: Course) -> None:
+    text = (
+        "# T\n\nOne[^b], two^[short *note*] and one[^b] again; `[^b]` is code.\n\n## S\n\n### P\n\n"
+    )
+    text += "Last.[^a]\n\n[^a]: With [a link](lesson.toml).\n\n[^b]: In\n    two lines.\n"
+    found = [cell.source for cell in cells(notebook(course.handout(text), execute=False))]
+    one, two, three = (f"<sup>{number}</sup>" for number in (1, 2, 3))
+    assert found[0].endswith(f"One{one}, two{two} and one{one} again; `[^b]` is code.")
+    assert found[2].endswith(f"Last.{three}")
+    assert found[-1] == (
+        f"---\n\n{one} In\ntwo lines.\n\n{two} short *note*\n\n{three} With a link."
+    )

@@ -291,6 +291,24 @@ def test_a_lesson_without_a_handout_says_so(course: Course) -> None:
         source.read(course.lesson, "ru")
 
 
+def test_the_timer_runs_as_long_as_the_lecture_says_or_as_it_is_told(course: Course) -> None:
+    said = re.compile(r'"minutes": (\d+)')
+    body = "# T\n\n## S\n\n### A\n\n- b\n"
+    assert said.findall(slides(course.handout(body), Links())) == ["90"]
+    stated = course.handout("{minutes=60}\n" + body)
+    assert said.findall(slides(stated, Links())) == ["60"]
+    assert said.findall(slides(stated, Links(), minutes=45)) == ["45"]
+    with pytest.raises(SpecError, match=r"handout\.en\.md:2: minutes=long"):
+        course.handout("{minutes=long}\n" + body)
+
+
+def test_a_footnote_is_below_the_chapter_and_no_dead_link_on_a_slide(course: Course) -> None:
+    found = course.handout("# T\n\n## S\n\n### A\n\n- b[^1]\n\nWords.[^1]\n\n[^1]: Why.\n")
+    assert 'href="#fn1"' in chapter(found, Links())
+    assert "Why." in chapter(found, Links())
+    assert "#fn1" not in slides(found, Links())
+
+
 # Parts.
 
 

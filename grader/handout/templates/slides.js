@@ -67,6 +67,7 @@ function showNotes(on = panel.hidden) {
   press("notes", on);
 }
 
+function lasts(minutes) { words.minutes = Math.max(5, minutes); tick(); }
 const clock = seconds => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 function tick() {
   const elapsed = started === null ? 0 : (Date.now() - started) / 1000;
@@ -134,11 +135,12 @@ function fullScreen() {
 const actions = {
   previous: () => show(now - 1), next: () => show(now + 1), first: () => show(0), last: () => show(slides.length - 1),
   overview: () => overview(), notes: () => showNotes(), speaker: openSpeaker, restart: () => { started = Date.now(); tick(); },
+  longer: () => lasts(words.minutes + 5), shorter: () => lasts(words.minutes - 5),
   theme, full: fullScreen, keys: () => say(keysBox.hidden ? words.keys_list : ""), row: () => show(now + columns()), back: () => show(now - columns()),
 };
 const byKey = {
   ArrowRight: "next", ArrowLeft: "previous", PageDown: "next", PageUp: "previous", " ": "next", Home: "first", End: "last",
-  o: "overview", Escape: "overview", n: "notes", s: "speaker", t: "restart", d: "theme", f: "full", "?": "keys",
+  o: "overview", Escape: "overview", n: "notes", s: "speaker", t: "restart", d: "theme", f: "full", "?": "keys", "+": "longer", "=": "longer", "-": "shorter",
   "щ": "overview", "т": "notes", "ы": "speaker", "е": "restart", "в": "theme", "а": "full",
 };
 function columns() { return all() ? slides.filter(one => one.offsetTop === slides[0].offsetTop).length : 1; }

@@ -1,0 +1,226 @@
+"""What a teacher gives: the measured table `teaching` of the distillation handout.
+
+    python benchmarks/handout_teaching.py [--epochs 16] [--seeds 0 1 2] [--write]
+
+Two students, taught in several ways, three seeds each. Within a seed every student starts from the
+same weights as its control and hears the same variations of the same clips in the same
+order; only the loss differs. Ten minutes on an idle core; seeds are fixed, one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from docs import Table, plain, write_between
+from grader import course, data
+from grader.text import LANGS, Text
+
+REFERENCE = course.reference_solutions() / "distillation"
+LESSON = course.assignments() / "distillation"
+
+
+def _reference() -> tuple[ModuleType, ...]:
+    """The reference's own networks, losses and variations: what is taught is what is measured."""
+    sys.path.insert(0, str(REFERENCE))
+    try:
+        return tuple(importlib.import_module(name) for name in ("model", "distill", "train"))
+    finally:
+        sys.path.remove(str(REFERENCE))
+
+
+model, distill, train = _reference()
+
+
+@dataclass(frozen=True)
+class Way:
+    """One row: which student, whose answers it learns from, and what of them."""
+
+    student: str
+    taught: Text
+    teacher: str = ""
+    """A network of `NETWORKS`, `itself` for the student that labels alone had made, or nobody."""
+    weights: Any = None
+
+
+NETWORKS = {
+    "GRU 20": model.STUDENT,
+    "separable 12": model.TINY,
+    "GRU 64": model.BASELINE,
+    "wide": model.TEACHER,
+}
+LABELS = Text(en="labels alone", ru="только метки")
+
+
+def soft(temperature: float, **more: float) -> Any:
+    """The reference's shares of labels and of the teacher's answers."""
+    return distill.Weights(hard=0.3, soft=0.7, temperature=temperature, **more)
+
+
+WAYS = (
+    Way("GRU 20", LABELS),
+    Way("GRU 20", Text(en="GRU 64, T = 1", ru="GRU 64, T = 1"), "GRU 64", soft(1)),
+    Way("GRU 20", Text(en="GRU 64, T = 4", ru="GRU 64, T = 4"), "GRU 64", soft(4)),
+    Way("GRU 20", Text(en="GRU 64, where it looks", ru="GRU 64, куда он смотрит"), "GRU 64",
+        distill.Weights(attention=0.3)),
+    Way("GRU 20", Text(en="GRU 64, its hidden states", ru="GRU 64, его скрытые состояния"),
+        "GRU 64", distill.Weights(states=0.3)),
+    Way("GRU 20", Text(en="wide, T = 4", ru="широкая, T = 4"), "wide", soft(4)),
+    Way("GRU 20", Text(en="itself, T = 4", ru="он сам, T = 4"), "itself", soft(4)),
+    Way("separable 12", LABELS),
+    Way("separable 12", Text(en="GRU 64, T = 4", ru="GRU 64, T = 4"), "GRU 64", soft(4)),
+    Way("separable 12", Text(en="wide, T = 4", ru="широкая, T = 4"), "wide", soft(4)),
+    Way("separable 12", Text(en="itself, T = 4", ru="он сам, T = 4"), "itself", soft(4)),
+)  # fmt: skip
+STUDENT_NAMES = {
+    "GRU 20": Text(en="GRU 20", ru="GRU 20"),
+    "separable 12": Text(en="separable 12", ru="раздельная 12"),
+}
+
+
+@dataclass
+class Learner:
+    """A student on its way, with a projection that is thrown away."""
+
+    way: Way
+    module: nn.Module
+    projection: nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+
+
+def measured(epochs: int, seeds: Sequence[int]) -> Table:
+    """Train everything and judge it on the validation voices."""
+    heard, judged = (train.clips(data.load("speech-synthetic", part))
+                     for part in ("train", "validation"))  # fmt: skip
+    recipe = train.Recipe(epochs=epochs)
+    teachers = {name: _control(name, heard, judged, recipe) for name in ("GRU 64", "wide")}
+    found: dict[Way, list[float]] = {way: [] for way in WAYS}
+    for seed in seeds:
+        recipe = train.Recipe(epochs=epochs, seed=seed)
+        first = [way for way in WAYS if way.teacher != "itself"]
+        taught = _together(first, teachers, heard, recipe)
+        own = {way.student: taught[way] for way in first if not way.teacher}
+        for student, module in own.items():
+            again = [way for way in WAYS if (way.student, way.teacher) == (student, "itself")]
+            taught |= _together(again, {"itself": module}, heard, recipe)
+        for way, module in taught.items():
+            found[way].append(train.quality(module, judged))
+            print(f"seed {seed} {way.student:13} {way.taught.en:28} {found[way][-1]:.2e}",
+                  file=sys.stderr, flush=True)  # fmt: skip
+    return _table(found, teachers, judged, recipe, seeds)
+
+
+def _control(name: str, heard: Any, judged: Any, recipe: Any) -> nn.Module:
+    way = Way(name, LABELS)
+    module = _together([way], {}, heard, recipe)[way]
+    print(f"teacher {name}: {train.quality(module, judged):.2e}", file=sys.stderr, flush=True)
+    return module
+
+
+def _together(
+    ways: Sequence[Way], teachers: Mapping[str, nn.Module], heard: Any, recipe: Any
+) -> dict[Way, nn.Module]:
+    """Students that hear the same batches; a teacher is asked once a batch, for all of them."""
+    learners = [_learner(way, teachers, heard, recipe) for way in ways]
+    asked = {way.teacher for way in ways if way.teacher}
+    generator = torch.Generator().manual_seed(recipe.seed)
+    for epoch in range(recipe.epochs):
+        started = time.perf_counter()
+        for batch in train.balanced_batches(heard.labels, recipe.batch_size, generator):
+            features = train.augment(heard.features[batch], generator)
+            with torch.no_grad():
+                answers = {name: teachers[name].activations(features) for name in asked}
+            for one in learners:
+                _step(one, features, heard.labels[batch], answers)
+        print(f"  epoch {epoch + 1}/{recipe.epochs}: {time.perf_counter() - started:.1f} s",
+              file=sys.stderr, flush=True)  # fmt: skip
+    return {one.way: one.module.eval() for one in learners}
+
+
+def _learner(way: Way, teachers: Mapping[str, nn.Module], heard: Any, recipe: Any) -> Learner:
+    torch.manual_seed(recipe.seed)
+    module = train.build(NETWORKS[way.student])
+    width = module.classifier.in_features
+    wide = teachers[way.teacher].classifier.in_features if way.teacher else width
+    projection = nn.Linear(width, wide)
+    parameters = [*module.parameters(), *projection.parameters()]
+    optimiser = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay)
+    schedule = train.one_cycle(optimiser, recipe, len(heard.labels))
+    return Learner(way, module.train(), projection, optimiser, schedule)
+
+
+def _step(one: Learner, features: Tensor, labels: Tensor, answers: Mapping[str, Any]) -> None:
+    said = one.module.activations(features)
+    if one.way.teacher:
+        loss = distill.loss(said, answers[one.way.teacher], labels, one.way.weights, one.projection)
+    else:
+        loss = F.cross_entropy(said.logits, labels)
+    one.optimiser.zero_grad()
+    loss.backward()
+    one.optimiser.step()
+    one.schedule.step()
+
+
+def _table(
+    found: Mapping[Way, list[float]],
+    teachers: Mapping[str, nn.Module],
+    judged: Any,
+    recipe: Any,
+    seeds: Sequence[int],
+) -> Table:
+    rows = [
+        (
+            Text(**{lang: f"{STUDENT_NAMES[way.student].to(lang)}: {way.taught.to(lang)}"
+                    for lang in LANGS}),
+            *(plain(f"{value * 1e5:.2f}") for value in areas),
+            plain(f"{np.mean(areas) * 1e5:.2f}"),
+        )
+        for way, areas in found.items()
+    ]  # fmt: skip
+    gru, wide = (f"{train.quality(teachers[name], judged) * 1e5:.2f}" for name in teachers)
+    return Table(
+        header=(
+            Text(en="student: taught by", ru="ученик: чему учат"),
+            *(Text(en=f"seed {seed}", ru=f"зерно {seed}") for seed in seeds),
+            Text(en="mean", ru="среднее"),
+        ),
+        rows=rows,
+        caption=Text(
+            en=f"Measured: AU-FA-FR, 1e-5, {len(judged.labels):,} validation clips of "
+            f"speech-synthetic; {recipe.epochs} epochs on variations of the clips, the same "
+            f"for all students of a seed. The teachers: GRU 64 {gru}, wide {wide}.",
+            ru=f"Измерено: AU-FA-FR, 1e-5, клипов проверочной части speech-synthetic: "
+            f"{len(judged.labels)}; эпох на вариациях клипов: {recipe.epochs}, одни и те же у всех "
+            f"учеников одного зерна. Учителя: GRU 64 {gru}, широкая {wide}.",
+        ),
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--write", action="store_true", help="fill in both handouts")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    table = measured(options.epochs, options.seeds)
+    print(table.to("en"), "\n", table.to("ru"), sep="\n")
+    for lang in LANGS if options.write else ():
+        write_between(LESSON / f"handout.{lang}.md", "teaching", table.to(lang))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
