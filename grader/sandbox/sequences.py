@@ -246,7 +246,7 @@ class _Session:
         return logits
 
     def _padding_effect(self, name: str, logits: NDArray[np.float32]) -> float:
-        """Posts alone, but padded as the longest of all would have them: no model need take more."""
+        """Posts alone, but padded as the longest would have them: no model need take more."""
         ids = self._entries[name].ids
         rows = self._rng.permutation(self._posts)[:PADDED_POSTS]
         width = max(map(len, ids))
