@@ -16,6 +16,7 @@ labels count beside the teachers and the adjustment, was chosen on validation po
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import sys
@@ -90,7 +91,8 @@ def report(arguments: argparse.Namespace, folder: Path) -> None:
     unseen = validation if arguments.part == "validation" else _part(arguments.source, "hidden")
     rows = []
     for seed in arguments.seeds:
-        candidates = models(seed, train, validation, folder, arguments.teacher)
+        with contextlib.redirect_stdout(sys.stderr):  # training's lines are no part of JSON
+            candidates = models(seed, train, validation, folder, arguments.teacher)
         rows.append(measure(candidates, unseen))
         if not arguments.json:
             print(f"\nseed {seed}\n\n{as_table(rows[-1])}", flush=True)
