@@ -7,6 +7,8 @@ else
   BIN := $(VENV)/bin
 endif
 PY := $(BIN)/python
+# Many tests wait for a process that may not finish: four files at once even on two cores.
+TOGETHER := -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check format help setup clean
 
@@ -40,13 +42,13 @@ demo: setup
 	@$(PY) -m grader demo --out demo
 
 test: setup
-	@$(PY) -m pytest
+	@$(PY) -m pytest $(TOGETHER)
 
 check: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(PY) -m pytest -q -m "not slow"
+	@$(PY) -m pytest -q -m "not slow" $(TOGETHER)
 
 format: setup
 	@$(BIN)/ruff check --fix .

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.handout import measured
 from grader.text import Lang, Text, ru_number
 
 
@@ -33,10 +34,12 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def write_between(page: Path, name: str, text: str) -> None:
     """Replace what stands between `<!-- begin: name -->` and `<!-- end: name -->`.
 
-    Raises ValueError unless there is exactly one such pair.
+    A table of a handout is kept in `figures/measured.json` beside it as well. Raises ValueError
+    unless there is exactly one such pair.
     """
     filled = fill(page.read_text(encoding="utf-8"), name, text)
     page.write_text(filled, encoding="utf-8", newline="\n")
+    measured.keep(page, name)
 
 
 def fill(page: str, name: str, text: str) -> str:

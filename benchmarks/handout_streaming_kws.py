@@ -33,6 +33,7 @@ from torch.nn import functional as F
 
 from grader import course
 from grader.data import tracks
+from grader.handout import measured
 from grader.measure import detection, stream_model, streaming
 from grader.text import LANGS, Lang, Text
 
@@ -598,6 +599,7 @@ def main() -> int:
             path = LESSON / f"handout.{lang}.md"
             page = fill(path.read_text(encoding="utf-8"), name, table.to(lang))
             path.write_text(page, encoding="utf-8", newline="\n")
+            measured.keep(path, name)
     if options.write:
         draw(LESSON / "figures" / "demonstrations.svg")
     return 0

@@ -93,9 +93,10 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, help="where generated speech is kept, or will be")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kill-batch-") as folder:
-        bench = prepare(Path(folder), arguments.submissions, arguments.jobs)
+        bench = prepare(Path(folder), arguments.submissions, arguments.jobs, arguments.cache)
         figures = disturb(bench, Path(folder), arguments.kills, random.Random(arguments.seed))
     print(as_text(figures))
 

@@ -7,9 +7,10 @@ drawn again, in either language, without the submission, the data or torch.
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -160,6 +161,19 @@ class Recording(msgspec.Struct, frozen=True):
     caption: Text = EMPTY
 
 
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person gave for one criterion of the lesson's rubric, once."""
+
+    criterion: str
+    points: float | None = None
+    """None where an earlier judgement was taken back."""
+    why: str
+    by: str
+    when: Annotated[datetime, msgspec.Meta(tz=True)]
+    submission: str
+    """Fingerprint of what was judged."""
+
+
 class Versions(msgspec.Struct, frozen=True):
     python: str
     numpy: str
@@ -202,6 +216,10 @@ class Grade(msgspec.Struct, frozen=True, kw_only=True):
     layers: list[Layer] = []
     figures: list[Figure] = []
     recordings: list[Recording] = []
+    judgements: list[Judged] = []
+    """All that persons gave; of one criterion the latest counts."""
+    pending: float = 0.0
+    """Points that the score may still gain from a person, beyond what it is."""
     log: str = ""
     """Bounded, cleaned output of the submission's run."""
     provenance: Provenance

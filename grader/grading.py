@@ -13,6 +13,7 @@ from pathlib import Path
 
 import grader
 from grader import lesson as lessons
+from grader import rubric
 from grader.autograder import Audience, Exam, Findings, Progress, Setup
 from grader.errors import DataError, Fault, Rejected, SpecError, UsageError
 from grader.grades import Grade, Provenance, Status, SubmissionId, Versions
@@ -184,10 +185,11 @@ def source_fingerprint() -> str:
     """sha256 over the engine's own code: an edited grader regrades."""
     digest = hashlib.sha256()
     engine = Path(grader.__file__).parent
-    for path in sorted(engine.rglob("*.py")):
+    # Tables of figures count too: platforms, words of generated posts.
+    for path in sorted(p for kind in ("py", "toml", "tsv") for p in engine.rglob(f"*.{kind}")):
         relative = path.relative_to(engine)
         # Pages are drawn from grades, and commands only print them: neither decides a number.
-        if relative.parts[0] not in ("report", "cli", "_course"):
+        if relative.parts[0] not in ("report", "cli", "handout", "_course"):
             digest.update(relative.as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -199,25 +201,26 @@ def _graded(
     findings: Findings,
     started: float,
 ) -> Grade:
-    values = {name: measured.value for name, measured in findings.measurements.items()}
+    measurements = findings.measurements | rubric.measured(spec, ())
+    values = {name: measured.value for name, measured in measurements.items()}
     passed = findings.gate is None or findings.gate.passed
     terms = spec.score(values, gate_passed=passed)
-    score = min(max(sum(term.points for term in terms), 0.0), spec.max_score)
     return Grade(
         lesson=spec.name,
         submission=identity,
         status=Status.GRADED,
         reason=EMPTY,
-        score=score,
+        score=spec.total(terms),
         max_score=spec.max_score,
         gate=findings.gate,
-        measurements=findings.measurements,
+        measurements=measurements,
         baseline=examination.exam.baseline,
         terms=terms,
         checks=findings.checks,
         layers=findings.layers,
         figures=findings.figures,
         recordings=findings.recordings,
+        pending=rubric.pending(spec, values, (), gate_passed=passed),
         log=findings.log,
         provenance=examination.provenance,
         seconds=time.monotonic() - started,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
+import math
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +22,9 @@ from grader.autograder import Autograder
 from grader.errors import SpecError, UsageError
 from grader.grades import Term
 from grader.text import EMPTY, Text
+
+RUBRIC = "rubric"
+"""The sum of a person's points, as formulas name it."""
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -80,6 +85,15 @@ class TermSpec(_Strict, frozen=True, kw_only=True):
     gated: bool = True
 
 
+class Criterion(_Strict, frozen=True, kw_only=True):
+    """One question of the rubric, which a person answers with points from 0."""
+
+    name: str
+    title: Text
+    asks: Text
+    max_points: float
+
+
 class Column(_Strict, frozen=True, kw_only=True):
     """A measurement as the reports show it."""
 
@@ -122,6 +136,8 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     """`file:function` of the template that builds the student's PyTorch module, so that
     `grader check` can set thop's figures beside ours on the student's own machine."""
     terms: list[TermSpec]
+    rubric: list[Criterion] = []
+    """What a person judges; formulas know the sum of the points as `rubric`."""
     report: ReportSpec
     settings: dict[str, Any] = {}
     """The autograder's own constants."""
@@ -145,6 +161,10 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
             )
             for term in self.terms
         ]
+
+    def total(self, terms: Sequence[Term]) -> float:
+        """What the terms of a score come to."""
+        return min(max(sum(term.points for term in terms), 0.0), self.max_score)
 
 
 class Samples(Protocol):
@@ -251,13 +271,36 @@ def _validate(spec: LessonSpec, path: Path) -> None:
         raise SpecError(
             f"{path}: the terms add up to {total} points, max_score is {spec.max_score}."
         )
+    _validate_rubric(spec, path)
+
+
+def _validate_rubric(spec: LessonSpec, path: Path) -> None:
+    names = [criterion.name for criterion in spec.rubric]
+    for criterion in spec.rubric:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", criterion.name) or names.count(criterion.name) > 1:
+            raise SpecError(
+                f"{path}: the rubric's criterion {criterion.name!r} is there twice, or its name is "
+                "not of small Latin letters, digits and _."
+            )
+        if not 0 < criterion.max_points < math.inf:
+            raise SpecError(
+                f"{path}: max_points of the rubric's criterion {criterion.name!r} is "
+                f"{criterion.max_points}, not a number above 0."
+            )
+    counted = any(RUBRIC in formula.names(term.formula) for term in spec.terms)
+    if counted != bool(spec.rubric):
+        raise SpecError(
+            f"{path}: a lesson with [[rubric]] has a term whose formula uses `{RUBRIC}`, the sum "
+            "of a person's points, and no other lesson has one."
+        )
 
 
 def _decides_nothing(relative: Path) -> bool:
     return (
         "__pycache__" in relative.parts
         or relative.parts[0] == "samples"
-        or relative.name.startswith("handout.")
+        or relative.parts[0] == "figures"
+        or relative.name.startswith(("handout.", "handout_", "seminar."))
     )
 
 

@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines are busy: an example may take as long as it takes. In CI the same examples each time.
+settings.register_profile("course", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("course")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SMALL = {
@@ -28,6 +33,11 @@ SMALL = {
         "fine_seconds = 600": "fine_seconds = 60",
         "short_tracks = 4": "short_tracks = 1",
         "offline_clips = 64": "offline_clips = 8",
+    },
+    "quantization": {
+        "hidden = 4000": "hidden = 600",
+        "public = 1500": "public = 400",
+        "rounds = 24": "rounds = 4",
     },
 }
 

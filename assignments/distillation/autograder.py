@@ -78,7 +78,12 @@ def prepare(setup: Setup) -> Exam:
     rng = np.random.default_rng(int(clips.fingerprint[:16], 16))
     return Exam(
         data_id=f"{clips.name}/{part}:{clips.fingerprint}",
-        baseline={**stated.costs(costs), "au_fa_fr": _quality(scores, clips.labels, voices)},
+        baseline={
+            **stated.costs(costs),
+            "au_fa_fr": _quality(
+                detection.detection(scores, clips.labels), scores, clips.labels, voices
+            ),
+        },
         features=PinnedFile.at(clips.features_path),
         labels=np.asarray(clips.labels),
         voices=voices,
@@ -136,7 +141,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
         **_against(exam, costs),
         **stated.costs(costs),
         **stated.latency(run.seconds_per_single, run.rival_seconds_per_single),
-        "au_fa_fr": _quality(scores, exam.labels, exam.voices),
+        "au_fa_fr": _quality(ratio.numerator, scores, exam.labels, exam.voices),
         **_ratio(ratio),
     }
     return Findings(
@@ -192,10 +197,14 @@ def _against(exam: Exam, costs: graph.GraphReport) -> dict[str, Measurement]:
     }
 
 
-def _quality(scores: np.ndarray, labels: np.ndarray, voices: tuple[str, ...] | None) -> Measurement:
+def _quality(
+    found: detection.Detection,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    voices: tuple[str, ...] | None,
+) -> Measurement:
     """AU-FA-FR. Its interval says what other clips of the same voices would do, since that is
     how hidden sets differ from each other; other voices are a wider question."""
-    found = detection.detection(scores, labels)
     en, ru = "", ""
     if voices is not None:
         low, high = detection.detection(scores, labels, groups=voices).interval

@@ -1,8 +1,8 @@
 """A batch's folder of results: one batch at a time, of one lesson and one class.
 
 OUT/batch.json        what it was made from
-    grades/  faults/  reports/  index.html
-    removed/WHEN/     grades, faults and pages of submissions that are no longer there
+    grades/  faults/  reports/  rubric/  index.html
+    removed/WHEN/     grades, faults, forms and pages of submissions that are no longer there
     .lock  .holder    held while a batch runs, and by whom
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from grader.batch.results import fault_path, grade_path, read_grade, report_path
+from grader.batch.results import fault_path, grade_path, read_grade, report_path, rubric_path
 from grader.errors import Fault, UsageError
 from grader.grades import write_atomically
 from grader.text import Text
@@ -54,7 +54,7 @@ def opened(out: Path, lesson: str, submissions: Path, *, force: bool = False) ->
     """
     with disk_trouble(out):
         (out / "grades").mkdir(parents=True, exist_ok=True)
-    with _held(out):
+    with held(out):
         origin = Origin(SCHEMA, lesson, str(submissions.resolve()), str(out.resolve()))
         _require_same(out, origin, force)
         with disk_trouble(out):
@@ -96,7 +96,7 @@ def set_aside_others(out: Path, names: Iterable[str]) -> int:
     if gone:
         aside = _new_folder(out / "removed")
         for grade in gone:
-            for path in (report_path(grade), fault_path(grade), grade):
+            for path in (report_path(grade), fault_path(grade), rubric_path(grade), grade):
                 _move(path, aside / path.parent.name / path.name)
     with contextlib.suppress(OSError):  # not there, or not empty
         (out / "faults").rmdir()
@@ -104,7 +104,8 @@ def set_aside_others(out: Path, names: Iterable[str]) -> int:
 
 
 @contextlib.contextmanager
-def _held(out: Path) -> Iterator[None]:
+def held(out: Path) -> Iterator[None]:
+    """Keep every other command from writing to `out`. Raises UsageError when one is at work."""
     lock = filelock.FileLock(out / ".lock")
     holder = out / ".holder"
     with disk_trouble(out):
@@ -160,7 +161,7 @@ def _same_place(before: Origin, now: Origin) -> bool:
 
 def _clear_temporaries(out: Path) -> None:
     """Half-written files of a killed run; we hold the folder, so nobody is at work on them."""
-    for folder in (out, out / "grades", out / "faults", out / "reports"):
+    for folder in (out, *(out / name for name in ("grades", "faults", "reports", "rubric"))):
         for path in folder.glob(".*.tmp"):
             path.unlink(missing_ok=True)
 

@@ -83,6 +83,11 @@ def report_path(grade: Path) -> Path:
     return grade.parent.parent / "reports" / f"{grade.stem}.html"
 
 
+def rubric_path(grade: Path) -> Path:
+    """Where the form of a person's points lies that goes with the grade at `grade`."""
+    return grade.parent.parent / "rubric" / f"{grade.stem}.toml"
+
+
 def read_grade(path: Path) -> Grade | None:
     """The grade at `path`, or None when there is none that can be read."""
     try:

@@ -30,10 +30,13 @@ COMMANDS = {
     "grade": "Grade one submission on the hidden data.",
     "batch": "Grade a folder of submissions; safe to interrupt and rerun.",
     "report": "Draw the pages of a graded folder again.",
+    "rubric": "Enter the points that a person gives.",
     "data": "List the data sets, download or prepare one.",
     "chat": "Talk with a firmware on a simulated Arduino UNO.",
+    "profile": "Where the time of a model goes on a platform, and whether it fits.",
     "doctor": "Say what this machine can do and what is missing.",
     "reference": "Grade a lesson's reference solution; --train makes it anew.",
+    "handout": "Render a lecture: page, slides, PDF, notebook; or the whole course.",
     "listen": "Let a streaming model listen to a .wav file or the microphone.",
     "demo": "Build sample submissions, grade them and write the pages.",
 }

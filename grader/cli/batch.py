@@ -104,8 +104,21 @@ def grade_folder(order: Order, lang: Lang, progress: Reporter) -> tuple[list[Gra
         grades = _grade(order, examination, candidates, lang, progress)
         with batch.disk_trouble(order.out):
             batch.set_aside_others(order.out, grades)
+            _merge_rubrics(order, grades, lang, progress)
             page = write_pages(order.out, lang, order.jobs, progress)
     return list(grades.values()), page
+
+
+def _merge_rubrics(order: Order, grades: dict[str, Grade], lang: Lang, progress: Reporter) -> None:
+    """The points that persons gave, also since the last run; a form that cannot be read is
+    named."""
+    spec = lessons.load(order.lesson).spec
+    for name in grades if spec.rubric else ():
+        merged = batch.merge(batch.grade_path(order.out, name), spec, lang)
+        if merged is not None:
+            grades[name] = merged.grade
+            if merged.problem is not None:
+                progress.line(one_line(merged.problem.to(lang)))
 
 
 def _candidates(order: Order) -> tuple[list[Candidate], list[Path]]:
@@ -159,15 +172,19 @@ def _grade(
     progress: Reporter,
 ) -> dict[str, Grade]:
     """Do what is missing; every grade by the name of its submission."""
+    spec = lessons.load(order.lesson).spec
     work = batch.plan(examination, candidates, order.out)
     if work.done:
         progress.line(_already(len(work.done), len(candidates)).to(lang))
     grades = {grade.submission.name: grade for grade in work.done}
 
     def keep(outcome: batch.Outcome) -> None:
+        name = outcome.grade.submission.name
         with batch.disk_trouble(order.out):
             batch.save(outcome, order.out)
-        grades[outcome.grade.submission.name] = outcome.grade
+            # At once: a run that is interrupted has lost nobody's points.
+            merged = batch.merge(batch.grade_path(order.out, name), spec, lang)
+        grades[name] = merged.grade if merged else outcome.grade
         progress(len(grades), len(candidates), GRADING)
 
     progress(len(grades), len(candidates), GRADING)
@@ -192,6 +209,7 @@ def _summary(grades: list[Grade], out: Path, page: Path) -> dict[str, object]:
                 "name": grade.submission.name,
                 "status": grade.status,
                 "score": grade.score,
+                "pending": grade.pending,
                 "passed": grade.passed,
                 "grade": str(batch.grade_path(out, grade.submission.name)),
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import click
@@ -13,8 +12,6 @@ from grader.cli import options
 from grader.errors import UsageError
 from grader.text import Lang, Text
 
-_SKIPPED = shutil.ignore_patterns("__pycache__", ".pytest_cache", "*.pyc")
-
 
 @click.command()
 @click.argument("lesson")
@@ -22,6 +19,8 @@ _SKIPPED = shutil.ignore_patterns("__pycache__", ".pytest_cache", "*.pyc")
 @options.lang()
 def command(lesson: str, folder: Path, lang: Lang) -> None:
     """Copy the template of LESSON into the new folder DIR."""
+    from grader.handout import starter
+
     found = lessons.load(lesson)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
@@ -31,7 +30,10 @@ def command(lesson: str, folder: Path, lang: Lang) -> None:
             )
         )
     try:
-        shutil.copytree(found.template, folder, ignore=_SKIPPED, dirs_exist_ok=True)
+        for inside, content in starter.files(found):
+            path = folder / inside
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         write_marker(folder, lesson)
     except OSError as error:
         raise UsageError(options.unwritable(folder, error)) from error

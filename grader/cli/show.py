@@ -86,7 +86,10 @@ def _cells(grade: Grade, spec: LessonSpec, lang: Lang) -> list[str]:
     status = STATUS[grade.status].to(lang)
     if grade.gate is not None and not grade.gate.passed:
         status += Text(en=", below the gate", ru=", порог не пройден").to(lang)
-    cells = [one_line(grade.submission.name), status, f"{grade.score:.3f}" if graded else "—"]
+    score = f"{grade.score:.3f}" if graded else "—"
+    if grade.pending:
+        score += f" + {grade.pending:g}"
+    cells = [one_line(grade.submission.name), status, score]
     for column in spec.report.columns:
         value = grade.value(column.name)
         cells.append("—" if value is None else column.format.format(value))
@@ -149,6 +152,12 @@ def _score(grade: Grade, spec: LessonSpec, lang: Lang, estimate: bool) -> None:
         ("ru", True): "Оценка балла (открытые данные)",
     }[lang, estimate]
     click.secho(f"{label}: {grade.score:.3f} / {grade.max_score:g}", bold=True)
+    if grade.pending:
+        words = Text(
+            en="Waiting for a person: up to {:g} more.",
+            ru="Ждёт оценки преподавателя, баллов: ещё до {:g}.",
+        )
+        click.echo(words.to(lang).format(grade.pending))
 
 
 def _gate(grade: Grade, lang: Lang) -> None:

@@ -11,6 +11,8 @@ from grader.text import Text
 from grader.untrusted import quoted
 
 PICKLES = (".pt", ".pth", ".pt2", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill")
+MODELS = (".onnx", ".ts")
+"""Artefacts that are exported; the others are written."""
 
 
 def missing(artefact: str, files: Sequence[SubmittedFile]) -> Text:
@@ -37,6 +39,8 @@ def missing(artefact: str, files: Sequence[SubmittedFile]) -> Text:
             en=f"Expected a file {artefact}, found a folder of that name; put the file there.",
             ru=f"Ожидался файл {artefact}, найдена папка с таким именем; положите саму модель.",
         )
+    if PurePosixPath(artefact).suffix not in MODELS:
+        return _missing_file(artefact, paths)
     if not paths:
         return Text(
             en=f"Expected {artefact}, found an empty folder; put the exported model into it.",
@@ -47,6 +51,22 @@ def missing(artefact: str, files: Sequence[SubmittedFile]) -> Text:
         en=f"Expected {artefact}, found only {shown}; train a model and export it to {artefact}.",
         ru=f"Ожидался файл {artefact}, найдены только {shown}; обучите модель и экспортируйте её "
         f"в {artefact}.",
+    )
+
+
+def _missing_file(artefact: str, paths: Sequence[PurePosixPath]) -> Text:
+    """Where the artefact is no exported model but a file that students write."""
+    if not paths:
+        return Text(
+            en=f"Expected {artefact}, found an empty folder; put the files of the template into "
+            "it, with your work in them.",
+            ru=f"Ожидался файл {artefact}, но папка пуста; положите в неё файлы заготовки с вашей "
+            "работой.",
+        )
+    shown = ", ".join(map(quoted, paths[:3])) + (", ..." if len(paths) > 3 else "")
+    return Text(
+        en=f"Expected {artefact}, found only {shown}; keep the names that the template gives.",
+        ru=f"Ожидался файл {artefact}, найдены только {shown}; сохраните имена файлов заготовки.",
     )
 
 

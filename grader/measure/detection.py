@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -212,6 +213,21 @@ class _Clips:
     groups: int
     grouped: bool
 
+    @cached_property
+    def groups_with(self) -> tuple[int, int]:
+        """Number of groups that have a keyword, and that have another word."""
+        keywords, others = (
+            int(np.count_nonzero(self.sums(kind.astype(np.float64))))
+            for kind in (self.labels, ~self.labels)
+        )
+        return keywords, others
+
+    def sums(self, values: Floats) -> Floats:
+        """Sum of (clips,) `values` over each group, (groups,)."""
+        if not self.grouped:
+            return values
+        return np.asarray(np.bincount(self.codes, values, minlength=self.groups), np.float64)
+
 
 @dataclass(frozen=True)
 class _ErrorRate:
@@ -310,7 +326,7 @@ def _detection(error: _ErrorRate, clips: _Clips, prior: float | None, level: flo
 def _bounds(error: _ErrorRate, clips: _Clips, level: float) -> Interval:
     """DeLong on the log scale, never beyond what holds exactly."""
     # As many (keyword, other word) pairs can be formed with no group in two of them.
-    pairs = min(*_groups_with(clips), clips.groups // 2)
+    pairs = min(*clips.groups_with, clips.groups // 2)
     low, high = _exact_bounds(error.rate, pairs, level)
     spread = _spread(error.influence / error.rate, clips, level) if error.rate > 0 else None
     if not spread:  # nothing to estimate it from: no error at all, only ties, or one clip
@@ -328,9 +344,8 @@ def _spread(influence: Floats, clips: _Clips, level: float) -> float | None:
     too little.
     None when either class comes from fewer than two groups.
     """
-    keywords = np.bincount(clips.codes, influence * clips.labels, minlength=clips.groups)
-    others = np.bincount(clips.codes, influence * ~clips.labels, minlength=clips.groups)
-    with_keywords, with_others = _groups_with(clips)
+    keywords, others = clips.sums(influence * clips.labels), clips.sums(influence * ~clips.labels)
+    with_keywords, with_others = clips.groups_with
     if min(with_keywords, with_others) < 2:
         return None
     variance = (
@@ -351,15 +366,6 @@ def _spread(influence: Floats, clips: _Clips, level: float) -> float | None:
 
 def _unbiased(count: int) -> float:
     return count / (count - 1)
-
-
-def _groups_with(clips: _Clips) -> tuple[int, int]:
-    """Number of groups that have a keyword, and that have another word."""
-    keywords, others = (
-        int(np.count_nonzero(np.bincount(clips.codes[kind], minlength=clips.groups)))
-        for kind in (clips.labels, ~clips.labels)
-    )
-    return keywords, others
 
 
 def _exact_bounds(rate: float, pairs: int, level: float) -> Interval:

@@ -50,9 +50,9 @@ def latency(seconds: np.ndarray, baseline_seconds: np.ndarray) -> dict[str, Meas
     ours = median(seconds)
     ratio = speed_ratio(baseline_seconds, seconds)
     how = Text(
-        en=f"median of {len(seconds)} single clips on one core, each sent after "
+        en=f"median time on a core over {len(seconds)} single clips, each sent after "
         "the answer to the last; shown, not scored",
-        ru=f"медиана по {len(seconds)} одиночным записям на одном ядре, каждая "
+        ru=f"медиана времени на ядре по {len(seconds)} одиночным записям, каждая "
         "отправлена после ответа на предыдущую; для сведения, не оценивается",
     )
     return {

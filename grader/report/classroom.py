@@ -41,6 +41,7 @@ class Cell:
     text: str
     sort: str
     """The value to sort by, as a number; empty when there is none."""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def page(
         best_score=numbers.points(max(grade.score for grade in graded)) if graded else numbers.NONE,
         tally=[(kind, tally[kind]) for kind in OUTCOMES if tally[kind]],
         columns=columns,
-        rows=_rows(entries, spec, columns),
+        rows=_rows(entries, columns, words),
         pareto=_pareto(entries, graded, spec, words),
         histograms=_histograms(graded, columns, spec, words),
         ungraded=[entry for entry in entries if entry.grade.status is not Status.GRADED],
@@ -91,9 +92,7 @@ def page(
     )
 
 
-def _rows(
-    entries: Sequence[Entry], spec: LessonSpec, columns: Sequence[metrics.Metric]
-) -> list[Row]:
+def _rows(entries: Sequence[Entry], columns: Sequence[metrics.Metric], words: Words) -> list[Row]:
     rows = []
     for index, entry in enumerate(entries):
         grade = entry.grade
@@ -104,9 +103,7 @@ def _rows(
                 name=grade.submission.name,
                 href=entry.href,
                 outcome=outcome(grade),
-                score=Cell(numbers.NONE, "")
-                if fault
-                else _cell(grade.score, numbers.points(grade.score)),
+                score=Cell(numbers.NONE, "") if fault else _score(grade, words),
                 cells=[
                     _cell(grade.value(column.name), column.show(grade.value(column.name)))
                     for column in columns
@@ -114,6 +111,14 @@ def _rows(
             )
         )
     return rows
+
+
+def _score(grade: Grade, words: Words) -> Cell:
+    """The score so far, and what a person may still add to it."""
+    note = ""
+    if grade.pending:
+        note = words("pending_short", points=numbers.points(grade.pending))
+    return Cell(numbers.points(grade.score), repr(float(grade.score)), note)
 
 
 def _cell(value: float | None, text: str) -> Cell:
@@ -158,6 +163,10 @@ def _histograms(
 
 def _concerns(grades: Sequence[Grade], tally: Counter[str], words: Words) -> list[str]:
     concerns = []
+    pending = sum(bool(grade.pending) for grade in grades)
+    if pending:
+        graded = tally.total() - sum(tally[kind] for kind in OUTCOMES[3:])
+        concerns.append(words("w_pending", n=pending, total=graded))
     origins = {grade.provenance for grade in grades if grade.status is Status.GRADED}
     if len(origins) > 1:
         concerns.append(words("w_mixed", n=len(origins)))

@@ -45,6 +45,11 @@ class _Trace:
         return self.role == "threshold" and len({y for *_, y in self.points}) == 1
 
     @property
+    def is_line(self) -> bool:
+        """Thresholds are lines among points too, such as the roof of a roofline."""
+        return self.role == "threshold"
+
+    @property
     def spread(self) -> list[tuple[float, float, float]]:
         """x, low and high of the points that have an interval."""
         low, high = self.series.y_low, self.series.y_high
@@ -102,7 +107,7 @@ def _points(figure: Figure, words: Words) -> Plot:
     for trace in stacked:
         if trace.is_rule:
             drawing.rule(trace.points[0][2], trace.role)
-        elif figure.kind == "line":
+        elif figure.kind == "line" or trace.is_line:
             _draw_line(drawing, trace)
         else:
             _draw_points(drawing, trace, words)
@@ -113,7 +118,7 @@ def _points(figure: Figure, words: Words) -> Plot:
         title=figure.title.to(words.lang),
         svg=drawing.svg(_description(figure, traces, words)),
         legend=[
-            (line_key if trace.is_rule or figure.kind == "line" else point_key)(
+            (line_key if trace.is_line or figure.kind == "line" else point_key)(
                 trace.role, trace.series.label.to(words.lang)
             )
             for trace in reversed(stacked)
@@ -142,7 +147,7 @@ def _draw_points(drawing: Drawing, trace: _Trace, words: Words) -> None:
 
 def _draw_labels(drawing: Drawing, stacked: Sequence[_Trace], words: Words) -> None:
     for trace in reversed(stacked):
-        for at, x, y in [] if trace.is_rule else trace.points[:LABELLED]:
+        for at, x, y in [] if trace.is_line else trace.points[:LABELLED]:
             drawing.label(x, y, trace.label(at, words), trace.role)
 
 

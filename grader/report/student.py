@@ -6,11 +6,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grader import formula
+from grader import formula, rubric
 from grader.errors import SpecError
 from grader.grades import Check, Grade, Layer, Status, Term
 from grader.lesson import LessonSpec
-from grader.report import figures, gate, metrics, numbers, recordings, render, tradeoffs
+from grader.report import (
+    figures,
+    gate,
+    judged,
+    metrics,
+    numbers,
+    recordings,
+    render,
+    tradeoffs,
+)
 from grader.report.words import Words
 from grader.text import Text
 
@@ -88,6 +97,8 @@ def page(
         gate=_gate(grade, spec, words),
         terms=[_term(term, grade, spec, words) for term in grade.terms],
         adjustment=_adjustment(grade),
+        pending=words("pending", points=numbers.points(grade.pending)) if grade.pending else "",
+        rubric=judged.view(grade, spec, words),
         headlines=_headlines(grade, spec, words),
         checks=sorted(grade.checks, key=lambda check: check.passed),
         checks_passed=sum(check.passed for check in grade.checks),
@@ -131,6 +142,8 @@ def _term(term: Term, grade: Grade, spec: LessonSpec, words: Words) -> TermView:
             if worth is None
             else words("term_gated", points=numbers.points(worth))
         )
+    elif grade.pending and rubric.RUBRIC in formula.names(term.formula):
+        note = words("term_pending", points=numbers.points(grade.pending))
     return TermView(
         title=title,
         formula=term.formula,

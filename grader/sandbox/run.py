@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from grader.lesson import RunLimits as Limits
+from grader.sandbox.clock import timed
 from grader.sandbox.ending import Disturbed, Stopped, raise_if_stopped
 from grader.sandbox.program import Child, Program
 from grader.sandbox.start import start
@@ -45,7 +46,7 @@ class Run:
     singles: np.ndarray
     """(singles, *out_shape) float32, each row sent alone."""
     seconds_per_single: np.ndarray
-    """(singles,) seconds from sending a row to having its answer, on our clock."""
+    """(singles,) seconds that answering a row took, see `clock.timed`."""
     rival_seconds_per_single: np.ndarray
     """(singles,) the same for the rival, interleaved; empty without one."""
     seconds: float
@@ -105,9 +106,9 @@ def _ask_one_by_one(
         for number, row in enumerate(job.singles):
             for which in rivals if number % 2 == 0 else rivals[::-1]:
                 clip = np.ascontiguousarray(inputs[row])
-                started = time.perf_counter()
-                answer = _ask(child, which, clip, answers[number])
-                seconds[which, number] = time.perf_counter() - started
+                answer, seconds[which, number] = timed(
+                    child, partial(_ask, child, which, clip, answers[number])
+                )
                 if which == 0:
                     answers[number] = answer
         child.send(bytes([EVALUATE]))

@@ -28,7 +28,16 @@ from grader.sandbox.tasks.channel import Channel
 MESSAGE_BYTES = 256 * 1024
 MAX_DESCRIPTORS = 16
 DISK_TICK_MS = 50
-TASKS = ("rows", "function", "probe", "stream", "tokens", "sequences")
+TASKS = (
+    "rows",
+    "function",
+    "harness",
+    "probe",
+    "stream",
+    "timing",
+    "tokens",
+    "sequences",
+)
 _CHANNEL, _FIRST = 3, 4
 """Where a child finds its descriptors: 0 nothing, 1 and 2 the log, 3 the channel, then the rest."""
 

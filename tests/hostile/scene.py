@@ -255,7 +255,7 @@ def _quicken(lesson: Path) -> None:
         ("wall_seconds = 180.0", "wall_seconds = 8.0"),
         ("cpu_seconds = 180.0", "cpu_seconds = 2.0"),
         ("memory_bytes = 2147483648", "memory_bytes = 805306368"),
-        ("single_clips = 100", "single_clips = 20"),
+        ("single_clips = 40", "single_clips = 20"),
     ):
         assert old in text
         text = text.replace(old, new)

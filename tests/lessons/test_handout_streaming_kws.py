@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 
 from grader import lesson
+from grader.handout import source
 from grader.text import LANGS, Lang
 
 LESSON = lesson.load("streaming_kws")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)<!-- end: \1 -->", re.DOTALL)
-LINK = re.compile(r"\[[^\]]+\]\((?!https?:)([^)#]+)\)")
+LINK = re.compile(r"\[[^\]]+\]\((?!https?:|figure:)([^)#]+)\)")
 
 
 def page(lang: Lang) -> str:
-    return (LESSON.folder / f"handout.{lang}.md").read_text(encoding="utf-8")
+    return source.text(LESSON, lang)
 
 
 def blocks(lang: Lang) -> list[tuple[str, str]]:

@@ -1,0 +1,34 @@
+"""The pictures of the handout, drawn from its measured tables."""
+
+from __future__ import annotations
+
+from grader.handout.board import Board
+
+
+def time_and_cost(board: Board) -> None:
+    """Speed-up in multiplications against speed-up on the clock, for each measured model."""
+    table = board.measured("latency")
+    axes = board.axes(
+        board.text("times fewer MACs (logarithmic)", "во сколько раз меньше MAC (лог. шкала)"),
+        board.text("times faster on the clock", "во сколько раз быстрее по часам"),
+    )
+    axes.plot([0.8, 3.2], [0.8, 3.2], "--", color=board.soft, linewidth=1.5)
+    axes.annotate(
+        board.text("if time followed MACs", "если бы время шло за MAC"),
+        (2.35, 2.35), (2.6, 2.55), color=board.soft, fontsize=9,
+    )  # fmt: skip
+    places = {5: (-8, 11), 6: (9, -9)}
+    for row, (label, fewer, faster) in enumerate(
+        zip(table.labels(), table.numbers(2), table.numbers(5), strict=True)
+    ):
+        if fewer != fewer or row == 0:  # the empty model has no MACs, the baseline is 1 by 1
+            continue
+        slow = faster < 1
+        axes.plot(fewer, faster, "s" if slow else "o", color=board.bad if slow else board.accent)
+        axes.annotate(
+            label, (fewer, faster), places.get(row, (8, -4)), textcoords="offset points", fontsize=9
+        )
+    axes.axhline(1, color=board.ink, linewidth=1)
+    axes.set(xscale="log", xlim=(0.85, 22), ylim=(0.3, 3.0))
+    axes.set_xticks([1, 2, 3, 5, 10, 20], ["1", "2", "3", "5", "10", "20"])
+    axes.minorticks_off()

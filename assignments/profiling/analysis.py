@@ -1,0 +1,227 @@
+"""`analysis.toml` as it is typed, read from whatever a student hands in under that name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, get_args
+
+import msgspec
+
+from grader.errors import Rejected
+from grader.intake import Submission
+from grader.platforms import DType
+from grader.text import Text
+from grader.untrusted import quoted
+
+from .names import instead_of, text_of
+
+FILE = "analysis.toml"
+Area = Literal["vision", "language", "speech", "recommendation"]
+Method = Literal[
+    "distillation", "quantization", "pruning", "architecture", "hardware", "inference", "combined"
+]
+"""The classes of methods that the lecture lists."""
+Bound = Literal["compute", "memory", "overhead"]
+Count = Annotated[float, msgspec.Meta(ge=0, le=1e21)]
+"""Whole numbers, but 9.1e5 is one too."""
+Patterns = Annotated[list[str], msgspec.Meta(min_length=1, max_length=200)]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Stated(_Strict, frozen=True, kw_only=True):
+    """Figures of the model, at batch 1."""
+
+    params: Count
+    macs: Count
+    weight_bytes: Count
+    activation_bytes: Count
+    """The most that is held at one time, without the weights."""
+
+
+class Limits(_Strict, frozen=True, kw_only=True):
+    """What the platform has, in bytes, bytes a second, MAC/s and watts; and the verdict."""
+
+    ram_bytes: Count
+    storage_bytes: Count | None = None
+    """Left out where weights lie in RAM."""
+    bandwidth: Count
+    peak_macs: Count
+    """In the data type of the analysis."""
+    power_w: Count | None = None
+    fits: bool
+
+
+class Bottleneck(_Strict, frozen=True, kw_only=True):
+    layers: Patterns
+    """Names of layers, or patterns such as `/gru/*`."""
+    bound: Bound
+    why: str
+
+
+class Hypothesis(_Strict, frozen=True, kw_only=True):
+    name: str
+    layers: Patterns
+    method: Method
+    speedup: Annotated[float, msgspec.Meta(gt=0, le=1e6)]
+    """Of the whole model, not of these layers."""
+    why: str
+    trade_off: str
+    """What it costs."""
+
+
+class Analysis(_Strict, frozen=True, kw_only=True):
+    schema: Literal[1]
+    area: Area
+    title: str
+    model: str
+    """The file that the figures are measured from."""
+    platform: str
+    platform_file: str | None = None
+    """A catalogue of one's own with the platform in it."""
+    dtype: DType = "float32"
+    sizes: dict[str, Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]] = {}
+    """Of dynamic dimensions, such as length = 32."""
+    stated: Stated
+    limits: Limits
+    bottlenecks: Annotated[list[Bottleneck], msgspec.Meta(min_length=1, max_length=50)]
+    hypotheses: Annotated[list[Hypothesis], msgspec.Meta(min_length=1, max_length=50)]
+
+
+def read(submission: Submission) -> Analysis:
+    """The analysis that was handed in. Raises Rejected with one sentence: the file is missing or
+    called otherwise, is in another encoding, is no TOML, or says something else than it should."""
+    if not submission.has(FILE):
+        raise Rejected(instead_of(FILE, submission))
+    text = text_of(submission, FILE)
+    try:
+        found = msgspec.toml.decode(text, type=Analysis)
+    except msgspec.ValidationError as error:
+        raise Rejected(_misfit(str(error))) from error
+    except (ValueError, OverflowError, RecursionError) as error:
+        # No TOML, or numbers of thousands of digits, or lists in lists without end.
+        raise Rejected(_no_toml(str(error))) from error
+    for path in filter(None, (found.model, found.platform_file)):
+        _require_plain(path)
+    return found
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "area": get_args(Area),
+    "method": get_args(Method),
+    "bound": get_args(Bound),
+    "dtype": get_args(DType),
+    "schema": ("1",),
+}
+_KINDS = {
+    "int": Text(en="a number", ru="число"),
+    "float": Text(en="a number", ru="число"),
+    "str": Text(en="text in quotes", ru="текст в кавычках"),
+    "bool": Text(en="true or false", ru="true или false"),
+    "array": Text(en="a list", ru="список"),
+    "object": Text(en="a section", ru="раздел"),
+    "table": Text(en="a section", ru="раздел"),
+}
+_AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+_INDEX = re.compile(r"\[(\d+)\]")
+_TYPES = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<found>[^`]+)`")
+_VALUE = re.compile(r"Invalid enum value (?P<value>.+)$")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]+)`")
+_LENGTH = re.compile(r"Expected `array` of length")
+_RANGE = re.compile(r"Expected `(?:int|float)` (?P<sign>[<>]=?) (?P<limit>\S+)")
+_PLACE = re.compile(r"line (\d+), column (\d+)")
+
+
+def _misfit(message: str) -> Text:
+    """msgspec's sentence in the course's two languages."""
+    at = _AT.search(message)
+    # People count sections from 1.
+    path = _INDEX.sub(lambda one: f"[{int(one[1]) + 1}]", at["path"] if at else "")
+    said = message[: at.start()] if at else message
+    inside = path or "analysis.toml"
+    leaf = path.rpartition(".")[2]
+    if found := _MISSING.search(said):
+        key = f"{path}.{found['name']}" if path else found["name"]
+        return Text(
+            en=f"{FILE}: {key} is missing; the template shows every key, add it.",
+            ru=f"{FILE}: нет ключа {key}; все ключи есть в шаблоне, допишите его.",
+        )
+    if found := _UNKNOWN.search(said):
+        key = quoted(f"{path}.{found['name']}" if path else found["name"])
+        return Text(
+            en=f"{FILE}: there is no key {key}; correct its spelling or delete it.",
+            ru=f"{FILE}: ключа {key} не бывает; исправьте его имя или удалите.",
+        )
+    if found := _VALUE.search(said):
+        choices = ", ".join(_CHOICES.get(leaf, ()))
+        value = quoted(found["value"])
+        return Text(
+            en=f"{FILE}: {path} is {value}; expected one of {choices}.",
+            ru=f"{FILE}: {path} — {value}; возможные значения: {choices}.",
+        )
+    if _LENGTH.search(said):
+        return Text(
+            en=f"{FILE}: {path} has no entries, or too many; expected at least one.",
+            ru=f"{FILE}: в {path} нет ни одной записи или их слишком много; нужна хотя бы одна.",
+        )
+    if found := _RANGE.search(said):
+        limit = f"{found['sign']} {float(found['limit']):g}"
+        return Text(
+            en=f"{FILE}: {path} must be {limit}.", ru=f"{FILE}: {path} должно быть {limit}."
+        )
+    if found := _TYPES.search(said):
+        wanted, got = _kind(found["wanted"]), _kind(found["found"])
+        return Text(
+            en=f"{FILE}: {inside} must be {wanted.en}, but it is {got.en}.",
+            ru=f"{FILE}: {inside} — это {got.ru}, а нужно: {wanted.ru}.",
+        )
+    return Text(en=f"{FILE}: {quoted(message)}.", ru=f"{FILE}: {quoted(message)}.")
+
+
+def _kind(names: str) -> Text:
+    """`float | null` as people say it."""
+    kinds = {_KINDS.get(name.strip(), Text(en=name, ru=name)) for name in names.split("|")}
+    kinds -= {Text(en=" null", ru=" null"), Text(en="null", ru="null")}
+    ordered = sorted(kinds, key=lambda kind: kind.en)
+    return Text(
+        en=" or ".join(kind.en for kind in ordered), ru=" или ".join(kind.ru for kind in ordered)
+    )
+
+
+def _no_toml(message: str) -> Text:
+    place = _PLACE.search(message)
+    en = f"line {place[1]}, column {place[2]}" if place else "at its end"
+    ru = f"строка {place[1]}, столбец {place[2]}" if place else "в конце файла"
+    why = quoted(message.partition(" (at")[0])
+    return Text(
+        en=f"{FILE} is no TOML, {en}: {why}; correct that line.",
+        ru=f"{FILE} — не TOML: {ru} ({why}); исправьте эту строку.",
+    )
+
+
+def _require_plain(path: str) -> None:
+    """Other letters survive neither every archive nor every file system."""
+    inside = PurePosixPath(path)
+    if not path.isascii():
+        raise Rejected(
+            Text(
+                en=f"{FILE} names the file {quoted(path)}, whose letters are not all Latin; "
+                "archives change such names, so rename the file and the entry.",
+                ru=f"{FILE} называет файл {quoted(path)}, в имени которого не только латинские "
+                "буквы; архивы портят такие имена, переименуйте файл и исправьте запись.",
+            )
+        )
+    if inside.is_absolute() or ".." in inside.parts or not path or "\\" in path:
+        raise Rejected(
+            Text(
+                en=f"{FILE} names the file {quoted(path)}; give its path inside your folder, "
+                "such as model.onnx.",
+                ru=f"{FILE} называет файл {quoted(path)}; укажите путь внутри своей папки, "
+                "например model.onnx.",
+            )
+        )

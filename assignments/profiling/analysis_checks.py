@@ -1,0 +1,343 @@
+"""The analysis held to what the model file measures: seven checks, each a sentence with figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from grader.errors import Rejected
+from grader.grades import Check, Measurement
+from grader.intake import Submission
+from grader.text import EMPTY, Text, ru_number
+
+from . import analysis as analyses
+from . import analysis_report, promises
+from . import figures as drawn
+from .analysis import Analysis
+from .analysis_model import Measured, measure
+from .analysis_texts import HINTS, TITLES
+from .bottlenecks import judge_bottlenecks
+from .exam import Exam, PartFindings
+
+MOST_PROBLEMS = 4
+"""Named in one message; the others are counted."""
+LEAST_WORDS = 4
+"""Of a trade-off or a reason."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one check came to: the share of its points, and sentences."""
+
+    share: float
+    problems: Sequence[Text]
+    fine: Text
+    """What is said when there are no problems."""
+    hint: Text = EMPTY
+
+
+def examine_analysis(exam: Exam, submission: Submission) -> PartFindings:
+    """`analysis.toml`, the model that it names, and `report.md`; raises for nothing they hold."""
+    try:
+        found = analyses.read(submission)
+        measured = measure(found, submission)
+    except Rejected as error:
+        verdicts = {"analysis_is_read": Verdict(0.0, [error.text], EMPTY, HINTS["read"])}
+        verdicts |= dict.fromkeys(_JUDGES, _NOT_LOOKED_AT)
+        return _findings(exam, verdicts | _report(exam, submission))
+    verdicts = {"analysis_is_read": Verdict(1.0, [], _read_fine(found, measured))}
+    verdicts |= {name: judge(exam, found, measured) for name, judge in _JUDGES.items()}
+    findings = _findings(exam, verdicts | _report(exam, submission))
+    return PartFindings(
+        measurements=findings.measurements | _measurements(measured),
+        checks=findings.checks,
+        figures=drawn.all_figures(found, measured),
+    )
+
+
+def _findings(exam: Exam, verdicts: dict[str, Verdict]) -> PartFindings:
+    points = exam.settings["analysis"]["points"]
+    checks = [_check(name, points[name], verdicts[name]) for name in TITLES]
+    share = sum(check.points for check in checks) / sum(check.max_points for check in checks)
+    how = Text(
+        en="share of the points of the checks of the analysis",
+        ru="доля баллов за проверки анализа",
+    )
+    return PartFindings(measurements={"analysis": Measurement(share, "", how)}, checks=checks)
+
+
+def _check(name: str, points: float, verdict: Verdict) -> Check:
+    passed = not verdict.problems
+    return Check(
+        name=name,
+        title=TITLES[name],
+        visibility="public",
+        points=round(points * verdict.share, 6),
+        max_points=points,
+        passed=passed,
+        message=verdict.fine if passed else _joined(verdict.problems),
+        hint=EMPTY if passed else verdict.hint,
+    )
+
+
+def _joined(problems: Sequence[Text]) -> Text:
+    """The first few as sentences, and how many there are beyond."""
+    shown = problems[:MOST_PROBLEMS]
+    en, ru = (
+        " ".join(_sentence(text) for text in texts)
+        for texts in zip(*((one.en, one.ru) for one in shown), strict=True)
+    )
+    beyond = len(problems) - len(shown)
+    if not beyond:
+        return Text(en=en, ru=ru)
+    return Text(en=f"{en} And {beyond} more.", ru=f"{ru} И ещё: {beyond}.")
+
+
+def _sentence(text: str) -> str:
+    """With a full stop, and a capital unless it begins with the name of a file or a key."""
+    first = text.partition(" ")[0]
+    return f"{text[:1].upper() if first.isalpha() else text[:1]}{text[1:].rstrip('.')}."
+
+
+# The checks ---------------------------------------------------------------------------------
+
+
+def _figures_are_right(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
+    """Each of the four figures within the tolerance of what the file measures."""
+    tolerance = exam.settings["analysis"]["tolerance"]
+    fit = measured.prediction.fit
+    wanted = {
+        "params": (found.stated.params, measured.workload.params),
+        "macs": (found.stated.macs, measured.workload.macs),
+        "weight_bytes": (found.stated.weight_bytes, fit.weight_bytes),
+        "activation_bytes": (found.stated.activation_bytes, fit.activation_bytes),
+    }
+    problems = [
+        Text(
+            en=f"stated.{name} is {stated:,.0f}, measured {real:,}"
+            + (f", a difference of {abs(stated / real - 1):.1%}" if real else ""),
+            ru=f"stated.{name} — {ru_number(stated)}, а измерено {ru_number(real)}"
+            + (f", разница {abs(stated / real - 1):.1%}" if real else ""),
+        )
+        for name, (stated, real) in wanted.items()
+        if not _near(stated, real, tolerance)
+    ]
+    return Verdict(
+        1 - len(problems) / len(wanted),
+        problems,
+        Text(
+            en=f"All four figures are within {tolerance:.0%} of what the file measures.",
+            ru=f"Все четыре числа отличаются от измеренных не более чем на {tolerance:.0%}.",
+        ),
+        HINTS["figures"],
+    )
+
+
+def _bottlenecks_are_measured(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
+    settings = exam.settings["analysis"]
+    share, problems = judge_bottlenecks(
+        found.bottlenecks, measured.prediction, settings["top_k"], settings["least_share"]
+    )
+    prediction = measured.prediction
+    named = {id(layer): layer for one in found.bottlenecks for layer in measured.layers(one.layers)}
+    part = math.fsum(prediction.share(layer) for layer in named.values())
+    return Verdict(
+        share,
+        problems,
+        Text(
+            en=f"The layers that are named take {part:.0%} of the predicted "
+            f"{1e3 * prediction.seconds:.3g} ms on {measured.platform.name}.",
+            ru=f"На названные слои приходится {part:.0%} предсказанных "
+            f"{1e3 * prediction.seconds:.3g} мс на {measured.platform.name}.",
+        ),
+        HINTS["bottlenecks"],
+    )
+
+
+def _limits_agree(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
+    """The platform's figures as in the catalogue, and the verdict as by their comparison."""
+    tolerance = exam.settings["analysis"]["limits_tolerance"]
+    platform, limits = measured.platform, found.limits
+    storage, power = platform.memory.storage, platform.power_w
+    wanted: dict[str, tuple[float | None, float | None]] = {
+        "ram_bytes": (limits.ram_bytes, platform.memory.ram.value),
+        "storage_bytes": (limits.storage_bytes, storage.value if storage else None),
+        "bandwidth": (limits.bandwidth, platform.bandwidth.value),
+        "peak_macs": (limits.peak_macs, measured.prediction.peak),
+        "power_w": (limits.power_w, power.value if power else limits.power_w),
+    }
+    problems = [
+        _limit_differs(name, stated, real, platform.name)
+        for name, (stated, real) in wanted.items()
+        if (stated is None) != (real is None)
+        or (stated is not None and real is not None and not _near(stated, real, tolerance))
+    ]
+    fit = measured.prediction.fit
+    if limits.fits != fit.fits:
+        said = "true" if limits.fits else "false"
+        problems.append(
+            Text(
+                en=f"limits.fits is {said}, but: {fit.sentence.en}",
+                ru=f"limits.fits — {said}, однако: {fit.sentence.ru}",
+            )
+        )
+    share = 1 - len(problems) / (len(wanted) + 1)
+    return Verdict(share, problems, fit.sentence, HINTS["limits"])
+
+
+def _limit_differs(name: str, stated: float | None, real: float | None, platform: str) -> Text:
+    if real is None:
+        return Text(
+            en=f"limits.{name} is stated, but {platform} has no such memory apart from RAM; leave "
+            "the key out",
+            ru=f"limits.{name} указано, но у {platform} нет такой памяти отдельно от ОЗУ; уберите "
+            "этот ключ",
+        )
+    if stated is None:
+        return Text(
+            en=f"limits.{name} is missing; the catalogue says {_amount(real)} for {platform}",
+            ru=f"нет limits.{name}; в каталоге для {platform} стоит {_ru_amount(real)}",
+        )
+    return Text(
+        en=f"limits.{name} is {_amount(stated)}, the catalogue says {_amount(real)} for {platform}",
+        ru=f"limits.{name} — {_ru_amount(stated)}, а в каталоге для {platform} стоит "
+        f"{_ru_amount(real)}",
+    )
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
+
+
+def _ru_amount(value: float) -> str:
+    return ru_number(value) if value >= 1000 else f"{value:g}"
+
+
+def _promises_are_possible(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
+    judged = [promises.promise(one, measured) for one in found.hypotheses]
+    tolerance = exam.settings["analysis"]["promise_tolerance"]
+    problems = [text for one in judged if (text := one.problem(tolerance)) is not None]
+    bounds = ", ".join(one.shown_bound for one in judged)
+    return Verdict(
+        1 - len(problems) / len(judged),
+        problems,
+        Text(
+            en=f"Every promise is within its bound: {bounds}.",
+            ru=f"Каждое обещание не превышает своей границы: {bounds}.",
+        ),
+        HINTS["promises"],
+    )
+
+
+def _trade_offs_are_named(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
+    """Every hypothesis says what it costs, in words of its own, and every statement has a why."""
+    written = {
+        **{f"bottlenecks[{n}].why": one.why for n, one in enumerate(found.bottlenecks, 1)},
+        **{f"hypotheses[{n}].why": one.why for n, one in enumerate(found.hypotheses, 1)},
+        **{
+            f"hypotheses[{n}].trade_off": one.trade_off for n, one in enumerate(found.hypotheses, 1)
+        },
+    }
+    seen: dict[str, str] = {}
+    problems = []
+    for key, text in written.items():
+        words = text.casefold().split()
+        twin = seen.setdefault(" ".join(words), key)
+        if len(words) < LEAST_WORDS or "todo" in words:
+            problems.append(
+                Text(
+                    en=f"{key} has {len(words)} words; say it in a sentence",
+                    ru=f"{key} — слов: {len(words)}; скажите это предложением",
+                )
+            )
+        elif twin != key:
+            problems.append(
+                Text(
+                    en=f"{key} repeats {twin} word for word",
+                    ru=f"{key} дословно повторяет {twin}",
+                )
+            )
+    return Verdict(
+        1 - len(problems) / len(written),
+        problems,
+        Text(
+            en=f"All {len(found.hypotheses)} hypotheses say what they cost.",
+            ru=f"Для каждой гипотезы сказано, чего она стоит; гипотез: {len(found.hypotheses)}.",
+        ),
+        HINTS["trade_offs"],
+    )
+
+
+def _report(exam: Exam, submission: Submission) -> dict[str, Verdict]:
+    settings = exam.settings["analysis"]
+    sections = len(analysis_report.SECTIONS)
+    try:
+        text = analysis_report.read(submission)
+    except Rejected as error:
+        verdict = Verdict(0.0, [error.text], EMPTY, HINTS["report"])
+        return {"report_is_complete": verdict}
+    problems = analysis_report.problems(
+        text,
+        exam.template,
+        least_words=settings["least_words"],
+        most_copied=settings["most_copied"],
+    )
+    fine = Text(
+        en=f"All {sections} sections are written; a person judges what they say.",
+        ru=f"Все разделы написаны ({sections}); что в них сказано, оценит преподаватель.",
+    )
+    share = max(1 - len(problems) / sections, 0.0)
+    return {"report_is_complete": Verdict(share, problems, fine, HINTS["report"])}
+
+
+def _near(stated: float, real: float, tolerance: float) -> bool:
+    return abs(stated - real) <= tolerance * real
+
+
+# What is said -------------------------------------------------------------------------------
+
+_JUDGES: dict[str, Callable[[Exam, Analysis, Measured], Verdict]] = {
+    "figures_are_right": _figures_are_right,
+    "bottlenecks_are_measured": _bottlenecks_are_measured,
+    "limits_agree": _limits_agree,
+    "promises_are_possible": _promises_are_possible,
+    "trade_offs_are_named": _trade_offs_are_named,
+}
+_NOT_LOOKED_AT = Verdict(
+    0.0,
+    [
+        Text(
+            en="Not looked at, because the analysis could not be read.",
+            ru="Не проверялось: анализ не удалось прочитать.",
+        )
+    ],
+    EMPTY,
+)
+
+
+def _read_fine(found: Analysis, measured: Measured) -> Text:
+    title = measured.platform.title
+    return Text(
+        en=f"{found.model} on {title.en}, in {found.dtype}.",
+        ru=f"{found.model} на платформе «{title.ru}», {found.dtype}.",
+    )
+
+
+def _measurements(measured: Measured) -> dict[str, Measurement]:
+    file = Text(en="from the analysed model file", ru="по файлу разобранной модели")
+    fit = measured.prediction.fit
+    return {
+        "analysed.params": Measurement(measured.workload.params, "", file),
+        "analysed.macs": Measurement(measured.workload.macs, "MAC", file),
+        "analysed.weight_bytes": Measurement(fit.weight_bytes, "B", file),
+        "analysed.activation_bytes": Measurement(fit.activation_bytes, "B", file),
+        "analysed.latency_ms": Measurement(
+            1e3 * measured.prediction.seconds,
+            "ms",
+            Text(
+                en=f"predicted by the roofline of {measured.platform.name}, a lower bound",
+                ru=f"предсказано по roofline платформы {measured.platform.name}, оценка снизу",
+            ),
+        ),
+    }

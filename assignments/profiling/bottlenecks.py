@@ -1,0 +1,106 @@
+"""Are the layers that a student calls bottlenecks those that take the time?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grader.measure.roofline import LayerTime, Prediction
+from grader.measure.speedup_bound import speedup_bound
+from grader.text import Text
+from grader.untrusted import quoted
+
+from .analysis import Bottleneck
+
+ALIKE = 0.95
+"""Predicted times that differ by less are the same."""
+
+
+def slowest(prediction: Prediction, k: int, least_share: float) -> tuple[LayerTime, ...]:
+    """The `k` slowest layers, of a small network the slower half, and all that are about as
+    slow as the last of them; without those below `least_share` of the time, unless all layers are.
+    """
+    count = max(1, min(k, len(prediction.layers) // 2))
+    ordered = prediction.bottlenecks(len(prediction.layers))
+    least_share = min(least_share, 1 / max(len(ordered), 1))
+    enough = [layer for layer in ordered if prediction.share(layer) >= least_share * (1 - 1e-9)]
+    last = enough[min(count, len(enough)) - 1].seconds * ALIKE if enough else 0.0
+    return tuple(layer for layer in enough if layer.seconds >= last)
+
+
+def judge_bottlenecks(
+    named: Sequence[Bottleneck], prediction: Prediction, k: int, least_share: float
+) -> tuple[float, list[Text]]:
+    """The share of the entries that are right, halved when the slowest layer is in none of them,
+    and what is wrong.
+
+    An entry is right when each of its patterns finds a layer, all layers found are among the
+    slowest (see `slowest`), and the slowest of them is limited by what the entry says.
+    """
+    top = slowest(prediction, k, least_share)
+    problems: list[Text] = []
+    right, touched = 0, set()
+    for number, entry in enumerate(named, 1):
+        found = speedup_bound(prediction, entry.layers)
+        touched |= {id(layer) for layer in found.layers}
+        problem = _problem(number, entry, found.layers, found.unmatched, top, prediction)
+        right += problem is None
+        problems += [] if problem is None else [problem]
+    share = right / len(named)
+    if top and id(top[0]) not in touched:
+        first = top[0]
+        problems.append(
+            Text(
+                en=f"the slowest layer, {_shown(first, prediction).en}, is not named",
+                ru=f"самый медленный слой, {_shown(first, prediction).ru}, не назван",
+            )
+        )
+        share /= 2
+    return share, problems
+
+
+def _problem(
+    number: int,
+    entry: Bottleneck,
+    found: Sequence[LayerTime],
+    unmatched: Sequence[str],
+    top: Sequence[LayerTime],
+    prediction: Prediction,
+) -> Text | None:
+    where = f"bottlenecks[{number}]"
+    if unmatched:
+        name = quoted(unmatched[0])
+        return Text(
+            en=f"{where}: no layer is called {name}",
+            ru=f"{where}: слоя с именем {name} нет",
+        )
+    fast = [layer for layer in found if not any(layer is one for one in top)]
+    if fast:
+        worst = min(fast, key=lambda layer: layer.seconds)
+        shown, k = _shown(worst, prediction), len(top)
+        return Text(
+            en=f"{where}: {shown.en}, is not among the {k} slowest layers",
+            ru=f"{where}: {shown.ru}, не входит в число самых медленных слоёв (их {k})",
+        )
+    heaviest = max(found, key=lambda layer: layer.seconds)
+    if heaviest.limit != entry.bound:
+        said = quoted(heaviest.name)
+        times = [f"{1e3 * one:.3g}" for one in _parts(heaviest)]
+        return Text(
+            en=f"{where}: {said} is limited by {heaviest.limit}, not by {entry.bound}: its "
+            f"arithmetic takes {times[0]} ms, its bytes take {times[1]} ms, launching it takes "
+            f"{times[2]} ms",
+            ru=f"{where}: слой {said} ограничен не {entry.bound}, а {heaviest.limit}: "
+            f"арифметика занимает {times[0]} мс, перевозка байтов — {times[1]} мс, запуск — "
+            f"{times[2]} мс",
+        )
+    return None
+
+
+def _parts(layer: LayerTime) -> tuple[float, float, float]:
+    return layer.compute_s, layer.memory_s, layer.overhead_s
+
+
+def _shown(layer: LayerTime, prediction: Prediction) -> Text:
+    share = prediction.share(layer)
+    name = quoted(layer.name)
+    return Text(en=f"{name} with {share:.1%} of the time", ru=f"{name} с долей времени {share:.1%}")

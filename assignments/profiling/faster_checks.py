@@ -1,0 +1,239 @@
+"""The faster part: the outputs of the slow network with less work, in less time and fewer bytes.
+
+`[settings.faster]` of lesson.toml says the tolerance, how many hidden inputs there are and how
+many of them are timed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from grader.grades import Axis, Check, Figure, Measurement, Series
+from grader.intake import Submission
+from grader.measure.graph import GraphReport
+from grader.text import EMPTY, Text, ru_number
+
+from . import faster_run
+from .exam import Exam, PartFindings
+from .faster_run import Faster, NotFaster
+
+NO_ERROR = 1e6
+"""Stands for an error that is infinite, where a grade needs a number."""
+
+
+def examine_faster(exam: Exam, submission: Submission) -> PartFindings:
+    """Measure the submitted faster.py. Raises Disturbed, Fault."""
+    if not submission.has("faster.py"):
+        return _nothing(exam, _MISSING)
+    try:
+        found = faster_run.measure(submission, exam.seed, exam.limits, exam.settings["faster"])
+    except NotFaster as why:
+        return _nothing(exam, why.text, why.log)
+    same = found.error <= exam.settings["faster"]["tolerance"]
+    return PartFindings(
+        measurements=_measurements(found, same),
+        checks=[
+            _outputs_check(exam, found.error, same),
+            _work_check(found),
+            _time_check(found),
+            _bytes_check(found),
+        ],
+        figures=[macs_by_operator(found)],
+        layers=list(found.report.layers),
+        log=found.log,
+    )
+
+
+def _measurements(found: Faster, same: bool) -> dict[str, Measurement]:
+    ours, slow = found.report, found.slow
+    against = Text(en="slow network / this one", ru="медленная сеть / эта")
+    counted = Text(en="counted in the exported ONNX graph", ru="посчитано в графе ONNX")
+    return {
+        "same_outputs": Measurement(float(same), "", _SAME),
+        "largest_error": Measurement(min(found.error, NO_ERROR), "", _ERROR),
+        "speedup": Measurement(slow.macs / max(ours.macs, 1), "×", against),
+        "compression": Measurement(slow.bytes / max(ours.bytes, 1), "×", against),
+        "latency_ratio_b1": Measurement(found.ratio.value, "×", _TIMED, found.ratio.interval),
+        "latency_ms_b1": Measurement(
+            found.milliseconds.value, "ms", _TIMED, found.milliseconds.interval
+        ),
+        "macs": Measurement(ours.macs, "", counted),
+        "bytes": Measurement(ours.bytes, "B", counted),
+        "params": Measurement(ours.params, "", counted),
+    }
+
+
+def _outputs_check(exam: Exam, error: float, same: bool) -> Check:
+    allowed, worth = exam.settings["faster"]["tolerance"], exam.settings["faster"]["points"]
+    inputs = exam.settings["faster"]["inputs"]
+    if math.isfinite(error):
+        message = Text(
+            en=f"On {inputs} inputs the outputs differ by at most {error:.1e} of the largest, "
+            f"allowed is {allowed:g}.",
+            ru=f"На {inputs} входах выходы отличаются не более чем на {error:.1e} от наибольшего, "
+            f"допустимо {allowed:g}.",
+        )
+    else:
+        message = Text(
+            en=f"On {inputs} inputs some outputs are not finite numbers.",
+            ru=f"На {inputs} входах среди выходов есть не конечные числа.",
+        )
+    return Check(
+        name="faster_same_outputs",
+        title=Text(en="The same outputs", ru="Те же выходы"),
+        visibility="hidden" if exam.hidden else "public",
+        points=worth if same else 0.0,
+        max_points=worth,
+        passed=same,
+        message=message,
+        hint=EMPTY if same else _WRONG_HINT,
+    )
+
+
+def _work_check(found: Faster) -> Check:
+    ours, slow = found.report.macs, found.slow.macs
+    return _told(
+        "faster_work",
+        Text(en="Fewer multiplications", ru="Меньше умножений"),
+        ours < slow,
+        Text(
+            en=f"{ours:,} MACs, the slow network has {slow:,}: {slow / max(ours, 1):.2f} times "
+            "fewer.",
+            ru=f"{ru_number(ours)} MAC, у медленной сети {ru_number(slow)}: меньше в "
+            f"{slow / max(ours, 1):.2f} раза.",
+        ),
+        Text(
+            en="Look for weights that are 0, kernels of low rank (numpy.linalg.svd), layers with "
+            "nothing nonlinear between them, and results that are thrown away.",
+            ru="Ищите нулевые веса, ядра малого ранга (numpy.linalg.svd), слои, между которыми нет "
+            "нелинейности, и результаты, которые выбрасываются.",
+        ),
+    )
+
+
+def _time_check(found: Faster) -> Check:
+    low, high = found.ratio.interval
+    return _told(
+        "faster_time",
+        Text(en="Less time", ru="Меньше времени"),
+        low > 1,
+        Text(
+            en=f"{found.ratio.value:.2f} times as fast as the slow network "
+            f"(95% interval {low:.2f} to {high:.2f}), one input at a time.",
+            ru=f"В {found.ratio.value:.2f} раза быстрее медленной сети "
+            f"(95% интервал от {low:.2f} до {high:.2f}), по одному входу.",
+        ),
+        Text(
+            en="Many small operators cost time without a multiplication: loops over time, copies, "
+            "transpositions. `grader profile` shows where it goes.",
+            ru="Много мелких операций занимают время и без умножений: циклы по времени, копии, "
+            "транспонирования. Где оно тратится, покажет `grader profile`.",
+        ),
+    )
+
+
+def _bytes_check(found: Faster) -> Check:
+    ours, slow = found.report.bytes, found.slow.bytes
+    return _told(
+        "faster_bytes",
+        Text(en="Fewer bytes", ru="Меньше байтов"),
+        ours < slow,
+        Text(
+            en=f"{ours:,} bytes of weights and constants, the slow network has {slow:,}.",
+            ru=f"{ru_number(ours)} байт весов и констант, у медленной сети {ru_number(slow)}.",
+        ),
+        Text(
+            en="The product of two matrices can be larger than both, or smaller: compare before "
+            "you merge, and drop weights that nothing reads.",
+            ru="Произведение двух матриц бывает и больше, и меньше их обеих: сравните до слияния и "
+            "уберите веса, которые никто не читает.",
+        ),
+    )
+
+
+def _told(name: str, title: Text, passed: bool, message: Text, hint: Text) -> Check:
+    """A check that informs; the score's formula has the figure itself."""
+    return Check(name, title, "public", 0.0, 0.0, passed, message, EMPTY if passed else hint)
+
+
+def macs_by_operator(found: Faster) -> Figure:
+    """Where the multiplications are, in both networks."""
+    slow, ours = _by_operator(found.slow), _by_operator(found.report)
+    rows = sorted({*slow, *ours}, key=lambda op: -max(slow[op], ours[op]))
+    return Figure(
+        name="faster_macs",
+        title=Text(en="Multiplications, by operator", ru="Умножения по операциям"),
+        kind="bars",
+        x=Axis(Text(en="MACs", ru="MAC"), "", "log"),
+        y=Axis(Text(en="operator", ru="операция")),
+        series=[
+            _bars(Text(en="this network", ru="эта сеть"), "submission", ours, rows),
+            _bars(Text(en="the slow network", ru="медленная сеть"), "baseline", slow, rows),
+        ],
+        rows=[Text(en=op, ru=op) for op in rows],
+    )
+
+
+def _by_operator(report: GraphReport) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for layer in report.layers:
+        if layer.macs:
+            found[layer.op] += layer.macs
+    return found
+
+
+def _bars(label: Text, role: str, macs: Counter[str], rows: list[str]) -> Series:
+    shown = [(row, op) for row, op in enumerate(rows) if macs[op]]
+    return Series(
+        label=label,
+        role=role,  # type: ignore[arg-type]
+        x=[float(macs[op]) for _, op in shown],
+        y=[float(row) for row, _ in shown],
+    )
+
+
+def _nothing(exam: Exam, why: Text, log: str = "") -> PartFindings:
+    names = ("same_outputs", "speedup", "compression", "latency_ratio_b1")
+    how = Text(en="no network that runs", ru="нет работающей сети")
+    check = Check(
+        name="faster_same_outputs",
+        title=Text(en="The same outputs", ru="Те же выходы"),
+        visibility="public",
+        points=0.0,
+        max_points=exam.settings["faster"]["points"],
+        passed=False,
+        message=why,
+        hint=_RUN_HINT,
+    )
+    return PartFindings({name: Measurement(0.0, "", how) for name in names}, [check], log=log)
+
+
+_SAME = Text(
+    en="1 when all outputs equal the slow network's within the tolerance",
+    ru="1, если все выходы равны выходам медленной сети в пределах допуска",
+)
+_ERROR = Text(
+    en="largest difference of an output / largest output of the slow network",
+    ru="наибольшее отличие выхода / наибольший выход медленной сети",
+)
+_TIMED = Text(
+    en="median time on a core, inputs sent one at a time in turn with the slow network, one thread",
+    ru="медиана времени на ядре, входы по одному вперемежку с медленной сетью, один поток",
+)
+_MISSING = Text(
+    en="There is no faster.py in the submission, so this part counts 0.",
+    ru="В работе нет faster.py, поэтому эта часть оценивается в 0.",
+)
+_RUN_HINT = Text(
+    en="`python export.py` builds and exports faster.py as the grader does; only files of the "
+    "submission and installed libraries can be read.",
+    ru="`python export.py` строит и экспортирует faster.py так же, как проверка; читать можно "
+    "только файлы работы и установленные библиотеки.",
+)
+_WRONG_HINT = Text(
+    en="Undo your changes one at a time and run `python export.py` after each: the first that "
+    "makes the difference small again is the wrong one. Mind the borders of the image.",
+    ru="Отменяйте изменения по одному и запускайте `python export.py`: первое, без которого "
+    "разница снова мала, и неверно. Не забудьте про края изображения.",
+)

@@ -1,0 +1,151 @@
+"""The submitted faster network: built and exported beside the student's code, counted as a file,
+and run against the slow one where none of that code is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from grader.errors import Rejected
+from grader.intake import Submission
+from grader.lesson import RunLimits
+from grader.measure import graph
+from grader.measure.contract import Tensor, require
+from grader.measure.graph import GraphReport
+from grader.measure.latency import Median, median, speed_ratio
+from grader.sandbox.ending import Disturbed, Stopped
+from grader.sandbox.harness import Call, HarnessJob, run_harness
+from grader.sandbox.run import Job, run_onnx
+from grader.text import Text
+
+INPUT_SHAPE, CLASSES = (40, 96), 12
+GIVEN, ANSWER = Tensor("spectrogram", INPUT_SHAPE), Tensor("answers", (CLASSES,))
+SLOW = Path(__file__).with_name("slow.onnx")
+MOST_MODEL_BYTES = 32 * 2**20
+MOST_FILES_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Faster:
+    """What was measured."""
+
+    report: GraphReport
+    slow: GraphReport
+    error: float
+    """Largest difference of an output over the largest output of the slow network; infinite where
+    one is not finite."""
+    ratio: Median
+    """Seconds of the slow network over seconds of this one, one input at a time, interleaved."""
+    milliseconds: Median
+    log: str
+
+
+class NotFaster(Exception):
+    """The submission gave no network that runs; `text` says why."""
+
+    def __init__(self, text: Text, log: str = "") -> None:
+        super().__init__(text.en)
+        self.text = text
+        self.log = log
+
+
+def measure(
+    submission: Submission, seed: str, limits: RunLimits, settings: Mapping[str, Any]
+) -> Faster:
+    """Raises NotFaster for what the student did wrong, Disturbed and Fault for what others did."""
+    model, log = _exported(submission, limits, settings["build_seconds"])
+    try:
+        report = graph.inspect(model)
+        require(report, given=GIVEN, answer=ANSWER)
+    except Rejected as rejected:
+        raise NotFaster(rejected.text, log) from rejected
+    inputs = hidden_inputs(seed, settings["inputs"])
+    right = _slow_answers(seed, settings["inputs"], limits)
+    with TemporaryDirectory(prefix="grader-faster-") as folder:
+        path = Path(folder) / "inputs.npy"
+        np.save(path, inputs)
+        job = Job(model, path, (CLASSES,), SLOW.read_bytes(), range(settings["timed"]))
+        try:
+            run = run_onnx(job, limits)
+        except Disturbed:
+            raise
+        except Stopped as stopped:
+            raise NotFaster(stopped.text, log + stopped.log) from stopped
+    return Faster(
+        report,
+        slow_report(),
+        _error(run.outputs, right),
+        speed_ratio(run.rival_seconds_per_single, run.seconds_per_single),
+        median(1000 * run.seconds_per_single),
+        log + run.log,
+    )
+
+
+@lru_cache(maxsize=1)
+def slow_report() -> GraphReport:
+    """What the slow network costs."""
+    return graph.inspect(SLOW.read_bytes())
+
+
+def hidden_inputs(seed: str, count: int) -> np.ndarray:
+    """(count, 40, 96) float32: noise of several sizes, some of it smooth, some of it mostly 0."""
+    digest = hashlib.sha256(f"profiling/faster/{seed}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(digest[:16], "little"))
+    noise = rng.normal(size=(count, *INPUT_SHAPE))
+    smooth = noise.cumsum(2) / 4
+    sparse = noise * (rng.random(noise.shape) < 0.1) * 3
+    kind = rng.integers(3, size=count)[:, None, None]
+    size = np.exp(rng.uniform(-1.5, 1.5, size=(count, 1, 1)))
+    return (size * np.choose(kind, [noise, smooth, sparse])).astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def _slow_answers(seed: str, count: int, limits: RunLimits) -> np.ndarray:
+    """What the slow network answers, (count, classes): the same for every submission."""
+    with TemporaryDirectory(prefix="grader-slow-") as folder:
+        path = Path(folder) / "inputs.npy"
+        np.save(path, hidden_inputs(seed, count))
+        return run_onnx(Job(SLOW.read_bytes(), path, (CLASSES,)), limits).outputs
+
+
+def _exported(submission: Submission, limits: RunLimits, seconds: float) -> tuple[bytes, str]:
+    if sum(file.size for file in submission.files) > MOST_FILES_BYTES:
+        raise NotFaster(_TOO_LARGE)
+    try:
+        files = {str(file.path): submission.read(str(file.path)) for file in submission.files}
+    except Rejected as rejected:
+        raise NotFaster(rejected.text) from rejected
+    source = Path(__file__).with_name("harness_faster.py").read_bytes()
+    job = HarnessJob({"harness_faster": source}, files)
+    call = Call("faster", {}, seconds=seconds, max_bytes=MOST_MODEL_BYTES)
+    run = run_harness(job, [call], limits)
+    answered = run.answers[0]
+    if answered.blob is None:
+        raise NotFaster(answered.error or _NO_MODEL, run.log)
+    return answered.blob, run.log
+
+
+def _error(outputs: np.ndarray, right: np.ndarray) -> float:
+    if not np.isfinite(outputs).all():
+        return float("inf")
+    wide = outputs.astype(np.float64)
+    return float(np.abs(wide - right).max() / np.abs(right).max())
+
+
+_TOO_LARGE = Text(
+    en="The submission's files take more than 64 MiB, too much to build a network from; hand in "
+    "what faster.py needs.",
+    ru="Файлы работы занимают больше 64 МиБ — слишком много для построения сети; сдайте только "
+    "то, что нужно faster.py.",
+)
+_NO_MODEL = Text(
+    en="What came back is no exported model; build() has to return a torch.nn.Module.",
+    ru="Пришла не экспортированная модель; build() должна возвращать torch.nn.Module.",
+)

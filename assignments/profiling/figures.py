@@ -1,0 +1,155 @@
+"""Figures of the analysis: the roofline, where the time goes, promises beside their bounds."""
+
+from __future__ import annotations
+
+import math
+
+from grader.grades import Axis, Figure, Series
+from grader.measure.roofline import LayerTime
+from grader.text import Text
+from grader.untrusted import name
+
+from .analysis import Analysis
+from .analysis_model import Measured
+from .promises import promise
+
+ROWS = 8
+"""So many layers have a bar of their own."""
+_NAMED = Text(en="named as a bottleneck", ru="названы узкими местами")
+_OTHERS = Text(en="other layers", ru="другие слои")
+_ROOF = Text(en="the platform's roof", ru="потолок платформы")
+_STORAGE_ROOF = Text(
+    en="the same, with everything read from flash", ru="он же, если всё читать из флеш-памяти"
+)
+_LAYER = Text(en="layer", ru="слой")
+
+
+def all_figures(found: Analysis, measured: Measured) -> list[Figure]:
+    """What the report draws of an analysis that could be measured."""
+    named = {id(layer) for entry in found.bottlenecks for layer in measured.layers(entry.layers)}
+    return [roofline(measured, named), time_by_layer(measured, named), promised(found, measured)]
+
+
+def roofline(measured: Measured, named: set[int]) -> Figure:
+    """Every layer that multiplies, under the two roofs of the platform."""
+    prediction = measured.prediction
+    layers = [layer for layer in prediction.layers if layer.macs and layer.bytes_moved]
+    intensities = [layer.intensity for layer in layers] or [prediction.ridge]
+    low = min([*intensities, prediction.ridge]) / 2
+    high = max([*intensities, prediction.ridge]) * 2
+    storage = measured.platform.storage_bandwidth
+    roofs = [_roof(measured.platform.bandwidth.value, prediction.peak, (low, high), _ROOF)]
+    if storage is not None:
+        roofs.append(_roof(storage.value, prediction.peak, (low, high), _STORAGE_ROOF))
+    return Figure(
+        name="roofline",
+        title=Text(
+            en=f"Roofline of {measured.platform.title.en}, {prediction.dtype}",
+            ru=f"Roofline платформы «{measured.platform.title.ru}», {prediction.dtype}",
+        ),
+        kind="scatter",
+        x=Axis(Text(en="intensity", ru="интенсивность"), "MAC/B", "log"),
+        y=Axis(Text(en="throughput", ru="производительность"), "MACs/s", "log"),
+        series=[
+            *roofs,
+            _points([one for one in layers if id(one) in named], _NAMED, "submission"),
+            _points([one for one in layers if id(one) not in named], _OTHERS, "baseline"),
+        ],
+        caption=Text(
+            en="Left of the bend a layer waits for memory, right of it for arithmetic. Points "
+            "below it lose time to launching operators or to weights that come from flash. "
+            "Layers that multiply nothing are not drawn.",
+            ru="Слева от излома слой ждёт память, справа — арифметику. Точки ниже потолка теряют "
+            "время на запуск операций или на чтение весов из флеш-памяти. Слои без умножений не "
+            "показаны.",
+        ),
+    )
+
+
+def _roof(bandwidth: float, peak: float, ends: tuple[float, float], label: Text) -> Series:
+    """Bytes limit left of the bend, arithmetic right of it."""
+    bend = min(max(peak / bandwidth, ends[0]), ends[1])
+    places = [ends[0], bend, ends[1]]
+    return Series(
+        label=label, role="threshold", x=places, y=[min(at * bandwidth, peak) for at in places]
+    )
+
+
+def _points(layers: list[LayerTime], label: Text, role: str) -> Series:
+    return Series(
+        label=label,
+        role=role,  # type: ignore[arg-type]
+        x=[layer.intensity for layer in layers],
+        y=[layer.macs / layer.seconds for layer in layers],
+        point_labels=[name(layer.name) for layer in layers],
+    )
+
+
+def time_by_layer(measured: Measured, named: set[int]) -> Figure:
+    """The predicted milliseconds of the slowest layers."""
+    prediction = measured.prediction
+    layers = prediction.bottlenecks(ROWS)
+    rest = prediction.seconds - math.fsum(layer.seconds for layer in layers)
+    rows = [Text(en=name(layer.name), ru=name(layer.name)) for layer in layers]
+    others = [(1e3 * one.seconds, row) for row, one in enumerate(layers) if id(one) not in named]
+    if len(prediction.layers) > len(layers):
+        count = len(prediction.layers) - len(layers)
+        rows.append(Text(en=f"{count} others", ru=f"прочие: {count}"))
+        others.append((1e3 * max(rest, 0.0), len(layers)))
+    mine = [(1e3 * one.seconds, row) for row, one in enumerate(layers) if id(one) in named]
+    return Figure(
+        name="analysed_time",
+        title=Text(en="Where the time goes", ru="Куда уходит время"),
+        kind="bars",
+        x=Axis(Text(en="predicted time", ru="предсказанное время"), "ms"),
+        y=Axis(_LAYER),
+        series=[
+            Series(label, role, x=[x for x, _ in bars], y=[float(row) for _, row in bars])
+            for label, role, bars in ((_NAMED, "submission", mine), (_OTHERS, "baseline", others))
+        ],
+        caption=Text(
+            en=f"In all {1e3 * prediction.seconds:.3g} ms at least: the roofline is a lower bound.",
+            ru=f"Всего не меньше {1e3 * prediction.seconds:.3g} мс: roofline — оценка снизу.",
+        ),
+        rows=rows,
+    )
+
+
+def promised(found: Analysis, measured: Measured) -> Figure:
+    """Each hypothesis's speed-up beside the most that its layers and its method allow."""
+    judged = [promise(one, measured) for one in found.hypotheses]
+    finite = [(one.bound, row) for row, one in enumerate(judged) if math.isfinite(one.bound)]
+    values = [one.hypothesis.speedup for one in judged] + [bound for bound, _ in finite]
+    wide = max(values) > 20 * min(values)
+    return Figure(
+        name="promises",
+        title=Text(en="Hypotheses and their bounds", ru="Гипотезы и их границы"),
+        kind="bars",
+        x=Axis(
+            Text(en="speed-up of the whole", ru="ускорение всей модели"),
+            "×",
+            "log" if wide else "linear",
+        ),
+        y=Axis(Text(en="hypothesis", ru="гипотеза")),
+        series=[
+            Series(
+                label=Text(en="promised", ru="обещано"),
+                role="submission",
+                x=[one.hypothesis.speedup for one in judged],
+                y=[float(row) for row in range(len(judged))],
+            ),
+            Series(
+                label=Text(en="the most that is possible", ru="больше невозможно"),
+                role="reference",
+                x=[bound for bound, _ in finite],
+                y=[float(row) for _, row in finite],
+            ),
+        ],
+        caption=Text(
+            en="Amdahl's bound for the layers that the hypothesis touches, with the best that its "
+            "method can do to them on this platform. No bar: nothing is left of the time.",
+            ru="Граница по закону Амдала для слоёв, которые затрагивает гипотеза, при лучшем, что "
+            "её метод может сделать с ними на этой платформе. Нет полосы — нет и границы.",
+        ),
+        rows=[Text(en=name(o.hypothesis.name), ru=name(o.hypothesis.name)) for o in judged],
+    )

@@ -1,0 +1,75 @@
+"""Files as students name and encode them: Cyrillic letters, other endings, other encodings."""
+
+from __future__ import annotations
+
+import difflib
+
+from grader.errors import Rejected
+from grader.intake import Submission
+from grader.text import Text, ru_number
+from grader.untrusted import quoted
+
+MOST_BYTES = 256 * 2**10
+"""Of a text; a parser must not be kept busy."""
+_MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
+
+
+def instead_of(wanted: str, submission: Submission) -> Text:
+    """A sentence for a missing file of the template."""
+    return renamed(wanted, submission) or Text(
+        en=f"Expected {wanted}, found no such file; `grader new profiling DIR` makes one to fill "
+        "in.",
+        ru=f"Ожидался файл {wanted}, его нет; заготовку создаст `grader new profiling DIR`.",
+    )
+
+
+def renamed(wanted: str, submission: Submission) -> Text | None:
+    """A sentence that names the file that was probably meant; None when there is none."""
+    suffix = wanted.rpartition(".")[2]
+    names = [file.path.as_posix() for file in submission.files if len(file.path.parts) == 1]
+    others = [name for name in names if not name.isascii() and name.endswith(f".{suffix}")]
+    if others:
+        found = quoted(others[0])
+        return Text(
+            en=f"Expected {wanted}, found {found}, whose letters are not all Latin; rename it to "
+            f"{wanted}.",
+            ru=f"Ожидался файл {wanted}, найден {found}: в его имени не только латинские буквы; "
+            f"переименуйте его в {wanted}.",
+        )
+    near = difflib.get_close_matches(wanted, [name.lower() for name in names], n=1, cutoff=0.75)
+    if not near:
+        return None
+    found = quoted(next(name for name in names if name.lower() == near[0]))
+    return Text(
+        en=f"Expected {wanted}, found {found}; rename it.",
+        ru=f"Ожидался файл {wanted}, найден {found}; переименуйте его.",
+    )
+
+
+def text_of(submission: Submission, path: str) -> str:
+    """A submitted file as text. Raises Rejected when it is too long or not UTF-8, with the likely
+    encoding."""
+    raw = submission.read(path)
+    if len(raw) > MOST_BYTES:
+        raise Rejected(
+            Text(
+                en=f"{path} has {len(raw):,} bytes, at most {MOST_BYTES:,} are read; keep it to "
+                "what people read.",
+                ru=f"{path} занимает {ru_number(len(raw))} байт, а читается не больше "
+                f"{ru_number(MOST_BYTES)}; оставьте в нём то, что прочтут люди.",
+            )
+        )
+    likely = next((name for mark, name in _MARKS if raw.startswith(mark)), "")
+    try:
+        text = "" if likely else raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        likely = "Windows-1251" if raw[error.start] >= 0xC0 else "another encoding"
+    if not likely:
+        return text
+    ru = "другой кодировке" if likely == "another encoding" else likely
+    raise Rejected(
+        Text(
+            en=f"{path} is not UTF-8 text (it looks like {likely}); save it as UTF-8.",
+            ru=f"{path} — не текст в UTF-8 (похоже, он в {ru}); сохраните его в UTF-8.",
+        )
+    )

@@ -1,0 +1,171 @@
+"""What a submitted profile_model says about the models of an exam: numbers for sure, not yet
+right ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from grader import untrusted
+from grader.intake import Submission
+from grader.lesson import RunLimits
+from grader.sandbox.harness import Answered, Call, HarnessJob, run_harness
+from grader.text import Text
+
+from .families import Case
+
+HARNESS = ("harness_models", "harness_profiler")
+CODE = (".py", ".json", ".toml", ".txt")
+"""What a profiler may consist of."""
+LOOK_SECONDS = 60.0
+
+Number = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+
+
+class ProfileOfLayer(msgspec.Struct, frozen=True):
+    name: str
+    parameters: Number
+    bytes: Number
+    macs: Number
+    activation_bytes: Number
+    seconds: Number
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What profile_model returned."""
+
+    parameters: Number
+    bytes: Number
+    macs: Number
+    activation_bytes: Number
+    seconds: Number
+    layers: list[ProfileOfLayer]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To one model: a profile, or a sentence about what came instead."""
+
+    case: Case
+    profile: Profile | None
+    error: Text | None
+    call_seconds: float
+    """How long the whole call took, on our clock."""
+    model_seconds: float
+    """One call of the model, measured before any of the submission ran; 0 where it could not be."""
+    thop_macs: float | None
+    """What thop says about the same model."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    answers: tuple[Answer, ...]
+    log: str
+
+
+def ask(
+    submission: Submission,
+    cases: Sequence[Case],
+    limits: RunLimits,
+    settings: Mapping[str, Any],
+) -> Answers:
+    """Call the submitted profile_model on every model. Raises Disturbed, Fault."""
+    files = {
+        str(file.path): submission.read(str(file.path))
+        for file in submission.files
+        if file.path.suffix.lower() in CODE
+    }
+    job = HarnessJob(_harness(), files, lost_calls=settings["lost_calls"])
+    orders = [{"family": c.name, "sizes": dict(c.sizes), "seed": c.seed} for c in cases]
+    calls = [Call("look", {"look": orders}, seconds=LOOK_SECONDS)]
+    calls += [Call(o["family"], {"case": o}, settings["call_seconds"]) for o in orders]
+    run = run_harness(job, calls, limits)
+    seen = _seen(run.answers[0], len(cases))
+    return Answers(
+        tuple(
+            _answer(case, answered, *one)
+            for case, answered, one in zip(cases, run.answers[1:], seen, strict=True)
+        ),
+        run.log,
+    )
+
+
+def _harness() -> dict[str, bytes]:
+    folder = Path(__file__).parent
+    return {name: (folder / f"{name}.py").read_bytes() for name in HARNESS}
+
+
+def _seen(looked: Answered, models: int) -> list[tuple[float, float | None]]:
+    """Seconds and thop's MACs of each model; nothing of a submission had run before this."""
+    if looked.value is None:
+        return [(0.0, None)] * models
+    return [(float(one["seconds"]), one["thop"]) for one in looked.value["models"]]
+
+
+def _answer(case: Case, answered: Answered, seconds: float, thop: float | None) -> Answer:
+    profile, error = None, answered.error
+    if error is None:
+        try:
+            profile = msgspec.convert(answered.value, Profile)
+        except msgspec.ValidationError:
+            error = _problem(answered.value)
+    return Answer(case, profile, error, answered.seconds, seconds, thop)
+
+
+def _problem(value: Any) -> Text:
+    """Why an answer is no profile, in words."""
+    try:
+        kind, at, found = (untrusted.quoted(value[key]) for key in ("problem", "at", "found"))
+        return _PROBLEMS[kind](f"`{at}`" if at else "profile_model()", found)
+    except (KeyError, TypeError):
+        return Text(
+            en="What came back is not what profile_model() returned: something answered in its "
+            "place; only return values.",
+            ru="Пришло не то, что вернула profile_model(): вместо неё ответило что-то другое; "
+            "только возвращайте значения.",
+        )
+
+
+_PROBLEMS = {
+    "not_dict": lambda at, found: Text(
+        en=f"{at} has to be a dict with the fields of the template, found {found}.",
+        ru=f"{at}: нужен dict с полями из шаблона, а найдено {found}.",
+    ),
+    "not_list": lambda at, found: Text(
+        en=f"{at} has to be a list with one dict a layer, found {found}.",
+        ru=f"{at}: нужен list, по одному dict на слой, а найдено {found}.",
+    ),
+    "too_many": lambda at, found: Text(
+        en=f"{at} has {found} entries, at most 2,000 are read; give one a module.",
+        ru=f"{at}: записей {found}, читается не более 2000; нужна одна на модуль.",
+    ),
+    "missing": lambda at, found: Text(
+        en=f"{at} lacks {found}; the template lists the fields of a profile.",
+        ru=f"{at}: не хватает {found}; поля профиля перечислены в шаблоне.",
+    ),
+    "not_text": lambda at, found: Text(
+        en=f"{at} has to be a str, found {found}.", ru=f"{at}: нужна str, а найдено {found}."
+    ),
+    "not_number": lambda at, found: Text(
+        en=f"{at} has to be a plain Python number, found {found}; convert it with "
+        "int() or float().",
+        ru=f"{at}: нужно обычное число Python, а найдено {found}; преобразуйте его через int() или "
+        "float().",
+    ),
+    "not_finite": lambda at, found: Text(
+        en=f"{at} is {found}; every figure has to be a finite number.",
+        ru=f"{at} равно {found}; каждая величина должна быть конечным числом.",
+    ),
+    "negative": lambda at, found: Text(
+        en=f"{at} is {found}; no figure of a profile can be negative.",
+        ru=f"{at} равно {found}; величины профиля не бывают отрицательными.",
+    ),
+    "huge": lambda at, found: Text(
+        en=f"{at} is {found}; these models are small, nothing reaches 10**15.",
+        ru=f"{at} равно {found}; модели небольшие, до 10**15 не доходит ничего.",
+    ),
+}

@@ -1,0 +1,302 @@
+"""The profiler part: a student's counts of random models against exact ones.
+
+`[settings.profiler]` of lesson.toml says the tolerance, the time for one model and the points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from grader.errors import Rejected
+from grader.grades import Check, Figure, Measurement
+from grader.intake import Submission
+from grader.text import EMPTY, Text
+
+from .exam import Exam, PartFindings
+from .families import draw
+from .profiler_answers import Answer, ask
+from .profiler_figures import counts_table, macs_by_family, time_by_layer
+from .profiler_texts import COUNT_HINTS, HINTS, joined, missed_operators, wrong_count
+from .truth import COUNTS
+
+WEIGHTS = {"macs": 0.5, "parameters": 0.15, "bytes": 0.1, "activation_bytes": 0.15, "layers": 0.1}
+"""What each count of one family is worth; by layer only where the total is right."""
+TIME_WEIGHT = 0.05
+"""Of the whole part, for times that can be true."""
+PLAUSIBLE = 2 / 3
+"""Of the families, whose times have to be plausible: a busy machine may spoil some."""
+SLACK_SECONDS = 0.002
+THOPS = 3
+"""So many of thop's own mistakes, and none of others, show who counted."""
+
+
+def examine_profiler(exam: Exam, submission: Submission) -> PartFindings:
+    """Ask the submitted profile_model about every family. Raises Disturbed, Fault."""
+    settings = exam.settings["profiler"]
+    if not submission.has("profiler.py"):
+        return _nothing(exam, _MISSING)
+    try:
+        asked = ask(submission, draw(exam.seed), exam.limits, settings)
+    except Rejected as rejected:  # a file that changed while it was read
+        return _nothing(exam, rejected.text)
+    answers = asked.answers
+    errors = {answer.error for answer in answers}
+    if len(errors) == 1 and None not in errors:  # it does not even start: said once
+        return _nothing(exam, answers[0].error or EMPTY, asked.log)
+    shares = [_share(answer, settings["tolerance"]) for answer in answers]
+    plausible = [_plausible(answer, settings["time_factor"]) for answer in answers]
+    timed = sum(plausible) >= PLAUSIBLE * len(answers)
+    value = round((1 - TIME_WEIGHT) * sum(shares) / len(shares) + TIME_WEIGHT * timed, 9)
+    checks = [
+        *(
+            _family_check(exam, answer, share)
+            for answer, share in zip(answers, shares, strict=True)
+        ),
+        _time_check(exam, sum(plausible), len(answers), timed),
+        _thop_check(exam, answers),
+    ]
+    return PartFindings(_measurements(value, shares), checks, _figures(answers), log=asked.log)
+
+
+def _figures(answers: Sequence[Answer]) -> list[Figure]:
+    time = time_by_layer(answers)
+    return [macs_by_family(answers), counts_table(answers), *([time] if time else [])]
+
+
+def _measurements(value: float, shares: Sequence[float]) -> dict[str, Measurement]:
+    right = sum(share >= 1 - 1e-9 for share in shares)
+    return {
+        "profiler": Measurement(
+            value,
+            "",
+            Text(
+                en="mean over the families, by counts; 5% for plausible times",
+                ru="среднее по семействам, по видам подсчётов; 5% за правдоподобное время",
+            ),
+        ),
+        "profiler_families": Measurement(
+            float(right),
+            "",
+            Text(
+                en=f"families with all counts right, of {len(shares)}",
+                ru=f"семейства, где верны все подсчёты, из {len(shares)}",
+            ),
+        ),
+    }
+
+
+# One family ---------------------------------------------------------------------------------
+
+
+def _share(answer: Answer, tolerance: float) -> float:
+    """Of the family's points, 0 to 1."""
+    if answer.profile is None:
+        return 0.0
+    right = [count for count in COUNTS if _is_right(answer, count, tolerance)]
+    share = sum(WEIGHTS[count] for count in right)
+    if "macs" in right and _wrong_layers(answer, tolerance) is None:
+        share += WEIGHTS["layers"]
+    return share
+
+
+def _is_right(answer: Answer, count: Any, tolerance: float) -> bool:
+    right = answer.case.truth.total(count)
+    return abs(getattr(answer.profile, count) - right) <= tolerance * right
+
+
+def _wrong_layers(answer: Answer, tolerance: float) -> Text | None:
+    """What is wrong with the list of layers, if anything: every named layer has its MACs, and all
+    layers together the totals."""
+    assert answer.profile is not None
+    found: dict[str, float] = {}
+    for layer in answer.profile.layers:
+        found[layer.name] = found.get(layer.name, 0.0) + layer.macs
+    for name, macs in answer.case.truth.macs_by_name().items():
+        got = found.get(name, 0.0)
+        if abs(got - macs) > tolerance * macs:
+            return Text(
+                en=f"the layer {name!r} has {got:,.0f} MACs instead of {macs:,}",
+                ru=f"у слоя {name!r} {got:,.0f} MAC вместо {macs:,}",
+            )
+    for count in COUNTS:
+        total = sum(getattr(layer, count) for layer in answer.profile.layers)
+        if abs(total - getattr(answer.profile, count)) > tolerance * total:
+            return Text(
+                en=f"the layers' {count} add up to {total:,.0f}, the total says "
+                f"{getattr(answer.profile, count):,.0f}",
+                ru=f"{count} слоёв в сумме {total:,.0f}, а в итоге "
+                f"{getattr(answer.profile, count):,.0f}",
+            )
+    return None
+
+
+def _family_check(exam: Exam, answer: Answer, share: float) -> Check:
+    settings, family = exam.settings["profiler"], answer.case.family
+    worth = settings["points"] * (1 - TIME_WEIGHT) / len(HINTS)
+    passed = share >= 1 - 1e-9
+    return Check(
+        name=f"profiler_{family.name}",
+        title=Text(en=f"Counts: {family.title.en}", ru=f"Подсчёты: {family.title.ru}"),
+        visibility="hidden" if exam.hidden else "public",
+        points=worth * min(share, 1.0),
+        max_points=worth,
+        passed=passed,
+        message=_message(answer, settings["tolerance"]),
+        hint=EMPTY if passed else _hint(answer, settings["tolerance"]),
+    )
+
+
+def _hint(answer: Answer, tolerance: float) -> Text:
+    """About the family where the MACs are wrong, otherwise about the count that is."""
+    if answer.profile is None or not _is_right(answer, "macs", tolerance):
+        return HINTS[answer.case.name]
+    wrong = [count for count in COUNTS if not _is_right(answer, count, tolerance)]
+    return COUNT_HINTS[wrong[0] if wrong else "layers"]
+
+
+def _message(answer: Answer, tolerance: float) -> Text:
+    if answer.profile is None:
+        return answer.error or EMPTY
+    clauses = [
+        wrong_count(count, answer.case.truth, getattr(answer.profile, count))
+        for count in COUNTS
+        if not _is_right(answer, count, tolerance)
+    ]
+    if not clauses and (layers := _wrong_layers(answer, tolerance)) is not None:
+        clauses = [layers]
+    if clauses:
+        return joined(clauses)
+    macs = answer.case.truth.total("macs")
+    return Text(
+        en=f"All counts are right within {tolerance:.0%}: {macs:,} MACs.",
+        ru=f"Все подсчёты верны с точностью {tolerance:.0%}: {macs:,} MAC.",
+    )
+
+
+# All families -------------------------------------------------------------------------------
+
+
+def _plausible(answer: Answer, factor: float) -> bool:
+    """Whether the stated time of one call can be true: ours, within a factor."""
+    if answer.profile is None or answer.model_seconds == 0:
+        return answer.profile is not None
+    seconds = answer.profile.seconds
+    longest = min(factor * answer.model_seconds + SLACK_SECONDS, answer.call_seconds)
+    return answer.model_seconds / factor <= seconds <= longest
+
+
+def _time_check(exam: Exam, plausible: int, total: int, passed: bool) -> Check:
+    worth = exam.settings["profiler"]["points"] * TIME_WEIGHT
+    factor = exam.settings["profiler"]["time_factor"]
+    return Check(
+        name="profiler_time",
+        title=Text(en="Times can be true", ru="Время правдоподобно"),
+        visibility="hidden" if exam.hidden else "public",
+        points=worth if passed else 0.0,
+        max_points=worth,
+        passed=passed,
+        message=Text(
+            en=f"On {plausible} of {total} models `seconds` is within a factor of {factor:g} of "
+            "what one call took on our clock.",
+            ru=f"На {plausible} из {total} моделей `seconds` отличается от измеренного нами "
+            f"времени вызова не более чем в {factor:g} раз.",
+        ),
+        hint=EMPTY
+        if passed
+        else Text(
+            en="Measure one call without hooks and modes, after a warm-up, with "
+            "time.perf_counter(); the unit is seconds.",
+            ru="Измеряйте один вызов без хуков и режимов, после прогрева, через "
+            "time.perf_counter(); единица — секунды.",
+        ),
+    )
+
+
+def _thop_check(exam: Exam, answers: Sequence[Answer]) -> Check:
+    """Tells, and costs nothing more than the counts do."""
+    tolerance = exam.settings["profiler"]["tolerance"]
+    blind = [a for a in answers if _thop_is_wrong(a, tolerance)]
+    same = [a for a in blind if a.profile is not None and _equal(a.profile.macs, a.thop_macs)]
+    answered = [a for a in blind if a.profile is not None]
+    passed = len(same) < THOPS or len(same) < len(answered) / 2
+    if passed:
+        message = Text(
+            en=f"thop is wrong on {len(blind)} of these {len(answers)} models; this profiler does "
+            "not share its mistakes.",
+            ru=f"На {len(blind)} из {len(answers)} моделей thop ошибается; этот профилировщик его "
+            "ошибок не повторяет.",
+        )
+    else:
+        message = Text(
+            en=f"On {len(same)} models the MACs are exactly thop's, and thop is wrong there: "
+            + "; ".join(_blind_spot(a).en for a in same)
+            + ".",
+            ru=f"На {len(same)} моделях MAC в точности как у thop, а thop там ошибается: "
+            + "; ".join(_blind_spot(a).ru for a in same)
+            + ".",
+        )
+    return Check(
+        name="profiler_thop",
+        title=Text(en="No blind spots of thop", ru="Без слепых пятен thop"),
+        visibility="hidden" if exam.hidden else "public",
+        points=0.0,
+        max_points=0.0,
+        passed=passed,
+        message=message,
+        hint=EMPTY
+        if passed
+        else Text(
+            en="thop knows a list of layers. Count operators as they run: TorchDispatchMode.",
+            ru="thop знает список слоёв. Считайте операции по ходу выполнения: TorchDispatchMode.",
+        ),
+    )
+
+
+def _thop_is_wrong(answer: Answer, tolerance: float) -> bool:
+    right = answer.case.truth.total("macs")
+    return answer.thop_macs is not None and abs(answer.thop_macs - right) > tolerance * right
+
+
+def _equal(one: float, other: float | None) -> bool:
+    return other is not None and abs(one - other) <= 1e-6 * max(one, other, 1.0)
+
+
+def _blind_spot(answer: Answer) -> Text:
+    """A family, by how much thop is off there, and what it does not see."""
+    truth, thop = answer.case.truth, answer.thop_macs or 0.0
+    percent = f"{100 * (thop / truth.total('macs') - 1):+.3g}%"
+    missed = ", ".join(missed_operators(truth, thop))
+    title = answer.case.family.title
+    return Text(
+        en=f"{title.en} {percent}" + (f" (misses {missed})" if missed else ""),
+        ru=f"{title.ru} {percent}" + (f" (не видит {missed})" if missed else ""),
+    )
+
+
+def _nothing(exam: Exam, why: Text, log: str = "") -> PartFindings:
+    worth = exam.settings["profiler"]["points"]
+    check = Check(
+        name="profiler_runs",
+        title=Text(en="The profiler answers", ru="Профилировщик отвечает"),
+        visibility="public",
+        points=0.0,
+        max_points=worth,
+        passed=False,
+        message=why,
+        hint=Text(
+            en="profiler.py has to define profile_model(model, example_inputs), which returns the "
+            "dict that the template describes.",
+            ru="profiler.py должен определять profile_model(model, example_inputs), возвращающую "
+            "dict, описанный в шаблоне.",
+        ),
+    )
+    return PartFindings(_measurements(0.0, [0.0] * len(HINTS)), [check], log=log)
+
+
+_MISSING = Text(
+    en="There is no profiler.py in the submission, so this part counts 0.",
+    ru="В работе нет profiler.py, поэтому эта часть оценивается в 0.",
+)
+
+__all__ = ["examine_profiler"]

@@ -1,0 +1,119 @@
+"""What a hypothesis promises, and the most that it can give on this platform.
+
+The layers that it touches take a share p of the predicted time; the rest stays. Amdahl's law
+(AFIPS 1967) bounds the whole by 1 / (1 - p + p / s) when those layers get s times faster. How
+large s can be depends on the method: numbers of another type leave as much work as the platform's
+fastest type does; a better runtime leaves the arithmetic; methods that replace layers may leave
+nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from grader.measure.roofline import predict
+from grader.measure.speedup_bound import speedup_bound
+from grader.text import Text
+from grader.untrusted import quoted
+
+from .analysis import Hypothesis
+from .analysis_model import Measured
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One hypothesis beside its bound."""
+
+    hypothesis: Hypothesis
+    share: float
+    """Of the predicted time, in the layers that it touches."""
+    bound: float
+    """The largest speed-up of the whole; infinite when nothing bounds it."""
+    amdahl: float
+    """The bound if those layers took no time at all."""
+    unmatched: tuple[str, ...]
+
+    @property
+    def shown_bound(self) -> str:
+        """`1.6 of 2.1` for promised and possible."""
+        return f"{self.hypothesis.speedup:.3g}× ≤ {_times(self.bound)}"
+
+    def problem(self, tolerance: float) -> Text | None:
+        """What is wrong with it, in a sentence."""
+        name, promised = quoted(self.hypothesis.name), self.hypothesis.speedup
+        if self.unmatched:
+            lost = quoted(self.unmatched[0])
+            return Text(
+                en=f"“{name}” touches {lost}, but no layer is called so",
+                ru=f"«{name}» затрагивает {lost}, но такого слоя нет",
+            )
+        if promised <= 1:
+            return Text(
+                en=f"“{name}” promises {promised:.3g}×, which is no speed-up",
+                ru=f"«{name}» обещает {promised:.3g}×, а это не ускорение",
+            )
+        if promised <= self.bound * (1 + tolerance):
+            return None
+        reason_en, reason_ru = "", ""
+        if self.bound < self.amdahl:
+            reason_en, reason_ru = _REASONS[self.hypothesis.method]
+        return Text(
+            en=f"“{name}” promises {promised:.3g}×, but its layers take {self.share:.1%} of the "
+            f"predicted time, so the whole gets at most {_times(self.bound)} faster{reason_en}",
+            ru=f"«{name}» обещает {promised:.3g}×, но на эти слои приходится {self.share:.1%} "
+            f"предсказанного времени, поэтому ускорение всей модели не больше "
+            f"{_times(self.bound)}{reason_ru}",
+        )
+
+
+def promise(hypothesis: Hypothesis, measured: Measured) -> Promise:
+    """The hypothesis with the bound for its layers and its method."""
+    found = speedup_bound(measured.prediction, hypothesis.layers)
+    touched = {
+        index
+        for index, layer in enumerate(measured.prediction.layers)
+        if any(layer is one for one in found.layers)
+    }
+    total = measured.prediction.seconds
+    rest = 0.0 if found.share == 1.0 else max(total * (1 - found.share), 0.0)
+    left = rest + _least_seconds(hypothesis, measured, touched)
+    return Promise(
+        hypothesis=hypothesis,
+        share=found.share,
+        bound=total / left if left > 0 else math.inf,
+        amdahl=found.bound,
+        unmatched=found.unmatched,
+    )
+
+
+def _least_seconds(hypothesis: Hypothesis, measured: Measured, touched: set[int]) -> float:
+    """What the method leaves of the time of the layers it touches, at best."""
+    if hypothesis.method == "inference":
+        layers = measured.prediction.layers
+        return math.fsum(layers[index].compute_s for index in touched)
+    if hypothesis.method != "quantization":
+        return 0.0
+    others = (predict(measured.workload, measured.platform, t) for t in measured.platform.peak)
+    return min(
+        math.fsum(other.layers[index].seconds for index in touched)
+        for other in (measured.prediction, *others)
+    )
+
+
+_REASONS = {
+    "quantization": (
+        ", even in the platform's fastest data type",
+        " даже в самом быстром для платформы типе данных",
+    ),
+    "inference": (
+        ", with all of their arithmetic still to be done",
+        ": всю их арифметику всё равно нужно выполнить",
+    ),
+}
+
+
+def _times(bound: float) -> str:
+    if math.isinf(bound):
+        return "∞"
+    return f"{bound:,.0f}×" if bound >= 100 else f"{bound:.3g}×"

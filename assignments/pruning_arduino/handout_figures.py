@@ -1,0 +1,23 @@
+"""The pictures of the handout, drawn from its measured tables."""
+
+from __future__ import annotations
+
+from grader.handout.board import Board
+
+
+def codes(board: Board) -> None:
+    """Bytes of the same weights in several codes, and what fits into the board."""
+    table = board.measured("codes")
+    board.size = (6.4, 2.4)
+    axes = board.axes(board.text("thousand bytes", "тысяч байт"))
+    labels, values = table.labels()[1:], [value / 1000 for value in table.numbers(1)[1:]]
+    bars = axes.barh(labels[::-1], values[::-1], height=0.6, color=board.accent)
+    bars[0].set(facecolor="none", edgecolor=board.accent, hatch="//")  # a bound, no code
+    axes.bar_label(bars, [f"{value:.1f}" for value in values[::-1]], padding=4, color=board.ink)
+    axes.axvline(32.256, color=board.bad, linestyle="--", linewidth=1.5)
+    axes.annotate(
+        board.text(" the board's flash", " флеш-память платы"), (32.256, 3.52), color=board.bad,
+        fontsize=9, annotation_clip=False, va="bottom", ha="center",
+    )  # fmt: skip
+    axes.set(xlim=(0, 42), ylim=(-0.5, 3.5))
+    axes.grid(visible=False, axis="y")

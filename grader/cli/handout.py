@@ -1,0 +1,95 @@
+"""`grader handout LESSON` and `grader handout --all`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from grader import lesson as lessons
+from grader.cli import options
+from grader.cli.progress import Reporter
+from grader.errors import UsageError
+from grader.text import Lang, Text
+
+FORMATS = ("html", "slides", "pdf", "ipynb")
+BUILDING = Text(en="building the course", ru="сборка курса")
+WITHOUT_PDF = Text(
+    en="Without PDF: no Chromium, Chrome or Edge was found (Debian, Ubuntu: apt install chromium; "
+    "or name its program in GRADER_CHROMIUM).",
+    ru="Без PDF: не найден Chromium, Chrome или Edge (Debian, Ubuntu: apt install chromium; или "
+    "укажите программу в GRADER_CHROMIUM).",
+)
+
+
+@click.command()
+@click.argument("lesson", required=False)
+@click.option("--all", "whole", is_flag=True, help="Build the whole course as a site.")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(FORMATS),
+    multiple=True,
+    help="May be given several times.  [default: html; with --all every one]",
+)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("handouts"), show_default=True)
+@click.option("--no-execute", is_flag=True, help="Do not run the cells of notebooks.")
+@options.as_json()
+@options.lang()
+def command(
+    lesson: str | None,
+    whole: bool,
+    formats: tuple[str, ...],
+    out: Path,
+    no_execute: bool,
+    as_json: bool,
+    lang: Lang,
+) -> None:
+    """Render LESSON's lecture: a page, slides, PDF or a notebook; or with --all the course."""
+    if whole == bool(lesson):
+        raise UsageError(
+            Text(
+                en="Name a lesson, or say --all for the whole course.",
+                ru="Назовите занятие или укажите --all для всего курса.",
+            )
+        )
+    if whole:
+        written = [_course(out, lang, execute=not no_execute, formats=formats)]
+    else:
+        written = _lesson(str(lesson), lang, formats or ("html",), out, execute=not no_execute)
+    if as_json:
+        click.echo(json.dumps([str(path) for path in written], ensure_ascii=False, indent=2))
+    else:
+        for path in written:
+            click.echo(path)
+
+
+def _lesson(
+    name: str, lang: Lang, formats: tuple[str, ...], out: Path, *, execute: bool
+) -> list[Path]:
+    from grader.handout.build import FORMATS as KNOWN
+    from grader.handout.build import Order, build
+
+    chosen = [kind for kind in KNOWN if kind in formats]
+    return build(Order(lessons.load(name), lang, chosen, execute), out)
+
+
+def _course(out: Path, lang: Lang, *, execute: bool, formats: tuple[str, ...]) -> Path:
+    from grader.handout import pdf
+    from grader.handout.build import FORMATS as KNOWN
+    from grader.handout.build import Format
+    from grader.handout.site import site
+
+    chosen: list[Format] = [kind for kind in KNOWN if kind in formats]
+    with Reporter(lang) as progress:
+        if "pdf" in chosen:
+            pdf.require()
+        elif not chosen and pdf.engine() is None:
+            progress.line(WITHOUT_PDF.to(lang))
+        return site(
+            out,
+            formats=chosen,
+            execute=execute,
+            progress=lambda done, total: progress(done, total, BUILDING),
+        )

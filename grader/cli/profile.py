@@ -1,0 +1,188 @@
+"""`grader profile MODEL`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from grader.cli import options
+from grader.errors import ExitCode, GraderError, UsageError
+from grader.grades import write_atomically
+from grader.platforms import DTYPES, Catalogue, DType, catalogue, load
+from grader.text import Lang, Text
+
+if TYPE_CHECKING:
+    from grader.measure.profiled import Profiled
+    from grader.measure.roofline import Prediction
+    from grader.measure.this_machine import Measured
+
+ALL = "all"
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--platform",
+    default=ALL,
+    show_default=True,
+    help="A platform of the catalogue, or all of them beside each other.",
+)
+@click.option(
+    "--platforms",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A TOML file with platforms of your own; see docs/platforms.md.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(DTYPES),
+    help="As if the numbers of the model had this type.  [default: as exported]",
+)
+@click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True)
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="NAME=N",
+    help="Size of a dynamic dimension, as length=32.",
+)
+@click.option(
+    "--measure",
+    "measured",
+    is_flag=True,
+    help="Also run the model here, whole and operator by operator (ONNX Runtime, one thread).",
+)
+@options.html()
+@options.as_json()
+@options.lang()
+def command(
+    model: Path,
+    platform: str,
+    files: tuple[Path, ...],
+    dtype: DType | None,
+    batch: int,
+    sizes: tuple[str, ...],
+    measured: bool,
+    html: Path | None,
+    as_json: bool,
+    lang: Lang,
+) -> int:
+    """Where the time of MODEL goes on a platform, and whether it fits.
+
+    MODEL is an .onnx file, or the model.npz of the Arduino lesson. Times are those of the roofline
+    model, a lower bound: no program reaches the peak of its hardware.
+    """
+    known = catalogue(files)
+    chosen = [load(platform, files)] if platform != ALL else list(known.platforms.values())
+    from grader.measure.profiled import open_model
+
+    opened = open_model(model, batch=batch, sizes=_sizes(sizes))
+    found = _predictions(opened, chosen, dtype, alone=platform != ALL)
+    here = _measured(opened, dtype, _sizes(sizes)) if measured else None
+    if html is not None:
+        write_atomically(html.absolute(), _page(opened, found, here, known, lang).encode())
+    if as_json:
+        click.echo(_json(opened, found, here))
+    else:
+        _print(opened, found, here, lang)
+    return ExitCode.OK
+
+
+def _sizes(given: Sequence[str]) -> dict[str, int]:
+    found = {}
+    for one in given:
+        name, _, size = one.rpartition("=")
+        if not name or not size.isdecimal() or not 1 <= int(size) <= 10**6:
+            raise UsageError(
+                Text(
+                    en=f"--size {one} is not NAME=N with a whole number, as length=32.",
+                    ru=f"--size {one} — не ИМЯ=N с целым числом, например length=32.",
+                )
+            )
+        found[name] = int(size)
+    return found
+
+
+def _predictions(
+    opened: Profiled, chosen: Sequence[object], dtype: DType | None, *, alone: bool
+) -> list[Prediction]:
+    """One platform must be able to compute in `dtype`; of several, those that cannot are left
+    out."""
+    from grader.measure.roofline import predict
+    from grader.platforms import Platform
+
+    found = []
+    for platform in chosen:
+        assert isinstance(platform, Platform)
+        try:
+            found.append(predict(opened.workload, platform, dtype))
+        except UsageError:
+            if alone:
+                raise
+    if not found:
+        raise UsageError(
+            Text(
+                en=f"No platform of the catalogue can compute in {dtype}.",
+                ru=f"Ни одна платформа каталога не умеет считать в {dtype}.",
+            )
+        )
+    return found
+
+
+def _measured(opened: Profiled, dtype: DType | None, sizes: dict[str, int]) -> Measured:
+    from grader.measure.this_machine import measure
+
+    if opened.form != "onnx":
+        raise UsageError(
+            Text(
+                en="--measure runs ONNX models; an integer network is measured on the simulated "
+                "board, by `grader check` in its project.",
+                ru="--measure запускает модели ONNX; целочисленная сеть измеряется на "
+                "симулированной плате командой `grader check` в её проекте.",
+            )
+        )
+    if dtype not in (None, opened.workload.dtype):
+        raise UsageError(
+            Text(
+                en=f"--measure runs the model as it is exported, in {opened.workload.dtype}; "
+                f"leave --dtype {dtype} out, or convert the model first.",
+                ru=f"--measure запускает модель в том виде, в каком она экспортирована "
+                f"({opened.workload.dtype}); уберите --dtype {dtype} или сначала преобразуйте "
+                "модель.",
+            )
+        )
+    try:
+        return measure(opened.data, opened.workload, sizes=sizes)
+    except GraderError as error:
+        error.exit_code = ExitCode.UNGRADED
+        raise
+
+
+def _page(
+    opened: Profiled,
+    found: list[Prediction],
+    here: Measured | None,
+    known: Catalogue,
+    lang: Lang,
+) -> str:
+    from grader.report.profile import page
+
+    return page(opened.path.name, found, known, lang, here)
+
+
+def _json(opened: Profiled, found: list[Prediction], here: Measured | None) -> str:
+    from grader.measure import profile_record
+
+    record = profile_record.record(opened, found, here)
+    return json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def _print(opened: Profiled, found: list[Prediction], here: Measured | None, lang: Lang) -> None:
+    from grader.cli import profile_tables
+
+    profile_tables.show(opened, found, here, lang)

@@ -1,0 +1,253 @@
+"""`grader rubric OUT`: the points that only a person can give."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from grader import batch, rubric
+from grader import lesson as lessons
+from grader.batch import Merged
+from grader.batch.pages import grade_files
+from grader.cli import options
+from grader.cli.progress import Reporter
+from grader.cli.report import write as write_pages
+from grader.errors import ExitCode, UsageError
+from grader.lesson import LessonSpec
+from grader.text import Lang, Text
+from grader.untrusted import one_line, quoted
+
+MAX_ROWS = 60
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("name", required=False)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="CRITERION=POINTS",
+    help="Give points without an editor; may be repeated.",
+)
+@click.option("--why", default="", help="Why these points; with --set.")
+@click.option("--by", default="", help="Who judges; with --set.")
+@click.option("--waiting", is_flag=True, help="List only what is not judged yet.")
+@options.jobs()
+@options.as_json()
+@options.lang()
+@batch.sigterm_like_ctrl_c()
+def command(
+    out: Path,
+    name: str | None,
+    assignments: tuple[str, ...],
+    why: str,
+    by: str,
+    waiting: bool,
+    jobs: int,
+    as_json: bool,
+    lang: Lang,
+) -> int:
+    """Judge the submissions graded in OUT by the lesson's rubric.
+
+    Makes a form OUT/rubric/NAME.toml for each submission, checks those that were filled in, merges
+    their points into the grades and lists what waits. With NAME, opens that form in $EDITOR first,
+    or sets points with --set. Who judged, when and why is kept.
+    """
+    spec = _spec(out)
+    points = dict(_assignment(one, spec) for one in assignments)
+    if bool(points) != bool(why or by) or (points and not (name and why and by)):
+        raise UsageError(_usage())
+    with batch.held(out), batch.disk_trouble(out):
+        found = _merge(out, spec, lang)
+        if name is not None:
+            grade = _grade_of(out, name, found)
+            if points:
+                batch.set_points(grade, spec, lang, points, why, by)
+            else:
+                _edit(batch.rubric_path(grade), lang)
+            again = batch.merge(grade, spec, lang)
+            assert again is not None
+            found[name] = again
+        if any(one.changed for one in found.values()):
+            with Reporter(lang) as progress:
+                write_pages(out, lang, jobs, progress)
+    _show(found, spec, lang, only_waiting=waiting, as_json=as_json)
+    problems = [one.problem for one in found.values() if one.problem is not None]
+    for problem in problems:
+        click.echo(one_line(problem.to(lang)), err=True)
+    return ExitCode.USAGE if problems else ExitCode.OK
+
+
+def _spec(out: Path) -> LessonSpec:
+    """The lesson of the grades in `out`. Raises UsageError when there are none, or no rubric."""
+    grades = (batch.read_grade(path) for path in grade_files(out))
+    first = next((grade for grade in grades if grade is not None), None)
+    if first is None:
+        raise UsageError(
+            Text(
+                en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
+                ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
+            )
+        )
+    spec = lessons.load(first.lesson).spec
+    if not spec.rubric:
+        raise UsageError(
+            Text(
+                en=f"The lesson {spec.name} has no rubric: the machine gives all of its points.",
+                ru=f"У занятия {spec.name} нет критериев: все его баллы ставит машина.",
+            )
+        )
+    return spec
+
+
+def _assignment(text: str, spec: LessonSpec) -> tuple[str, float]:
+    """`model=1.5` as criterion and points."""
+    name, _, number = text.partition("=")
+    known = {one.name: one for one in spec.rubric}
+    try:
+        points = float(number)
+    except ValueError:
+        points = -1.0
+    if name not in known or not 0 <= points <= known[name].max_points:
+        expected = ", ".join(f"{one.name}=0…{one.max_points:g}" for one in spec.rubric)
+        raise UsageError(
+            Text(
+                en=f"--set {quoted(text)} is none of {expected}; correct it.",
+                ru=f"--set {quoted(text)} не подходит; возможны {expected}.",
+            )
+        )
+    return name, points
+
+
+def _usage() -> Text:
+    return Text(
+        en="--set needs the submission's NAME, --why and --by, and they need --set; for example "
+        'grader rubric OUT NAME --set model=2 --why "clear" --by "A. Petrova".',
+        ru="Для --set нужны имя работы NAME, --why и --by, а без --set они ни к чему; например, "
+        'grader rubric OUT NAME --set model=2 --why "понятно" --by "А. Петрова".',
+    )
+
+
+def _merge(out: Path, spec: LessonSpec, lang: Lang) -> dict[str, Merged]:
+    """Every graded submission by name, merged with its form, which is made where missing."""
+    merged = (batch.merge(path, spec, lang, create=True) for path in grade_files(out))
+    return {one.grade.submission.name: one for one in merged if one is not None}
+
+
+def _grade_of(out: Path, name: str, found: dict[str, Merged]) -> Path:
+    if name not in found:
+        close = difflib.get_close_matches(name, found, n=1)
+        tip = f" Did you mean {one_line(close[0])}?" if close else ""
+        ru_tip = f" Может быть, {one_line(close[0])}?" if close else ""
+        raise UsageError(
+            Text(
+                en=f"No graded submission is called {quoted(name)}.{tip}",
+                ru=f"Среди оценённых работ нет работы {quoted(name)}.{ru_tip}",
+            )
+        )
+    return batch.grade_path(out, name)
+
+
+def _edit(form: Path, lang: Lang) -> None:
+    """Open the form where there is somebody to write into it; else say where it is."""
+    if sys.stdin.isatty() or os.environ.get("VISUAL") or os.environ.get("EDITOR"):
+        click.edit(filename=str(form))
+        return
+    place = "Заполните файл" if lang == "ru" else "Fill in"
+    click.echo(f"{place}: {form.resolve()}", err=True)
+
+
+def _show(
+    found: dict[str, Merged], spec: LessonSpec, lang: Lang, *, only_waiting: bool, as_json: bool
+) -> None:
+    """What waits first; long classes are cut on a terminal."""
+    rows = sorted(
+        found.values(),
+        key=lambda one: (not _waits(one, spec), one.grade.submission.name),
+    )
+    open_rows = [one for one in rows if _waits(one, spec)]
+    shown = open_rows if only_waiting else rows
+    if as_json:
+        facts = [_facts(one, spec) for one in shown]
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    heads = ("работа", "состояние", "балл") if lang == "ru" else ("submission", "state", "score")
+    table.add_column(heads[0], no_wrap=True, max_width=40)
+    for criterion in spec.rubric:
+        table.add_column(criterion.name, justify="right")
+    table.add_column(heads[2], justify="right", no_wrap=True)
+    table.add_column(heads[1])
+    for one in shown[:MAX_ROWS]:
+        table.add_row(*_cells(one, spec, lang))
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console = Console(markup=False, highlight=False, width=max(console.width, 160))
+    if shown:
+        console.print(table)
+    if len(shown) > MAX_ROWS:
+        console.print(f"... + {len(shown) - MAX_ROWS:,}")
+    said = (
+        f"Ждут оценки преподавателя: {len(open_rows)} из {len(rows)}."
+        if lang == "ru"
+        else f"Waiting for a person: {len(open_rows)} of {len(rows)}."
+    )
+    console.print(said)
+
+
+def _waits(one: Merged, spec: LessonSpec) -> bool:
+    """Nothing more is asked of a person only where all is judged, and judged as it is now."""
+    grade = one.grade
+    open_criteria = rubric.waiting(grade, spec) or rubric.outdated(grade, spec)
+    return one.problem is not None or bool(open_criteria)
+
+
+def _cells(one: Merged, spec: LessonSpec, lang: Lang) -> list[str]:
+    given = rubric.current(one.grade.judgements)
+    points = [
+        f"{given[criterion.name].points:g}" if criterion.name in given else "—"
+        for criterion in spec.rubric
+    ]
+    score = f"{one.grade.score:.3f}"
+    if one.grade.pending:
+        score += f" + {one.grade.pending:g}"
+    name = one_line(one.grade.submission.name)
+    return [name, *points, score, _state(one, spec).to(lang)]
+
+
+def _state(one: Merged, spec: LessonSpec) -> Text:
+    missing = rubric.waiting(one.grade, spec)
+    old = rubric.outdated(one.grade, spec)
+    if one.problem is not None:
+        return Text(en="the form is damaged", ru="форма испорчена")
+    if missing:
+        names = ", ".join(criterion.name for criterion in missing)
+        return Text(en=f"waits: {names}", ru=f"ждёт: {names}")
+    if old:
+        names = ", ".join(criterion.name for criterion in old)
+        return Text(
+            en=f"changed since it was judged: {names}", ru=f"изменилась после оценки: {names}"
+        )
+    return Text(en="judged", ru="оценена")
+
+
+def _facts(one: Merged, spec: LessonSpec) -> dict[str, object]:
+    given = rubric.current(one.grade.judgements)
+    return {
+        "name": one.grade.submission.name,
+        "form": str(one.form),
+        "points": {name: judged.points for name, judged in given.items()},
+        "waiting": [criterion.name for criterion in rubric.waiting(one.grade, spec)],
+        "outdated": [criterion.name for criterion in rubric.outdated(one.grade, spec)],
+        "problem": None if one.problem is None else one.problem.text.en,
+        "score": one.grade.score,
+        "pending": one.grade.pending,
+    }

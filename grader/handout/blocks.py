@@ -1,0 +1,171 @@
+"""Markdown to blocks: markdown-it-py's tokens, grouped into what a page or a slide shows whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from mdit_py_plugins.attrs import attrs_block_plugin, attrs_plugin
+from mdit_py_plugins.container import container_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.footnote import footnote_plugin
+
+Kind = Literal[
+    "heading", "paragraph", "list", "table", "code", "math", "quote", "figure", "measured",
+    "details", "notes", "slide", "chapter", "break", "html", "footnotes",
+]  # fmt: skip
+CONTAINERS = ("notes", "slide", "chapter")
+_KINDS: dict[str, Kind] = {
+    "heading_open": "heading",
+    "paragraph_open": "paragraph",
+    "bullet_list_open": "list",
+    "ordered_list_open": "list",
+    "table_open": "table",
+    "fence": "code",
+    "code_block": "code",
+    "math_block": "math",
+    "math_block_label": "math",
+    "blockquote_open": "quote",
+    "html_block": "html",
+    "hr": "break",
+    "footnote_block_open": "footnotes",
+    "container_notes_open": "notes",
+    "container_slide_open": "slide",
+    "container_chapter_open": "chapter",
+}
+_BEGIN = re.compile(r"<!-- begin: ([\w-]+) -->")
+_END = re.compile(r"<!-- end: ([\w-]+) -->")
+_NEXT = re.compile(r"<!-- next slide -->")
+_SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
+
+
+class Misplaced(ValueError):
+    """A directive without its counterpart, or an unknown one, at `line`."""
+
+    def __init__(self, line: int, en: str, ru: str) -> None:
+        super().__init__(en)
+        self.line, self.en, self.ru = line, en, ru
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of a page that is shown whole or not at all. Lines count from 1."""
+
+    kind: Kind
+    tokens: tuple[Token, ...]
+    line: int
+    end: int
+    """The line after the last."""
+    inner: tuple[Block, ...] = ()
+    """What `details`, `measured` and the containers hold."""
+    name: str = ""
+    """Language of code, name of a measured table, summary of details."""
+    classes: frozenset[str] = field(default=frozenset())
+
+
+@cache
+def parser() -> MarkdownIt:
+    """CommonMark with tables, footnotes, mathematics, attributes and the course's containers."""
+    markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    markdown.use(dollarmath_plugin, allow_digits=False, double_inline=True)
+    markdown.use(footnote_plugin).use(attrs_plugin).use(attrs_block_plugin)
+    for name in CONTAINERS:
+        markdown.use(container_plugin, name)
+    return markdown
+
+
+def parse(text: str) -> list[Block]:
+    """The blocks of a source in order. Raises Misplaced."""
+    tokens = parser().parse(text)
+    _number(tokens)
+    return list(_joined(_blocks(tokens)))
+
+
+def _blocks(tokens: Sequence[Token]) -> Iterator[Block]:
+    start, depth = 0, 0
+    for index, token in enumerate(tokens):
+        depth += token.nesting
+        if depth == 0:
+            yield _block(tuple(tokens[start : index + 1]))
+            start = index + 1
+
+
+def _block(tokens: tuple[Token, ...]) -> Block:
+    first = tokens[0]
+    kind = _KINDS[first.type]
+    line, end = (first.map[0] + 1, first.map[1] + 1) if first.map else (0, 0)
+    classes = frozenset(str(first.attrs.get("class", "")).split())
+    name = first.info.split()[0] if first.type == "fence" and first.info.strip() else ""
+    inner: tuple[Block, ...] = ()
+    if kind in CONTAINERS:
+        inner = tuple(_joined(_blocks(tokens[1:-1])))
+    if kind == "paragraph":
+        children = tokens[1].children or []
+        if [child.type for child in children] == ["image"]:
+            kind = "figure"
+        elif tokens[1].content.startswith(":::"):
+            said = tokens[1].content.split("\n")[0]
+            known = ", ".join(CONTAINERS)
+            raise Misplaced(
+                line, f"`{said}` opens or closes nothing; there are {known}.",
+                f"`{said}` ничего не открывает и не закрывает; есть {known}.",
+            )  # fmt: skip
+    return Block(kind, tokens, line, end, inner, name, classes)
+
+
+def _joined(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Blocks with `<details>` and measured tables put together."""
+    for block in blocks:
+        if block.kind != "html":
+            yield block
+        elif found := _BEGIN.search(block.tokens[0].content):
+            yield _until(blocks, block, "measured", found[1], _END)
+        elif block.tokens[0].content.startswith("<details"):
+            yield _details(blocks, block)
+        elif _NEXT.search(block.tokens[0].content):
+            yield Block("break", (), block.line, block.end)
+        else:
+            yield block
+
+
+def _until(
+    blocks: Iterator[Block], first: Block, kind: Kind, name: str, end: re.Pattern[str]
+) -> Block:
+    inner: list[Block] = []
+    for block in blocks:
+        if block.kind == "html" and end.search(block.tokens[0].content):
+            tokens = tuple(token for one in inner for token in one.tokens)
+            return Block(kind, tokens, first.line, block.end, tuple(inner), name, first.classes)
+        inner.append(block)
+    said = first.tokens[0].content.split("\n")[0]
+    raise Misplaced(first.line, f"`{said}` is not closed.", f"`{said}` не закрыто.")
+
+
+def _details(blocks: Iterator[Block], first: Block) -> Block:
+    content = first.tokens[0].content
+    summary = _SUMMARY.search(content)
+    if summary is None:
+        raise Misplaced(
+            first.line, "`<details>` needs its `<summary>` right below it.",
+            "сразу за `<details>` нужен `<summary>`.",
+        )  # fmt: skip
+    if "</details>" in content:
+        return Block("details", first.tokens, first.line, first.end, (), summary[1].strip())
+    return _until(blocks, first, "details", summary[1].strip(), re.compile("</details>"))
+
+
+def _number(tokens: Sequence[Token]) -> None:
+    """Give the parts of each paragraph their lines."""
+    for token in tokens:
+        if token.type != "inline" or not token.map:
+            continue
+        line = token.map[0] + 1
+        for child in token.children or []:
+            child.meta["line"] = line
+            line += child.type in ("softbreak", "hardbreak")
+            line += child.content.count("\n") if child.type == "math_inline" else 0

@@ -1,0 +1,100 @@
+"""The chapter: a document as one page to read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from grader.handout.blocks import Block
+from grader.handout.document import Document, Section, Slide
+from grader.handout.links import Links
+from grader.handout.pages import page
+from grader.handout.render import Renderer
+from grader.handout.words import Words
+
+_ANCHOR = Markup(
+    '<{tag} id="{id}">{title}<a class="here" href="#{id}" aria-label="{said}">#</a></{tag}>\n'
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link in the bar of a page."""
+
+    title: str
+    href: str
+    lang: str = ""
+    download: bool = False
+
+
+def chapter(
+    document: Document,
+    links: Links,
+    bar: Sequence[Link] = (),
+    home: str = "",
+    *,
+    answers: bool = False,
+) -> str:
+    """The page. `bar` leads to the other forms, `home` to the course; `answers` are unfolded."""
+    words = Words(document.source.lang)
+    renderer = Renderer(document, links)
+    title = renderer.heading(document.heading)
+    return page(
+        "chapter.html.j2",
+        words,
+        sheet="chapter.css",
+        script="chapter.js",
+        title=title,
+        page_title=title.striptags(),
+        links=bar,
+        home=home,
+        contents=[_entry(section, renderer) for section in document.sections],
+        body=Markup("").join(_body(document, renderer, words, answers)),
+    )
+
+
+def _entry(section: Section, renderer: Renderer) -> dict[str, object]:
+    return {
+        "anchor": section.anchor,
+        "title": _unlinked(renderer.heading(section.heading)),
+        "slides": [
+            {"anchor": slide.anchor, "title": _unlinked(renderer.heading(slide.heading))}
+            for slide in section.slides
+        ],
+    }
+
+
+def _unlinked(title: Markup) -> Markup:
+    return Markup(re.sub(r"</?a\b[^>]*>", "", title))
+
+
+def _body(document: Document, renderer: Renderer, words: Words, answers: bool) -> Iterator[Markup]:
+    def shown(blocks: Sequence[Block]) -> Markup:
+        kept = [one for one in blocks if one.kind not in ("slide", "notes") and one.tokens]
+        return renderer.blocks([_unmarked(one) for one in kept], answers=answers)
+
+    def titled(tag: str, one: Section | Slide) -> Markup:
+        title = renderer.heading(one.heading)
+        return _ANCHOR.format(tag=tag, id=one.anchor, title=title, said=words("anchor"))
+
+    yield shown(document.blocks)
+    for section in document.sections:
+        yield titled("h2", section)
+        yield shown(section.blocks)
+        for slide in section.slides:
+            yield titled("h3", slide)
+            yield shown(slide.blocks)
+    if document.footnotes is not None:
+        yield renderer.block(document.footnotes)
+
+
+def _unmarked(block: Block) -> Block:
+    """The block without the marks that are meant for slides."""
+    if not block.classes & {"slide", "chapter"} or not block.tokens:
+        return block
+    first = block.tokens[0]
+    rest = {name: value for name, value in first.attrs.items() if name != "class"}
+    return replace(block, tokens=(first.copy(attrs=rest), *block.tokens[1:]))

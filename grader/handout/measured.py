@@ -1,0 +1,148 @@
+"""Measured tables: what a benchmark wrote between `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
+
+The command that writes such a table into a handout keeps it in `figures/measured.json` as well,
+so that an edit by hand is noticed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from grader.text import LANGS, Lang
+
+KEPT = Path("figures") / "measured.json"
+_MARKED = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)<!-- end: \1 -->", re.DOTALL)
+_CELLS = re.compile(r"(?<!\\)\|")
+_NUMBER = re.compile(r"-?(\d{1,3}(?:[,\u00a0\u202f]\d{3})+|\d+)(\.\d+)?(e[+-]?\d+)?")
+
+
+class Cell(float):
+    """A number as a table writes it: `str` gives the table's own digits."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Cell:
+        cell = super().__new__(cls, re.sub("[,\u00a0\u202f]", "", text))
+        cell.text = text
+        return cell
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self), spec) if spec else self.text
+
+
+class Table(msgspec.Struct, frozen=True):
+    """One measured table in one language; the first cell of a row names it."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+
+    def cell(self, row: str, column: str | int) -> Cell | str:
+        """A cell by the words of its row and column, or the column's place from 0.
+
+        Raises KeyError naming what there is.
+        """
+        if isinstance(column, str) and self.header.count(column) != 1:
+            raise KeyError(f"no single column {column!r} among {', '.join(self.header)}")
+        found = [one for one in self.rows if one[0] == row]
+        if len(found) != 1:
+            raise KeyError(f"no single row {row!r} among {', '.join(one[0] for one in self.rows)}")
+        place = self.header.index(column) if isinstance(column, str) else column
+        return value(found[0][place])
+
+    def labels(self) -> list[str]:
+        """The first column, without Markdown's marks."""
+        return [re.sub(r"[*`$]", "", row[0]) for row in self.rows]
+
+    def numbers(self, column: int) -> list[float]:
+        """A column by its place from 0; NaN where a cell is no number."""
+        cells = (value(row[column]) for row in self.rows)
+        return [float(cell) if isinstance(cell, Cell) else float("nan") for cell in cells]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A table of a page that is not the one its benchmark kept."""
+
+    page: Path
+    table: str
+    reason: str
+
+
+def value(text: str) -> Cell | str:
+    """A cell's number, or its text."""
+    return Cell(text) if _NUMBER.fullmatch(text) else text
+
+
+def tables(page: str) -> dict[str, Table]:
+    """The measured tables of a page by their names."""
+    return {name: _table(text) for name, text in _MARKED.findall(page)}
+
+
+def keep(page: Path, name: str) -> None:
+    """Keep the table `name` of `page`, a `handout.{en,ru}.md`, as the benchmark's own record."""
+    lang = _language(page)
+    if lang is None:
+        return
+    kept = _kept(page.parent)
+    table = tables(page.read_text(encoding="utf-8"))[name]
+    kept.setdefault(name, {})[lang] = table
+    _write(page.parent, kept)
+
+
+def differences(folder: Path) -> list[Difference]:
+    """Tables of a lesson's handouts that differ from what its benchmarks kept."""
+    kept, found = _kept(folder), []
+    for lang in LANGS:
+        page = folder / f"handout.{lang}.md"
+        if not page.is_file():
+            continue
+        shown = tables(page.read_text(encoding="utf-8"))
+        for name in sorted(shown.keys() | {one for one in kept if lang in kept[one]}):
+            reason = _difference(shown.get(name), kept.get(name, {}).get(lang))
+            if reason:
+                found.append(Difference(page, name, reason))
+    return found
+
+
+def _difference(shown: Table | None, kept: Table | None) -> str:
+    if shown is None:
+        return "is kept, but not on the page"
+    if kept is None:
+        return "is on the page, but no benchmark kept it"
+    return "" if shown == kept else "differs from what the benchmark kept"
+
+
+def _table(text: str) -> Table:
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    caption = " ".join(line for line in text.splitlines() if line and not line.startswith("|"))
+    rows = [tuple(cell.strip() for cell in _CELLS.split(line.strip())[1:-1]) for line in lines]
+    rows = [row for row in rows if not set("".join(row)) <= set("-: ")]
+    return Table(rows[0] if rows else (), tuple(rows[1:]), caption)
+
+
+def _language(page: Path) -> Lang | None:
+    return next((lang for lang in LANGS if page.name == f"handout.{lang}.md"), None)
+
+
+def _kept(folder: Path) -> dict[str, dict[str, Table]]:
+    path = folder / KEPT
+    if not path.is_file():
+        return {}
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Table]])
+
+
+def _write(folder: Path, kept: Mapping[str, Mapping[str, Table]]) -> None:
+    path = folder / KEPT
+    path.parent.mkdir(exist_ok=True)
+    ordered = {name: dict(sorted(kept[name].items())) for name in sorted(kept)}
+    text = msgspec.json.format(msgspec.json.encode(ordered), indent=1)
+    path.write_bytes(text + b"\n")

@@ -1,0 +1,235 @@
+"""The seminar notebook: text and code of a source as cells, run once and kept with their output."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grader.errors import SpecError
+from grader.handout.blocks import Block
+from grader.handout.cache import kept
+from grader.handout.document import Document
+from grader.handout.pictures import KINDS
+from grader.handout.render import FIGURE, drawn
+from grader.text import Text
+
+if TYPE_CHECKING:
+    from jupyter_client import AsyncKernelManager
+    from nbformat import NotebookNode
+
+SECONDS = 600
+"""Of one cell."""
+_VERSIONS = ("torch", "numpy", "scipy", "nbclient", "ipykernel")
+LONGEST = 80
+"""Characters of a folder in which sockets can have a name."""
+_MARKS = re.compile(r"^(?:<!--.*?-->|\{[^{}\n]*\}|:::.*)\n?", re.MULTILINE)
+_PICTURE = re.compile(r'!\[([^\]]*)\]\(([^)\s]+)(?:\s+"([^"]*)")?\)')
+_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|mailto:)[^)]*\)")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell before nbformat has it; `line` is where it begins in the source."""
+
+    code: bool
+    text: str
+    line: int
+
+
+def notebook(document: Document, *, execute: bool = True) -> bytes:
+    """The notebook of a source as JSON.
+
+    Raises SpecError naming the cell that failed, with its code and its error.
+    """
+    import nbformat
+
+    result = nbformat.v4.new_notebook()
+    lang = document.source.lang
+    result.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+            "title": document.heading.tokens[1].content,
+            "lang": lang,
+        }
+    )
+    cells = list(_cells(document))
+    for number, cell in enumerate(cells):
+        node = _code(cell) if cell.code else _text(cell, document)
+        node.id = f"cell-{number:03d}"
+        result.cells.append(node)
+    if execute:
+        _run(result, cells, document)
+    nbformat.validate(result)
+    return (nbformat.writes(result) + "\n").encode("utf-8")
+
+
+def _cells(document: Document) -> Iterable[Cell]:
+    """Code blocks in Python, and the text between them, cut at headings."""
+    lines = document.source.text.split("\n")
+    text: list[tuple[int, str]] = []
+
+    def written() -> Iterable[Cell]:
+        whole = "\n\n".join(part for _, part in text).strip()
+        if whole:
+            yield Cell(False, whole, text[0][0])
+        text.clear()
+
+    for block in _flat(document):
+        if block.kind == "heading":
+            yield from written()
+        if block.kind == "code" and block.name == "python":
+            yield from written()
+            yield Cell(True, block.tokens[0].content.rstrip("\n"), block.line)
+        elif block.kind not in ("slide", "notes", "break", "footnotes"):
+            part = "\n".join(lines[block.line - 1 : block.end - 1])
+            text.append((block.line, _MARKS.sub("", part).strip("\n")))
+    yield from written()
+
+
+def _flat(document: Document) -> Iterable[Block]:
+    yield document.heading
+    yield from _unwrapped(document.blocks)
+    for section in document.sections:
+        yield section.heading
+        yield from _unwrapped(section.blocks)
+        for slide in section.slides:
+            yield slide.heading
+            yield from _unwrapped(slide.blocks)
+
+
+def _unwrapped(blocks: Sequence[Block]) -> Iterable[Block]:
+    for block in blocks:
+        if block.kind == "chapter":
+            yield from block.inner
+        else:
+            yield block
+
+
+def _code(cell: Cell) -> NotebookNode:
+    import nbformat
+
+    return nbformat.v4.new_code_cell(cell.text)
+
+
+def _text(cell: Cell, document: Document) -> NotebookNode:
+    """A Markdown cell; its pictures travel inside it, links to other pages become words."""
+    import nbformat
+
+    attachments: dict[str, dict[str, str]] = {}
+
+    def attach(found: re.Match[str]) -> str:
+        alt, source, caption = found.groups()
+        name, content = _picture(source, document)
+        kind = KINDS[Path(name).suffix]
+        attachments[name] = {kind: base64.b64encode(content).decode("ascii")}
+        below = f"\n\n*{caption}*" if caption else ""
+        return f"![{alt}](attachment:{name}){below}"
+
+    text = _LINK.sub(r"\1", _PICTURE.sub(attach, cell.text))
+    node = nbformat.v4.new_markdown_cell(text)
+    if attachments:
+        node.attachments = nbformat.from_dict(attachments)
+    return node
+
+
+def _picture(source: str, document: Document) -> tuple[str, bytes]:
+    if source.startswith(FIGURE):
+        name = source.removeprefix(FIGURE)
+        return f"{name}.png", drawn(document, name, "png")
+    path = document.source.path.parent / source
+    return path.name, path.read_bytes()
+
+
+def _run(result: NotebookNode, cells: Sequence[Cell], document: Document) -> None:
+    """Put the outputs of the code cells in, from a run or from the cache of runs."""
+    import nbformat
+
+    code = [cell.text for cell in cells if cell.code]
+    lines = [cell.line for cell in cells if cell.code]
+    name = document.source.lesson.name
+    made_from = [*code, *(f"{one} {version(one)}" for one in _VERSIONS)]
+    raw = kept(f"notebooks/{name}.ipynb", made_from, lambda: _executed(code, lines, document))
+    ran = nbformat.reads(raw.decode("utf-8"), as_version=4)
+    targets = [cell for cell in result.cells if cell.cell_type == "code"]
+    for target, source in zip(targets, ran.cells, strict=True):
+        # Libraries warn on stderr, some with the time and a process number: not the lecture's.
+        target.outputs = [out for out in source.outputs if out.get("name") != "stderr"]
+        target.execution_count = source.execution_count
+
+
+def _executed(code: Sequence[str], lines: Sequence[int], document: Document) -> bytes:
+    """A notebook of the code cells alone, run in a kernel of this interpreter."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    ran = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in code])
+    for number, cell in enumerate(ran.cells):
+        cell.id = f"code-{number:03d}"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        client = NotebookClient(
+            ran, _kernel(Path(folder)), timeout=SECONDS, record_timing=False,
+            resources={"metadata": {"path": folder}},
+        )  # fmt: skip
+        try:
+            # nbclient leaves a kernel alone that it did not make itself, unless it is told.
+            client.execute(cleanup_kc=True, env=_environment(Path(folder)))
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            raise _failed(ran, code, lines, document, error) from error
+    return nbformat.writes(ran).encode("utf-8")
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """One thread, so that outputs repeat, and nobody's own start-up files."""
+    own = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "IPYTHONDIR": str(folder / "ipython")}
+    return {**os.environ, **own}
+
+
+def _kernel(folder: Path) -> AsyncKernelManager:
+    """A kernel of this interpreter, on sockets in a folder of its own where there are such."""
+    from jupyter_client import AsyncKernelManager
+
+    manager = AsyncKernelManager(kernel_name="python3")
+    manager.connection_file = str(folder / "kernel.json")
+    if sys.platform != "win32" and len(folder.as_posix()) < LONGEST:
+        manager.transport, manager.ip = "ipc", str(folder / "k")
+    return manager
+
+
+def _failed(
+    ran: NotebookNode,
+    code: Sequence[str],
+    lines: Sequence[int],
+    document: Document,
+    error: Exception,
+) -> SpecError:
+    number = _at(ran)
+    name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", "")
+    what = f"{name}: {value}".strip().strip(":") if value else name
+    where = f"{document.source.path}:{lines[number]}"
+    shown = "\n".join(f"    {line}" for line in code[number].splitlines())
+    count = f"{number + 1}/{len(code)}"
+    return SpecError(
+        Text(
+            en=f"{where}: code cell {count} failed: {what}\n{shown}",
+            ru=f"{where}: ячейка с кодом {count} не выполнилась: {what}\n{shown}",
+        )
+    )
+
+
+def _at(ran: NotebookNode) -> int:
+    """The cell at which a run stopped: the one with an error, else the last that was begun."""
+    for number, cell in enumerate(ran.cells):
+        if any(output.output_type == "error" for output in cell.outputs):
+            return number
+    begun = [number for number, cell in enumerate(ran.cells) if cell.execution_count]
+    return min(begun[-1] + 1 if begun else 0, len(ran.cells) - 1)

@@ -1,0 +1,233 @@
+"""Blocks to HTML: markdown-it-py's renderer, with the course's code, formulas and pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, MutableMapping, Sequence
+from functools import cache
+from html import escape, unescape
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from grader.handout import blocks as markdown
+from grader.handout import code, formulas, pictures
+from grader.handout.blocks import Block
+from grader.handout.board import Board, draw
+from grader.handout.cache import kept
+from grader.handout.document import Document
+from grader.handout.links import Links
+
+FIGURE = "figure:"
+_PAGE = "page"
+Environment = MutableMapping[str, Any]
+
+
+class Renderer:
+    """HTML of one document's blocks, for one kind of page."""
+
+    def __init__(self, document: Document, links: Links) -> None:
+        self.document, self.links = document, links
+        self._environment: Environment = {_PAGE: self}
+        if document.footnotes is not None:
+            self._environment["footnotes"] = document.footnotes
+
+    def block(self, block: Block, *, answers: bool = False) -> Markup:
+        """One block. `answers` opens `<details>`."""
+        match block.kind:
+            case "figure":
+                return self._figure(block)
+            case "measured":
+                return self._measured(block)
+            case "details":
+                return self._details(block, answers)
+            case "notes" | "slide" | "chapter":
+                return self.blocks(block.inner, answers=answers)
+            case "html":
+                return self._html(block)
+            case _:
+                return self._tokens(block.tokens)
+
+    def blocks(self, blocks: Sequence[Block], *, answers: bool = False) -> Markup:
+        return Markup("").join(self.block(block, answers=answers) for block in blocks)
+
+    def inline(self, tokens: Sequence[Token]) -> Markup:
+        """Parts of a paragraph."""
+        renderer = _markdown().renderer
+        assert isinstance(renderer, RendererHTML)
+        return Markup(renderer.renderInline(tokens, _markdown().options, self._environment))
+
+    def heading(self, block: Block) -> Markup:
+        """A heading's words, without the element."""
+        return self.inline(block.tokens[1].children or [])
+
+    def words(self, markdown_text: str) -> Markup:
+        """A line of Markdown: a caption, a summary."""
+        token = markdown.parser().parseInline(markdown_text, {})[0]
+        for child in token.children or []:
+            child.meta["line"] = 0
+        return self.inline(token.children or [])
+
+    def _tokens(self, tokens: Sequence[Token]) -> Markup:
+        return Markup(_markdown().renderer.render(tokens, _markdown().options, self._environment))
+
+    def _html(self, block: Block) -> Markup:
+        text = re.sub(r"<!--.*?-->", "", block.tokens[0].content, flags=re.DOTALL)
+        return Markup(text) if text.strip() else Markup("")
+
+    def _figure(self, block: Block) -> Markup:
+        image = (block.tokens[1].children or [])[0]
+        caption = str(image.attrs.get("title", ""))
+        below = Markup("<figcaption>{}</figcaption>").format(self.words(caption)) if caption else ""
+        return Markup('<figure class="picture">{}{}</figure>\n').format(self.inline([image]), below)
+
+    def _measured(self, block: Block) -> Markup:
+        table, *rest = block.inner or (None,)
+        if not self.document.strict:
+            return self.blocks(block.inner)
+        if table is None or table.kind != "table":
+            raise self.document.error(
+                block.line, f"{block.name} holds no table.", f"в {block.name} нет таблицы."
+            )
+        words = [self.inline(one.tokens[1].children or []) for one in rest]
+        caption = Markup("<figcaption>{}</figcaption>").format(Markup(" ").join(words))
+        return Markup('<figure class="measured">{}{}</figure>\n').format(
+            self._tokens(table.tokens), caption if words else ""
+        )
+
+    def _details(self, block: Block, answers: bool) -> Markup:
+        text = Markup("<details{}><summary>{}</summary>\n{}</details>\n")
+        opened = Markup(" open") if answers else ""
+        return text.format(opened, self.words(unescape(block.name)), self.blocks(block.inner))
+
+    def picture(self, token: Token) -> str:
+        """An image's HTML: drawn, inlined or carried as data."""
+        line = token.meta.get("line", 0)
+        source, alt = str(token.attrs["src"]), token.content.strip()
+        if not alt:
+            raise self.document.error(
+                line, f"the picture {source} has no text: ![what one would see]({source}).",
+                f"у картинки {source} нет описания: ![что на ней видно]({source}).",
+            )  # fmt: skip
+        if source.startswith(FIGURE):
+            return pictures.svg(drawn(self.document, source.removeprefix(FIGURE)), alt)
+        path = (self.document.source.path.parent / source).resolve()
+        if path.suffix not in pictures.KINDS or not path.is_file():
+            kinds = ", ".join(sorted(pictures.KINDS))
+            raise self.document.error(
+                line, f"there is no picture {source}; it is a file of {kinds}, or figure:name.",
+                f"нет картинки {source}; нужен файл {kinds} или figure:имя.",
+            )  # fmt: skip
+        try:
+            return pictures.embedded(path, alt)
+        except ET.ParseError as error:
+            raise self.document.error(line, f"{source} is damaged: {error}.",
+                                      f"{source} повреждён: {error}.") from error  # fmt: skip
+
+    def formula(self, latex: str, line: int, *, display: bool) -> str:
+        try:
+            return formulas.mathml(latex, display=display)
+        except formulas.BadFormula as error:
+            said = " ".join(latex.split())
+            raise self.document.error(
+                line, f"the formula `{said}` cannot be shown: {error}.",
+                f"формулу `{said}` нельзя показать: {error}.",
+            ) from error  # fmt: skip
+
+    def code(self, text: str, language: str, line: int) -> str:
+        try:
+            return code.code(text, language)
+        except code.UnknownLanguage as error:
+            raise self.document.error(
+                line, f"no colours for the language `{language}`; leave it out, or write `text`.",
+                f"язык `{language}` неизвестен; уберите его или напишите `text`.",
+            ) from error  # fmt: skip
+
+
+def drawn(document: Document, name: str, kind: str = "svg") -> bytes:
+    """What the lesson's drawing function `name` draws, kept until something it reads changes."""
+    source = document.source
+    board = Board(source.lesson, source.lang, source.tables)
+    folder = source.lesson.folder
+    read = [
+        folder / "handout_figures.py",
+        folder / "lesson.toml",
+        *(folder / "figures").glob("*.*"),
+    ]
+    key = [name, kind, source.lang, repr(sorted(source.tables.items()))]
+    return kept(
+        f"figures/{source.lesson.name}-{name}.{kind}",
+        [*key, *(path.read_bytes() for path in sorted(read) if path.is_file())],
+        lambda: draw(board, name, "png" if kind == "png" else "svg"),
+    )
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    instance = markdown.parser()
+    for name, rule in _RULES.items():
+        instance.add_render_rule(name, rule)
+    return instance
+
+
+def _fence(
+    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
+) -> str:
+    token = tokens[index]
+    language = token.info.split()[0] if token.info.strip() else ""
+    return str(env[_PAGE].code(token.content, language, token.map[0] + 1 if token.map else 0))
+
+
+def _math(*, display: bool, block: bool) -> Callable[..., str]:
+    def rule(
+        _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
+    ) -> str:
+        token = tokens[index]
+        line = token.map[0] + 1 if token.map else token.meta.get("line", 0)
+        shown = env[_PAGE].formula(token.content, line, display=display)
+        return f'<div class="formula">{shown}</div>\n' if block else str(shown)
+
+    return rule
+
+
+def _image(
+    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
+) -> str:
+    return str(env[_PAGE].picture(tokens[index]))
+
+
+def _link_open(
+    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
+) -> str:
+    token, page = tokens[index], env[_PAGE]
+    href = page.links.resolve(str(token.attrs["href"]), page.document, token.meta.get("line", 0))
+    return "<span>" if href is None else f'<a href="{escape(href)}">'
+
+
+def _link_close(
+    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
+) -> str:
+    opening = next(one for one in reversed(tokens[:index]) if one.type == "link_open")
+    page = env[_PAGE]
+    href = page.links.resolve(
+        str(opening.attrs["href"]), page.document, opening.meta.get("line", 0)
+    )
+    return "</span>" if href is None else "</a>"
+
+
+_RULES: dict[str, Callable[..., str]] = {
+    "fence": _fence,
+    "code_block": _fence,
+    "math_block": _math(display=True, block=True),
+    "math_inline": _math(display=False, block=False),
+    "math_inline_double": _math(display=True, block=False),
+    "image": _image,
+    "link_open": _link_open,
+    "link_close": _link_close,
+    "table_open": lambda *_: '<div class="scroll"><table>\n',
+    "table_close": lambda *_: "</table></div>\n",
+}

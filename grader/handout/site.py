@@ -1,0 +1,163 @@
+"""The course as a folder of pages: an index, every lesson in every form, starters, a glossary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from grader import lesson as lessons
+from grader.handout import glossary, pdf, source, starter
+from grader.handout.build import FORMATS, Format, Order, build, file_name, write
+from grader.handout.chapter import Link
+from grader.handout.pages import page
+from grader.handout.words import Words
+from grader.lesson import Lesson, LessonSpec
+from grader.text import LANGS, Lang
+
+Progress = Callable[[int, int], None]
+_FORMAT_WORDS: dict[Format, str] = {"html": "chapter", "slides": "slides", "ipynb": "notebook"}
+_OTHER: dict[Lang, Lang] = {"en": "ru", "ru": "en"}
+_DOWNLOADED = ("pdf", "ipynb")
+
+
+def possible() -> tuple[Format, ...]:
+    """What can be built here: PDF only where a program that prints is installed."""
+    return tuple(kind for kind in FORMATS if kind != "pdf" or pdf.engine() is not None)
+
+
+def site(
+    out: Path,
+    *,
+    formats: Sequence[Format] = (),
+    execute: bool = True,
+    progress: Progress = lambda done, total: None,
+) -> Path:
+    """Build the whole course into the folder `out`; the path of its first page.
+
+    `formats` beside the pages themselves, all that are possible unless given;
+    `progress(done, total)` counts lessons in a language. Raises what `build` raises.
+    """
+    chosen = tuple(kind for kind in FORMATS if kind == "html" or kind in (formats or possible()))
+    found = [lessons.load(name) for name in lessons.names()]
+    work = [(one, lang) for one in found for lang in LANGS if source.exists(one, lang)]
+    for done, (lesson, lang) in enumerate(work):
+        progress(done, len(work))
+        bar = [*_files(lesson, lang, chosen[1:]), *_switch(lesson, lang)]
+        build(Order(lesson, lang, chosen, execute, True, bar, f"index.{lang}.html"), out)
+    progress(len(work), len(work))
+    for lesson in found:
+        write(out / _starter(lesson), starter.archive(lesson))
+    for lang in LANGS:
+        write(out / f"index.{lang}.html", _index(found, lang, chosen).encode("utf-8"))
+        write(out / f"glossary.{lang}.html", _glossary(found, lang).encode("utf-8"))
+    return write(out / "index.html", _front().encode("utf-8"))
+
+
+def _files(lesson: Lesson, lang: Lang, formats: Sequence[Format]) -> list[Link]:
+    words = Words(lang)
+    links = [
+        Link(
+            words(_FORMAT_WORDS[kind]) if kind in _FORMAT_WORDS else "PDF",
+            file_name(lesson.name, lang, kind),
+            download=kind in _DOWNLOADED,
+        )
+        for kind in formats
+    ]
+    return [*links, Link(words("starter"), _starter(lesson), download=True)]
+
+
+def _switch(lesson: Lesson, lang: Lang) -> list[Link]:
+    other = _OTHER[lang]
+    if not source.exists(lesson, other):
+        return []
+    return [_language(other, file_name(lesson.name, other, "html"))]
+
+
+def _language(lang: Lang, href: str) -> Link:
+    return Link(Words(lang)("english" if lang == "en" else "russian"), href, lang)
+
+
+def _starter(lesson: Lesson) -> str:
+    return f"starter.{lesson.name}.zip"
+
+
+def _index(found: Sequence[Lesson], lang: Lang, formats: Sequence[Format]) -> str:
+    words = Words(lang)
+    other = _OTHER[lang]
+    return page(
+        "index.html.j2",
+        words,
+        sheet="chapter.css",
+        script="chapter.js",
+        lessons=[_entry(one, lang, formats) for one in found],
+        links=[
+            Link(words("glossary"), f"glossary.{lang}.html"),
+            _language(other, f"index.{other}.html"),
+        ],
+    )
+
+
+def _entry(lesson: Lesson, lang: Lang, formats: Sequence[Format]) -> dict[str, object]:
+    spec = lesson.spec
+    there = source.exists(lesson, lang)
+    return {
+        "title": spec.title.to(lang),
+        "summary": spec.summary.to(lang),
+        "href": file_name(lesson.name, lang, "html") if there else "",
+        "formula": spec.formula,
+        "points": f"{spec.max_score:g}",
+        "gate": _gate(spec, Words(lang)),
+        "files": _files(lesson, lang, formats if there else ()),
+    }
+
+
+def _gate(spec: LessonSpec, words: Words) -> str:
+    gate = spec.gate
+    if gate is None:
+        return ""
+    if gate.threshold is not None:
+        return words("gate_threshold", metric=gate.metric, threshold=f"{gate.threshold:g}")
+    return words("gate_factor", metric=gate.metric, factor=f"{gate.factor:g}")
+
+
+def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
+    words = Words(lang)
+    other = _OTHER[lang]
+    by_name = {lesson.name: lesson for lesson in found}
+    rows = [
+        {
+            "anchor": f"t{number}",
+            "word": term.word(lang),
+            "other": term.word(other),
+            "about": term.about.to(lang),
+            "lessons": [_where(by_name[name], lang) for name in term.lessons if name in by_name],
+        }
+        for number, term in enumerate(glossary.terms(lang), 1)
+    ]
+    return page(
+        "glossary.html.j2",
+        words,
+        sheet="chapter.css",
+        script="chapter.js",
+        terms=rows,
+        other=other,
+        home=f"index.{lang}.html",
+        links=[_language(other, f"glossary.{other}.html")],
+    )
+
+
+def _where(lesson: Lesson, lang: Lang) -> dict[str, str]:
+    there = source.exists(lesson, lang)
+    href = file_name(lesson.name, lang, "html") if there else ""
+    return {"title": lesson.spec.title.to(lang).split(":")[0], "href": href}
+
+
+def _front() -> str:
+    return page(
+        "front.html.j2",
+        Words("ru"),
+        sheet="chapter.css",
+        script="chapter.js",
+        ru=Words("ru"),
+        en=Words("en"),
+    )

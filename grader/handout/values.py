@@ -1,0 +1,193 @@
+"""Values in a source: `{{ gate.factor }}` is an expression over the lesson's own numbers.
+
+Each expression stands on one line and is evaluated by Jinja in a sandbox, one by one, so that
+nothing else of a source can be taken for a template and an error has a line.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
+
+from grader.errors import SpecError
+from grader.handout.errors import wrong
+from grader.handout.measured import Cell, Table
+from grader.lesson import Lesson
+from grader.text import LANGS, Lang
+
+_EXPRESSION = re.compile(r"\{\{(.+?)\}\}(?!\})")
+_SPACE = {"en": ",", "ru": "\u00a0"}
+_POINT = {"en": ".", "ru": ","}
+
+
+class Values:
+    """What expressions of one lesson may name, in one language."""
+
+    def __init__(
+        self, lesson: Lesson, lang: Lang, tables: Mapping[str, Table] | None = None
+    ) -> None:
+        self._lesson, self._lang, self._tables = lesson, lang, tables or {}
+
+    def fill(self, text: str, path: Path) -> str:
+        """`text` with every expression replaced; lines stay where they are.
+
+        Raises SpecError naming `path` and the line of an expression that cannot be evaluated.
+        """
+        return "\n".join(
+            self._fill_line(line, path, number) if "{{" in line else line
+            for number, line in enumerate(text.split("\n"), 1)
+        )
+
+    def _fill_line(self, line: str, path: Path, number: int) -> str:
+        return _EXPRESSION.sub(lambda found: self._value(found[1], path, number), line)
+
+    def _value(self, expression: str, path: Path, line: int) -> str:
+        code = expression.strip()
+        try:
+            result = self._environment.compile_expression(code, undefined_to_none=False)(
+                **self._names
+            )
+            if isinstance(result, StrictUndefined):
+                str(result)  # raises, and says which name
+        except (
+            TemplateError, ArithmeticError, TypeError, ValueError, KeyError, SpecError,
+        ) as error:  # fmt: skip
+            reason = error.args[0] if error.args else error
+            raise wrong(
+                path,
+                line,
+                f"`{{{{ {code} }}}}` has no value: {reason}. docs/handouts.md lists the names.",
+                f"у `{{{{ {code} }}}}` нет значения: {reason}. Имена перечислены в "
+                "docs/handouts.md.",
+            ) from error
+        if isinstance(result, bool) or not isinstance(result, str | int | float):
+            raise wrong(
+                path,
+                line,
+                f"`{{{{ {code} }}}}` is {type(result).__name__}, not a number or a text.",
+                f"`{{{{ {code} }}}}` — {type(result).__name__}, а не число и не текст.",
+            )
+        return _plain(result)
+
+    @cached_property
+    def _environment(self) -> SandboxedEnvironment:
+        environment = SandboxedEnvironment(undefined=StrictUndefined)
+        environment.filters.clear()
+        environment.filters.update(filters(self._lang))
+        return environment
+
+    @cached_property
+    def _names(self) -> dict[str, Any]:
+        spec = self._lesson.spec
+        names = _in_language(msgspec.to_builtins(spec), self._lang)
+        return names | {
+            "formula": spec.formula,
+            "terms": {term["name"]: term for term in names["terms"]},
+            "score": self._score,
+            "measured": self._measured,
+            "figures": _Lazy(self._figures),
+            "computed": _Lazy(self._computed),
+        }
+
+    def _measured(self, table: str, row: str, column: str | int) -> Cell | str:
+        if table not in self._tables:
+            raise KeyError(f"no measured table {table!r} among {', '.join(self._tables)}")
+        return self._tables[table].cell(row, column)
+
+    def _score(self, **values: float) -> float:
+        terms = self._lesson.spec.score(values, gate_passed=True)
+        return max(sum(term.points for term in terms), 0.0)
+
+    def _figures(self, name: str) -> Any:
+        try:
+            found = figures_file(self._lesson.folder, name)
+        except KeyError as error:  # Jinja would take it for a missing attribute of ours
+            raise ValueError(error.args[0]) from error
+        return _in_language(found, self._lang)
+
+    def _computed(self, name: str) -> Any:
+        from grader.handout.board import functions
+
+        made: dict[str, Any] = getattr(functions(self._lesson), "values", lambda _: {})(
+            self._lesson
+        )
+        if name not in made:
+            raise ValueError(f"values(lesson) gives no {name!r}")
+        return _in_language(made[name], self._lang)
+
+
+def filters(lang: Lang) -> dict[str, Callable[..., str | float]]:
+    """Filters that write a number as the language does."""
+
+    def number(value: float) -> str:
+        digits = 0 if float(value).is_integer() else 3
+        whole, _, rest = f"{value:,.{digits}f}".partition(".")
+        rest = rest.rstrip("0")
+        return whole.replace(",", _SPACE[lang]) + (_POINT[lang] + rest if rest else "")
+
+    def fixed(value: float, digits: int = 0) -> str:
+        whole, _, rest = f"{value:,.{digits}f}".partition(".")
+        return whole.replace(",", _SPACE[lang]) + (_POINT[lang] + rest if rest else "")
+
+    def percent(value: float, digits: int = 0) -> str:
+        return fixed(100 * value, digits) + "%"
+
+    def exponent(value: float) -> str:
+        mantissa, _, power = f"{value:.6e}".partition("e")
+        return f"{float(mantissa):g}e{int(power)}"
+
+    return {
+        "number": number,
+        "fixed": fixed,
+        "percent": percent,
+        "exponent": exponent,
+        "round": round,
+    }
+
+
+def figures_file(folder: Path, name: str) -> Any:
+    """What `figures/NAME.json` or `.toml` of a lesson holds. Raises KeyError for neither."""
+    path = folder / "figures" / name
+    if (found := path.with_suffix(".json")).is_file():
+        return msgspec.json.decode(found.read_bytes())
+    if (found := path.with_suffix(".toml")).is_file():
+        return tomllib.loads(found.read_text(encoding="utf-8"))
+    raise KeyError(f"no file figures/{name}.json or .toml")
+
+
+class _Lazy:
+    """A namespace whose members are made when they are named."""
+
+    def __init__(self, make: Callable[[str], Any]) -> None:
+        self._make = make
+
+    def __getitem__(self, name: str) -> Any:
+        return self._make(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+
+def _in_language(value: Any, lang: Lang) -> Any:
+    """`{en, ru}` replaced by the one asked for, at any depth."""
+    if isinstance(value, dict):
+        if value.keys() == set(LANGS):
+            return value[lang]
+        return {key: _in_language(one, lang) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_in_language(one, lang) for one in value]
+    return value
+
+
+def _plain(value: float | str) -> str:
+    if type(value) is not float:
+        return str(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"
