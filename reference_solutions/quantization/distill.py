@@ -14,7 +14,7 @@ from pathlib import Path
 import onnx
 import torch
 from export import export
-from losses import DEFAULT, Lessons, hard_loss, taught_loss, together
+from losses import DEFAULT, Lessons, adjusted, hard_loss, taught_loss, together
 from model import Convolutional, StudentConfig, Transformer
 from tokenization import compact, trim
 from tokenizers import Tokenizer
@@ -82,7 +82,11 @@ def train_student(
     torch.manual_seed(recipe.seed)
     print(f"student, seed {recipe.seed}, {'labels' if taught is None else 'distilled'}")
     loss = hard_loss(train.labels) if taught is None else taught_loss(train.labels, taught, lessons)
-    return fit(Convolutional(config), train, validation, loss, recipe)
+    student = fit(Convolutional(config), train, validation, loss, recipe)
+    with torch.no_grad():
+        bias = student.classifier.bias
+        bias.copy_(adjusted(bias, train.labels, lessons.adjustment))
+    return student
 
 
 if __name__ == "__main__":

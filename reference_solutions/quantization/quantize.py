@@ -59,7 +59,7 @@ def dynamic(
     """int8 products; the scale of what comes in is found anew for every post.
 
     ONNX Runtime's defaults are unsigned weights and one scale a tensor, which its kernels for
-    x86-64 multiply more slowly and less exactly.
+    x86-64 multiply more slowly (experiments.csv).
     """
     operators = ["MatMul", "Gather"] if embedding else ["MatMul"]
     with on_disk(model) as (source, target):

@@ -1,8 +1,8 @@
 """Quantisation-aware training: the student trains while its weights are rounded.
 
 Forward passes see the rounded weights; gradients pass to the exact ones as if nothing had been
-rounded (the straight-through estimator: Bengio, Léonard, Courville 2013). At 8 bits there is little
-to gain; at 4 there is.
+rounded (the straight-through estimator: Bengio, Léonard, Courville 2013). What is there to gain at
+8 bits, and at 4?
 """
 
 from __future__ import annotations

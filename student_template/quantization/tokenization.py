@@ -66,10 +66,10 @@ def assembled(tokenizer: Tokenizer, pieces: dict[str, int]) -> Tokenizer:
 def trim(tokenizer: Tokenizer, vocabulary: int) -> Tokenizer:
     """The same tokenizer with its first `vocabulary` pieces only.
 
-    TODO: the vocabulary lies in json.loads(tokenizer.to_str())["model"]["vocab"], a dictionary of
-    pieces and numbers. Keep those below `vocabulary` and make a tokenizer of the text again
-    (Tokenizer.from_str). WordPiece learns frequent pieces first, so the numbers of those that stay
-    do not change.
+    TODO: tokenizer.get_vocab() is a dictionary of pieces and numbers. Keep those whose number is
+    below `vocabulary`; `assembled` makes a tokenizer of them. WordPiece learns frequent pieces
+    first, so the numbers of those that stay do not change, and the first rows of an embedding table
+    fit the trimmed tokenizer.
     """
     raise NotImplementedError("write trim in tokenization.py before you use fewer pieces")
 
@@ -84,7 +84,7 @@ def frequent_letters(tokenizer: Tokenizer, posts: Sequence[str]) -> list[str]:
 
 
 def compact(tokenizer: Tokenizer) -> bytes:
-    """`tokenizer.json` without spaces and with Cyrillic as it is: a third of the bytes."""
+    """`tokenizer.json` without spaces and with Cyrillic as it is: a third fewer bytes."""
     content = json.loads(tokenizer.to_str())
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -224,6 +224,21 @@ def test_a_fresh_process_writes_the_same_posts(written: Written) -> None:
     assert done.stdout.strip() == written["train"][0].fingerprint
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("part", "fingerprint"),
+    [
+        ("train", "f576b5faf10dce515e6c15d764df6112527700cd3fc7fb558d880225d5bc2ae9"),
+        ("validation", "86063ab0af31c940b7855d4970285e5be93fd9dc575a9ff452679571a1227ade"),
+    ],
+)
+def test_the_posts_are_those_that_the_courses_teacher_learned_from(
+    part: str, fingerprint: str
+) -> None:
+    """Who changes the generator trains the committed models and measures the handout anew."""
+    assert posts_synthetic.write(part, None, PostSettings())[0].fingerprint == fingerprint
+
+
 def test_the_cache_gives_back_what_was_written_and_mends_damage(
     cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

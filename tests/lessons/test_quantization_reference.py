@@ -299,6 +299,29 @@ def test_a_student_that_equals_its_teacher_has_nothing_to_learn(code):
     assert torch.allclose(code.losses.together(logits, logits), logits.log_softmax(dim=1))
 
 
+def test_adjustment_asks_more_of_frequent_classes_and_leaves_absent_ones_finite(code):
+    bias, labels = torch.zeros(5), torch.tensor([0] * 6 + [1] * 3 + [2] * 2 + [3])
+    assert torch.equal(code.losses.adjusted(bias, labels, 0.0), bias)
+    moved = code.losses.adjusted(bias, labels, 1.0)
+    assert moved.isfinite().all()
+    assert (moved[:4].diff() > 0).all()
+    assert (moved[0] - moved[1]).item() == pytest.approx(-np.log(2), abs=1e-6)
+
+
+def test_an_adjusted_student_differs_in_its_last_bias_alone(code, posts, tokenizer):
+    part = code.train.read_posts(tokenizer, posts)
+    config = code.model.StudentConfig(150, width=16, channels=32)
+    taught = torch.zeros(len(part.ids), 5)
+    plain, moved = (
+        code.distill.train_student(
+            config, part, part, recipe(code, epochs=1), taught, code.losses.Lessons(adjustment=by)
+        ).state_dict()
+        for by in (0.0, 0.5)
+    )
+    differing = [name for name in plain if not torch.equal(plain[name], moved[name])]
+    assert differing == ["classifier.bias"]
+
+
 def test_a_taught_student_follows_its_teacher_against_the_labels(code, posts, tokenizer):
     part = code.train.read_posts(tokenizer, posts)
     wrong = (part.labels + 1) % 5
@@ -330,6 +353,26 @@ def test_the_keyword_spotter_shrinks_and_keeps_its_answers(code):
         assert np.abs(code.kws.logits(changed, clips) - expected).max() < 0.6, name
     assert sizes["float16 weights"] == pytest.approx(whole / 2, rel=0.01)
     assert whole / sizes["int8 weights, one a channel"] > 3.6
+
+
+def test_standardising_inside_the_keyword_spotter_changes_nothing(code):
+    model = onnx.load(code.kws.BASELINE)
+    clips = np.random.default_rng(0).normal(-8, 3, (16, 40, 101)).astype(np.float32)
+    changed = code.kws.logits(code.kws.standardised(model, clips), clips)
+    assert changed == pytest.approx(code.kws.logits(model, clips), abs=1e-2)
+
+
+def test_calibrating_on_other_features_than_the_networks_own_ruins_it(code):
+    """Dynamic and well calibrated networks lose nothing; this is the mistake that costs most."""
+    model = onnx.load(code.kws.BASELINE)
+    clips = np.random.default_rng(0).normal(-8, 3, (16, 40, 101)).astype(np.float32)
+    expected = code.kws.logits(model, clips)
+    wrong = {
+        name: np.abs(code.kws.logits(spoil(model), clips) - expected).mean()
+        for name, spoil in code.kws.suspects(SimpleNamespace(features=clips))
+    }
+    assert all(difference > 0 for difference in wrong.values())
+    assert wrong["calibrated before the logarithm"] > 10 * wrong["one scale a tensor"]
 
 
 def test_a_pretrained_bert_is_loaded_trained_exported_and_quantised(code, posts, tmp_path):

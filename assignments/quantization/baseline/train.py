@@ -4,7 +4,7 @@
     python train.py --data rusentiment --from FOLDER    the same into the data cache
 
 The posts of rusentiment may be used for evaluation only, so its teacher is never part of the
-course; it takes some ten minutes on one core. The reference's train.py does the work.
+course. The reference's train.py does the work.
 """
 
 from __future__ import annotations
