@@ -104,14 +104,6 @@ def evidence_path(grade: Path) -> Path:
     return grade.parent.parent / "evidence" / f"{grade.stem}.json"
 
 
-def read_evidence(path: Path) -> Evidence | None:
-    """The evidence at `path`, or None when there is none that can be read."""
-    try:
-        return evidences.from_json(path.read_bytes())
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-
-
 def read_grade(path: Path) -> Grade | None:
     """The grade at `path`, or None when there is none that can be read."""
     try:
