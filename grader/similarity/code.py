@@ -18,7 +18,6 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -88,10 +87,11 @@ def common_to_all(template: Path, handouts: Sequence[Path] = ()) -> Hashes:
     found = []
     for path in sorted(template.rglob("*")):
         relative = path.relative_to(template)
-        if path.is_file() and is_text(path.name) and not ignored(relative):
-            if path.stat().st_size <= MAX_TEXT_BYTES:
-                text = readable_text(path.read_bytes(), path.name)
-                found.append(fingerprints(text, path.name, window=1).hashes)
+        if not path.is_file() or not is_text(path.name) or ignored(relative):
+            continue
+        if path.stat().st_size <= MAX_TEXT_BYTES:
+            text = readable_text(path.read_bytes(), path.name)
+            found.append(fingerprints(text, path.name, window=1).hashes)
     for path in handouts:
         for block in _FENCED.findall(path.read_text(encoding="utf-8")):
             found.append(fingerprints(block, "example.py", window=1).hashes)
@@ -153,7 +153,7 @@ def passages(
             if value not in places:
                 continue
             open_runs = [run for run in open_runs if start - run.end_a <= GAP]
-            if not any([run.extend(start, end, places[value]) for run in open_runs]):
+            if not any(run.extend(start, end, places[value]) for run in open_runs):
                 other, begin, stop = places[value][0]
                 run = _Run(path, start, end, other, begin, stop)
                 open_runs.append(run)

@@ -31,17 +31,28 @@ from grader.similarity.evidence import SCHEMA, Evidence, from_json
 from grader.similarity.typical import beyond_class
 from grader.similarity.weights import Key, Known, Match
 
-USUAL_CODE = 0.15
+USUAL_CODE = 0.2
 USUAL_AGREEMENT = 0.5
 """Similarities that independent work reaches in a class too small to tell; measured by
 benchmarks/similarity.py, docs/similarity.md has the figures."""
 LEAST = 0.1
 """Pairs below are not listed."""
-MOST_PASSAGES = 12
+MOST_PASSAGES = 8
+MOST_LINES = 32
+MOST_CHARACTERS = 200
+"""Of a line."""
 TOP = 50
 NORMAL_95 = 1.96
 
 Progress = Callable[[int, int], None]
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """A passage with its lines, the first MOST_LINES of each side."""
+
+    passage: Passage
+    text_a: list[str]
+    text_b: list[str]
 
 
 class Mistakes(msgspec.Struct, frozen=True):
@@ -70,7 +81,7 @@ class Pair(msgspec.Struct, frozen=True):
     """Before it is compared with the class."""
     equal_files: list[str] = []
     """Own files of the first that the second has too, byte for byte."""
-    passages: list[Passage] = []
+    passages: list[Shared] = []
     more_passages: int = 0
     tensors: list[Match] = []
     answers: Mistakes | None = None
@@ -335,7 +346,8 @@ def _detailed(
     left, right = read_evidence(first.path), read_evidence(second.path)
     assert left is not None
     assert right is not None
-    found = code.passages(left.read_texts(), right.read_texts(), common)
+    texts = left.read_texts(), right.read_texts()
+    found = code.passages(*texts, common)
     theirs = set(right.files.values())
     return Pair(
         a=first.name,
@@ -346,11 +358,25 @@ def _detailed(
         mistakes=float(scores.mistakes_beyond[a, b]),
         code_similarity=float(scores.code[a, b]),
         equal_files=sorted(path for path, digest in left.files.items() if digest in theirs),
-        passages=found[:MOST_PASSAGES],
+        passages=[_shown(passage, *texts) for passage in found[:MOST_PASSAGES]],
         more_passages=max(len(found) - MOST_PASSAGES, 0),
         tensors=weights.matches(first.tensors, second.tensors),
         answers=_answers(held, scores.agreement, a, b),
     )
+
+
+def _shown(passage: Passage, a: Mapping[str, str], b: Mapping[str, str]) -> Shared:
+    return Shared(
+        passage,
+        _lines(a[passage.file_a], passage.lines_a),
+        _lines(b[passage.file_b], passage.lines_b),
+    )
+
+
+def _lines(text: str, span: tuple[int, int]) -> list[str]:
+    first, last = span
+    lines = text.split("\n")[first - 1 : min(last, first - 1 + MOST_LINES)]
+    return [line.expandtabs(4)[:MOST_CHARACTERS] for line in lines]
 
 
 def _answers(held: Sequence[Held], agreement: Agreement, a: int, b: int) -> Mistakes | None:

@@ -97,8 +97,8 @@ def similarity(owned: Sequence[dict[Key, Sketch]], known: Known) -> NDArray[np.f
             holders[key].append(index)
     for key, members in holders.items():
         if len(members) > 1:
-            tensors = [owned[index][key] for index in members]
-            shared[np.ix_(members, members)] += tensors[0].size * _beyond(tensors, known, n)
+            alike_here = _beyond([owned[index][key] for index in members], known, n)
+            shared[np.ix_(members, members)] += owned[members[0]][key].size * alike_here
     smaller = np.minimum(mass[:, None], mass[None, :])
     alike = np.divide(shared, smaller, out=np.zeros_like(shared), where=smaller > 0)
     np.fill_diagonal(alike, 0.0)
