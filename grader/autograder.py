@@ -20,6 +20,9 @@ from grader.grades import Check, Figure, Gate, Layer, Measurement, Recording
 from grader.text import Text
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from grader.intake import Submission
     from grader.lesson import LessonSpec
 
@@ -70,6 +73,9 @@ class Findings:
     figures: list[Figure] = field(default_factory=list)
     recordings: list[Recording] = field(default_factory=list)
     log: str = ""
+    mistakes: NDArray[np.uint8] | None = None
+    """(hidden items,) 0 where right, else which wrong answer: grader.similarity.mistakes makes
+    them. Compared with those of others, and shown to nobody but the instructor."""
 
 
 class Autograder(Protocol):

@@ -21,6 +21,8 @@ from grader.intake import Submission, fingerprint, open_submission
 from grader.lesson import Lesson, LessonSpec
 from grader.sandbox.ending import Disturbed, Stopped
 from grader.sandbox.isolation import current_level
+from grader.similarity import evidence as evidences
+from grader.similarity.evidence import Evidence
 from grader.text import EMPTY, Text
 
 MAX_REASON = 1_000
@@ -94,18 +96,40 @@ def provenance(lesson: Lesson, data_id: str) -> Provenance:
     )
 
 
+@dataclass(frozen=True)
+class Graded:
+    """What became of one submission."""
+
+    grade: Grade
+    fault: str = ""
+    """For a grader fault the traceback that its instructor needs."""
+    evidence: Evidence | None = None
+    """What it is compared with others by; None where it could not be opened."""
+
+
 def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
-    """The grade of the submission at `path`, and for a grader fault the traceback that its
-    instructor needs (empty otherwise). Never raises for anything a submission can cause."""
+    """The grade of the submission at `path`, and for a grader fault its traceback (empty
+    otherwise). Never raises for anything a submission can cause."""
+    done = grade_for_class(examination, path, name)
+    return done.grade, done.fault
+
+
+def grade_for_class(examination: Examination, path: Path, name: str) -> Graded:
+    """`grade`, with what a comparison with the rest of a class needs."""
+    evidence: Evidence | None = None
     lesson = lessons.load(examination.lesson)
     started = time.monotonic()
     try:
         _require_same_isolation(examination)
         with open_submission(path, lesson.spec.intake, name) as submission:
+            evidence = _evidence(lesson, submission)
             findings = _examine(lesson, examination, submission)
             identity = SubmissionId(name, submission.fingerprint)
             result = _graded(lesson.spec, examination, identity, findings, started)
-        return result, ""
+        if evidence is not None:
+            items = examination.provenance.data
+            evidence = evidences.with_mistakes(evidence, items, findings.mistakes)
+        return Graded(result, "", evidence)
     except Rejected as error:
         ended = Stopped(Status.REJECTED, error.text)
     except Stopped as error:
@@ -115,8 +139,10 @@ def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
     except Exception as error:
         ended = Stopped(Status.GRADER_FAULT, fault_sentence(error))
         identity = identify(path, name, lesson.spec)
-        return ungraded(examination, identity, ended, started), traceback.format_exc()
-    return ungraded(examination, identify(path, name, lesson.spec), ended, started), ""
+        fault = traceback.format_exc()
+        return Graded(ungraded(examination, identity, ended, started), fault, evidence)
+    identity = identify(path, name, lesson.spec)
+    return Graded(ungraded(examination, identity, ended, started), "", evidence)
 
 
 def _examine(lesson: Lesson, examination: Examination, submission: Submission) -> Findings:
@@ -125,6 +151,14 @@ def _examine(lesson: Lesson, examination: Examination, submission: Submission) -
         return lesson.autograder.examine(examination.exam, submission)
     except Disturbed:
         return lesson.autograder.examine(examination.exam, submission)
+
+
+def _evidence(lesson: Lesson, submission: Submission) -> Evidence | None:
+    """Never the reason why a submission is not graded; what is wrong with it, `examine` says."""
+    try:
+        return evidences.collect(submission, lesson.name, lesson.template)
+    except Exception:
+        return None
 
 
 def _require_same_isolation(examination: Examination) -> None:
@@ -188,8 +222,9 @@ def source_fingerprint() -> str:
     # Tables of figures count too: platforms, words of generated posts.
     for path in sorted(p for kind in ("py", "toml", "tsv") for p in engine.rglob(f"*.{kind}")):
         relative = path.relative_to(engine)
-        # Pages are drawn from grades, and commands only print them: neither decides a number.
-        if relative.parts[0] not in ("report", "cli", "handout", "_course"):
+        # Pages are drawn from grades, commands print them, similarity compares: none of them
+        # decides a number.
+        if relative.parts[0] not in ("report", "cli", "handout", "similarity", "_course"):
             digest.update(relative.as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

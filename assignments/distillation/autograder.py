@@ -20,6 +20,7 @@ from grader.grades import Axis, Check, Figure, Gate, Measurement, Series
 from grader.intake import Submission
 from grader.measure import contract, detection, experiments, graph, recorded, stated
 from grader.sandbox.run import Job, Limits, Run, run_onnx
+from grader.similarity import mistakes
 from grader.text import EMPTY, Text, ru_number
 
 FEATURES = contract.Tensor("features", (40, 101))
@@ -159,6 +160,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
             *recorded.figures(table, measurements, exam.baseline),
         ],
         log=run.log,
+        mistakes=mistakes.of_scores(scores, exam.labels),
     )
 
 

@@ -51,4 +51,5 @@ def examine(exam: Exam, submission: Submission) -> Findings:
         layers=[layer for part in parts for layer in part.layers],
         figures=[figure for part in parts for figure in part.figures],
         log="\n".join(part.log for part in parts if part.log),
+        mistakes=parts[0].mistakes,
     )

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from grader.grades import Check, Figure, Layer, Measurement
 from grader.sandbox.run import Limits
 
@@ -35,3 +38,4 @@ class PartFindings:
     figures: list[Figure] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
     log: str = ""
+    mistakes: NDArray[np.uint8] | None = None

@@ -11,6 +11,7 @@ from typing import Any
 from grader.errors import Rejected
 from grader.grades import Check, Figure, Measurement
 from grader.intake import Submission
+from grader.similarity import mistakes
 from grader.text import EMPTY, Text
 
 from .exam import Exam, PartFindings
@@ -56,7 +57,23 @@ def examine_profiler(exam: Exam, submission: Submission) -> PartFindings:
         _time_check(exam, sum(plausible), len(answers), timed),
         _thop_check(exam, answers),
     ]
-    return PartFindings(_measurements(value, shares), checks, _figures(answers), log=asked.log)
+    return PartFindings(
+        _measurements(value, shares),
+        checks,
+        _figures(answers),
+        log=asked.log,
+        mistakes=_mistakes(answers, settings["tolerance"]),
+    )
+
+
+def _mistakes(answers: Sequence[Answer], tolerance: float) -> Any:
+    """Each count of each family; equal wrong numbers are equal mistakes, no answer is none."""
+    asked = [(answer, count) for answer in answers for count in COUNTS]
+    stated = [getattr(answer.profile, count, None) for answer, count in asked]
+    right = [
+        answer.profile is None or _is_right(answer, count, tolerance) for answer, count in asked
+    ]
+    return mistakes.of_values(stated, right)
 
 
 def _figures(answers: Sequence[Answer]) -> list[Figure]:

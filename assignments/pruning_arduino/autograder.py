@@ -20,6 +20,7 @@ from grader.grades import Measurement
 from grader.intake import Submission
 from grader.measure import experiments, firmware, integer_network
 from grader.measure.firmware import Questions
+from grader.similarity import mistakes
 
 from . import checks, estimates, figures, measuring, refused, tradeoffs
 from .plain import costs, plain_image
@@ -136,4 +137,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
             figures.confusion(network, exam.positions),
         ],
         log=f"compiler:\n{image.warnings}" if image.warnings else "",
+        mistakes=mistakes.of_classes(
+            network.classes(exam.positions), [one.next_char for one in exam.positions]
+        ),
     )

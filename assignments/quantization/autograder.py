@@ -26,6 +26,7 @@ from grader.measure import experiments
 from grader.measure.experiments import Experiment
 from grader.sandbox.sequences import RIVAL, SequenceJob, SequenceRun, run_sequences
 from grader.sandbox.tokens import Encoded, encode
+from grader.similarity import mistakes
 from grader.text import Text
 
 from . import (
@@ -117,6 +118,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
         layers=list(models[STUDENT_PTQ].report.layers),
         figures=_figures(exam, outcomes, numbers, judged, claimed, matched, tried),
         log=run.log,
+        mistakes=mistakes.of_classes(outcomes[STUDENT_PTQ].predictions, exam.labels),
     )
 
 

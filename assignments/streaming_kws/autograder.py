@@ -29,6 +29,7 @@ from grader.measure.stream_model import StreamModel
 from grader.measure.streaming import SAMPLE_RATE
 from grader.sandbox.run import Limits
 from grader.sandbox.stream import Listener, StreamJob
+from grader.similarity import mistakes
 
 from . import checks, figures, measured
 from .exam import Exam, floats, log_odds, sound
@@ -170,6 +171,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
         figures=[figures.curve(exam, scores), figures.chunk_costs(model)],
         recordings=[figures.demonstration(exam, job, chunk)],
         log=found.log,
+        mistakes=mistakes.of_scores(scores, exam.labels),
     )
 
 

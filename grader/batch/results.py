@@ -10,6 +10,8 @@ from urllib.parse import quote
 import msgspec
 
 from grader.grades import Grade, from_json, to_json, write_atomically
+from grader.similarity import evidence as evidences
+from grader.similarity.evidence import Evidence
 
 MAX_STEM_BYTES = 180
 _RESERVED = frozenset('%/\\:*?"<>|')
@@ -26,6 +28,8 @@ class Outcome:
 
     grade: Grade
     fault: str = ""
+    evidence: Evidence | None = None
+    """What it is compared with others by; None where it could not be opened."""
 
 
 _decoder = msgspec.json.Decoder(Outcome)
@@ -53,6 +57,13 @@ def save(outcome: Outcome, out: Path) -> None:
         write_atomically(fault, outcome.fault.encode("utf-8", "backslashreplace"))
     else:
         fault.unlink(missing_ok=True)
+    evidence = evidence_path(path)
+    if outcome.evidence is not None:
+        evidence.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(evidence, evidences.to_json(outcome.evidence))
+    else:
+        evidence.unlink(missing_ok=True)
+    # Last: where there is a grade, what goes with it is there too.
     write_atomically(path, to_json(outcome.grade))
 
 
@@ -86,6 +97,11 @@ def report_path(grade: Path) -> Path:
 def rubric_path(grade: Path) -> Path:
     """Where the form of a person's points lies that goes with the grade at `grade`."""
     return grade.parent.parent / "rubric" / f"{grade.stem}.toml"
+
+
+def evidence_path(grade: Path) -> Path:
+    """Where lies what the submission of the grade at `grade` is compared with others by."""
+    return grade.parent.parent / "evidence" / f"{grade.stem}.json"
 
 
 def read_grade(path: Path) -> Grade | None:

@@ -84,7 +84,8 @@ def _load(lesson: str, file: Path) -> Examination:
 def _grade(examination: Examination, path: Path, name: str) -> bytes:
     started = time.monotonic()
     try:
-        return outcome_to_json(Outcome(*grading.grade(examination, path, name)))
+        done = grading.grade_for_class(examination, path, name)
+        return outcome_to_json(Outcome(done.grade, done.fault, done.evidence))
     except Exception as error:  # files that vanish; a measurement that is no number
         ended = Stopped(Status.GRADER_FAULT, grading.fault_sentence(error))
         grade = grading.ungraded(examination, SubmissionId(name, ""), ended, started)

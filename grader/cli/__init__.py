@@ -30,6 +30,7 @@ COMMANDS = {
     "grade": "Grade one submission on the hidden data.",
     "batch": "Grade a folder of submissions; safe to interrupt and rerun.",
     "report": "Draw the pages of a graded folder again.",
+    "similar": "Rank pairs of submissions that are worth a look.",
     "rubric": "Enter the points that a person gives.",
     "data": "List the data sets, download or prepare one.",
     "chat": "Talk with a firmware on a simulated Arduino UNO.",

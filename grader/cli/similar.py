@@ -1,0 +1,154 @@
+"""`grader similar OUT`: pairs of submissions that are worth a look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from grader import batch
+from grader import lesson as lessons
+from grader.batch.pages import grade_files
+from grader.batch.results import evidence_path, report_path
+from grader.cli import options
+from grader.cli.progress import Reporter
+from grader.errors import ExitCode, UsageError
+from grader.grades import write_atomically
+from grader.text import Lang, Text
+from grader.untrusted import name as short_name
+
+if TYPE_CHECKING:
+    from grader.similarity.pairs import Comparison
+
+MAX_ROWS = 20
+READING = Text(en="reading submissions", ru="чтение работ")
+
+
+class _HandedIn(msgspec.Struct):
+    name: str
+    students: list[str] = []
+
+
+class _Manifest(msgspec.Struct):
+    """The part of `handed_in.json` that says who handed in what."""
+
+    submissions: list[_HandedIn] = []
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--top",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="Show what is shared for so many pairs.",
+)
+@options.jobs()
+@options.as_json()
+@options.lang()
+@batch.sigterm_like_ctrl_c()
+def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
+    """Compare the submissions graded in OUT: code, weights, mistakes on hidden data.
+
+    Writes OUT/similar.html, where pairs are ranked and what they share stands side by side, and
+    OUT/similar.json. A high number is a reason to look, never a verdict.
+    """
+    from grader.report import similar as report
+    from grader.similarity import pairs
+
+    names, stems, lesson_name = _graded(out)
+    lesson = lessons.load(lesson_name)
+    with batch.held(out), Reporter(lang) as progress:
+        found = pairs.compare(
+            [evidence_path(path) for path in stems.values()],
+            lesson,
+            names=names,
+            students=_students(out),
+            top=top,
+            jobs=jobs,
+            progress=lambda done, total: progress(done, total, READING),
+        )
+        hrefs = {
+            name: f"reports/{quote(report_path(path).name)}"
+            for name, path in stems.items()
+            if report_path(path).exists()
+        }
+        raw = msgspec.json.format(msgspec.json.encode(found), indent=2)
+        html = report.page(found, lesson.spec.title, lang, hrefs)
+        with batch.disk_trouble(out):
+            write_atomically(out / "similar.json", raw + b"\n")
+            write_atomically(out / "similar.html", html.encode("utf-8"))
+    if as_json:
+        click.echo(raw.decode("utf-8"))
+    else:
+        _show(found, lang)
+        click.echo(out / "similar.html")
+    return ExitCode.OK
+
+
+def _graded(out: Path) -> tuple[list[str], dict[str, Path], str]:
+    """Names of all that was graded, their grades' paths, and the lesson. Raises UsageError."""
+    read = ((path, batch.read_grade(path)) for path in grade_files(out))
+    found = {grade.submission.name: (path, grade.lesson) for path, grade in read if grade}
+    if not found:
+        raise UsageError(
+            Text(
+                en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
+                ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
+            )
+        )
+    stems = {name: path for name, (path, _) in found.items()}
+    return list(found), stems, next(lesson for _, lesson in found.values())
+
+
+def _students(out: Path) -> dict[str, list[str]]:
+    """Who handed in what, where it is known; a damaged file is a reason to stop: work of one
+    group would be shown as similar."""
+    path = out / "handed_in.json"
+    if not path.exists():
+        return {}
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise UsageError(
+            Text(
+                en=f"{path} cannot be read ({error}); run grader batch again, or delete it.",
+                ru=f"Не удаётся прочитать {path} ({error}); повторите grader batch или удалите "
+                "этот файл.",
+            )
+        ) from error
+    return {one.name: one.students for one in manifest.submissions}
+
+
+def _show(found: Comparison, lang: Lang) -> None:
+    ru = lang == "ru"
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console = Console(markup=False, highlight=False, width=max(console.width, 120))
+    if found.pairs:
+        table = Table(box=None, pad_edge=False)
+        heads = ("число", "код", "веса", "ошибки") if ru else ("number", "code", "weights",
+                                                               "mistakes")  # fmt: skip
+        for head in heads:
+            table.add_column(head, justify="right")
+        table.add_column("пара" if ru else "pair")
+        for pair in found.pairs[:MAX_ROWS]:
+            shares = (pair.number, pair.code, pair.weights, pair.mistakes)
+            both = f"{short_name(pair.a)}  ·  {short_name(pair.b)}"
+            table.add_row(*(f"{100 * share:.0f}" for share in shares), both)
+        console.print(table)
+    said = Text(
+        en=f"{found.pairs_listed:,} of {found.pairs_in_all:,} pairs are worth a look "
+        f"({found.compared:,} submissions compared, {len(found.without):,} left nothing to "
+        "compare). Similar work has many reasons: read what is shared, and ask.",
+        ru=f"Стоит взглянуть на пары: {found.pairs_listed} из {found.pairs_in_all} (сравнено "
+        f"работ: {found.compared}, не с чем сравнить: {len(found.without)}). Причин для сходства "
+        "много: прочитайте, что общего, и спросите.",
+    )
+    console.print(said.to(lang), soft_wrap=True)

@@ -1,0 +1,121 @@
+"""Mistakes that two submissions share, beyond what their difficulty and number explain.
+
+An event is a hidden item answered wrong in one particular way. How often each of a class makes it
+gives its difficulty d, and how many events a submission has gives its weakness w; independent
+work makes it with probability p = 1 / (1 + exp(-(d + w))) (the Rasch model). Rare events weigh
+log(1 / share of the class). With O the weight of the events that two have in common, E what is
+expected of independent work and M the most there could be,
+
+    agreement = (O - E) / (M - E)
+
+as in Cohen's kappa: 0 by chance, 1 where all mistakes of one are the other's too. Its interval is
+from the variance of O under chance. Models of one kind trained on the same data agree beyond
+chance anyway: `pairs` compares with the rest of the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import expit, logit
+
+from grader.similarity.code import rarity
+
+LEVELS = 161
+WEAKNESS = 8.0
+"""Weaknesses from -8 to 8 in steps of 0.1; chance is computed once for each pair of levels."""
+PRIOR = 2.0
+"""Submissions that everyone's difficulty is estimated with beside the class: nobody's mistake is
+certain in a class of three."""
+LEAST_WEIGHT = 8.0
+"""Rare mistakes, or more of common ones: with fewer nothing is said."""
+CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of every two of n submissions; 0 where nothing can be said."""
+
+    value: NDArray[np.float32]
+    """(n, n)"""
+    error: NDArray[np.float32]
+    """(n, n), its standard deviation under chance."""
+
+    def low(self, sigmas: float) -> NDArray[np.float32]:
+        """The lower end of an interval of `sigmas` on each side."""
+        return self.value - np.float32(sigmas) * self.error
+
+
+def agreement(codes: Sequence[NDArray[np.uint8]]) -> Agreement:
+    """`codes` of n submissions, (items,) each: 0 right, else which wrong answer."""
+    n = len(codes)
+    nothing = Agreement(np.zeros((n, n), np.float32), np.zeros((n, n), np.float32))
+    made = _events(codes)
+    if n < 2 or made.shape[1] == 0:
+        return nothing
+    holders = np.asarray(made.sum(0)).ravel().astype(np.int64)
+    weight = rarity(holders, n)
+    common = _common(made[:, holders > 1], weight[holders > 1])
+    expected, variance = _chance(made, holders, weight)
+    mass = np.asarray(made @ weight).ravel()
+    most = np.minimum(mass[:, None], mass[None, :]).astype(np.float32)
+    room = most - expected
+    said = (most >= LEAST_WEIGHT) & (room > 0.1 * most)
+    np.fill_diagonal(said, False)
+    room = np.where(said, room, 1)
+    value = np.clip(np.where(said, (common - expected) / room, 0), -1, 1)
+    error = np.where(said, np.sqrt(variance) / room, 0)
+    return Agreement(value.astype(np.float32), error.astype(np.float32))
+
+
+def _events(codes: Sequence[NDArray[np.uint8]]) -> sparse.csr_matrix:
+    """(n, events) of ones."""
+    rows = [np.full(int(np.count_nonzero(one)), row) for row, one in enumerate(codes)]
+    keys = [np.flatnonzero(one) * 256 + one[one > 0] for one in codes]
+    events, columns = np.unique(np.concatenate(keys), return_inverse=True)
+    ones = np.ones(len(columns), np.float32)
+    return sparse.csr_matrix((ones, (np.concatenate(rows), columns)), (len(codes), len(events)))
+
+
+def _common(made: sparse.csr_matrix, weight: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(n, n) weight of the events that two have in common. Frequent events are multiplied dense,
+    where that is faster, the others sparse."""
+    n = made.shape[0]
+    total = np.zeros((n, n), np.float32)
+    scaled = (made @ sparse.diags(np.sqrt(weight).astype(np.float32))).tocsc()
+    frequent = np.asarray(made.sum(0)).ravel() > n / 16
+    dense, rare = scaled[:, frequent], scaled[:, ~frequent].tocsr()
+    for start in range(0, dense.shape[1], CHUNK):
+        part = np.ascontiguousarray(dense[:, start : start + CHUNK].toarray())
+        total += part @ part.T
+    transposed = rare.T.tocsr()
+    for start in range(0, n, 256):
+        block = slice(start, start + 256)
+        total[block] += (rare[block] @ transposed).toarray()
+    return total
+
+
+def _chance(
+    made: sparse.csr_matrix, holders: NDArray[np.int64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(n, n) expected weight in common, and its variance, under independence. Events that equally
+    many made are one column: there are at most n."""
+    n = made.shape[0]
+    kinds, first, times = np.unique(holders, return_index=True, return_counts=True)
+    usual = float((kinds * times).sum()) / (n * len(holders))
+    difficulty = logit((kinds + PRIOR * usual) / (n + PRIOR))
+    levels = np.linspace(-WEAKNESS, WEAKNESS, LEVELS)
+    chance = expit(difficulty[None, :] + levels[:, None])
+    mistakes = np.asarray(made.sum(1)).ravel()
+    level = np.searchsorted(chance @ times, mistakes).clip(0, LEVELS - 1)
+    each = weight[first]
+    expected = (chance * (times * each)) @ chance.T
+    # pq (1 - pq), summed over the events
+    squares = (chance**2 * (times * each**2)) @ (chance**2).T
+    variance = (chance * (times * each**2)) @ chance.T - squares
+    chosen = np.ix_(level, level)
+    return expected.astype(np.float32)[chosen], variance.astype(np.float32)[chosen]

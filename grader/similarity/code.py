@@ -1,0 +1,274 @@
+"""Texts that share more than the template: winnowed fingerprints, rare ones counting more.
+
+A text is reduced to its structure by copydetect (names become V, strings S; spaces and comments
+go), so that renaming and reformatting change nothing. Of all its pieces of `CHARACTERS` characters
+some are kept as fingerprints (winnowing: Schleimer, Wilkerson, Aiken 2003, also in copydetect);
+those of the template and the handout are taken out. A fingerprint that two of a class have in
+common counts 1, one that everybody has counts next to nothing: solutions of one exercise are alike.
+
+    similarity of two = weight of what they share / (weight of the smaller + SMALL)
+
+Fingerprints are hashed here, since Python's own hash differs from process to process, and looked
+up in a sparse matrix, since comparing all pairs of files is quadratic in time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from grader.intake.rules import ignored
+from grader.similarity.evidence import MAX_TEXT_BYTES
+from grader.similarity.texts import FIRMWARE, PROSE, PYTHON, is_text, readable_text
+
+CHARACTERS = 32
+"""Of the reduced text, about fourteen tokens: what a fingerprint stands for."""
+WINDOW = 16
+"""At least one fingerprint in so many in a row: common pieces of 47 characters are never missed."""
+SMALL = 24.0
+"""Fingerprints, about 400 reduced characters: below that much of its own a submission says little
+about who wrote it."""
+TABLE_SHARE = 0.6
+"""A text with more digits and commas than this is exported numbers, not written."""
+GAP = 160
+"""Characters that two people may have changed within one common passage."""
+
+Hashes = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Prints:
+    """The fingerprints of one text, in its order."""
+
+    hashes: Hashes
+    starts: NDArray[np.int64]
+    """First character in the text as handed in."""
+    ends: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One piece that two texts have in common, by its lines, counted from 1."""
+
+    file_a: str
+    lines_a: tuple[int, int]
+    file_b: str
+    lines_b: tuple[int, int]
+    prints: int
+    """How many fingerprints it is made of."""
+
+
+def fingerprints(text: str, path: str, window: int = WINDOW) -> Prints:
+    """Of a text; `path` says what kind it is. Empty for exported numbers."""
+    empty = np.array([], np.int64)
+    reduced, positions = _reduced(text, path)
+    if len(reduced) < CHARACTERS or _is_table(text):
+        return Prints(np.array([], np.uint64), empty, empty)
+    hashes = _hashed(reduced, _kind(path))
+    if window == 1:
+        chosen = np.arange(len(hashes))
+    else:
+        from copydetect.utils import winnow
+
+        _, chosen = winnow(hashes, window, remove_duplicates=False)
+        chosen = np.asarray(chosen, np.int64)
+    return Prints(hashes[chosen], positions[chosen], positions[chosen + CHARACTERS - 1] + 1)
+
+
+def common_to_all(template: Path, handouts: Sequence[Path] = ()) -> Hashes:
+    """Everything in the template's texts and in the examples of the handouts, sorted."""
+    found = []
+    for path in sorted(template.rglob("*")):
+        relative = path.relative_to(template)
+        if not path.is_file() or not is_text(path.name) or ignored(relative):
+            continue
+        if path.stat().st_size <= MAX_TEXT_BYTES:
+            text = readable_text(path.read_bytes(), path.name)
+            found.append(fingerprints(text, path.name, window=1).hashes)
+    for path in handouts:
+        for block in _FENCED.findall(path.read_text(encoding="utf-8")):
+            found.append(fingerprints(block, "example.py", window=1).hashes)
+    return np.unique(np.concatenate(found)) if found else np.array([], np.uint64)
+
+
+def own_prints(texts: Mapping[str, str], common: Hashes) -> Hashes:
+    """Distinct fingerprints of one submission's texts without those in `common`, sorted."""
+    found = [fingerprints(text, path).hashes for path, text in texts.items()]
+    every = np.unique(np.concatenate(found)) if found else np.array([], np.uint64)
+    return np.setdiff1d(every, common, assume_unique=True)
+
+
+def similarity(prints: Sequence[Hashes]) -> NDArray[np.float32]:
+    """(n, n) of n submissions, 0 to nearly 1; 0 on the diagonal."""
+    n = len(prints)
+    alike = np.zeros((n, n), np.float32)
+    hashes, columns = np.unique(
+        np.concatenate([*prints, np.array([], np.uint64)]), return_inverse=True
+    )
+    rows = np.repeat(np.arange(n), [len(one) for one in prints])
+    if n < 2 or not len(hashes):
+        return alike
+    holders = np.bincount(columns, minlength=len(hashes))
+    weight = rarity(holders, n)
+    mass = np.bincount(rows, weight[columns], minlength=n).astype(np.float32)
+    shared = (holders > 1)[columns]
+    held = sparse.csr_matrix(
+        (np.sqrt(weight[columns[shared]]).astype(np.float32), (rows[shared], columns[shared])),
+        shape=(n, len(hashes)),
+    )
+    transposed = held.T.tocsr()
+    for start in range(0, n, 256):
+        block = slice(start, start + 256)
+        smaller = np.minimum(mass[block, None], mass[None, :])
+        alike[block] = (held[block] @ transposed).toarray() / (smaller + SMALL)
+    np.fill_diagonal(alike, 0.0)
+    return alike
+
+
+def rarity(holders: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    """What something counts that `holders` of `n` have: 1 for two, towards 0 for all."""
+    weight = np.log((n + 1) / np.maximum(holders, 1)) / np.log((n + 1) / 2)
+    return np.clip(weight, 0.0, 1.0)
+
+
+def passages(
+    texts_a: Mapping[str, str], texts_b: Mapping[str, str], common: Hashes
+) -> list[Passage]:
+    """What the texts of two submissions have in common, the longest first."""
+    places: dict[int, list[tuple[str, int, int]]] = defaultdict(list)
+    for path, prints in _located(texts_b, common):
+        for value, start, end in prints:
+            places[value].append((path, start, end))
+    runs: list[_Run] = []
+    for path, prints in _located(texts_a, common):
+        open_runs: list[_Run] = []
+        for value, start, end in prints:
+            if value not in places:
+                continue
+            open_runs = [run for run in open_runs if start - run.end_a <= GAP]
+            if not any(run.extend(start, end, places[value]) for run in open_runs):
+                other, begin, stop = places[value][0]
+                run = _Run(path, start, end, other, begin, stop)
+                open_runs.append(run)
+                runs.append(run)
+    runs.sort(key=lambda run: (-run.prints, run.path_a, run.start_a))
+    return [run.passage(texts_a, texts_b) for run in runs]
+
+
+@dataclass
+class _Run:
+    """A passage that is still growing; places are characters."""
+
+    path_a: str
+    start_a: int
+    end_a: int
+    path_b: str
+    start_b: int
+    end_b: int
+    prints: int = 1
+
+    def extend(self, start: int, end: int, places: Sequence[tuple[str, int, int]]) -> bool:
+        """Take in a fingerprint at `start` of the first text, where the second has it near."""
+        for path, begin, stop in places:
+            near = self.start_b <= begin <= self.end_b + GAP
+            if path == self.path_b and near and stop >= self.end_b:
+                self.end_a, self.end_b = max(self.end_a, end), stop
+                self.prints += 1
+                return True
+        return False
+
+    def passage(self, texts_a: Mapping[str, str], texts_b: Mapping[str, str]) -> Passage:
+        return Passage(
+            self.path_a,
+            _lines(texts_a[self.path_a], self.start_a, self.end_a),
+            self.path_b,
+            _lines(texts_b[self.path_b], self.start_b, self.end_b),
+            self.prints,
+        )
+
+
+def _located(
+    texts: Mapping[str, str], common: Hashes
+) -> list[tuple[str, list[tuple[int, int, int]]]]:
+    """Of each text its own fingerprints with their places."""
+    found = []
+    for path, text in texts.items():
+        prints = fingerprints(text, path)
+        own = ~np.isin(prints.hashes, common)
+        places = (prints.hashes[own], prints.starts[own], prints.ends[own])
+        found.append((path, list(zip(*(one.tolist() for one in places), strict=True))))
+    return found
+
+
+def _lines(text: str, start: int, end: int) -> tuple[int, int]:
+    last = max(start, min(end, len(text)) - 1)
+    while last > start and text[last].isspace():
+        last -= 1
+    return text.count("\n", 0, start) + 1, text.count("\n", 0, last) + 1
+
+
+_FENCED = re.compile(r"^```\w*[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_WORD = re.compile(r"\w+")
+_LEXERS = {".ipynb": "notebook.py", ".ino": "sketch.cpp", ".s": "part.S", ".asm": "part.S"}
+"""Names by which the lexer is chosen, where a file's own would choose none or another."""
+
+
+def _kind(path: str) -> int:
+    suffix = PurePosixPath(path).suffix.lower()
+    kinds = (PYTHON, FIRMWARE, PROSE)
+    return next((number for number, kind in enumerate(kinds, 1) if suffix in kind), 0)
+
+
+def _reduced(text: str, path: str) -> tuple[str, NDArray[np.int64]]:
+    """The text's structure, and where each of its characters stands in `text`."""
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in PROSE:
+        return _words(text)
+    from copydetect.utils import filter_code
+
+    reduced, table = filter_code(text, _LEXERS.get(suffix, f"file{suffix}"))
+    places = np.arange(len(reduced))
+    if len(table):
+        # Rows: a place in the reduced text, and how many characters were dropped before it. Rows
+        # of class names hold another number: what is dropped never gets less.
+        dropped = np.maximum.accumulate(table[:, 1])
+        nearest = np.searchsorted(table[:, 0], places)
+        places = places + dropped[np.minimum(nearest, len(table) - 1)]
+    return reduced, np.minimum(places, max(len(text) - 1, 0))
+
+
+def _words(text: str) -> tuple[str, NDArray[np.int64]]:
+    found = list(_WORD.finditer(text))
+    reduced = "".join(
+        match[0].lower() if len(match[0].lower()) == len(match[0]) else match[0] for match in found
+    )
+    places = [np.arange(*match.span()) for match in found]
+    return reduced, np.concatenate(places) if places else np.array([], np.int64)
+
+
+def _is_table(text: str) -> bool:
+    numbers = sum(text.count(sign) for sign in "0123456789,")
+    solid = len(text) - text.count(" ") - text.count("\n")
+    return numbers > TABLE_SHARE * max(solid, 1)
+
+
+def _hashed(reduced: str, kind: int) -> Hashes:
+    """A hash of every piece of CHARACTERS characters: polynomial, then mixed (splitmix64)."""
+    codes = np.frombuffer(reduced.encode("utf-32-le", "replace"), np.uint32).astype(np.uint64)
+    count = len(codes) - CHARACTERS + 1
+    hashes = np.full(count, kind, np.uint64)
+    for offset in range(CHARACTERS):
+        hashes = hashes * _FACTOR + codes[offset : offset + count]
+    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return hashes ^ (hashes >> np.uint64(31))
+
+
+_FACTOR = np.uint64(0x100000001B3)

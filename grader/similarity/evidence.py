@@ -1,0 +1,122 @@
+"""What is kept of a submission for comparing it with others; never shown to students.
+
+    OUT/evidence/NAME.json    its own texts, sketches of its weights, its mistakes on hidden items
+
+Files that are the template's, byte for byte, are left out: everybody has them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.intake import Submission
+from grader.intake.rules import ignored
+from grader.similarity.sketches import Sketch, sketches_of
+from grader.similarity.texts import is_code, is_text, readable_text
+
+SCHEMA = 1
+MAX_TEXT_BYTES = 256 * 2**10
+"""Of one file; longer ones are made by machines."""
+MAX_TEXTS_BYTES = 2**20
+MAX_MODEL_BYTES = 64 * 2**20
+MODELS = (".onnx", ".npz")
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one submission."""
+
+    schema: int = SCHEMA
+    lesson: str
+    name: str
+    fingerprint: str
+    files: dict[str, str]
+    """sha256 of its own files by path: those that differ from the template's."""
+    texts: bytes
+    """Its own texts by path, {path: text} as JSON, compressed."""
+    own_code: bool
+    """False where all its code is the template's as given."""
+    given_code: bool
+    """True where code of the template was handed in unchanged."""
+    sketches: list[Sketch] = []
+    items: str = ""
+    """Which hidden items were asked; mistakes on others do not compare."""
+    mistakes: bytes = b""
+    """uint8 for each item, compressed: 0 right, otherwise which wrong answer."""
+
+    def read_texts(self) -> dict[str, str]:
+        found: dict[str, str] = msgspec.json.decode(zlib.decompress(self.texts))
+        return found
+
+    def read_mistakes(self) -> NDArray[np.uint8]:
+        raw = zlib.decompress(self.mistakes) if self.mistakes else b""
+        return np.frombuffer(raw, np.uint8)
+
+
+def collect(submission: Submission, lesson: str, template: Path) -> Evidence:
+    """What `submission` consists of; reads files, runs nothing. What cannot be read is left out:
+    evidence is no part of a grade, and costs none."""
+    given = _hashes(template)
+    files, texts, sketches, left = {}, {}, [], MAX_TEXTS_BYTES
+    given_code = False
+    for file in submission.files:
+        path = file.path.as_posix()
+        size_fits = file.size <= (MAX_MODEL_BYTES if path.endswith(MODELS) else MAX_TEXT_BYTES)
+        raw = submission.read(path) if size_fits else None
+        digest = file.sha256 if raw is None else hashlib.sha256(raw).hexdigest()
+        if digest in given:
+            given_code |= is_code(path)
+            continue
+        files[path] = digest
+        if raw is None:
+            continue
+        if path.endswith(MODELS):
+            sketches += sketches_of(raw, path)
+        elif is_text(path) and len(raw) <= left:
+            texts[path] = readable_text(raw, path)
+            left -= len(raw)
+    return Evidence(
+        lesson=lesson,
+        name=submission.name,
+        fingerprint=submission.fingerprint,
+        files=files,
+        texts=zlib.compress(msgspec.json.encode(texts)),
+        own_code=any(is_code(path) for path in files),
+        given_code=given_code,
+        sketches=sketches,
+    )
+
+
+def with_mistakes(evidence: Evidence, items: str, mistakes: NDArray[np.uint8] | None) -> Evidence:
+    """The same with what was answered to the hidden `items`."""
+    if mistakes is None:
+        return evidence
+    codes = np.ascontiguousarray(mistakes, np.uint8).ravel()
+    return msgspec.structs.replace(
+        evidence, items=f"{items}#{codes.size}", mistakes=zlib.compress(codes.tobytes())
+    )
+
+
+def to_json(evidence: Evidence) -> bytes:
+    return msgspec.json.encode(evidence)
+
+
+def from_json(raw: bytes) -> Evidence:
+    """Raises msgspec.MsgspecError, a ValueError, when `raw` is none."""
+    return msgspec.json.decode(raw, type=Evidence)
+
+
+@cache
+def _hashes(template: Path) -> frozenset[str]:
+    """sha256 of the template's files, wherever they lie."""
+    return frozenset(
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in template.rglob("*")
+        if path.is_file() and not ignored(path.relative_to(template))
+    )
