@@ -174,6 +174,21 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """Fingerprint of what was judged."""
 
 
+class Deduction(msgspec.Struct, frozen=True, kw_only=True):
+    """Points taken off after measuring: lateness, a report's faults."""
+
+    name: str
+    """`late` or `report`."""
+    title: Text
+    formula: str
+    """Of `values`, `score` (before deductions) and `max_score`."""
+    values: dict[str, float] = {}
+    points: float = 0.0
+    """What came off: not below 0, and never more than there was."""
+    why: Text
+    """When it was due and handed in, what was granted; or what was wrong."""
+
+
 class Versions(msgspec.Struct, frozen=True):
     python: str
     numpy: str
@@ -218,6 +233,8 @@ class Grade(msgspec.Struct, frozen=True, kw_only=True):
     recordings: list[Recording] = []
     judgements: list[Judged] = []
     """All that persons gave; of one criterion the latest counts."""
+    deductions: list[Deduction] = []
+    """What was taken off the terms; `score` is without it."""
     pending: float = 0.0
     """Points that the score may still gain from a person, beyond what it is."""
     log: str = ""

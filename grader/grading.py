@@ -28,6 +28,12 @@ from grader.text import EMPTY, Text
 MAX_REASON = 1_000
 """Characters of the sentence that a grade keeps."""
 
+NO_NUMBERS = frozenset(
+    {"_course", "cli", "gradebook", "handout", "release", "report", "semester", "similarity"}
+)
+"""Parts of the engine that decide nothing a grade keeps: pages are drawn from grades, commands print
+them, a comparison comes after them, and what a semester takes off is worked out anew on each."""
+
 
 @dataclass(frozen=True)
 class Examination:
@@ -222,9 +228,7 @@ def source_fingerprint() -> str:
     # Tables of figures count too: platforms, words of generated posts.
     for path in sorted(p for kind in ("py", "toml", "tsv") for p in engine.rglob(f"*.{kind}")):
         relative = path.relative_to(engine)
-        # Pages are drawn from grades, commands print them, similarity compares: none of them
-        # decides a number.
-        if relative.parts[0] not in ("report", "cli", "handout", "similarity", "_course"):
+        if relative.parts[0] not in NO_NUMBERS:
             digest.update(relative.as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

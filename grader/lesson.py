@@ -25,6 +25,8 @@ from grader.text import EMPTY, Text
 
 RUBRIC = "rubric"
 """The sum of a person's points, as formulas name it."""
+LATE_VALUES = frozenset({"days_late", "hours_late", "score", "max_score"})
+"""What a formula for lateness may name."""
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -138,6 +140,9 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     terms: list[TermSpec]
     rubric: list[Criterion] = []
     """What a person judges; formulas know the sum of the points as `rubric`."""
+    late_penalty: str = ""
+    """Points that lateness takes off, of `days_late`, `hours_late`, `score` and `max_score`; where
+    it is empty, what the course says. Worked out after measuring."""
     report: ReportSpec
     settings: dict[str, Any] = {}
     """The autograder's own constants."""
@@ -145,7 +150,12 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     @property
     def formula(self) -> str:
         """The whole score as one expression."""
-        return " + ".join(term.formula for term in self.terms)
+        terms = " + ".join(term.formula for term in self.terms)
+        if not self.late_penalty:
+            return terms
+        simple = self.late_penalty.isidentifier()
+        late = self.late_penalty if simple else f"({self.late_penalty})"
+        return f"{terms} - {late} - report_penalty"
 
     def score(self, values: Mapping[str, float], *, gate_passed: bool) -> list[Term]:
         """Terms of the score; a missed gate sets gated terms to 0."""
@@ -264,6 +274,8 @@ def _validate(spec: LessonSpec, path: Path) -> None:
     try:
         for expression in (*(term.formula for term in spec.terms), spec.report.rank_by):
             formula.names(expression)
+        if spec.late_penalty:
+            formula.evaluate(spec.late_penalty, dict.fromkeys(LATE_VALUES, 1.0))
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from error
     total = sum(term.max_points for term in spec.terms)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from grader import deductions
 from grader.errors import UsageError
 from grader.grades import Grade, Judged, Measurement, Status
 from grader.lesson import RUBRIC, Criterion, LessonSpec
@@ -85,14 +86,14 @@ def merged(grade: Grade, spec: LessonSpec, history: Sequence[Judged]) -> Grade:
     values = {name: one.value for name, one in measurements.items()}
     passed = grade.gate is None or grade.gate.passed
     terms = spec.score(values, gate_passed=passed)
-    return msgspec.structs.replace(
+    judged = msgspec.structs.replace(
         grade,
         measurements=measurements,
         terms=terms,
-        score=spec.total(terms),
         pending=pending(spec, values, history, gate_passed=passed),
         judgements=list(history),
     )
+    return deductions.again(judged, spec)
 
 
 def waiting(grade: Grade, spec: LessonSpec) -> list[Criterion]:

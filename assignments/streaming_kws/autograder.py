@@ -14,8 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from grader import adjustments
-from grader.adjustments import Adjustments
 from grader.autograder import Findings, Setup
 from grader.data import store, tracks
 from grader.data.clips import Part
@@ -53,13 +51,11 @@ def prepare(setup: Setup) -> Exam:
     scores = log_odds(_offline_answers(model, slots, setup.spec.limits))
     seed = int(slots.fingerprint[:16], 16)
     rng = np.random.default_rng(seed)
-    taken_off = adjustments.load() if setup.audience == "hidden" else Adjustments()
     repeated = len(set(slots.sources)) < len(slots)
     sources = tuple(slots.sources) if repeated else None
-    changes = f"+{taken_off.fingerprint}" if taken_off.fingerprint else ""
     demo = _demo_order(public)
     return Exam(
-        data_id=f"{slots.name}/{part}:{slots.fingerprint}{changes}",
+        data_id=f"{slots.name}/{part}:{slots.fingerprint}",
         data=slots.name,
         baseline={
             **measured.costs(costs, min(costs.macs_per_second), costs.state_bytes or 0),
@@ -78,7 +74,6 @@ def prepare(setup: Setup) -> Exam:
         gate_factor=gate.factor,
         limits=setup.spec.limits,
         settings=settings,
-        adjustments=taken_off,
         seed=seed,
         hidden=setup.audience == "hidden",
     )
@@ -161,7 +156,6 @@ def examine(exam: Exam, submission: Submission) -> Findings:
         **measured.ratio(ratio),
         **measured.alarms(exam, detections),
         "real_time_factor": measured.real_time(found, chunk),
-        **measured.taken_off(exam, submission.name),
     }
     return Findings(
         measurements=measurements,

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from grader.adjustments import Adjustments
 from grader.grades import Measurement
 from grader.sandbox.run import Limits
 
@@ -40,7 +39,6 @@ class Exam:
     gate_factor: float
     limits: Limits
     settings: dict[str, Any]
-    adjustments: Adjustments
     seed: int
     hidden: bool
 

@@ -197,16 +197,3 @@ def streaming_share(checks: list[Check]) -> Measurement:
         "",
         Text(en="share of the points of the checks", ru="доля баллов за проверки"),
     )
-
-
-def taken_off(exam: Exam, name: str) -> dict[str, Measurement]:
-    """What a person takes off this submission."""
-    ours = exam.adjustments.of(name)
-    how = Text(
-        en="entered by the instructor (GRADER_ADJUSTMENTS)",
-        ru="вносит преподаватель (GRADER_ADJUSTMENTS)",
-    )
-    return {
-        "days_late": Measurement(ours.days_late, "", how),
-        "report_penalty": Measurement(ours.report_penalty, "", how),
-    }

@@ -7,11 +7,15 @@ from grader.batch.pool import run
 from grader.batch.results import Outcome, grade_path, read_grade, rubric_path, save
 from grader.batch.rubrics import Merged, merge, set_points
 from grader.batch.scratch import temporary_files
+from grader.batch.semester import Deadlines, Papers, collect
 
 __all__ = [
+    "Deadlines",
     "Merged",
     "Outcome",
+    "Papers",
     "Plan",
+    "collect",
     "disk_trouble",
     "grade_path",
     "held",

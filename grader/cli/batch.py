@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
-from grader import batch, grading, intake
+from grader import batch, grading
 from grader import lesson as lessons
 from grader.cli import options, show
 from grader.cli.cluster import HERE, Place, runner
@@ -19,10 +19,14 @@ from grader.errors import UsageError
 from grader.grades import Grade
 from grader.grading import Examination
 from grader.intake import Candidate
+from grader.intake.layouts import LAYOUTS, Layout
+from grader.semester.handed_in import HandedIn
 from grader.text import Lang, Text, ru_number
 from grader.untrusted import one_line
 
 LEFT_OUT = Text(en="neither a folder nor an archive, left out", ru="не папка и не архив, пропущено")
+MANY = 8
+NOT_LISTED = Text(en="not in the roster", ru="нет в списке")
 GRADING = Text(en="grading", ru="проверка работ")
 FINISHING = Text(
     en="Finishing what is in flight; press Ctrl-C again to stop at once.",
@@ -44,18 +48,21 @@ class Order:
     place: Place = HERE
     force: bool = False
     """Go on although `out` was made from another folder."""
+    papers: batch.Papers = field(default_factory=batch.Papers)
 
 
 @click.command()
 @click.argument("lesson")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DOWNLOAD", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for results.")
+@options.papers()
+@click.option("--layout", type=click.Choice(LAYOUTS), help="Of DOWNLOAD.  [default: recognised]")
 @options.data()
 @options.seed()
 @options.jobs()
 @place_options()
 @options.trust()
-@click.option("--force", is_flag=True, help="Use OUT though it was made from another DIR.")
+@click.option("--force", is_flag=True, help="Use OUT though it was made from another DOWNLOAD.")
 @options.as_json()
 @options.lang()
 @batch.sigterm_like_ctrl_c()
@@ -64,6 +71,10 @@ def command(
     lesson: str,
     folder: Path,
     out: Path,
+    course: Path | None,
+    roster: Path | None,
+    times: Path | None,
+    layout: Layout | None,
     data: str | None,
     source: Path | None,
     seed: str | None,
@@ -74,14 +85,18 @@ def command(
     as_json: bool,
     lang: Lang,
 ) -> int:
-    """Grade every submission in DIR: each subfolder and each archive is one.
+    """Grade every submission in DOWNLOAD: Moodle's or Canvas's archive, zipped or not, clones of
+    GitHub Classroom, or a folder in which each subfolder and each archive is one.
 
     OUT gets one JSON a submission, a page a student and index.html for the class. A rerun
-    does only what is missing or changed. Ctrl-C finishes and keeps what is in flight.
+    does only what is missing or changed. Ctrl-C finishes and keeps what is in flight. Of several
+    versions the latest counts. Deadlines are applied after grading: a changed course.toml grades
+    nothing again.
     """
     spec = lessons.load(lesson).spec
     options.require_isolation(trust)
-    order = Order(lesson, folder, out, jobs, data, source, seed, place, force)
+    papers = batch.Papers(course, roster, times, layout)
+    order = Order(lesson, folder, out, jobs, data, source, seed, place, force, papers)
     with Reporter(lang) as progress:
         grades, page = grade_folder(order, lang, progress)
     if as_json:
@@ -95,16 +110,17 @@ def command(
 
 def grade_folder(order: Order, lang: Lang, progress: Reporter) -> tuple[list[Grade], Path]:
     """Grades of all submissions in a folder, and the class page."""
-    candidates, loose = _candidates(order)
-    for path in loose:
-        progress.line(f"{one_line(path.name)}: {LEFT_OUT.to(lang)}")
+    _require_apart(order)
     _make(order.out)
     with batch.opened(order.out, order.lesson, order.folder, force=order.force):
+        record, candidates = _handed_in(order)
+        _say_who(record, lang, progress)
         examination = _prepare(order, progress)
-        grades = _grade(order, examination, candidates, lang, progress)
+        grades = _grade(order, examination, candidates, record, lang, progress)
         with batch.disk_trouble(order.out):
             batch.set_aside_others(order.out, grades)
             _merge_rubrics(order, grades, lang, progress)
+            _apply_deadlines(order, grades, record)
             page = write_pages(order.out, lang, order.jobs, progress)
     return list(grades.values()), page
 
@@ -121,25 +137,57 @@ def _merge_rubrics(order: Order, grades: dict[str, Grade], lang: Lang, progress:
                 progress.line(one_line(merged.problem.to(lang)))
 
 
-def _candidates(order: Order) -> tuple[list[Candidate], list[Path]]:
-    out, folder = order.out.resolve(), order.folder
-    if out == folder.resolve():
+def _apply_deadlines(order: Order, grades: dict[str, Grade], record: HandedIn) -> None:
+    late = batch.Deadlines(lessons.load(order.lesson).spec, record)
+    for name in grades:
+        grades[name] = late.to(batch.grade_path(order.out, name)) or grades[name]
+
+
+def _require_apart(order: Order) -> None:
+    if not order.folder.exists():
+        raise UsageError(
+            Text(
+                en=f"{order.folder} is not a folder or an archive; expected what the class handed "
+                "in.",
+                ru=f"{order.folder} — не папка и не архив; ожидались работы группы.",
+            )
+        )
+    if order.out.resolve() == order.folder.resolve():
         raise UsageError(
             Text(
                 en=f"--out {order.out} is the folder of the submissions; choose another.",
                 ru=f"--out {order.out} — это папка с работами; выберите другую.",
             )
         )
-    candidates, loose = intake.candidates(folder)
-    candidates = [found for found in candidates if found.path.resolve() != out]
+
+
+def _handed_in(order: Order) -> tuple[HandedIn, list[Candidate]]:
+    """Who handed in what, and what is to be graded of it."""
+    with batch.disk_trouble(order.out):
+        spec = lessons.load(order.lesson).spec
+        papers = order.papers.kept(order.out)
+        record, candidates = batch.collect(order.out, order.folder, spec, papers)
     if not candidates:
         raise UsageError(
             Text(
-                en=f"{folder} holds no submissions; expected a folder or an archive each.",
-                ru=f"В {folder} нет работ; ожидалась папка или архив на каждую.",
+                en=f"{order.folder} holds no submissions; expected a folder or an archive each.",
+                ru=f"В {order.folder} нет работ; ожидалась папка или архив на каждую.",
             )
         )
-    return candidates, loose
+    return record, candidates
+
+
+def _say_who(record: HandedIn, lang: Lang, progress: Reporter) -> None:
+    """What an instructor should know before the grading: what is left out, who is missing."""
+    for name in record.loose:
+        progress.line(f"{one_line(name)}: {LEFT_OUT.to(lang)}")
+    if any(one.listed for one in record.students):
+        progress.line(_present(record).to(lang))
+        strangers = [one for one in record.students if not one.listed]
+        if strangers:
+            names = ", ".join(one_line(one.name or one.id) for one in strangers[:MANY])
+            more = " …" if len(strangers) > MANY else ""
+            progress.line(f"{NOT_LISTED.to(lang)}: {names}{more}")
 
 
 def _make(out: Path) -> None:
@@ -168,11 +216,13 @@ def _grade(
     order: Order,
     examination: Examination,
     candidates: list[Candidate],
+    record: HandedIn,
     lang: Lang,
     progress: Reporter,
 ) -> dict[str, Grade]:
     """Do what is missing; every grade by the name of its submission."""
     spec = lessons.load(order.lesson).spec
+    late = batch.Deadlines(spec, record)
     work = batch.plan(examination, candidates, order.out)
     if work.done:
         progress.line(_already(len(work.done), len(candidates)).to(lang))
@@ -184,7 +234,8 @@ def _grade(
             batch.save(outcome, order.out)
             # At once: a run that is interrupted has lost nobody's points.
             merged = batch.merge(batch.grade_path(order.out, name), spec, lang)
-        grades[name] = merged.grade if merged else outcome.grade
+            in_time = late.to(batch.grade_path(order.out, name))
+        grades[name] = in_time or (merged.grade if merged else outcome.grade)
         progress(len(grades), len(candidates), GRADING)
 
     progress(len(grades), len(candidates), GRADING)
@@ -192,6 +243,15 @@ def _grade(
         with runner(order.place, order.jobs, order.out) as run:
             run(examination, work.todo, keep, lambda: progress.line(FINISHING.to(lang)))
     return grades
+
+
+def _present(record: HandedIn) -> Text:
+    listed = sum(one.listed for one in record.students)
+    missing = len(record.missing)
+    return Text(
+        en=f"{listed:,} students in the roster, {missing:,} did not hand in",
+        ru=f"студентов в списке: {ru_number(listed)}, не сдали: {ru_number(missing)}",
+    )
 
 
 def _already(done: int, total: int) -> Text:

@@ -63,6 +63,26 @@ def jobs() -> Decorator:
     )
 
 
+def papers() -> Decorator:
+    """`--course`, `--roster` and `--times`."""
+    texts = {
+        "course": "course.toml: deadlines, extensions, late days.",
+        "roster": "CSV of the students: your own, or an export of Moodle, Canvas or GitHub.",
+        "times": "CSV with the times of handing in, where the roster has none.",
+    }
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name, text in reversed(texts.items()):
+            function = click.option(
+                f"--{name}",
+                type=click.Path(path_type=Path),
+                help=f"{text}  [default: that of the last run into OUT]",
+            )(function)
+        return function
+
+    return decorate
+
+
 def trust() -> Decorator:
     return click.option(
         "--trust",

@@ -17,6 +17,7 @@ import msgspec
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
+from grader import formula
 from grader.errors import SpecError
 from grader.handout.errors import wrong
 from grader.handout.measured import Cell, Table
@@ -102,9 +103,11 @@ class Values:
             raise KeyError(f"no measured table {table!r} among {', '.join(self._tables)}")
         return self._tables[table].cell(row, column)
 
-    def _score(self, **values: float) -> float:
-        terms = self._lesson.spec.score(values, gate_passed=True)
-        return max(sum(term.points for term in terms), 0.0)
+    def _score(self, report_penalty: float = 0.0, **values: float) -> float:
+        spec = self._lesson.spec
+        points = sum(term.points for term in spec.score(values, gate_passed=True))
+        late = formula.evaluate(spec.late_penalty, values) if spec.late_penalty else 0.0
+        return max(points - late - report_penalty, 0.0)
 
     def _figures(self, name: str) -> Any:
         try:

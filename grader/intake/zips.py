@@ -25,6 +25,7 @@ _LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Signature, and the lengths of the name and of the extra field."""
 _UNSUPPORTED_FLAGS = 0x1 | 0x20 | 0x40 | 0x2000
 """Encrypted (three ways) or a patch."""
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def unpack_zip(raw: io.FileIO, folder: Path, rules: Intake) -> None:
@@ -62,22 +63,29 @@ class _Bounded(io.BufferedReader):
         return super().read(size)
 
 
-def _member(info: zipfile.ZipInfo) -> Member:
+def kind_of(info: zipfile.ZipInfo) -> Kind:
+    """What a member of an archive is."""
     mode = info.external_attr >> 16
-    kind: Kind = "other"
     if info.filename.endswith(("/", "\\")):  # some Windows tools write the latter
-        kind = "folder"
-    elif stat.S_ISLNK(mode):
-        kind = "link"
-    elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
-        kind = "file"
-    return Member(info.filename, info.file_size, kind)
+        return "folder"
+    if stat.S_ISLNK(mode):
+        return "link"
+    return "file" if stat.S_IFMT(mode) in (0, stat.S_IFREG) else "other"
+
+
+def is_supported(info: zipfile.ZipInfo) -> bool:
+    """False for what is encrypted or packed in an unusual way."""
+    return not info.flag_bits & _UNSUPPORTED_FLAGS and info.compress_type in _METHODS
+
+
+def _member(info: zipfile.ZipInfo) -> Member:
+    return Member(info.filename, info.file_size, kind_of(info))
 
 
 def _require_plain(info: zipfile.ZipInfo) -> None:
     if info.flag_bits & _UNSUPPORTED_FLAGS:
         raise Damaged
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if info.compress_type not in _METHODS:
         raise Rejected(_unusual_method(info.filename, info.compress_type))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from grader import lesson
+from grader import formula, lesson
 from grader.handout import source
 from grader.text import LANGS, Lang
 
@@ -115,9 +115,12 @@ def test_formula_gate_and_artefacts_are_those_of_the_lesson(lang: Lang) -> None:
 def test_the_score_in_the_code_is_the_lessons(
     executed: dict[str, Any], values: tuple[float, ...]
 ) -> None:
-    names = ("streaming", "compression", "speedup", "days_late", "report_penalty")
-    terms = LESSON.spec.score(dict(zip(names, values, strict=True)), gate_passed=True)
-    assert executed["score"](*values) == pytest.approx(sum(term.points for term in terms))
+    *measured, days_late, report_penalty = values
+    names = ("streaming", "compression", "speedup")
+    terms = LESSON.spec.score(dict(zip(names, measured, strict=True)), gate_passed=True)
+    late = formula.evaluate(LESSON.spec.late_penalty, {"days_late": days_late})
+    expected = sum(term.points for term in terms) - late - report_penalty
+    assert executed["score"](*values) == pytest.approx(expected)
 
 
 def test_the_points_of_the_checks_are_the_lessons() -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from grader import grading
+from grader import deductions, grading
 from grader import lesson as lessons
-from grader.grades import Grade, Status
+from grader.grades import Deduction, Grade, Status
 from grader.grading import Examination
 from grader.lesson import Lesson
+from grader.text import Text
 from tests.lessons import streaming_mutants as mutants
 
 LESSON = lessons.load("streaming_kws")
@@ -128,19 +128,18 @@ def test_the_reference_gets_full_marks_on_real_voices(shared_data):
     assert grade.value("au_fa_fr") <= 1.05 * grade.baseline["au_fa_fr"].value
 
 
-def test_late_days_and_report_penalty_are_taken_off(tmp_path, monkeypatch):
-    table = tmp_path / "adjustments.csv"
-    table.write_text("name,days_late,report_penalty\nsomeone,1,0.5\n", encoding="utf-8")
-    adjustments = importlib.import_module("grader.adjustments")
-    monkeypatch.setenv(adjustments.ENVIRONMENT, str(table))
-    found = adjustments.load().of("someone")
-    values = {
-        "streaming": 1.0,
-        "compression": 20.0,
-        "speedup": 5.0,
-        "days_late": found.days_late,
-        "report_penalty": found.report_penalty,
-    }
-    points = sum(term.points for term in LESSON.spec.score(values, gate_passed=True))
-    assert points == pytest.approx(3.0 + 3.5 + 1.75 - 1.5)
-    assert adjustments.load().of("another").days_late == 0
+def test_late_days_and_report_penalty_are_taken_off_without_measuring(examination):
+    grade = graded(examination, mutants.REFERENCE)
+    nothing = Text(en="", ru="")
+    one_day = Deduction(
+        name="late",
+        title=nothing,
+        formula=LESSON.spec.late_penalty,
+        values={"days_late": 1.0},
+        why=nothing,
+    )
+    report = Deduction(name="report", title=nothing, formula="0.5", why=nothing)
+    late = deductions.taken_off(grade, LESSON.spec, [one_day, report])
+    assert late.score == pytest.approx(grade.score - 1.5)
+    assert late.measurements == grade.measurements
+    assert deductions.taken_off(late, LESSON.spec, []) == grade
