@@ -16,6 +16,7 @@ from grader import lesson as lessons
 from grader import rubric
 from grader.autograder import Audience, Exam, Findings, Progress, Setup
 from grader.errors import DataError, Fault, Rejected, SpecError, UsageError
+from grader.executed import OnExecuted, executed
 from grader.grades import Grade, Provenance, Status, SubmissionId, Versions
 from grader.intake import Submission, fingerprint, open_submission
 from grader.lesson import Lesson, LessonSpec
@@ -94,14 +95,24 @@ def provenance(lesson: Lesson, data_id: str) -> Provenance:
     )
 
 
-def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
+def grade(
+    examination: Examination,
+    path: Path,
+    name: str,
+    *,
+    on_executed: OnExecuted = lambda copy: None,
+) -> tuple[Grade, str]:
     """The grade of the submission at `path`, and for a grader fault the traceback that its
-    instructor needs (empty otherwise). Never raises for anything a submission can cause."""
+    instructor needs (empty otherwise). Of a notebook `on_executed` is given the executed copy.
+    Never raises for anything a submission can cause."""
     lesson = lessons.load(examination.lesson)
     started = time.monotonic()
     try:
         _require_same_isolation(examination)
-        with open_submission(path, lesson.spec.intake, name) as submission:
+        with (
+            open_submission(path, lesson.spec.intake, name) as handed_in,
+            executed(handed_in, lesson.spec, on_executed) as submission,
+        ):
             findings = _examine(lesson, examination, submission)
             identity = SubmissionId(name, submission.fingerprint)
             result = _graded(lesson.spec, examination, identity, findings, started)

@@ -1,7 +1,7 @@
 """A batch's folder of results: one batch at a time, of one lesson and one class.
 
 OUT/batch.json        what it was made from
-    grades/  faults/  reports/  rubric/  index.html
+    grades/  faults/  reports/  rubric/  notebooks/  index.html
     removed/WHEN/     grades, faults, forms and pages of submissions that are no longer there
     .lock  .holder    held while a batch runs, and by whom
 """
@@ -18,12 +18,21 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from grader.batch.results import fault_path, grade_path, read_grade, report_path, rubric_path
+from grader.batch.results import (
+    fault_path,
+    grade_path,
+    notebook_path,
+    read_grade,
+    report_path,
+    rubric_path,
+)
 from grader.errors import Fault, UsageError
 from grader.grades import write_atomically
 from grader.text import Text
 
 SCHEMA = 1
+_FOLDERS = ("grades", "faults", "reports", "rubric", "notebooks")
+_BESIDE = (report_path, fault_path, rubric_path, notebook_path)
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -96,7 +105,7 @@ def set_aside_others(out: Path, names: Iterable[str]) -> int:
     if gone:
         aside = _new_folder(out / "removed")
         for grade in gone:
-            for path in (report_path(grade), fault_path(grade), rubric_path(grade), grade):
+            for path in (*(of(grade) for of in _BESIDE), grade):
                 _move(path, aside / path.parent.name / path.name)
     with contextlib.suppress(OSError):  # not there, or not empty
         (out / "faults").rmdir()
@@ -161,7 +170,7 @@ def _same_place(before: Origin, now: Origin) -> bool:
 
 def _clear_temporaries(out: Path) -> None:
     """Half-written files of a killed run; we hold the folder, so nobody is at work on them."""
-    for folder in (out, *(out / name for name in ("grades", "faults", "reports", "rubric"))):
+    for folder in (out, *(out / name for name in _FOLDERS)):
         for path in folder.glob(".*.tmp"):
             path.unlink(missing_ok=True)
 

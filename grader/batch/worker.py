@@ -84,7 +84,9 @@ def _load(lesson: str, file: Path) -> Examination:
 def _grade(examination: Examination, path: Path, name: str) -> bytes:
     started = time.monotonic()
     try:
-        return outcome_to_json(Outcome(*grading.grade(examination, path, name)))
+        copies = [b""]
+        grade, fault = grading.grade(examination, path, name, on_executed=copies.append)
+        return outcome_to_json(Outcome(grade, fault, notebook=copies[-1]))
     except Exception as error:  # files that vanish; a measurement that is no number
         ended = Stopped(Status.GRADER_FAULT, grading.fault_sentence(error))
         grade = grading.ungraded(examination, SubmissionId(name, ""), ended, started)
