@@ -16,6 +16,7 @@ from grader import lesson as lessons
 from grader import rubric
 from grader.autograder import Audience, Exam, Findings, Progress, Setup
 from grader.errors import DataError, Fault, Rejected, SpecError, UsageError
+from grader.executed import executed
 from grader.grades import Grade, Provenance, Status, SubmissionId, Versions
 from grader.intake import Submission, fingerprint, open_submission
 from grader.lesson import Lesson, LessonSpec
@@ -109,6 +110,8 @@ class Graded:
     grade: Grade
     fault: str = ""
     """For a grader fault the traceback that its instructor needs."""
+    notebook: bytes = b""
+    """The executed copy, where the submission is a notebook."""
     evidence: Evidence | None = None
     """What it is compared with others by; None where it could not be opened."""
 
@@ -121,13 +124,17 @@ def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
 
 
 def grade_for_class(examination: Examination, path: Path, name: str) -> Graded:
-    """`grade`, with what a comparison with the rest of a class needs."""
+    """`grade`, with what a class keeps beside it."""
     evidence: Evidence | None = None
+    copies = [b""]
     lesson = lessons.load(examination.lesson)
     started = time.monotonic()
     try:
         _require_same_isolation(examination)
-        with open_submission(path, lesson.spec.intake, name) as submission:
+        with (
+            open_submission(path, lesson.spec.intake, name) as handed_in,
+            executed(handed_in, lesson.spec, copies.append) as submission,
+        ):
             evidence = _evidence(lesson, submission)
             findings = _examine(lesson, examination, submission)
             identity = SubmissionId(name, submission.fingerprint)
@@ -135,7 +142,7 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> Graded:
         if evidence is not None:
             items = examination.provenance.data
             evidence = evidences.with_mistakes(evidence, items, findings.mistakes)
-        return Graded(result, "", evidence)
+        return Graded(result, "", copies[-1], evidence)
     except Rejected as error:
         ended = Stopped(Status.REJECTED, error.text)
     except Stopped as error:
@@ -146,9 +153,9 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> Graded:
         ended = Stopped(Status.GRADER_FAULT, fault_sentence(error))
         identity = identify(path, name, lesson.spec)
         fault = traceback.format_exc()
-        return Graded(ungraded(examination, identity, ended, started), fault, evidence)
+        return Graded(ungraded(examination, identity, ended, started), fault, copies[-1], evidence)
     identity = identify(path, name, lesson.spec)
-    return Graded(ungraded(examination, identity, ended, started), "", evidence)
+    return Graded(ungraded(examination, identity, ended, started), "", copies[-1], evidence)
 
 
 def _examine(lesson: Lesson, examination: Examination, submission: Submission) -> Findings:

@@ -62,6 +62,21 @@ class RunLimits(_Strict, frozen=True, kw_only=True):
     log_bytes: int = 64 * 2**10
 
 
+class NotebookRules(_Strict, frozen=True, kw_only=True):
+    """How a submission.ipynb is run, whatever the lesson then measures."""
+
+    limits: RunLimits = RunLimits(
+        wall_seconds=300.0,
+        cpu_seconds=300.0,
+        memory_bytes=3 * 2**30,
+        processes=64,
+        open_files=256,
+    )
+    """From the first cell to the last. Disk is what it may use beyond what is handed in."""
+    libraries: tuple[str, ...] = ("numpy", "matplotlib.pyplot", "onnx", "onnxruntime", "torch")
+    """Imported once for all notebooks; others that are installed can be imported too."""
+
+
 class DataChoice(_Strict, frozen=True, kw_only=True):
     """Data sets that the lesson runs on; the first is the default."""
 
@@ -132,6 +147,7 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     max_score: float
     intake: Intake
     limits: RunLimits = RunLimits()
+    notebook: NotebookRules = NotebookRules()
     data: DataChoice
     gate: GateSpec | None = None
     torch_module: str | None = None

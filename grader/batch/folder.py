@@ -1,7 +1,7 @@
 """A batch's folder of results: one batch at a time, of one lesson and one class.
 
 OUT/batch.json        what it was made from
-    grades/  faults/  reports/  rubric/  evidence/  index.html
+    grades/  faults/  reports/  rubric/  notebooks/  evidence/  index.html
     removed/WHEN/     grades, faults, forms and pages of submissions that are no longer there
     .lock  .holder    held while a batch runs, and by whom
 """
@@ -22,6 +22,7 @@ from grader.batch.results import (
     evidence_path,
     fault_path,
     grade_path,
+    notebook_path,
     read_grade,
     report_path,
     rubric_path,
@@ -31,6 +32,8 @@ from grader.grades import write_atomically
 from grader.text import Text
 
 SCHEMA = 1
+_FOLDERS = ("grades", "faults", "reports", "rubric", "notebooks", "evidence")
+_BESIDE = (report_path, fault_path, rubric_path, notebook_path, evidence_path)
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -103,8 +106,7 @@ def set_aside_others(out: Path, names: Iterable[str]) -> int:
     if gone:
         aside = _new_folder(out / "removed")
         for grade in gone:
-            paths = (report_path, fault_path, rubric_path, evidence_path)
-            for path in (*(of(grade) for of in paths), grade):
+            for path in (*(of(grade) for of in _BESIDE), grade):
                 _move(path, aside / path.parent.name / path.name)
     with contextlib.suppress(OSError):  # not there, or not empty
         (out / "faults").rmdir()
@@ -169,10 +171,7 @@ def _same_place(before: Origin, now: Origin) -> bool:
 
 def _clear_temporaries(out: Path) -> None:
     """Half-written files of a killed run; we hold the folder, so nobody is at work on them."""
-    for folder in (
-        out,
-        *(out / name for name in ("grades", "faults", "reports", "rubric", "evidence")),
-    ):
+    for folder in (out, *(out / name for name in _FOLDERS)):
         for path in folder.glob(".*.tmp"):
             path.unlink(missing_ok=True)
 

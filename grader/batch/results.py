@@ -28,6 +28,8 @@ class Outcome:
 
     grade: Grade
     fault: str = ""
+    notebook: bytes = b""
+    """The executed copy of a notebook; whatever it holds is the submission's."""
     evidence: Evidence | None = None
     """What it is compared with others by; None where it could not be opened."""
 
@@ -57,6 +59,12 @@ def save(outcome: Outcome, out: Path) -> None:
         write_atomically(fault, outcome.fault.encode("utf-8", "backslashreplace"))
     else:
         fault.unlink(missing_ok=True)
+    notebook = notebook_path(path)
+    if outcome.notebook:
+        notebook.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(notebook, outcome.notebook)
+    else:
+        notebook.unlink(missing_ok=True)
     evidence = evidence_path(path)
     if outcome.evidence is not None:
         evidence.parent.mkdir(parents=True, exist_ok=True)
@@ -92,6 +100,11 @@ def fault_path(grade: Path) -> Path:
 def report_path(grade: Path) -> Path:
     """Where the page lies that goes with the grade at `grade`."""
     return grade.parent.parent / "reports" / f"{grade.stem}.html"
+
+
+def notebook_path(grade: Path) -> Path:
+    """Where the executed copy of a notebook lies that goes with the grade at `grade`."""
+    return grade.parent.parent / "notebooks" / f"{grade.stem}.ipynb"
 
 
 def rubric_path(grade: Path) -> Path:

@@ -16,10 +16,11 @@ from grader import lesson as lessons
 from grader.batch.results import Outcome
 from grader.batch.workers import Worker, WorkerConfused, WorkerDied, WorkerOverran
 from grader.errors import Fault
+from grader.executed import longest_grading
 from grader.grades import Status, SubmissionId
 from grader.grading import Examination
 from grader.intake import Candidate
-from grader.sandbox.ending import Stopped, longest_run
+from grader.sandbox.ending import Stopped
 from grader.text import Text
 
 GRACE_SECONDS = 60.0
@@ -54,7 +55,7 @@ class SteadyWorker:
         self._file = file
         self._folder = folder
         self._spec = lessons.load(examination.lesson).spec
-        self._wall_seconds = longest_run(self._spec.limits) + grace_seconds
+        self._grace_seconds = grace_seconds
         self._lock = threading.Lock()
         self._killed = False
         self._worker: Worker | None = None
@@ -64,10 +65,11 @@ class SteadyWorker:
         """The outcome, whatever becomes of the process. Raises Fault when no process starts,
         Closed after `kill`."""
         started = time.monotonic()
+        seconds = longest_grading(candidate.path, self._spec) + self._grace_seconds
         for attempt in range(TRIES):
             worker = self._ready()
             try:
-                return worker.grade(candidate, self._wall_seconds)
+                return worker.grade(candidate, seconds)
             except WorkerDied as error:
                 if attempt + 1 < TRIES and not self._killed:
                     continue

@@ -85,7 +85,7 @@ def _grade(examination: Examination, path: Path, name: str) -> bytes:
     started = time.monotonic()
     try:
         done = grading.grade_for_class(examination, path, name)
-        return outcome_to_json(Outcome(done.grade, done.fault, done.evidence))
+        return outcome_to_json(Outcome(done.grade, done.fault, done.notebook, done.evidence))
     except Exception as error:  # files that vanish; a measurement that is no number
         ended = Stopped(Status.GRADER_FAULT, grading.fault_sentence(error))
         grade = grading.ungraded(examination, SubmissionId(name, ""), ended, started)

@@ -22,6 +22,7 @@ from grader.text import Lang
 @options.seed()
 @options.trust()
 @options.html()
+@options.executed()
 @options.as_json()
 @options.lang()
 @batch.sigterm_like_ctrl_c()
@@ -33,14 +34,15 @@ def command(
     seed: str | None,
     trust: bool,
     html: Path | None,
+    executed: Path | None,
     as_json: bool,
     lang: Lang,
 ) -> int:
-    """Grade the submission at PATH (a folder or an archive) on the hidden data."""
+    """Grade the submission at PATH (a folder, an archive or a notebook) on the hidden data."""
     found = lessons.load(lesson)
     require_submission(path)
     with Reporter(lang) as progress:
-        grade = grade_one(found, path, data, source, seed, progress, trust=trust)
+        grade = grade_one(found, path, data, source, seed, progress, trust=trust, executed=executed)
     if html is not None:
         from grader import report
 
@@ -61,9 +63,11 @@ def grade_one(
     progress: Reporter,
     *,
     trust: bool = True,
+    executed: Path | None = None,
 ) -> Grade:
     """One submission on the hidden data, in a process of its own. Raises UsageError where other
-    people's work is not isolated well, unless `trust`."""
+    people's work is not isolated well, unless `trust`. The executed copy of a notebook goes to
+    `executed`."""
     from grader.data import hidden_seed
 
     secret, _ = hidden_seed(seed)
@@ -77,4 +81,6 @@ def grade_one(
         batch.run(examination, [candidate], jobs=1, on_grade=outcomes.append)
     if outcomes[0].fault:
         keep_fault(outcomes[0].fault)
+    if executed is not None and outcomes[0].notebook:
+        write_atomically(executed.absolute(), outcomes[0].notebook)
     return outcomes[0].grade

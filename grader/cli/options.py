@@ -101,23 +101,26 @@ def require_isolation(trust: bool) -> None:
 
 def html() -> Decorator:
     """`--html`, checked before anything is measured."""
+    return _file_to_write("--html", "Also write a report page to this file.")
 
+
+def executed() -> Decorator:
+    """`--executed`, checked before anything is run."""
+    return _file_to_write("--executed", "Also write the executed copy of a notebook to this file.")
+
+
+def _file_to_write(name: str, about: str) -> Decorator:
     def writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
         if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
             raise UsageError(
                 Text(
-                    en=f"--html {path} is a folder or lies in none; give the file to write.",
-                    ru=f"--html {path} — папка или файл в несуществующей папке; укажите файл.",
+                    en=f"{name} {path} is a folder or lies in none; give the file to write.",
+                    ru=f"{name} {path} — папка или файл в несуществующей папке; укажите файл.",
                 )
             )
         return path
 
-    return click.option(
-        "--html",
-        type=click.Path(path_type=Path),
-        callback=writable,
-        help="Also write a report page to this file.",
-    )
+    return click.option(name, type=click.Path(path_type=Path), callback=writable, help=about)
 
 
 def unwritable(path: Path, error: OSError) -> Text:

@@ -3,11 +3,13 @@
 from grader.intake.candidates import (
     Candidate,
     candidates,
+    may_be_notebook,
     require_submission,
     submission_name,
 )
 from grader.intake.listing import SubmittedFile
-from grader.intake.submissions import Submission, fingerprint, open_submission
+from grader.intake.members import places
+from grader.intake.submissions import Submission, fingerprint, listed, open_submission
 
 __all__ = [
     "Candidate",
@@ -15,7 +17,10 @@ __all__ = [
     "SubmittedFile",
     "candidates",
     "fingerprint",
+    "listed",
+    "may_be_notebook",
     "open_submission",
+    "places",
     "require_submission",
     "submission_name",
 ]

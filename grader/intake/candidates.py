@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import unicodedata
 from collections import Counter
@@ -12,11 +13,14 @@ from grader.errors import UsageError
 from grader.intake.archives import ARCHIVES, OTHER_ARCHIVES, archive_suffix
 from grader.intake.missing import PICKLES
 from grader.intake.rules import IGNORED_PARTS
+from grader.ipynb import FILE, SUFFIX
 from grader.text import Text
 from grader.untrusted import readable
 
+_LOOKED_AT = 10_000
+"""Files of one submission, to know whether a notebook is among them."""
 _MODELS = (".onnx", ".ort", ".tflite", ".safetensors", ".h5", ".keras", ".npz", ".npy", ".bin")
-_DOCUMENTS = (".ipynb", ".pdf", ".doc", ".docx", ".odt", ".rtf")
+_DOCUMENTS = (SUFFIX, ".pdf", ".doc", ".docx", ".odt", ".rtf")
 HANDED_IN = frozenset({*OTHER_ARCHIVES, *PICKLES, *_MODELS, *_DOCUMENTS})
 """Loose files of these kinds are a student's work in the wrong form. Others, a README or a list
 of grades, come with the download."""
@@ -86,22 +90,42 @@ def _alike(name: str) -> str:
 
 
 def submission_name(path: Path) -> str:
-    """Name of the folder or archive, without an archive's suffix."""
-    suffix = "" if path.is_dir() else archive_suffix(path)
+    """Name of the folder, archive or notebook, without the suffix of a file."""
+    suffix = "" if path.is_dir() else archive_suffix(path) or _notebook_suffix(path)
     name = readable(path.name if path.name not in ("", "..") else path.resolve().name)
     return name[: -len(suffix)] if suffix else name
 
 
 def require_submission(path: Path) -> None:
-    """Raises UsageError unless `path` is a folder or an archive."""
+    """Raises UsageError unless `path` is a folder, an archive or a notebook."""
     if not path.exists():
         raise UsageError(Text(en=f"{path} does not exist.", ru=f"Путь {path} не существует."))
-    if not path.is_dir() and not (path.is_file() and archive_suffix(path)):
-        kinds = ", ".join(ARCHIVES)
+    if not path.is_dir() and not (
+        path.is_file() and (archive_suffix(path) or _notebook_suffix(path))
+    ):
+        kinds = ", ".join((*ARCHIVES, SUFFIX))
         raise UsageError(
             Text(
-                en=f"{path} is neither a folder nor an archive ({kinds}); give the folder that "
-                "holds the submission.",
-                ru=f"{path} — не папка и не архив ({kinds}); укажите папку с работой.",
+                en=f"{path} is neither a folder nor an archive or notebook ({kinds}); give the "
+                "folder that holds the submission.",
+                ru=f"{path} — не папка, не архив и не ноутбук ({kinds}); укажите папку с работой.",
             )
         )
+
+
+def may_be_notebook(path: Path) -> bool:
+    """Whether a notebook may have to be run: what an archive holds is not known before."""
+    if not path.is_dir():
+        return bool(archive_suffix(path) or _notebook_suffix(path))
+    seen = 0
+    for _, _, names in os.walk(path):
+        if FILE in names or any(archive_suffix(Path(name)) for name in names):
+            return True
+        seen += len(names) + 1
+        if seen > _LOOKED_AT:
+            return True
+    return False
+
+
+def _notebook_suffix(path: Path) -> str:
+    return path.suffix if path.suffix.lower() == SUFFIX else ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 
+from grader import ipynb
 from grader.errors import Rejected
 from grader.intake.rules import (
     MAX_DEPTH,
@@ -84,6 +85,22 @@ def judge(members: Iterable[Member], rules: Intake) -> list[Wanted]:
     if not keys.isdisjoint(folders):
         raise Damaged  # a file where another member needs a folder
     return wanted
+
+
+def places(
+    announced: Sequence[tuple[str, int, str]], folder: Path, rules: Intake
+) -> dict[int, Path]:
+    """Where the files of a run go, by their place in a list of names, sizes and kinds (`file`,
+    `link`, `other`), judged as handed-in files are; the notebook itself is left out."""
+    known: dict[str, Kind] = {"file": "file", "link": "link"}
+    members = [Member(name, size, known.get(kind, "other")) for name, size, kind in announced]
+    try:
+        wanted = judge(members, rules)
+    except Damaged:
+        raise Rejected(_overlapping()) from None
+    return {
+        found.index: folder / found.path for found in wanted if found.path.as_posix() != ipynb.FILE
+    }
 
 
 class Source(Protocol):
@@ -165,6 +182,15 @@ def _twice(name: str) -> Text:
         "one.",
         ru=f"В архиве файл {quoted(name)} встречается дважды (возможно, с разным регистром букв); "
         "оставьте один.",
+    )
+
+
+def _overlapping() -> Text:
+    return Text(
+        en="A file lies where another needs a folder (upper and lower case count as one); rename "
+        "it.",
+        ru="Файл лежит там, где другому нужна папка (регистр букв не различается); переименуйте "
+        "его.",
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from grader.intake.archives import OTHER_ARCHIVES, archive_suffix, other_archive
 from grader.intake.listing import SubmittedFile
+from grader.ipynb import FILE, SUFFIX
 from grader.text import Text
 from grader.untrusted import quoted
 
@@ -33,6 +34,14 @@ def missing(artefact: str, files: Sequence[SubmittedFile]) -> Text:
             "that archive alone (.zip or .tar.gz) or the unpacked folder.",
             ru=f"Ожидался файл {artefact}, внутри найден архив {archives[0]}; сдайте либо "
             "один этот архив (.zip или .tar.gz), либо распакованную папку.",
+        )
+    notebooks = [quoted(path) for path in paths if path.suffix.lower() == SUFFIX]
+    if len(notebooks) == 1:
+        return Text(
+            en=f"Expected {artefact} or {FILE}, found the notebook {notebooks[0]}; call the "
+            f"notebook that is to be run {FILE}.",
+            ru=f"Ожидался файл {artefact} или {FILE}, найден ноутбук {notebooks[0]}; назовите "
+            f"ноутбук, который нужно выполнить, {FILE}.",
         )
     if any(artefact in path.parts[:-1] for path in paths):
         return Text(

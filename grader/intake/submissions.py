@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from grader import ipynb
 from grader.errors import Rejected, UsageError
 from grader.intake.archives import (
     archive_suffix,
@@ -26,8 +27,9 @@ from grader.intake.listing import (
     list_files,
     sha256,
 )
+from grader.intake.members import Damaged, write
 from grader.intake.missing import link_among_submissions, missing, wrong_form
-from grader.intake.rules import changed, not_a_file
+from grader.intake.rules import changed, check_sizes, not_a_file
 from grader.intake.safe_open import open_file
 from grader.lesson import Intake
 from grader.text import Text
@@ -71,6 +73,13 @@ class Submission:
         return next((file for file in self.files if file.path == wanted), None)
 
 
+def listed(folder: Path, rules: Intake, handed_in: Submission) -> Submission:
+    """What running `handed_in` left in `folder`, under its name and fingerprint. Raises Rejected
+    when it breaks a rule."""
+    files = list_files(folder, rules, hashed=False)
+    return Submission(handed_in.name, folder, tuple(files), handed_in.fingerprint)
+
+
 @contextmanager
 def open_submission(path: Path, rules: Intake, name: str | None = None) -> Iterator[Submission]:
     """The submission at `path`; an archive is unpacked into a folder that goes away again, and so
@@ -84,6 +93,10 @@ def open_submission(path: Path, rules: Intake, name: str | None = None) -> Itera
         if _kind(path) == "folder":
             files = list_files(path, rules, hashed=True)
             identity, folder = fingerprint_of(files), path
+        elif _is_notebook(path):
+            folder = Path(temporary) / "submission"
+            identity = _take_notebook(path, folder, rules)
+            files = list_files(folder, rules, hashed=False)
         else:
             _require_archive(path, rules)
             folder = Path(temporary) / "submission"
@@ -113,6 +126,9 @@ def fingerprint(path: Path, rules: Intake) -> str:
     try:
         if kind == "folder":
             return fingerprint_of(list_files(path, rules, hashed=True))
+        if _is_notebook(path):
+            with open_file(path.parent, PurePosixPath(path.name)) as raw:
+                return _archive_fingerprint(raw, path.name)
         _require_archive(path, rules)
         with open_file(path.parent, PurePosixPath(path.name)) as raw:
             return _archive_fingerprint(raw, path.name)
@@ -133,6 +149,25 @@ def _kind(path: Path) -> str:
     if stat.S_ISDIR(mode):
         return "folder"
     return "file" if stat.S_ISREG(mode) else "other"
+
+
+def _is_notebook(path: Path) -> bool:
+    """A notebook that was handed in by itself may have any name."""
+    return _kind(path) == "file" and path.suffix.lower() == ipynb.SUFFIX
+
+
+def _take_notebook(path: Path, folder: Path, rules: Intake) -> str:
+    """A copy in a folder of its own, and its fingerprint."""
+    folder.mkdir()
+    with open_file(path.parent, PurePosixPath(path.name)) as raw:
+        size = os.fstat(raw.fileno()).st_size
+        check_sizes(path.name, size, 1, size, rules)
+        identity = _archive_fingerprint(raw, path.name)
+        try:
+            write(folder / ipynb.FILE, raw, size)
+        except Damaged:
+            raise Rejected(changed(path.name)) from None
+    return identity
 
 
 def _require_archive(path: Path, rules: Intake) -> None:
@@ -183,9 +218,10 @@ def _below(root: PurePosixPath, files: list[SubmittedFile]) -> tuple[SubmittedFi
 
 
 def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
-    """The folder that holds the artefact: LMS downloads often wrap it in one or two folders."""
+    """The folder that holds the notebook, or else the artefact: LMS downloads often wrap it in one
+    or two folders."""
     roots = []
-    for artefact in (rules.artefact, *rules.alternatives):
+    for artefact in (ipynb.FILE, rules.artefact, *rules.alternatives):
         parts = PurePosixPath(artefact).parts
         roots = [
             PurePosixPath(*file.path.parts[: -len(parts)])
@@ -200,12 +236,13 @@ def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
         return roots[0]
     if not roots:
         raise Rejected(missing(rules.artefact, files))
+    artefact = ipynb.FILE if any(f.path.name == ipynb.FILE for f in files) else rules.artefact
     places = ", ".join(quoted(root) for root in roots[:3]) + (", ..." if len(roots) > 3 else "")
     raise Rejected(
         Text(
-            en=f"Expected one {rules.artefact}, found {len(roots)} (in {places}); "
+            en=f"Expected one {artefact}, found {len(roots)} (in {places}); "
             "keep the one to be graded and delete the others.",
-            ru=f"Ожидался один файл {rules.artefact}, найдено {len(roots)} (в папках {places}); "
+            ru=f"Ожидался один файл {artefact}, найдено {len(roots)} (в папках {places}); "
             "оставьте тот, который нужно оценить, и удалите остальные.",
         )
     )

@@ -270,7 +270,6 @@ def test_reading_what_was_not_handed_in_is_the_students_mistake(tmp_path: Path) 
         ("ivanov.7z", "pack the folder as a .zip"),
         ("ivanov.onnx", "found the single file ivanov.onnx"),
         ("ivanov_HW.PT", "found the single file ivanov_HW.PT"),
-        ("ivanov.ipynb", "found the single file ivanov.ipynb"),
     ],
 )
 def test_work_in_a_wrong_form_is_named_and_refused(tmp_path: Path, name: str, words: str) -> None:

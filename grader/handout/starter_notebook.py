@@ -1,0 +1,120 @@
+"""The starter as a notebook: what a student writes stands in its cells, the rest lies beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from grader import ipynb
+from grader.handout import starter
+from grader.lesson import Lesson
+from grader.text import Lang, Text, ru_number
+
+TRAINING = "train.py"
+_WRITTEN = frozenset({".py", ".toml", ".md", ".c", ".h", ".S", ".ino"})
+"""Files of a student's own. Tables are left out: training adds rows to them."""
+_KEPT = frozenset({"tests", ".github"})
+_MAX_BYTES = 64 * 2**10
+
+
+def files(lesson: Lesson, lang: Lang) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Paths and contents of the starter, among them the notebook. Raises SpecError."""
+    cells: dict[PurePosixPath, str] = {}
+    readme = ""
+    for path, content in starter.files(lesson):
+        if path.name.startswith("README"):
+            if path.name == ("README.ru.md" if lang == "ru" else "README.md"):
+                readme = content.decode("utf-8")
+            yield path, content
+        elif _is_written(path, content):
+            cells[path] = content.decode("utf-8")
+        else:
+            yield path, content
+    yield PurePosixPath(ipynb.FILE), _notebook(lesson, lang, readme, cells)
+
+
+def _is_written(path: PurePosixPath, content: bytes) -> bool:
+    return (
+        path.suffix in _WRITTEN
+        and path.parts[0] not in _KEPT
+        and len(content) <= _MAX_BYTES
+        and b"\r" not in content
+    )
+
+
+def _notebook(lesson: Lesson, lang: Lang, readme: str, files: dict[PurePosixPath, str]) -> bytes:
+    cells = [_markdown(readme), _markdown(_rules(lesson).to(lang))]
+    folders = sorted({str(path.parent) for path in files} - {"."})
+    if folders:
+        lines = ["from pathlib import Path", ""]
+        lines += [f"Path({folder!r}).mkdir(parents=True, exist_ok=True)" for folder in folders]
+        cells.append(_code("\n".join(lines)))
+    for path, content in files.items():
+        cells += [_markdown(f"## `{path}`"), _code(f"%%writefile {path}\n{content}")]
+    if PurePosixPath(TRAINING) in files:
+        cells += [_markdown(_TRAIN.to(lang)), _code(f"%run {TRAINING}", ipynb.SKIPPED)]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    file = {
+        "cells": cells,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return (json.dumps(file, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def _markdown(text: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "metadata": {}, "source": _lines(text)}
+
+
+def _code(text: str, *tags: str) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {"tags": list(tags)} if tags else {},
+        "outputs": [],
+        "source": _lines(text),
+    }
+
+
+def _lines(text: str) -> list[str]:
+    return text.rstrip("\n").splitlines(keepends=True)
+
+
+def _rules(lesson: Lesson) -> Text:
+    limits = lesson.spec.notebook.limits
+    seconds, megabytes = int(limits.wall_seconds), limits.memory_bytes // 2**20
+    return Text(
+        en=f"""## How this notebook is graded
+
+- It is run from the first cell to the last in a copy of this folder, with what lies beside it. The
+  files that are there at the end are graded, `{lesson.spec.intake.artefact}` first of all.
+- It has {seconds} seconds and {megabytes:,} MiB of memory, no network, and starts no
+  programs (`!command` does nothing).
+- A cell that raises ends it. Cells with the tag `{ipynb.SKIPPED}` are not run: training is one,
+  so hand in what it made beside the notebook.
+- `grader check` in this folder does the same.""",
+        ru=f"""## Как проверяется этот ноутбук
+
+- Он выполняется от первой ячейки до последней в копии этой папки, вместе с лежащими рядом
+  файлами. Оцениваются файлы, которые окажутся там в конце, прежде всего `{lesson.spec.intake.artefact}`.
+- На это есть {seconds} с и {ru_number(megabytes)} МиБ памяти; сети нет, программы не
+  запускаются (`!команда` ничего не делает).
+- Ошибка в ячейке прерывает выполнение. Ячейки с тегом `{ipynb.SKIPPED}` не выполняются: таково
+  обучение, поэтому сдавайте его результаты рядом с ноутбуком.
+- `grader check` в этой папке делает то же самое.""",
+    )
+
+
+_TRAIN = Text(
+    en="## Training\n\nTakes a while and needs data, so it is not repeated when the notebook is "
+    f"graded (tag `{ipynb.SKIPPED}`). Run the cells above first.",
+    ru="## Обучение\n\nЗанимает время и требует данных, поэтому при проверке не повторяется (тег "
+    f"`{ipynb.SKIPPED}`). Сначала выполните ячейки выше.",
+)

@@ -1,0 +1,316 @@
+"""A Jupyter kernel without sockets, processes or threads: IPython in this very process.
+
+nbclient talks to it as to any kernel, by messages; here they are objects in a queue. The warm
+process makes one before anything of a submission is there, and every child inherits it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from itertools import count
+from typing import Any
+
+from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.utils.text import SList
+from jupyter_client.session import Session
+from traitlets.config import Config
+
+MAX_TEXT = 64 * 2**10
+"""Characters of what a cell prints that are kept."""
+MAX_BYTES = 2**20
+"""Of everything else that it shows."""
+MAX_MESSAGES = 200
+_SHOWN = ("display_data", "execute_result", "update_display_data")
+_KEPT = ("text/plain", "image/png", "image/jpeg")
+
+Message = dict[str, Any]
+
+
+class Outputs:
+    """What one cell shows, bounded: a flood costs its own time and nobody's memory."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+        self._parent = ""
+        self._clear_next = False
+        self._messages: list[Message] = []
+        self._texts: list[list[str]] = []
+        self._printed = self._bytes = 0
+
+    def begin(self, parent: str) -> None:
+        self._parent = parent
+        self._clear_next = False
+        self._empty()
+
+    def stream(self, name: str, text: str) -> None:
+        self._cleared()
+        room = MAX_TEXT - self._printed
+        self._printed += len(text)
+        if room <= 0:
+            return
+        kept = text[:room]
+        if len(text) > room:
+            kept += "\n[the rest is left out]\n"
+        last = self._messages[-1] if self._messages else None
+        if last is not None and last["msg_type"] == "stream" and last["content"]["name"] == name:
+            self._texts[-1].append(kept)
+        else:
+            self._texts.append([kept])
+            self._append("stream", {"name": name, "text": ""})
+
+    def show(self, kind: str, content: dict[str, Any]) -> None:
+        """A message of the kernel's: outputs and errors are kept, as far as there is room."""
+        if kind == "clear_output":
+            if content.get("wait"):
+                self._clear_next = True
+            else:
+                self._empty()
+            return
+        self._cleared()
+        if kind in _SHOWN:
+            data = content.get("data") or {}
+            content = content | {"data": {name: data[name] for name in _KEPT if name in data}}
+        elif kind != "error":
+            return
+        name = (content.get("transient") or {}).get("display_id")
+        if kind == "update_display_data":  # only the last one stays
+            self._messages = [m for m in self._messages if not _updates(m, name)]
+        size = len(json.dumps(content, default=str))
+        if self._bytes + size > MAX_BYTES or len(self._messages) >= MAX_MESSAGES:
+            if kind != "error":
+                return
+            content = {key: content[key] for key in ("ename", "evalue")} | {"traceback": []}
+        self._bytes += size if kind != "update_display_data" else 0
+        self._append(kind, content)
+
+    def all(self) -> list[Message]:
+        """In their order."""
+        streams = (message for message in self._messages if message["msg_type"] == "stream")
+        for message, parts in zip(streams, self._texts, strict=True):
+            message["content"]["text"] = "".join(parts)
+        return self._messages
+
+    def message(self, kind: str, content: dict[str, Any]) -> Message:
+        header = {"msg_id": f"message-{next(self._numbers)}", "msg_type": kind}
+        return {
+            "header": header,
+            "msg_id": header["msg_id"],
+            "msg_type": kind,
+            "parent_header": {"msg_id": self._parent},
+            "metadata": {},
+            "content": content,
+            "buffers": [],
+        }
+
+    def _append(self, kind: str, content: dict[str, Any]) -> None:
+        self._messages.append(self.message(kind, content))
+
+    def _cleared(self) -> None:
+        if self._clear_next:
+            self._clear_next = False
+            self._empty()
+
+    def _empty(self) -> None:
+        self._messages, self._texts = [], []
+        self._printed = self._bytes = 0
+
+
+class Stream(io.TextIOBase):
+    """`sys.stdout` or `sys.stderr` of a notebook."""
+
+    encoding = "utf-8"
+
+    def __init__(self, name: str, outputs: Outputs) -> None:
+        self.name = name
+        self._outputs = outputs
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._outputs.stream(self.name, text)
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+
+class _Record(Session):
+    """What ipykernel's shell sends over sockets, kept."""
+
+    outputs: Outputs
+
+    def send(self, stream: Any, msg_or_type: Any, content: Any = None, *_: Any, **__: Any) -> Any:
+        if isinstance(msg_or_type, dict):
+            msg_or_type, content = msg_or_type["msg_type"], msg_or_type["content"]
+        self.outputs.show(msg_or_type, dict(content or {}))
+
+
+class Shell(ZMQInteractiveShell):
+    """IPython as notebooks know it, which starts no programs."""
+
+    def system(self, cmd: str) -> None:
+        """`!command` and what stands on it, such as %pip."""
+        sys.stderr.write(f"!{cmd}: no program is run here, the notebook goes on without it\n")
+        self.user_ns["_exit_code"] = 1
+
+    system_piped = system_raw = system
+
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+        self.system(cmd)
+        return SList() if split else ""
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """There is nobody to look at windows."""
+
+    def ask_exit(self) -> None:
+        raise SystemExit("the notebook asked its kernel to exit")
+
+
+class Channel:
+    """Messages from the kernel to its client."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[Message] = asyncio.Queue()
+
+    def put(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self._waiting.put_nowait(message)
+
+    async def get_msg(self, timeout: float | None = None) -> Message:
+        return await self._waiting.get()
+
+
+class Kernel:
+    """The kernel, its manager and its client, as nbclient asks for them."""
+
+    has_kernel = True
+    allow_stdin = False
+
+    def __init__(self) -> None:
+        config = Config()
+        config.HistoryManager.enabled = False  # it would start a thread
+        self.outputs = Outputs()
+        session = _Record(key=b"")
+        session.outputs = self.outputs
+        self.shell = Shell.instance(
+            config=config, ipython_dir=tempfile.mkdtemp(prefix="ipython-"), user_ns={}
+        )
+        for sender in (self.shell.displayhook, self.shell.display_pub):
+            sender.session = session
+        self._call, self._await = self.shell.run_cell, self.shell.run_cell_async
+        self._rehearse()
+        self.failure: BaseException | None = None
+        """What the last cell that failed raised."""
+        self._requests = count()
+
+    def open(self) -> None:
+        """Once, in the process that runs the notebook."""
+        self.shell_channel, self.iopub_channel = Channel(), Channel()
+        sys.stdout = Stream("stdout", self.outputs)
+        sys.stderr = Stream("stderr", self.outputs)
+        if "" not in sys.path:
+            sys.path.insert(0, "")  # the folder of the notebook, as everywhere
+
+    def client(self) -> Kernel:
+        return self
+
+    def is_alive(self) -> bool:
+        return True
+
+    def start_channels(self) -> None:
+        """They are open."""
+
+    def wait_for_ready(self, timeout: float | None = None) -> None:
+        """It is."""
+
+    def kernel_info(self) -> str:
+        request = self._request()
+        about = {"name": "python", "version": sys.version.split()[0]}
+        content = {"status": "ok", "language_info": about}
+        self.shell_channel.put([self.outputs.message("kernel_info_reply", content)])
+        return request
+
+    async def execute(
+        self, code: str, store_history: bool = True, stop_on_error: bool = True
+    ) -> str:
+        """Run a cell to its end; its messages and the reply lie ready then."""
+        request = self._request()
+        try:
+            result = await self._run(code, store_history)
+            error = result.error_before_exec or result.error_in_exec
+        except BaseException as broken:  # a notebook that rewrote its own shell
+            error = broken
+        reply: dict[str, Any] = {"status": "ok"}
+        if error is not None:
+            self.failure = error
+            reply = {"status": "error", "traceback": [], **_described(error)}
+        idle = self.outputs.message("status", {"execution_state": "idle"})
+        self.iopub_channel.put([*self.outputs.all(), idle])
+        self.shell_channel.put([self.outputs.message("execute_reply", reply)])
+        return request
+
+    async def _run(self, code: str, store_history: bool) -> Any:
+        """As ipykernel does it: what awaits shares this loop, all else is called."""
+        shell = self.shell
+        try:
+            transformed, problem = shell.transform_cell(code), None
+        except Exception:
+            transformed, problem = code, sys.exc_info()
+        kept = {"transformed_cell": transformed, "preprocessing_exc_tuple": problem}
+        if not shell.should_run_async(code, **kept):
+            return self._call(code, store_history=store_history)
+        result = await self._await(code, store_history=store_history, **kept)
+        shell.events.trigger("post_execute")
+        shell.events.trigger("post_run_cell", result)
+        return result
+
+    def _rehearse(self) -> None:
+        """What IPython loads with the first cell and the first error, for all children at once."""
+        for code in ("None", "1 / 0"):
+            self._call(code, store_history=False, silent=True)
+        self.outputs.begin("")
+
+    def _request(self) -> str:
+        name = f"request-{next(self._requests)}"
+        self.outputs.begin(name)
+        return name
+
+
+_warm: Kernel | None = None
+"""Made by the process that children are forked from; IPython has one shell a process."""
+
+
+def warm() -> None:
+    """Make the kernel before there is a submission."""
+    global _warm
+    # Read when matplotlib is imported.
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    _warm = _warm or Kernel()
+
+
+def kernel() -> Kernel:
+    """The kernel of this process."""
+    warm()
+    assert _warm is not None
+    return _warm
+
+
+def _updates(message: Message, name: object) -> bool:
+    if message["msg_type"] != "update_display_data":
+        return False
+    return bool((message["content"].get("transient") or {}).get("display_id") == name)
+
+
+def _described(error: BaseException | None) -> dict[str, str]:
+    """An exception's own __str__ may fail, or return megabytes."""
+    try:
+        message = str(error)[:2000]
+    except BaseException:
+        message = "?"
+    return {"ename": type(error).__name__, "evalue": message}
