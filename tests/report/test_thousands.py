@@ -105,7 +105,9 @@ def test_the_page_is_small_and_asks_for_nothing(page: browser.Page, source: str)
 
 def test_without_a_script_the_first_are_there(source: str, grades: list[Grade]) -> None:
     page = sound(source)
-    listed = source[source.index('<table id="board"') : source.index("</table>", source.index('id="board"'))]
+    listed = source[
+        source.index('<table id="board"') : source.index("</table>", source.index('id="board"'))
+    ]
     assert listed.count('<th scope="row">') == MOST_WRITTEN
     assert grades[0].submission.name in listed
     assert "These are the first 300 of 5 000" in page.words.replace("\u202f", " ")
@@ -147,7 +149,9 @@ def test_a_key_does_a_bounded_amount_of_work(page: browser.Page) -> None:
         painted(page)
         assert page.evaluate("work") <= 4 * MOST_ROWS
     for column in range(9):
-        page.evaluate(f"work = 0; document.querySelectorAll('#board thead button')[{column}].click()")
+        page.evaluate(
+            f"work = 0; document.querySelectorAll('#board thead button')[{column}].click()"
+        )
         painted(page)
         assert page.evaluate("work") <= 4 * MOST_ROWS
     page.evaluate("work = 0; document.getElementById('window').scrollTop += 3000")
@@ -164,7 +168,9 @@ def test_search_outcome_and_check_find_whom_they_should(
         if grade.status is Status.GRADED
         and any(one.name == "experiments" and not one.passed for one in grade.checks)
     ]  # fmt: skip
-    asked = "[...document.getElementById('by-check').options].find(o => o.text.includes('Three')).value"
+    asked = (
+        "[...document.getElementById('by-check').options].find(o => o.text.includes('Three')).value"
+    )
     choose(page, "by-check", page.evaluate(asked))
     assert said(page) == f"{len(failed)} of 5 000 shown"
     assert is_part(shown(page), [grade.submission.name for grade in failed])
@@ -195,7 +201,9 @@ def test_numbers_lead_to_whom_they_count(page: browser.Page, grades: list[Grade]
     page.evaluate("document.getElementById('clear').click()")
     page.evaluate("document.querySelector('[data-check] button').click()")
     painted(page)
-    assert said(page).startswith(page.evaluate("document.querySelector('[data-check] strong').innerText"))
+    assert said(page).startswith(
+        page.evaluate("document.querySelector('[data-check] strong').innerText")
+    )
 
 
 def test_every_column_sorts_all_rows(page: browser.Page, grades: list[Grade]) -> None:
