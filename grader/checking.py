@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from grader import lesson as lessons
 from grader.autograder import Progress
 from grader.errors import Fault, GraderError, UsageError
 from grader.grades import Check, Grade, Status
-from grader.lesson import LessonSpec
+from grader.lesson import Lesson, LessonSpec
 from grader.text import Text, ru_number
 
 if TYPE_CHECKING:
@@ -58,18 +59,37 @@ def lesson_of(folder: Path) -> str:
     return str(name)
 
 
-def check(
+@dataclass(frozen=True)
+class Checker:
+    """A project and everything that measuring it needs, prepared once for any number of checks."""
+
+    folder: Path
+    lesson: Lesson
+    examination: grading.Examination
+
+    @property
+    def project(self) -> Path | None:
+        """Where checks may leave something behind: the folder, where `grader new` made it."""
+        return self.folder if (self.folder / MARKER).is_file() else None
+
+    def check(self) -> Grade:
+        """The work as it is now. Raises Fault when the grader itself fails."""
+        grade, fault = grading.grade(self.examination, self.folder, self.folder.name)
+        if grade.status is Status.GRADER_FAULT:
+            why = fault.strip().splitlines()[-1]
+            raise Fault(Text(en=f"{grade.reason.en} {why}", ru=f"{grade.reason.ru} {why}"))
+        return grade
+
+
+def prepare(
     folder: Path,
     *,
     lesson: str | None = None,
     data: str | None = None,
     source: Path | None = None,
     progress: Progress | None = None,
-) -> Grade:
-    """Grade one's own project on the public data.
-
-    Raises UsageError, DataError; a fault of the grader is raised as Fault.
-    """
+) -> Checker:
+    """Get ready to check one's own project on the public data. Raises UsageError, DataError."""
     if not folder.is_dir():
         raise UsageError(
             Text(
@@ -79,16 +99,23 @@ def check(
         )
     found = lessons.load(lesson or lesson_of(folder))
     examination = grading.prepare(found, "public", data=data, source=source, progress=progress)
-    place = folder.resolve()  # one's own folder may well be reached through a link
-    grade, fault = grading.grade(examination, place, place.name)
-    if grade.status is Status.GRADER_FAULT:
-        raise Fault(
-            Text(
-                en=f"{grade.reason.en} {fault.strip().splitlines()[-1]}",
-                ru=f"{grade.reason.ru} {fault.strip().splitlines()[-1]}",
-            )
-        )
-    return grade
+    # One's own folder may well be reached through a link.
+    return Checker(folder.resolve(), found, examination)
+
+
+def check(
+    folder: Path,
+    *,
+    lesson: str | None = None,
+    data: str | None = None,
+    source: Path | None = None,
+    progress: Progress | None = None,
+) -> Grade:
+    """Grade one's own project on the public data, and leave nothing behind.
+
+    Raises UsageError, DataError; a fault of the grader is raised as Fault.
+    """
+    return prepare(folder, lesson=lesson, data=data, source=source, progress=progress).check()
 
 
 def other_figures(folder: Path, spec: LessonSpec) -> list[Text]:

@@ -32,8 +32,8 @@ MAX_REASON = 1_000
 NO_NUMBERS = frozenset(
     {"_course", "cli", "gradebook", "handout", "release", "report", "semester", "similarity"}
 )
-"""Parts of the engine that decide nothing a grade keeps: pages are drawn from grades, commands print
-them, a comparison comes after them, and what a semester takes off is worked out anew on each."""
+"""Parts of the engine that decide nothing a grade keeps: pages are drawn from grades, commands
+print them, a comparison comes after them, and what a semester takes off is worked out anew."""
 
 
 @dataclass(frozen=True)

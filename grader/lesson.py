@@ -23,6 +23,8 @@ from grader.errors import SpecError, UsageError
 from grader.grades import Term
 from grader.text import EMPTY, Text
 
+HINTS = "hints.toml"
+"""File of a lesson with the hints that students ask for; see grader/project/hints.py."""
 RUBRIC = "rubric"
 """The sum of a person's points, as formulas name it."""
 LATE_VALUES = frozenset({"days_late", "hours_late", "score", "max_score"})
@@ -328,6 +330,7 @@ def _decides_nothing(relative: Path) -> bool:
         "__pycache__" in relative.parts
         or relative.parts[0] == "samples"
         or relative.parts[0] == "figures"
+        or relative.parts == (HINTS,)
         or relative.name.startswith(("handout.", "handout_", "seminar."))
     )
 

@@ -39,6 +39,7 @@ COMMANDS = {
     "reference": "Grade a lesson's reference solution; --train makes it anew.",
     "handout": "Render a lecture: page, slides, PDF, notebook; or the whole course.",
     "listen": "Let a streaming model listen to a .wav file or the microphone.",
+    "completion": "Make a shell complete commands, options and lessons.",
     "demo": "Build sample submissions, grade them and write the pages.",
 }
 

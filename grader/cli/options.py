@@ -8,11 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from grader.errors import UsageError
 from grader.text import LANGS, Text
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class LessonName(click.ParamType):
+    """The name of a lesson, which a shell can complete; commands say what is wrong with others."""
+
+    name = "lesson"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from grader import lesson
+
+        try:
+            names = lesson.names()
+        except UsageError:  # no course here: nothing to offer
+            names = []
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+LESSON = LessonName()
 
 
 def lang() -> Decorator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import click
 from rich.console import Console
@@ -38,8 +38,15 @@ def exit_code(grades: Iterable[Grade]) -> ExitCode:
     return worst
 
 
-def one(grade: Grade, spec: LessonSpec, lang: Lang, *, estimate: bool = False) -> None:
-    """Everything about one grade."""
+def one(
+    grade: Grade,
+    spec: LessonSpec,
+    lang: Lang,
+    *,
+    estimate: bool = False,
+    steps: Callable[[str], Sequence[Text]] = lambda _: (),
+) -> None:
+    """Everything about one grade; `steps` gives further hints for a failed check by its name."""
     if grade.status is not Status.GRADED:
         click.secho(f"✗ {STATUS[grade.status].to(lang)}: ", fg="red", bold=True, nl=False)
         click.echo(one_line(grade.reason.to(lang)))
@@ -50,6 +57,8 @@ def one(grade: Grade, spec: LessonSpec, lang: Lang, *, estimate: bool = False) -
         click.echo(f"    {one_line(check.message.to(lang))}")
         if not check.passed and check.hint.to(lang):
             click.echo(f"    → {one_line(check.hint.to(lang))}")
+        for step in () if check.passed else steps(check.name):
+            click.echo(f"    → {one_line(step.to(lang))}")
     click.echo()
     if grade.figures and grade.figures[0].kind == "table":  # what the lesson is about
         _figure_table(grade.figures[0], lang)

@@ -11,10 +11,14 @@ from grader.untrusted import quoted, readable
 
 MAX_DEPTH = 32
 """Folders within folders."""
+CHECK_FOLDER = ".grader"
+CHECK_FILES = ("grade.json", "grade.svg", "grade.md")
+"""What `grader check` leaves in a project; of the folder see grader/project/."""
 IGNORED_PARTS = frozenset(
     {"__MACOSX", "__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".pytest_cache"}
+    | {CHECK_FOLDER}
 )
-IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", *CHECK_FILES})
 _MEMBERS_PER_FILE = 4
 """Folders, and what is left out, come on top of the files."""
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from grader.grades import Grade
 from grader.lesson import LessonSpec
 from grader.report import classroom, student, tradeoffs
-from grader.report.classroom import Entry
 from grader.report.files import write
+from grader.report.outcomes import Entry
 from grader.report.words import Words
 from grader.text import Lang
 

@@ -7,10 +7,11 @@ and one for dark. Every text goes through `escape` and `untrusted.name` here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-from grader.report.axes import Frame
+from grader.report.axes import WIDE, Frame
 from grader.untrusted import name
 
 Point = tuple[float, float]
@@ -18,8 +19,20 @@ Box = tuple[float, float, float, float]
 
 MOST_POINTS = 5_000
 """Of one line; more cannot be seen."""
-_LETTER = 6.4
-_LINE_HEIGHT = 13.0
+_ROOMY, _PHONE = (6.4, 13.0), (8.9, 18.0)
+"""Width of a letter and height of a line of labels: as drawn on wide screens and on phones, where
+a plot is smaller and its letters, in its own units, are larger (style.css)."""
+_BESIDE = (
+    (9.0, 4.0, "start"),
+    (-9.0, 4.0, "end"),
+    (0.0, -10.0, "middle"),
+    (0.0, 19.0, "middle"),
+    (6.0, -7.0, "start"),
+    (-6.0, -7.0, "end"),
+    (6.0, 17.0, "start"),
+    (-6.0, 17.0, "end"),
+)
+"""Where a label may stand beside its point, the best place first."""
 
 
 class Drawing:
@@ -31,9 +44,16 @@ class Drawing:
         self._taken: list[Box] = []
         self._linked = False
 
-    def line(self, points: Sequence[Point], role: str) -> None:
-        """A line through `points`; those that fall on the same pixel are drawn once."""
+    def line(self, points: Sequence[Point], role: str, *, keeps_clear: bool = False) -> None:
+        """A line through `points`; those that fall on the same pixel are drawn once.
+
+        Labels are not written across a line of right angles that `keeps_clear`."""
         path = self._path(_thinned(points))
+        if keeps_clear:
+            ends = [self.frame.at(x, y) for x, y in points]
+            for (x0, y0), (x1, y1) in pairwise(ends):
+                box = (min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1)
+                self._taken.append(box)
         if path:
             self._parts.append(f'<path class="line {role}" d="M{path}"/>')
 
@@ -113,33 +133,30 @@ class Drawing:
             self._parts.append(f'<a href="{escape(href)}" tabindex="-1">{body}</a>')
 
     def label(self, x: float, y: float, text: str, role: str = "") -> bool:
-        """Write `text` beside a point where it covers nothing; False when there is no room."""
+        """Write `text` beside a point where it covers nothing; False when there is no room.
+
+        What has room only in the letters of wide screens is left out on phones."""
         text = name(text, 26)
         at = self.frame.at(x, y)
-        width = _LETTER * len(text)
-        for dx, dy, anchor in (
-            (9.0, 4.0, "start"),
-            (-9.0, 4.0, "end"),
-            (0.0, -10.0, "middle"),
-            (0.0, 19.0, "middle"),
-        ):
-            left = at[0] + dx - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
-            box = (left, at[1] + dy - _LINE_HEIGHT + 3, left + width, at[1] + dy + 3)
-            if self._free(box):
-                self._taken.append(box)
-                self._parts.append(
-                    f'<text class="name {role}" x="{_n(at[0] + dx)}" y="{_n(at[1] + dy)}"'
-                    f' text-anchor="{anchor}">{escape(text)}</text>'
-                )
-                return True
+        for letter, kind in ((_PHONE, "name"), (_ROOMY, "name roomy")):
+            for dx, dy, anchor in _BESIDE:
+                box = _box((at[0] + dx, at[1] + dy), letter, len(text), anchor)
+                if self._free(box):
+                    self._taken.append(box)
+                    self._parts.append(
+                        f'<text class="{" ".join([kind, *role.split()])}" x="{_n(at[0] + dx)}"'
+                        f' y="{_n(at[1] + dy)}" text-anchor="{anchor}">{escape(text)}</text>'
+                    )
+                    return True
         return False
 
     def svg(self, description: str, kind: str = "") -> Markup:
         """The finished picture. `description` says in words what it shows."""
         role = "group" if self._linked else "img"
         frame = self.frame
+        wide = ["wide"] if (frame.width, frame.height) == WIDE else []
         return Markup(
-            f'<svg class="{" ".join(["plot", *kind.split()])}"'
+            f'<svg class="{" ".join(["plot", *wide, *kind.split()])}"'
             f' viewBox="0 0 {frame.width:g} {frame.height:g}" role="{role}"'
             f' aria-label="{escape(name(description, 300))}">'
             f"{frame.body}{''.join(self._parts)}</svg>"
@@ -192,6 +209,13 @@ def symbol(role: str, x: float, y: float) -> Markup:
             return Markup(
                 f'<circle class="mark {escape(role)}" cx="{_n(x)}" cy="{_n(y)}" r="4.5"/>'
             )
+
+
+def _box(start: Point, letter: tuple[float, float], length: int, anchor: str) -> Box:
+    """Where a line of `length` letters lies that is written at `start`."""
+    width, height = letter[0] * length, letter[1]
+    left = start[0] - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+    return left, start[1] - height + 3, left + width, start[1] + 3
 
 
 def _thinned(points: Sequence[Point]) -> list[Point]:

@@ -13,11 +13,13 @@ from urllib.parse import quote
 from grader.grades import Grade, from_json, write_atomically
 from grader.lesson import LessonSpec
 from grader.report import classroom, student, tradeoffs
-from grader.report.classroom import Entry
+from grader.report.outcomes import Entry
 from grader.report.tradeoffs import Backdrop
 from grader.report.words import Words
 from grader.text import Lang
 
+SIMILAR = "similar.html"
+"""The page of similar pairs, where `grader similar` has written one."""
 CHUNK = 16
 """Reports a process draws before it says so."""
 
@@ -64,7 +66,8 @@ def write(
         for path, grade in zip(paths, grades, strict=True)
     ]
     index = out / "index.html"
-    _update(index, classroom.page(entries, spec, words, warnings))
+    similar = SIMILAR if (out / SIMILAR).exists() else ""
+    _update(index, classroom.page(entries, spec, words, warnings, similar))
     return index
 
 

@@ -70,6 +70,7 @@ def _counts(values: Sequence[float], x: axes.Axis) -> list[int]:
 
 def _count_axis(highest: int, words: Words) -> axes.Axis:
     high = max(4, highest)
-    step = -(-high // 4)
+    # 1, 2 or 5 times a power of ten, at most five ticks above 0
+    step = next(m * 10**e for e in range(18) for m in (1, 2, 5) if 5 * m * 10**e >= high)
     ticks = tuple((float(at), numbers.number(at)) for at in range(0, high + 1, step))
     return axes.Axis(words("count"), "linear", 0.0, float(high), ticks)

@@ -49,6 +49,7 @@ def _environment() -> Environment:
     environment.filters["whole"] = _whole
     script = _asset("class.js")
     environment.globals["style"] = Markup(_asset("style.css") + _asset("charts.css"))
+    environment.globals["class_style"] = Markup(_asset("class.css"))
     environment.globals["script"] = Markup(script)
     environment.globals["script_hash"] = Markup(script_hash(script))
     return environment

@@ -20,6 +20,7 @@ from grader.report import (
     render,
     tradeoffs,
 )
+from grader.report.outcomes import outcome
 from grader.report.words import Words
 from grader.text import Text
 
@@ -57,15 +58,6 @@ class LayerRow:
     bytes: int
     params: int
     others: bool = False
-
-
-def outcome(grade: Grade) -> str:
-    """How a submission ended, in one word: a status, or for graded ones what came of it."""
-    if grade.status is not Status.GRADED:
-        return grade.status.value
-    if grade.gate is not None and not grade.gate.passed:
-        return "below"
-    return "passed" if grade.passed else "checks"
 
 
 def page(

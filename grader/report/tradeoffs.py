@@ -13,6 +13,10 @@ from grader.report.metrics import Metric
 from grader.report.parts import TABLE_ROWS, Plot, Table, cloud_key, line_key, point_key
 from grader.report.words import Words
 
+MOST_MARKS = 400
+"""Submissions with a mark, a tooltip and a link of their own; of more the front has them."""
+MOST_LABELS = 12
+
 
 @dataclass(frozen=True)
 class Backdrop:
@@ -37,6 +41,17 @@ class Dot:
     name: str
     passed: bool
     href: str | None
+
+
+@dataclass(frozen=True)
+class Front:
+    """A class's trade-off with its Pareto front."""
+
+    plot: Plot
+    places: Sequence[Point | None]
+    """Where each submission lies in the picture, in its own units."""
+    crowded: bool
+    """True when only those on the front are marks of their own."""
 
 
 def backdrops(spec: LessonSpec, grades: Sequence[Grade], words: Words) -> list[Backdrop]:
@@ -92,15 +107,17 @@ def tradeoff(backdrop: Backdrop, grade: Grade, words: Words) -> Plot | None:
     )
 
 
-def pareto(backdrop: Backdrop, dots: Sequence[Dot], sample: Grade, words: Words) -> Plot:
+def pareto(backdrop: Backdrop, dots: Sequence[Dot | None], sample: Grade, words: Words) -> Front:
     """Every submission by name, and the front of those that nobody beats in both measures.
 
-    `sample` is any graded submission of the class: its baseline and threshold are drawn.
+    `dots` holds None for submissions that have no place; `sample` is any graded submission of
+    the class: its baseline and threshold are drawn.
     """
     x, y = backdrop.x, backdrop.y
+    placed = [dot for dot in dots if dot is not None]
     base, limit = _baseline(sample, x, y), _threshold(sample, y)
-    best = front([dot.at for dot in dots], x, y)
-    on_front = [dot for at in best for dot in dots if dot.at == at]
+    best = front([dot.at for dot in placed], x, y)
+    on_front = [dot for at in best for dot in placed if dot.at == at]
     legend = [
         point_key("passed", words("passed_dot")),
         point_key("below", words("below_dot")),
@@ -110,26 +127,32 @@ def pareto(backdrop: Backdrop, dots: Sequence[Dot], sample: Grade, words: Words)
     if limit is not None:
         drawing.rule(limit, "threshold")
         legend.append(line_key("threshold", words("threshold")))
-    drawing.line(_stairs(best, backdrop), "front")
-    for dot in sorted(dots, key=lambda dot: dot.passed):
+    crowded = len(placed) > MOST_MARKS
+    if crowded:
+        drawing.cloud((dot.at for dot in placed if not dot.passed), "below")
+        drawing.cloud((dot.at for dot in placed if dot.passed), "passed")
+    drawing.line(_stairs(best, backdrop), "front", keeps_clear=True)
+    for dot in sorted(on_front if crowded else placed, key=lambda dot: dot.passed):
         role = "passed" if dot.passed else "below"
         drawing.mark(*dot.at, role, _tooltip(dot.name, dot.at, x, y), dot.href)
     if base is not None:
         drawing.mark(*base, "baseline", _tooltip(words("baseline"), base, x, y))
         drawing.label(*base, words("baseline"), "baseline")
         legend.append(point_key("baseline", words("baseline")))
-    for dot in on_front:
+    for dot in on_front[:MOST_LABELS]:
         drawing.label(*dot.at, dot.name, "front")
     title = _title(x, y, words)
     names = ", ".join(dot.name for dot in on_front[:6])
     rows = [[dot.name, x.show(dot.at[0]), y.show(dot.at[1])] for dot in on_front[:TABLE_ROWS]]
-    return Plot(
+    plot = Plot(
         title=title,
-        svg=drawing.svg(f"{title}. {words('on_front')}: {names}"),
+        svg=drawing.svg(f"{title}. {words('on_front')}: {names}", "crowded" if crowded else ""),
         legend=legend,
         note=words("at_edge") if backdrop.at_edge else "",
         table=Table([words("on_front"), x.axis, y.axis], rows),
     )
+    places = [None if dot is None else backdrop.frame.at(*dot.at) for dot in dots]
+    return Front(plot, places, crowded)
 
 
 def front(points: Iterable[Point], x: Metric, y: Metric) -> list[Point]:

@@ -73,7 +73,7 @@ class Page:
         return answer["result"].get("value")
 
     def press(self, key: str, text: str = "") -> None:
-        code = {"Enter": 13, "Tab": 9, " ": 32}.get(key, 0)
+        code = {"Enter": 13, "Tab": 9, " ": 32, "PageDown": 34, "End": 35}.get(key, 0)
         for kind in ("keyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key=key, text=text,
                       windowsVirtualKeyCode=code)  # fmt: skip

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
 ORDER = "[...document.querySelectorAll('#board tbody tr:not([hidden]) th')].map(h => h.innerText)"
 COLUMN = (
     "[...document.querySelectorAll('#board tbody tr')]"
-    ".map(r => r.cells[4].dataset.v).filter(v => v).map(Number)"
+    ".map(r => parseFloat(r.cells[4].innerText)).filter(v => !isNaN(v))"
 )
 
 
@@ -57,6 +57,8 @@ def test_the_pages_work_in_a_browser_and_ask_for_nothing(tmp_path: Path) -> None
         assert page.evaluate("document.getElementById('shown').textContent") == (
             f"{len(shown)} of {len(grades)} shown"
         )
+        page.evaluate("document.getElementById('clear').click()")
+        assert page.evaluate(ORDER) == ranked
         assert page.problems == []
         assert fits_a_phone(page)
 

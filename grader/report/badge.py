@@ -1,0 +1,91 @@
+"""A summary to paste: a small picture of the score, and the same as Markdown."""
+
+from __future__ import annotations
+
+from markupsafe import escape
+
+from grader.grades import Grade, Status
+from grader.lesson import LessonSpec
+from grader.report import metrics, numbers
+from grader.report.lettering import ems
+from grader.report.outcomes import outcome
+from grader.report.words import Words
+from grader.text import Lang
+
+_HEIGHT, _LETTERS, _ROOM = 20, 11.0, 7.0
+_NARROWER = 0.95
+"""`ems` are those of a wide font; the text is set to the width that it leaves."""
+_COLOURS = {"passed": "#17764a", "checks": "#0c7c86", "below": "#8a5300"}
+_OTHER = "#b3261e"
+"""Dark enough for white letters (WCAG, 4.5:1)."""
+_TITLE = "#3a3d46"
+
+
+def svg(grade: Grade, spec: LessonSpec, lang: Lang) -> str:
+    """The picture: the lesson at the left, what its work came to at the right."""
+    left, right = spec.name, _result(grade, Words(lang))
+    colour = _COLOURS.get(outcome(grade), _OTHER)
+    first, second = (_width(text) for text in (left, right))
+    whole = first + second
+    described = escape(_described(grade, spec, lang))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole:g}" height="{_HEIGHT}"'
+        f' viewBox="0 0 {whole:g} {_HEIGHT}" role="img" aria-label="{described}">'
+        f"<title>{described}</title>"
+        f'<rect width="{whole:g}" height="{_HEIGHT}" rx="4" fill="{colour}"/>'
+        f'<path d="M4 0H{first:g}V{_HEIGHT}H4a4 4 0 0 1-4-4V4a4 4 0 0 1 4-4z" fill="{_TITLE}"/>'
+        f'<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="{_LETTERS:g}"'
+        ' text-anchor="middle">'
+        f"{_text(left, first / 2, first)}{_text(right, first + second / 2, second)}</g></svg>\n"
+    )
+
+
+def markdown(grade: Grade, spec: LessonSpec, lang: Lang, picture: str) -> str:
+    """The picture with its meaning in words, and a table of the lesson's figures."""
+    words = Words(lang)
+    lines = [f"![{_escaped(_described(grade, spec, lang))}]({picture})", ""]
+    shown = [
+        (column.title, column.show(grade.value(column.name)))
+        for column in metrics.columns(spec, words)
+        if grade.value(column.name) is not None
+    ]
+    if grade.status is Status.GRADED and shown:
+        shown.insert(0, (words("score"), _result(grade, words)))
+        lines += [
+            "| " + " | ".join(_escaped(title) for title, _ in shown) + " |",
+            "|" + "---|" * len(shown),
+            "| " + " | ".join(_escaped(value) for _, value in shown) + " |",
+            "",
+        ]
+    lines.append(words("badge_says", data=_escaped(grade.provenance.data.partition(":")[0])))
+    return "\n".join(lines) + "\n"
+
+
+def _result(grade: Grade, words: Words) -> str:
+    if grade.status is not Status.GRADED:
+        return words(f"outcome_{grade.status.value}")
+    return f"{numbers.points(grade.score)} / {numbers.points(grade.max_score)}"
+
+
+def _described(grade: Grade, spec: LessonSpec, lang: Lang) -> str:
+    words = Words(lang)
+    result = _result(grade, words)
+    if grade.status is Status.GRADED:
+        result += f", {words(f'outcome_{outcome(grade)}')}"
+    return f"{spec.title.to(lang)}: {result}"
+
+
+def _width(text: str) -> float:
+    return round(_NARROWER * _LETTERS * ems(text) + 2 * _ROOM)
+
+
+def _text(text: str, middle: float, width: float) -> str:
+    # A fixed length: the letters fill their half in whatever font there is.
+    return (
+        f'<text x="{middle:g}" y="14" textLength="{width - 2 * _ROOM:g}"'
+        f' lengthAdjust="spacingAndGlyphs">{escape(text)}</text>'
+    )
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in "\\`*_[]<>|" else letter for letter in text)
