@@ -118,6 +118,13 @@ class ReportSpec(_Strict, frozen=True, kw_only=True):
     tradeoffs: list[Tradeoff] = []
 
 
+class ReleaseSpec(_Strict, frozen=True, kw_only=True):
+    """What of the lesson's folder students get."""
+
+    withhold: list[str] = []
+    """Files and folders that only grading needs; `*` stands for any name."""
+
+
 class LessonSpec(_Strict, frozen=True, kw_only=True):
     """Everything that `lesson.toml` says."""
 
@@ -139,6 +146,7 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     rubric: list[Criterion] = []
     """What a person judges; formulas know the sum of the points as `rubric`."""
     report: ReportSpec
+    release: ReleaseSpec = ReleaseSpec()
     settings: dict[str, Any] = {}
     """The autograder's own constants."""
 
