@@ -59,6 +59,7 @@ def export(lesson: Lesson, platform: Platform, seed: str, out: Path) -> int:
         audit.audit(folder, audit.Forbidden(found.files, ()))
         (folder / SEED).write_text(seed + "\n", encoding="utf-8")
         write_atomically(out.absolute(), _zipped(folder))
+        out.chmod(0o600)  # the seed is in it
     return out.stat().st_size
 
 
