@@ -28,16 +28,30 @@ def student_template() -> Path:
     return _tree("student_template")
 
 
+def new_course() -> Path:
+    """Folder that `grader new-course` copies; it is the built-in one, whatever GRADER_COURSE is."""
+    return _built_in("course_template")
+
+
+def constraints() -> Path:
+    """The versions of libraries that the figures were measured with."""
+    return _built_in("constraints.txt")
+
+
 def _tree(name: str) -> Path:
     own = os.environ.get("GRADER_COURSE")
     if own:
         if (Path(own) / name).is_dir():
             return Path(own) / name
         raise UsageError(f"GRADER_COURSE is {own}, but there is no folder {name}/ in it.")
+    return _built_in(name)
+
+
+def _built_in(name: str) -> Path:
     for parent in (_ENGINE / "_course", _ENGINE.parent):
-        if (parent / name).is_dir():
+        if (parent / name).exists():
             return parent / name
     raise SpecError(
-        f"The course's folder {name}/ was not found beside or inside the package at {_ENGINE}; "
+        f"The course's {name} was not found beside or inside the package at {_ENGINE}; "
         "install the package again, or run it from a complete checkout."
     )

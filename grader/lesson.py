@@ -137,6 +137,13 @@ class ReportSpec(_Strict, frozen=True, kw_only=True):
     tradeoffs: list[Tradeoff] = []
 
 
+class ReleaseSpec(_Strict, frozen=True, kw_only=True):
+    """What of the lesson's folder students get."""
+
+    withhold: list[str] = []
+    """Files and folders that only grading needs; `*` stands for any name."""
+
+
 class LessonSpec(_Strict, frozen=True, kw_only=True):
     """Everything that `lesson.toml` says."""
 
@@ -162,6 +169,7 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     """Points that lateness takes off, of `days_late`, `hours_late`, `score` and `max_score`; where
     it is empty, what the course says. Worked out after measuring."""
     report: ReportSpec
+    release: ReleaseSpec = ReleaseSpec()
     settings: dict[str, Any] = {}
     """The autograder's own constants."""
 

@@ -40,6 +40,9 @@ COMMANDS = {
     "handout": "Render a lecture: page, slides, PDF, notebook; or the whole course.",
     "listen": "Let a streaming model listen to a .wav file or the microphone.",
     "completion": "Make a shell complete commands, options and lessons.",
+    "release": "Make what students get: the package, starters, handouts; no solution, no secret.",
+    "export": "Make the autograder of a lesson for Gradescope.",
+    "new-course": "Start a course of your own, with one lesson that works.",
     "demo": "Build sample submissions, grade them and write the pages.",
 }
 
@@ -51,7 +54,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"grader.cli.{cmd_name}")
+        module = importlib.import_module(f"grader.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

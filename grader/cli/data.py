@@ -66,3 +66,17 @@ def get(name: str, source: Path | None, lang: Lang) -> None:
         parts = data.get(name, source, progress)
     for part, found in parts.items():
         click.echo(f"{part}: {found.summary.to(lang)}")
+
+
+@command.command("add")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@options.lang()
+def add(folder: Path, lang: Lang) -> None:
+    """Take prepared data from DIR, the folder data/ of a release, into the cache."""
+    from grader.data import prepared_copy
+
+    names = prepared_copy.add(folder)
+    for name in names:
+        click.echo(name)
+    done = Text(en=f"Added: {len(names)}", ru=f"Добавлено: {len(names)}")
+    click.echo(done.to(lang))

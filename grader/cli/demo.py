@@ -14,7 +14,7 @@ from grader.cli.batch import Order, grade_folder
 from grader.cli.progress import Reporter
 from grader.errors import ExitCode, UsageError
 from grader.grades import Status
-from grader.text import Lang
+from grader.text import Lang, Text
 
 MARKER = ".grader-demo"
 """Only a folder with this file in it is replaced."""
@@ -51,6 +51,14 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
         pages.append(page)
         if any(grade.status is Status.GRADER_FAULT for grade in grades):
             worst = ExitCode.UNGRADED
+    if not pages:
+        raise UsageError(
+            Text(
+                en="This copy of the course has no sample submissions: a students' package is made "
+                "without them.",
+                ru="В этой копии курса нет образцов работ: в пакет для студентов они не входят.",
+            )
+        )
     for page in pages:
         label = "Страница группы" if lang == "ru" else "Class page"
         click.echo(f"{label}: {page.resolve()}")

@@ -16,7 +16,7 @@ from grader.cli.grade import grade_one
 from grader.cli.progress import Reporter
 from grader.errors import Fault, UsageError
 from grader.grades import to_json
-from grader.text import Lang
+from grader.text import Lang, Text
 
 
 @click.command()
@@ -41,6 +41,15 @@ def command(
     With --data, the reference trained for that data set is graded.
     """
     found = lessons.load(lesson)
+    if not found.reference.is_dir():
+        raise UsageError(
+            Text(
+                en=f"This copy of the course has no reference solution of {lesson}: a students' "
+                "package is made without them.",
+                ru=f"В этой копии курса нет эталонного решения занятия {lesson}: в пакет для "
+                "студентов они не входят.",
+            )
+        )
     if train:
         _train(found.reference, data, source)
     folder = found.reference

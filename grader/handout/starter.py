@@ -32,12 +32,17 @@ def archive(lesson: Lesson) -> bytes:
     """A zip whose only folder is called like the lesson."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as target:
-        for path, content in files(lesson):
+        for path, content in [*files(lesson), _marker(lesson)]:
             about = zipfile.ZipInfo(f"{lesson.name}/{path}", _TIME)
             about.compress_type = zipfile.ZIP_DEFLATED
             about.external_attr = 0o100644 << 16
             target.writestr(about, content)
     return written.getvalue()
+
+
+def _marker(lesson: Lesson) -> tuple[PurePosixPath, bytes]:
+    """What `grader check` knows the lesson by, as `grader new` writes it."""
+    return PurePosixPath("grader.toml"), f'lesson = "{lesson.name}"\n'.encode()
 
 
 def _content(lesson: Lesson, path: Path) -> bytes:

@@ -1,0 +1,90 @@
+"""A last look at what is about to leave: no secret, no reference, nothing withheld."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.data import seeds
+from grader.errors import Fault
+from grader.text import Text
+
+SHORTEST_SECRET = 8
+"""Characters; a shorter seed is found by guessing, and in any text."""
+_TRIVIAL = 32
+"""Bytes; an empty `__init__.py` is nobody's solution."""
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """What must not be found: files by their sha256, secrets as they are written."""
+
+    files: dict[str, Path]
+    secrets: tuple[bytes, ...]
+
+
+def forbidden(private: Iterable[Path], public: Iterable[Path]) -> Forbidden:
+    """All of `private` except what lies among the public files too, and this machine's seeds."""
+    known = {_digest(path.read_bytes()) for path in public}
+    files = {
+        digest: path
+        for path in private
+        if path.stat().st_size >= _TRIVIAL and (digest := _digest(path.read_bytes())) not in known
+    }
+    return Forbidden(files, tuple(secret.encode() for secret in _seeds()))
+
+
+def audit(folder: Path, found: Forbidden) -> int:
+    """Search every file under `folder`, and inside its archives; how many were read.
+
+    Raises Fault with the file's name and what is in it.
+    """
+    count = 0
+    for name, raw in contents(folder):
+        count += 1
+        if (path := found.files.get(_digest(raw))) is not None:
+            raise _leak(name, f"the private file {path}", f"закрытый файл {path}")
+        if any(secret in raw for secret in found.secrets):
+            raise _leak(name, "the seed of the hidden data", "секретное зерно скрытых данных")
+    return count
+
+
+def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file under `folder`, also those inside zips and wheels, as (name, bytes)."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield from _unpacked(path.relative_to(folder).as_posix(), path.read_bytes())
+
+
+def _unpacked(name: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
+    yield name, raw
+    if zipfile.is_zipfile(io.BytesIO(raw)):
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            for entry in archive.infolist():
+                if not entry.is_dir():
+                    yield from _unpacked(f"{name}!{entry.filename}", archive.read(entry))
+
+
+def _seeds() -> Iterator[str]:
+    given = os.environ.get(seeds.ENVIRONMENT, "")
+    path = seeds.seed_file()
+    kept = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    yield from (seed for seed in (given, kept) if len(seed) >= SHORTEST_SECRET)
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+def _leak(name: str, what: str, ru_what: str) -> Fault:
+    return Fault(
+        Text(
+            en=f"Nothing was released: {name} would have held {what}.",
+            ru=f"Ничего не выпущено: в {name} оказался бы {ru_what}.",
+        )
+    )

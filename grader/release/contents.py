@@ -1,0 +1,146 @@
+"""Which files of the engine and of the course go into a package.
+
+References and samples go to nobody. What a lesson withholds (`[release]` of lesson.toml) goes
+only where submissions are graded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+import grader
+from grader import course
+from grader.errors import SpecError
+from grader.lesson import Lesson
+
+SAMPLES = "samples"
+"""Demonstration submissions of a lesson; some of them are good ones."""
+JUNK = (
+    "__pycache__",
+    "*.py[co]",
+    ".git",
+    ".hg",
+    ".svn",
+    ".venv",
+    ".env",
+    ".DS_Store",
+    "Thumbs.db",
+    ".idea",
+    ".vscode",
+    ".*_cache",
+    ".ipynb_checkpoints",
+    "*~",
+    "*.sw[op]",
+    "*.bak",
+    "*.orig",
+    "*.rej",
+    "*.partial",
+)
+"""What tools leave beside sources; old versions of a file may hold what was taken out of it."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file and its place inside the package `grader`."""
+
+    place: PurePosixPath
+    source: Path
+
+
+def engine() -> Iterator[File]:
+    """The package without the course that a wheel has inside."""
+    root = Path(grader.__file__).resolve().parent
+    for inside, path in _files(root):
+        if inside.parts[0] != "_course":
+            yield File(inside, path)
+
+
+def for_students(lessons: Sequence[Lesson]) -> Iterator[File]:
+    """The course as students get it: specs, public checks, handouts, templates."""
+    for lesson in lessons:
+        kept_back = set(withheld(lesson))
+        for file in _assignment(lesson):
+            if file.source not in kept_back:
+                yield file
+        yield from _template(lesson)
+    yield from _common()
+
+
+def for_grading(lesson: Lesson) -> Iterator[File]:
+    """The course as a platform needs it that grades one lesson."""
+    yield from _assignment(lesson)
+    yield from _template(lesson)
+    yield from _common()
+
+
+def references(lessons: Sequence[Lesson]) -> Iterator[Path]:
+    """Files of the reference solutions, which are in no package."""
+    for lesson in lessons:
+        if lesson.reference.is_dir():
+            yield from (path for path in lesson.reference.rglob("*") if path.is_file())
+
+
+def withheld(lesson: Lesson) -> list[Path]:
+    """Files of the lesson's own folder that students do not get.
+
+    Raises SpecError when an entry of `release.withhold` names nothing: a slip of the pen there
+    would publish what it was meant to hide.
+    """
+    found = [path for path in lesson.folder.rglob("*") if path.is_file()]
+    inside = {path: PurePosixPath(path.relative_to(lesson.folder).as_posix()) for path in found}
+    kept_back = [path for path in found if inside[path].parts[0] == SAMPLES]
+    for pattern in lesson.spec.release.withhold:
+        matched = [path for path in found if _names(pattern, inside[path])]
+        if not matched:
+            raise SpecError(
+                f"{lesson.folder / 'lesson.toml'}: release.withhold names {pattern!r}, but there "
+                "is no such file or folder in the lesson."
+            )
+        kept_back += matched
+    return kept_back
+
+
+def _names(pattern: str, path: PurePosixPath) -> bool:
+    """Whether a pattern names the file or a folder that it is in."""
+    pattern = pattern.rstrip("/")
+    return any(fnmatchcase(str(part), pattern) for part in (path, *path.parents[:-1]))
+
+
+def _assignment(lesson: Lesson) -> Iterator[File]:
+    for inside, path in _files(lesson.folder):
+        if inside.parts[0] != SAMPLES:
+            yield File(_course("assignments", lesson.name) / inside, path)
+
+
+def _template(lesson: Lesson) -> Iterator[File]:
+    for inside, path in _files(lesson.template):
+        yield File(_course("student_template", lesson.name) / inside, path)
+
+
+def _common() -> Iterator[File]:
+    """Files beside the lessons (a glossary, platforms), and the pages that handouts link to."""
+    for path in sorted(course.assignments().iterdir()):
+        if path.is_file() and not _junk(PurePosixPath(path.name)):
+            yield File(_course("assignments") / path.name, path)
+    docs = course.assignments().parent / "docs"
+    for inside, path in _files(docs):
+        if path.suffix == ".md":
+            yield File(_course("docs") / inside, path)
+
+
+def _course(*parts: str) -> PurePosixPath:
+    return PurePosixPath("_course", *parts)
+
+
+def _files(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
+    for path in sorted(folder.rglob("*")):
+        inside = PurePosixPath(path.relative_to(folder).as_posix())
+        if path.is_file() and not _junk(inside):
+            yield inside, path
+
+
+def _junk(inside: PurePosixPath) -> bool:
+    return any(fnmatchcase(part, pattern) for part in inside.parts for pattern in JUNK)

@@ -1,0 +1,98 @@
+"""What runs on Gradescope: `prepare ROOT` when the image is built, `run ROOT` for a submission.
+
+ROOT is /autograder there. results/results.json is written before anything is measured and
+replaced afterwards, so that a run which is cut off leaves a sentence instead of nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from grader import grades
+from grader import lesson as lessons
+from grader.errors import ExitCode
+from grader.release.gradescope import SEED, SETTINGS, Platform
+from grader.release.gradescope_results import results
+from grader.text import Text
+
+UNFINISHED = Text(
+    en="Grading did not finish: the time or the memory of the container ran out, or the grader "
+    "failed. This costs no points; tell the course staff.",
+    ru="Проверка не закончилась: исчерпаны время или память контейнера либо сломался грейдер. "
+    "Баллы из-за этого не снимаются; сообщите преподавателю.",
+)
+
+
+def prepare(root: Path) -> int:
+    """Make the hidden data once, and say in the build's log what will isolate submissions."""
+    settings = _settings(root)
+    code = (
+        "import sys; from grader import grading, lesson; from grader.data import hidden_seed;"
+        "grading.prepare(lesson.load(sys.argv[1]), 'hidden', data=sys.argv[2] or None,"
+        " seed=hidden_seed()[0])"
+    )
+    arguments = ["-c", code, settings.lesson, settings.data or ""]
+    prepared = _python(root, *arguments).returncode
+    _python(root, "-m", "grader", "doctor")
+    return prepared
+
+
+def run(root: Path) -> int:
+    """Grade ROOT/submission; 0 when there is a result for the student, whatever it is."""
+    settings = _settings(root)
+    target = root / "results" / "results.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _write(target, {"output": UNFINISHED.to(settings.lang), "stdout_visibility": "hidden"})
+    arguments = ["grade", settings.lesson, str(root / "submission"), "--json"]
+    arguments += ["--lang", settings.lang]
+    arguments += ["--data", settings.data] if settings.data else []
+    arguments += ["--trust"] if settings.trust else []
+    ended = _python(root, "-m", "grader", *arguments, capture=True)
+    try:
+        grade = grades.from_json(ended.stdout)
+    except msgspec.MsgspecError:
+        print(f"grader ended with exit code {ended.returncode} and no grade", file=sys.stderr)
+        return ExitCode.UNGRADED
+    said = results(grade, lessons.load(settings.lesson).spec, settings)
+    _write(target, said)
+    return ExitCode.OK if "score" in said else ExitCode.UNGRADED
+
+
+def _settings(root: Path) -> Platform:
+    raw = (root / "source" / SETTINGS).read_bytes()
+    return msgspec.json.decode(raw, type=Platform)
+
+
+def _python(
+    root: Path, *arguments: str, capture: bool = False
+) -> subprocess.CompletedProcess[bytes]:
+    """Our own interpreter with the secrets; what it says goes to the instructor's log."""
+    ours = ("GRADER_", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    own = {
+        "GRADER_CACHE": str(root / "cache"),
+        "GRADER_HIDDEN_SEED": (root / "source" / SEED).read_text(encoding="utf-8").strip(),
+    }
+    return subprocess.run(
+        [sys.executable, "-P", *arguments],
+        env=kept | own,
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if capture else None,
+        check=False,
+    )
+
+
+def _write(path: Path, said: dict[str, object]) -> None:
+    text = json.dumps(said, ensure_ascii=False, indent=2, allow_nan=False)
+    grades.write_atomically(path, text.encode() + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit({"prepare": prepare, "run": run}[sys.argv[1]](Path(sys.argv[2]).resolve()))
