@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from grader.handout.blocks import Block
 from grader.handout.document import Document, Section, Slide
-from grader.handout.heights import ROOM, code_parts, height, lines, list_parts
+from grader.handout.heights import ROOM, code_parts, height, lines, list_parts, table_parts
 from grader.handout.render import Renderer
 from grader.handout.sentences import plain, sentences
 
@@ -183,12 +183,14 @@ def _one(block: Block, after: Block | None, renderer: Renderer, *, points: bool)
 
 
 def _shown(block: Block, renderer: Renderer) -> list[Piece]:
-    """A block on the slide; long lists go item by item, so that they can be continued."""
+    """A block on the slide; long lists and tables in parts, so that they can be continued."""
     parts: Iterable[Block] = [block]
     if block.kind == "list" and height(block) > ROOM / 2:
         parts = list_parts(block)
     elif block.kind == "code":
         parts = code_parts(block)
+    elif block.kind in ("table", "measured") and height(block) > ROOM:
+        parts = table_parts(block)
     return [Piece(renderer.block(part), height(part)) for part in parts]
 
 

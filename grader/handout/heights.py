@@ -6,6 +6,7 @@ decide where a slide is continued on the next one.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -104,6 +105,32 @@ def list_parts(block: Block) -> Iterator[Block]:
         used += taken
         number += 1
     yield _list(block, opening, part, closing, start)
+
+
+def table_parts(block: Block) -> Iterator[Block]:
+    """A table, measured or not, cut into tables of about as many rows that each fit a slide.
+
+    Each has the heading; what stands below a measured table goes with the last.
+    """
+    count = math.ceil(height(block) / ROOM)
+    if block.kind != "measured":
+        yield from _tables(block, count)
+        return
+    table, *below = block.inner
+    parts = list(_tables(table, count))
+    for part in parts:
+        inner = (part, *below) if part is parts[-1] else (part,)
+        yield replace(block, tokens=part.tokens, inner=inner)
+
+
+def _tables(table: Block, count: int) -> Iterator[Block]:
+    names = [token.type for token in table.tokens]
+    first, last = names.index("tbody_open") + 1, names.index("tbody_close")
+    rows = list(_items(table.tokens[first:last]))
+    size = math.ceil(len(rows) / count)
+    for start in range(0, len(rows), size):
+        chosen = [token for row in rows[start : start + size] for token in row]
+        yield replace(table, tokens=(*table.tokens[:first], *chosen, *table.tokens[last:]))
 
 
 def _list(block: Block, opening: Token, items: list[Token], closing: Token, start: int) -> Block:

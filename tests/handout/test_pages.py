@@ -211,6 +211,21 @@ def test_long_code_and_lists_are_continued_on_the_next_slide(course: Course) -> 
     )
 
 
+def test_a_tall_table_is_continued_with_its_heading(course: Course) -> None:
+    rows = "\n".join(f"| row{n} | {n} |" for n in range(20))
+    table = f"| what | number |\n|---|---:|\n{rows}\n"
+    measured = f"<!-- begin: x -->\n{table}\nMeasured: here.\n<!-- end: x -->\n"
+    text = f"# T\n\n## S\n\n### Plain\n\n{table}\n### Measured\n\n{measured}"
+    made = [card for card in cards(course.handout(text)) if card.kind == "slide"]
+    assert [card.part for card in made] == [1, 2, 1, 2]
+    for part in (made[:2], made[2:]):
+        found = [re.findall(r"row\d+", shown(card)) for card in part]
+        assert [len(one) for one in found] == [10, 10]
+        assert [*found[0], *found[1]] == [f"row{n}" for n in range(20)]
+        assert all("what" in shown(card) for card in part)
+    assert ["Measured: here." in shown(card) for card in made] == [False, False, False, True]
+
+
 def test_a_lead_in_stands_on_the_slide_of_what_it_leads_up_to(course: Course) -> None:
     code = "\n\n".join(f"def f{n}():\n    return {n}" for n in range(5))
     block = f"```python\n{code}\n```"
