@@ -1,9 +1,10 @@
-"""Train the student: small, convolutional, and taught by the teacher as well as by the labels.
+"""Train the student: small, and taught by the teacher as well as by the labels.
 
     python distill.py      student_tokenizer.json, student.onnx and student.pt
 
-Reads what train.py wrote. The student's tokenizer is the teacher's without its rarer pieces: the
-table of embeddings is most of a small language model, and most of its rows are rarely read.
+Reads what train.py wrote. The tokenizer of a convolutional student is the teacher's without its
+rarer pieces: the table of embeddings is most of a small language model, and most of its rows are
+rarely read. A student of n-grams reads letters.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import onnx
 import torch
 from export import export
 from losses import DEFAULT, Lessons, adjusted, hard_loss, taught_loss, together
-from model import Convolutional, StudentConfig, Transformer
-from tokenization import compact, trim
+from model import NgramConfig, Student, StudentConfig, Transformer, student_of
+from tokenization import compact, letters_tokenizer, trim
 from tokenizers import Tokenizer
 from torch import Tensor
 from train import (
@@ -43,7 +44,7 @@ def main() -> None:
     train, validation = load(arguments)
     tokenizer = Tokenizer.from_file(str(arguments.out / "tokenizer.json"))
     taught = answers(setup, tokenizer, load_teacher(arguments.out, setup), train)
-    small = trim(tokenizer, setup.student.vocabulary)
+    small = small_tokenizer(setup.student, tokenizer, train)
     (arguments.out / "student_tokenizer.json").write_bytes(compact(small))
     student = train_student(
         setup.student,
@@ -63,6 +64,15 @@ def answers(setup: Setup, tokenizer: Tokenizer, teacher: Transformer, train: Pos
     return together(own, ngram_logits(train)) if setup.ngrams else own
 
 
+def small_tokenizer(
+    config: StudentConfig | NgramConfig, tokenizer: Tokenizer, train: PostSet
+) -> Tokenizer:
+    """The student's, of the teacher's `tokenizer` or of the training posts."""
+    if isinstance(config, NgramConfig):
+        return letters_tokenizer(train.texts)
+    return trim(tokenizer, config.vocabulary)
+
+
 def load_teacher(folder: Path, setup: Setup) -> Transformer:
     """The teacher that train.py left in `folder`."""
     teacher = Transformer(setup.teacher)
@@ -71,18 +81,18 @@ def load_teacher(folder: Path, setup: Setup) -> Transformer:
 
 
 def train_student(
-    config: StudentConfig,
+    config: StudentConfig | NgramConfig,
     train: Posts,
     validation: Posts,
     recipe: Recipe,
     taught: Tensor | None,
     lessons: Lessons = DEFAULT,
-) -> Convolutional:
+) -> Student:
     """`taught` (posts, 5): the teacher's logits of the training posts; None: labels alone."""
     torch.manual_seed(recipe.seed)
     print(f"student, seed {recipe.seed}, {'labels' if taught is None else 'distilled'}")
     loss = hard_loss(train.labels) if taught is None else taught_loss(train.labels, taught, lessons)
-    student = fit(Convolutional(config), train, validation, loss, recipe)
+    student = fit(student_of(config), train, validation, loss, recipe)
     with torch.no_grad():
         bias = student.classifier.bias
         bias.copy_(adjusted(bias, train.labels, lessons.adjustment))

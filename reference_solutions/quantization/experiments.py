@@ -18,16 +18,16 @@ from pathlib import Path
 
 import onnx
 import torch
-from distill import answers, load_teacher, train_student
+from distill import answers, load_teacher, small_tokenizer, train_student
 from export import export
 from losses import DEFAULT, Lessons, taught_loss
 from measuring import Candidate, Measured, measure
-from model import Convolutional
+from model import Convolutional, NgramConfig, StudentConfig
 from onnx import ModelProto
 from onnxruntime.quantization import QuantType
 from qat import train_rounded
 from quantize import Storage, dynamic, float16, lookup, static, weight_only
-from tokenization import compact, trim
+from tokenization import compact
 from tokenizers import Tokenizer
 from torch import Tensor
 from train import SETUPS, Posts, Setup, load, parser, read_posts
@@ -68,9 +68,9 @@ class Bench:
     def file(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
 
-    def posts(self, vocabulary: int) -> tuple[Tokenizer, Posts, Posts]:
-        """The tokenizer trimmed to so many pieces, and both parts in its numbers."""
-        small = trim(self.tokenizer, vocabulary)
+    def posts(self, config: StudentConfig | NgramConfig) -> tuple[Tokenizer, Posts, Posts]:
+        """The tokenizer of such a student, and both parts in its numbers."""
+        small = small_tokenizer(config, self.tokenizer, self.train)
         return small, read_posts(small, self.train), read_posts(small, self.validation)
 
 
@@ -153,6 +153,8 @@ def students(bench: Bench) -> Iterator[Trial]:
     for temperature in TEMPERATURES:
         name = f"student t={temperature:g}"
         yield _student(bench, name, taught, "distilled", Lessons(temperature=temperature))
+    if isinstance(setup.student, NgramConfig):
+        return  # there are no pieces to do without
     for vocabulary in VOCABULARIES:
         name = f"student {vocabulary} pieces"
         yield _student(bench, name, taught, "distilled, int8", vocabulary=vocabulary)
@@ -181,7 +183,7 @@ def _retrained(bench: Bench, taught: Tensor, storage: Storage) -> ModelProto:
     """The submitted student after a quarter of its training again, with rounded weights."""
     student = Convolutional(bench.setup.student)
     student.load_state_dict(torch.load(bench.folder / "student.pt", weights_only=True))
-    _, train, validation = bench.posts(bench.setup.student.vocabulary)
+    _, train, validation = bench.posts(bench.setup.student)
     recipe = bench.setup.student_recipe
     recipe = replace(
         recipe,
@@ -205,7 +207,7 @@ def _student(
     config = bench.setup.student
     if vocabulary:
         config = replace(config, vocabulary=min(vocabulary, bench.setup.teacher.vocabulary))
-    tokenizer, train, validation = bench.posts(config.vocabulary)
+    tokenizer, train, validation = bench.posts(config)
     epochs = max(bench.setup.student_recipe.epochs // 2, 1)
     recipe = replace(bench.setup.student_recipe, epochs=epochs, seed=bench.seed)
     model = export(train_student(config, train, validation, recipe, taught, lessons))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from model import Attention, Convolutional, Dense, TeacherConfig, Transformer
+from model import Attention, Convolutional, Dense, Ngrams, TeacherConfig, Transformer
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
@@ -71,9 +71,11 @@ class Graph:
         return model
 
 
-def export(module: Transformer | Convolutional) -> ModelProto:
+def export(module: Transformer | Convolutional | Ngrams) -> ModelProto:
     """The module in evaluation mode as a float32 ONNX model."""
-    return _transformer(module) if isinstance(module, Transformer) else _convolutional(module)
+    if isinstance(module, Transformer):
+        return _transformer(module)
+    return _convolutional(module) if isinstance(module, Convolutional) else _ngrams(module)
 
 
 def _convolutional(module: Convolutional) -> ModelProto:
@@ -85,6 +87,27 @@ def _convolutional(module: Convolutional) -> ModelProto:
     best = graph.add("ReduceMax", features, axis, name="best", keepdims=0)
     found = graph.add("Relu", best, name="found")
     _name_output(graph, graph.dense(found, module.classifier, "classifier"))
+    return graph.model(("input_ids",))
+
+
+def _ngrams(module: Ngrams) -> ModelProto:
+    """The hash of every n-gram is a convolution over the numbers of its letters."""
+    graph, longest = Graph(), module.config.longest
+    margins = graph.weight([0, 0, 0, longest - 1], "margins")
+    padded = graph.add("Pad", "input_ids", margins, name="padded")  # with 0, which is PAD
+    floats = graph.add("Cast", padded, name="letters", to=TensorProto.FLOAT)
+    wide = graph.add("Unsqueeze", floats, graph.weight([1], "axis"), name="letters.wide")
+    kernels = graph.weight(module.hashing.unsqueeze(1).float(), "hashing")
+    sums = graph.add("Conv", wide, kernels, name="sums")
+    whole = graph.add("Cast", sums, name="sums.whole", to=TensorProto.INT64)
+    count = graph.weight(np.int64(module.config.rows), "rows")
+    numbers = graph.add("Mod", whole, count, name="numbers")
+    table = graph.weight(module.embedding.weight, "embedding.weight")
+    rows = graph.add("Gather", table, numbers, name="embedding")
+    bag = graph.add("ReduceSum", rows, graph.weight([1, 2], "axes"), name="bag", keepdims=0)
+    normed = graph.norm(bag, module.norm, "norm")
+    features = graph.add("Relu", graph.dense(normed, module.hidden, "hidden"), name="features")
+    _name_output(graph, graph.dense(features, module.classifier, "classifier"))
     return graph.model(("input_ids",))
 
 

@@ -1,13 +1,15 @@
-"""Two classifiers of posts: a transformer that teaches, and a convolutional student.
+"""Three classifiers of posts: a transformer that teaches, and two students.
 
-Both take token numbers and a mask and give one logit a class, so that either can stand in for
-the other in every script of this folder.
+All take token numbers and a mask and give one logit a class, so that one can stand in for
+another in every script of this folder. The convolutional student reads pieces of words, the other
+one letters.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,6 +46,23 @@ class StudentConfig:
     """Feature detectors; each looks for one pattern of `kernel` neighbouring tokens."""
     kernel: int = 3
     dropout: float = 0.3
+
+
+@dataclass(frozen=True)
+class NgramConfig:
+    """The sizes of a `Ngrams` network."""
+
+    rows: int = 65_521
+    """Of its table; a prime number, so that every letter of an n-gram counts in the remainder."""
+    width: int = 8
+    longest: int = 5
+    """Letters of the longest n-gram; there is one of every length at every letter."""
+    hashes: int = 2
+    """Rows of an n-gram, which are added: two n-grams that share one row rarely share the other."""
+    hidden: int = 64
+    dropout: float = 0.2
+    left_out: float = 0.3
+    """Share of a post's n-grams that are not read, in every step of training anew."""
 
 
 class Dense(nn.Module):
@@ -159,6 +178,66 @@ class Convolutional(nn.Module):
         windows = side_by_side(x, self.config.kernel, margin=self.config.kernel - 1)
         features = F.relu(self.convolution(windows).amax(dim=1))
         return self.classifier(self.dropout(features))
+
+
+class Ngrams(nn.Module):
+    """Letters (batch, length) in, logits (batch, 5) out: a bag of n-grams of letters (fastText).
+
+    Millions of different n-grams share the few rows of a table: the row of an n-gram is a hash of
+    its letters (Joulin et al., Bag of Tricks for Efficient Text Classification, 2016), and with a
+    second hash its neighbours there are others (Svenstrup et al., Hash Embeddings, 2017).
+    """
+
+    hashing: Tensor
+
+    def __init__(self, config: NgramConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.rows, config.width, padding_idx=PAD)
+        self.register_buffer("hashing", multipliers(config.longest, config.hashes))
+        self.norm = nn.LayerNorm(config.width)
+        self.hidden = Dense(config.width, config.hidden)
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = Dense(config.hidden, CLASSES)
+        with torch.no_grad():
+            self.embedding.weight.mul_(0.02)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        rows = self.embedding(self.numbers(input_ids))
+        if self.training:
+            read = torch.rand(rows.shape[:3]) >= self.config.left_out
+            rows = rows * (read / (1 - self.config.left_out)).unsqueeze(3)
+        features = F.relu(self.hidden(self.dropout(self.norm(rows.sum(dim=(1, 2))))))
+        return self.classifier(self.dropout(features))
+
+    def numbers(self, input_ids: Tensor) -> Tensor:
+        """Rows of the table, (batch, hashes * longest, length), of the n-grams from each letter on.
+
+        What ends behind the post has padding for its last letters, which is 0 and adds nothing.
+        Nothing but padding is row 0, which is all zeros: so no mask is needed.
+        """
+        longest = self.config.longest
+        windows = F.pad(input_ids, (0, longest - 1)).unfold(1, longest, 1)
+        return (windows @ self.hashing.T % self.config.rows).transpose(1, 2)
+
+
+Student = Convolutional | Ngrams
+
+
+def student_of(config: StudentConfig | NgramConfig) -> Student:
+    """The untrained network of these sizes."""
+    return Convolutional(config) if isinstance(config, StudentConfig) else Ngrams(config)
+
+
+def multipliers(longest: int, hashes: int) -> Tensor:
+    """What letters are multiplied by, (hashes * longest, longest): n letters by the first n.
+
+    So small that the sum over five of 200 letters is exact in float32 (< 2**24), which ONNX Runtime
+    adds up in one convolution.
+    """
+    size = (hashes, longest, longest)
+    drawn = np.random.default_rng(0).integers(1, 2**24 // (200 * longest), size)
+    return torch.from_numpy(np.tril(drawn).reshape(hashes * longest, longest))
 
 
 def side_by_side(x: Tensor, size: int, margin: int) -> Tensor:

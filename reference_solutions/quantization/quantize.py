@@ -94,11 +94,11 @@ def static(model: ModelProto, posts: Posts) -> ModelProto:
 
 
 def lookup(model: ModelProto) -> ModelProto:
-    """The student in int8: the table with one scale, the convolution with one a channel.
+    """A student in int8: the table with one scale, products with one a channel.
 
-    Its convolution reads nothing but rows of the table, so their numbers need no calibration and
-    are never rounded twice. They move as bytes; the DequantizeLinear stands right before the
-    product, where ONNX Runtime replaces both by one product of integers.
+    Its first layer reads nothing but rows of the table, so their numbers need no calibration and
+    are never rounded twice. They move as bytes; the DequantizeLinear stands right before what
+    reads them. Where that is a product, ONNX Runtime replaces both by one product of integers.
     """
     model = _copy(model)
     weights = {weight.name: weight for weight in model.graph.initializer}
@@ -106,14 +106,15 @@ def lookup(model: ModelProto) -> ModelProto:
     scale = np.float32(max(np.abs(table).max() / 127, SMALLEST_SCALE))
     levels = (np.clip(np.rint(table / scale), -127, 127) + 128).astype(np.uint8)
     weights["embedding.weight"].CopyFrom(numpy_helper.from_array(levels, "embedding.weight"))
-    _store(model, scale, "windows.scale")
-    _store(model, np.uint8(128), "windows.zero")  # the padding's row is 0, and stays exactly 0
-    product = next(node for node in model.graph.node if node.name == "convolution")
+    reader = next(node for node in model.graph.node if node.name in ("convolution", "bag"))
+    moved = reader.input[0]
+    _store(model, scale, f"{moved}.scale")
+    _store(model, np.uint8(128), f"{moved}.zero")  # the padding's row is 0, and stays exactly 0
+    reader.input[0] = f"{moved}.real"
     widen = helper.make_node(
-        "DequantizeLinear", ["windows", "windows.scale", "windows.zero"], ["windows.real"]
+        "DequantizeLinear", [moved, f"{moved}.scale", f"{moved}.zero"], [reader.input[0]]
     )
-    product.input[0] = "windows.real"
-    model.graph.node.insert(list(model.graph.node).index(product), widen)
+    model.graph.node.insert(list(model.graph.node).index(reader), widen)
     return weight_only(model, Storage(embedding=False))
 
 

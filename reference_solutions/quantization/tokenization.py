@@ -18,6 +18,8 @@ SPECIAL = PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[CLS]"
 LENGTH = 63
 """Tokens of a post that are read; 1 in 20 posts of RuSentiment is longer. One less than the teacher
 has positions, so that a batch may be padded wider than its longest post."""
+LETTERS = 255
+"""Letters of a post that are read, where a token is one; 1 in 15 posts of RuSentiment is longer."""
 ALPHABET = 120
 """Different characters that get a token; rarer ones make their word [UNK]."""
 
@@ -28,14 +30,7 @@ def train_tokenizer(posts: Sequence[str], vocabulary: int) -> Tokenizer:
     Runs stay together because they speak: `)))` is a smile, `((` is the opposite.
     """
     tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.Sequence(
-        [
-            normalizers.NFKC(),
-            normalizers.Lowercase(),
-            normalizers.Replace("ё", "е"),
-            normalizers.Replace(Regex(r"https?://\S+"), " url "),
-        ]
-    )
+    tokenizer.normalizer = normalizers.Sequence(_normalizers())
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|[^\w\s]+"), "removed", invert=True)
     letters = frequent_letters(tokenizer, posts)
     trainer = trainers.WordPieceTrainer(
@@ -55,12 +50,17 @@ def assembled(tokenizer: Tokenizer, pieces: dict[str, int]) -> Tokenizer:
     new = Tokenizer(models.WordPiece(pieces, unk_token=UNKNOWN))
     new.normalizer = tokenizer.normalizer
     new.pre_tokenizer = tokenizer.pre_tokenizer
-    new.add_special_tokens(list(SPECIAL))
-    new.post_processor = processors.TemplateProcessing(
-        single=f"{START} $A", special_tokens=[(START, pieces[START])]
+    return finished(new, LENGTH)
+
+
+def finished(tokenizer: Tokenizer, length: int) -> Tokenizer:
+    """It begins every post with [CLS], and stops after `length` tokens."""
+    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{START} $A", special_tokens=[(START, tokenizer.token_to_id(START))]
     )
-    new.enable_truncation(LENGTH)
-    return new
+    tokenizer.enable_truncation(length)
+    return tokenizer
 
 
 def trim(tokenizer: Tokenizer, vocabulary: int) -> Tokenizer:
@@ -71,6 +71,27 @@ def trim(tokenizer: Tokenizer, vocabulary: int) -> Tokenizer:
     """
     pieces = tokenizer.get_vocab()
     return assembled(tokenizer, {piece: i for piece, i in pieces.items() if i < vocabulary})
+
+
+def letters_tokenizer(posts: Sequence[str]) -> Tokenizer:
+    """A token a letter, a punctuation mark or a run of spaces: for a network that reads n-grams."""
+    tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    spaces = normalizers.Replace(Regex(r"\s+"), " ")
+    tokenizer.normalizer = normalizers.Sequence([*_normalizers(), spaces])
+    letters = [*SPECIAL, " ", *frequent_letters(tokenizer, posts)]
+    numbers = {letter: number for number, letter in enumerate(letters)}
+    tokenizer.model = models.WordLevel(numbers, unk_token=UNKNOWN)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"."), "isolated")
+    return finished(tokenizer, LETTERS)
+
+
+def _normalizers() -> list[normalizers.Normalizer]:
+    return [
+        normalizers.NFKC(),
+        normalizers.Lowercase(),
+        normalizers.Replace("ё", "е"),
+        normalizers.Replace(Regex(r"https?://\S+"), " url "),
+    ]
 
 
 def frequent_letters(tokenizer: Tokenizer, posts: Sequence[str]) -> list[str]:
@@ -89,5 +110,5 @@ def compact(tokenizer: Tokenizer) -> bytes:
 
 
 def encode(tokenizer: Tokenizer, posts: Sequence[str]) -> list[Tensor]:
-    """Token numbers of every post: int64 tensors of 1 to LENGTH."""
+    """Token numbers of every post: int64 tensors of 1 to LENGTH, or to LETTERS."""
     return [torch.tensor(found.ids) for found in tokenizer.encode_batch(list(posts))]

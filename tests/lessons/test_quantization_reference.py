@@ -14,6 +14,8 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from grader.data.posts import LABELS, PostSet
 from grader.measure.graph import GraphLimits, inspect
@@ -78,13 +80,14 @@ def tokenizer(code, posts):
 
 
 def networks(code: SimpleNamespace, vocabulary: int) -> dict[str, torch.nn.Module]:
-    """Small ones of both kinds, with weights as after training."""
+    """Small ones of every kind, with weights as after training."""
     torch.manual_seed(1)
     teacher = code.model.TeacherConfig(vocabulary, width=32, heads=4, hidden=64)
     student = code.model.StudentConfig(vocabulary, width=16, channels=32, kernel=5)
     made = {
         "teacher": code.model.Transformer(teacher).eval(),
         "student": code.model.Convolutional(student).eval(),
+        "ngrams": code.model.Ngrams(code.model.NgramConfig(10 * vocabulary)).eval(),
     }
     with torch.no_grad():
         for module in made.values():
@@ -145,7 +148,7 @@ def test_every_post_becomes_some_tokens_and_not_too_many(code, tokenizer, post):
     assert 1 <= len(ids) <= code.tokenization.LENGTH
 
 
-@pytest.mark.parametrize("kind", ["teacher", "student"])
+@pytest.mark.parametrize("kind", ["teacher", "student", "ngrams"])
 def test_an_export_computes_what_the_module_does(code, kind):
     module, ids = networks(code, 60)[kind], batch(60)
     tensor = torch.from_numpy(ids)
@@ -158,7 +161,7 @@ def test_an_export_computes_what_the_module_does(code, kind):
     assert np.array(alone) == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["teacher", "student"])
+@pytest.mark.parametrize("kind", ["teacher", "student", "ngrams"])
 def test_an_export_is_plain_onnx_with_the_names_of_the_module(code, kind):
     module = networks(code, 60)[kind]
     exported = code.export.export(module)
@@ -221,7 +224,9 @@ def test_stored_in_few_bits_a_model_runs_and_its_bytes_are_counted(code, kind):
         assert 0 < difference < spread * np.abs(expected).max()
 
 
-@pytest.mark.parametrize(("kind", "small"), [("teacher", "dynamic"), ("student", "lookup")])
+@pytest.mark.parametrize(
+    ("kind", "small"), [("teacher", "dynamic"), ("student", "lookup"), ("ngrams", "lookup")]
+)
 def test_the_submitted_ptq_is_int8_with_its_embedding(code, kind, small):
     module, ids = networks(code, 600)[kind], batch(600)
     model = code.export.export(module)
@@ -232,14 +237,44 @@ def test_the_submitted_ptq_is_int8_with_its_embedding(code, kind, small):
     assert found.embedding_quantised
 
 
-def test_the_integer_students_answer_depends_on_its_post_alone(code):
+@pytest.mark.parametrize("kind", ["student", "ngrams"])
+def test_the_integer_students_answer_depends_on_its_post_alone(code, kind):
     """Scales that are found anew for every batch would let its neighbours change it."""
-    model = code.quantize.lookup(code.export.export(networks(code, 60)["student"]))
+    model = code.quantize.lookup(code.export.export(networks(code, 60)[kind]))
     ids = batch(60)
     alone = [
         run(code, model, row[None, :size])[0] for row, size in zip(ids, (9, 4, 1), strict=True)
     ]
-    assert np.array_equal(run(code, model, ids), np.array(alone))
+    assert np.array(alone) == pytest.approx(run(code, model, ids), abs=1e-6)
+
+
+@given(text=st.text(max_size=300))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_becomes_letters_within_the_range_that_is_hashed_exactly(code, posts, text):
+    tokenizer = code.tokenization.letters_tokenizer(posts.texts)
+    (ids,) = code.tokenization.encode(tokenizer, [text])
+    assert 1 <= len(ids) <= code.tokenization.LETTERS
+    assert ids[0] == code.train.START
+    assert 0 < ids.min() <= ids.max() < tokenizer.get_vocab_size()
+    largest = code.model.multipliers(5, 2).sum(dim=1).max().item()
+    assert largest * (code.tokenization.ALPHABET + 4) < 2**24
+
+
+def test_the_rows_of_ngrams_are_those_that_onnx_runtime_finds(code):
+    """A hash that is rounded anywhere would look up another row, far from the right one."""
+    module = code.model.Ngrams(code.model.NgramConfig(10_007)).eval()
+    ids = np.random.default_rng(0).integers(3, 200, (4, 250))
+    model = code.export.export(module)
+    model.graph.output.append(
+        onnx.helper.make_tensor_value_info("numbers", onnx.TensorProto.INT64, None)
+    )
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (found,) = session.run(["numbers"], {"input_ids": ids})
+    assert np.array_equal(found, module.numbers(torch.from_numpy(ids)).numpy())
+    assert len(np.unique(found)) > 2000
+    assert (found[:, 0] == ids * int(module.hashing[0, 0]) % 10_007).all()
 
 
 def test_static_scales_come_from_the_posts_that_are_shown(code, posts, tokenizer):
@@ -263,7 +298,7 @@ def trained(code: SimpleNamespace, posts: PostSet, tokenizer, kind: str, **chang
     return model, code.train.accuracy(code.train.predict(model, part), part.labels)
 
 
-@pytest.mark.parametrize("kind", ["teacher", "student"])
+@pytest.mark.parametrize("kind", ["teacher", "student", "ngrams"])
 def test_training_learns_what_is_there_and_repeats_itself(code, posts, tokenizer, kind):
     model, accuracy = trained(code, posts, tokenizer, kind)
     again, _ = trained(code, posts, tokenizer, kind)
