@@ -32,8 +32,8 @@ CHARACTERS = 32
 """Of the reduced text, about fourteen tokens: what a fingerprint stands for."""
 WINDOW = 16
 """At least one fingerprint in so many in a row: common pieces of 47 characters are never missed."""
-SMALL = 24.0
-"""Fingerprints, about 400 reduced characters: below that much of its own a submission says little
+SMALL = 12.0
+"""Fingerprints, about 200 reduced characters: below that much of its own a submission says little
 about who wrote it."""
 TABLE_SHARE = 0.6
 """A text with more digits and commas than this is exported numbers, not written."""
