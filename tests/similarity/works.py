@@ -29,7 +29,7 @@ SHAPES = {
 
 def solution(name: str) -> str:
     """One of four independent solutions of distill.py and augment.py."""
-    return (SOLUTIONS / f"{name}.py").read_text(encoding="utf-8")
+    return (SOLUTIONS / f"{name}.txt").read_text(encoding="utf-8")
 
 
 def solved(template: Path, folder: Path, source: str) -> Path:
@@ -53,7 +53,9 @@ def renamed(source: str) -> str:
     own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     own -= {"self", "generator", "features"}
     for number, name in enumerate(sorted(own)):
-        source = re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w|\s*=[^=].*[,)]$)", f"q{number}x", source)
+        source = re.sub(
+            rf"(?<![\w.]){re.escape(name)}(?!\w|\s*=[^=].*[,)]$)", f"q{number}x", source
+        )
     return source
 
 
@@ -106,9 +108,9 @@ def trained(seed: int, start: int | None = None, *, moved: float = 1.0) -> Tenso
     first = np.random.default_rng(seed if start is None else start)
     way = np.random.default_rng([seed, 1])
     return {
-        name: (
-            first.normal(0, 0.2, shape) + moved * 0.2 * way.normal(0, 1, shape)
-        ).astype(np.float32)
+        name: (first.normal(0, 0.2, shape) + moved * 0.2 * way.normal(0, 1, shape)).astype(
+            np.float32
+        )
         for name, shape in SHAPES.items()
     }
 
