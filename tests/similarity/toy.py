@@ -17,7 +17,7 @@ summary = { en = "Answer.", ru = "Ответьте." }
 max_score = 1.0
 
 [intake]
-artefact = "answers.npz"
+artefact = "answers.npy"
 
 [data]
 names = ["none"]
@@ -59,7 +59,7 @@ def prepare(setup):
 def examine(exam, submission):
     if submission.has("refuse.txt"):
         raise Rejected("refused")
-    answers = np.load(io.BytesIO(submission.read("answers.npz")), allow_pickle=False)["answers"]
+    answers = np.load(io.BytesIO(submission.read("answers.npy")), allow_pickle=False)
     labels = np.zeros(len(answers), int)
     right = Measurement(float((answers == 0).mean()), "", Text(en="how", ru="как"))
     return Findings({"right": right}, [], mistakes=mistakes.of_classes(answers, labels))
@@ -90,5 +90,5 @@ def submit(
     else:
         works.solved(template, place, source)
     (place / "model.onnx").write_bytes(works.model(tensors))
-    np.savez(place / "answers.npz", answers=answers)
+    np.save(place / "answers.npy", answers)
     return place
