@@ -110,12 +110,14 @@ def _chance(
     difficulty = logit((kinds + PRIOR * usual) / (n + PRIOR))
     levels = np.linspace(-WEAKNESS, WEAKNESS, LEVELS)
     chance = expit(difficulty[None, :] + levels[:, None])
+    # Of `kinds` who made it, one is no pair: of n (n - 1) pairs kinds (kinds - 1) share an event.
+    paired = n * (kinds - 1) / (kinds * (n - 1))
     mistakes = np.asarray(made.sum(1)).ravel()
     level = np.searchsorted(chance @ times, mistakes).clip(0, LEVELS - 1)
     each = weight[first]
-    expected = (chance * (times * each)) @ chance.T
-    # pq (1 - pq), summed over the events
-    squares = (chance**2 * (times * each**2)) @ (chance**2).T
-    variance = (chance * (times * each**2)) @ chance.T - squares
+    expected = (chance * (times * each * paired)) @ chance.T
+    # s (1 - s) summed over the events, s being the chance that two share it
+    squares = (chance**2 * (times * each**2 * paired**2)) @ (chance**2).T
+    variance = (chance * (times * each**2 * paired)) @ chance.T - squares
     chosen = np.ix_(level, level)
     return expected.astype(np.float32)[chosen], variance.astype(np.float32)[chosen]

@@ -3,8 +3,8 @@
 A text is reduced to its structure by copydetect (names become V, strings S; spaces and comments
 go), so that renaming and reformatting change nothing. Of all its pieces of `CHARACTERS` characters
 some are kept as fingerprints (winnowing: Schleimer, Wilkerson, Aiken 2003, also in copydetect);
-those of the template and the handout are taken out. A fingerprint that two of a class have in
-common counts 1, one that everybody has counts next to nothing: solutions of one exercise are alike.
+those of the template and the handout are taken out. A fingerprint that a few of a class have
+counts 1, one that everybody has next to nothing: solutions of one exercise are alike.
 
     similarity of two = weight of what they share / (weight of the smaller + SMALL)
 
@@ -32,8 +32,8 @@ CHARACTERS = 32
 """Of the reduced text, about fourteen tokens: what a fingerprint stands for."""
 WINDOW = 16
 """At least one fingerprint in so many in a row: common pieces of 47 characters are never missed."""
-SMALL = 24.0
-"""Fingerprints, about 400 reduced characters: below that much of its own a submission says little
+SMALL = 12.0
+"""Fingerprints, about 200 reduced characters: below that much of its own a submission says little
 about who wrote it."""
 TABLE_SHARE = 0.6
 """A text with more digits and commas than this is exported numbers, not written."""
@@ -133,8 +133,10 @@ def similarity(prints: Sequence[Hashes]) -> NDArray[np.float32]:
 
 
 def rarity(holders: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    """What something counts that `holders` of `n` have: 1 for two, towards 0 for all."""
-    weight = np.log((n + 1) / np.maximum(holders, 1)) / np.log((n + 1) / 2)
+    """What something counts that `holders` of `n` have: 1 for a few (five of a large class), less
+    and less for more, next to nothing for all."""
+    few = np.clip(n / 4, 2, 5)
+    weight = np.log((n + 1) / np.maximum(holders, 1)) / np.log((n + 1) / few)
     return np.clip(weight, 0.0, 1.0)
 
 

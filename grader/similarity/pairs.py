@@ -123,7 +123,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Scores:
-    """(n, n) each."""
+    """(n, n) each; all but `code` and `agreement` beyond what is usual."""
 
     code: NDArray[np.float32]
     code_beyond: NDArray[np.float32]
@@ -209,7 +209,7 @@ def score(held: Sequence[Held], known: Known, students: Mapping[str, Sequence[st
     return Scores(
         code=alike,
         code_beyond=beyond_class(alike, USUAL_CODE),
-        weights=weights.similarity([one.tensors for one in held], known),
+        weights=beyond_class(weights.similarity([one.tensors for one in held], known), 0.0),
         agreement=agreed,
         mistakes_beyond=beyond_class(agreed.value, USUAL_AGREEMENT, agreed.low(sigmas)),
         excluded=_excluded(held, students),

@@ -23,7 +23,7 @@ from grader.similarity.evidence import MODELS
 from grader.similarity.sketches import Sketch, sketches_of
 from grader.similarity.typical import expected_of_pairs
 
-SAME_SEED = 0.97
+SAME_SEED = 0.98
 """Cosine that two runs of one script reach with the same seed, whatever their learning rate and
 the order of their data: they keep most of what they were initialised with. Measured at the
 distillation lesson: 0.92 to 0.98; other seeds -0.1 to 0.4; a copy trained three epochs on 0.99."""
