@@ -31,6 +31,7 @@ COMMANDS = {
     "batch": "Grade a folder of submissions; safe to interrupt and rerun.",
     "report": "Draw the pages of a graded folder again.",
     "rubric": "Enter the points that a person gives.",
+    "gradebook": "Write grades for people, Moodle, Canvas and Gradescope.",
     "data": "List the data sets, download or prepare one.",
     "chat": "Talk with a firmware on a simulated Arduino UNO.",
     "profile": "Where the time of a model goes on a platform, and whether it fits.",
