@@ -32,6 +32,7 @@ COMMANDS = {
     "report": "Draw the pages of a graded folder again.",
     "similar": "Rank pairs of submissions that are worth a look.",
     "rubric": "Enter the points that a person gives.",
+    "gradebook": "Write grades for people, Moodle, Canvas and Gradescope.",
     "data": "List the data sets, download or prepare one.",
     "chat": "Talk with a firmware on a simulated Arduino UNO.",
     "profile": "Where the time of a model goes on a platform, and whether it fits.",

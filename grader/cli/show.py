@@ -154,6 +154,9 @@ def _score(grade: Grade, spec: LessonSpec, lang: Lang, estimate: bool) -> None:
         _gate(grade, lang)
     for term in grade.terms:
         click.echo(f"{term.name}: {term.formula} = {term.points:.3f} / {term.max_points:g}")
+    for deduction in grade.deductions:
+        why = one_line(deduction.why.to(lang))
+        click.echo(f"{deduction.title.to(lang)}: −{deduction.points:.3f} ({why})")
     label = {
         ("en", False): "Score",
         ("en", True): "Score estimate (public data)",

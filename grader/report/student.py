@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from grader import formula, rubric
 from grader.errors import SpecError
-from grader.grades import Check, Grade, Layer, Status, Term
+from grader.grades import Check, Deduction, Grade, Layer, Status, Term
 from grader.lesson import LessonSpec
 from grader.report import (
     figures,
@@ -39,6 +39,16 @@ class TermView:
     max_points: str
     share: float
     note: str
+
+
+@dataclass(frozen=True)
+class DeductionView:
+    title: str
+    formula: str
+    worked: str
+    """The formula with this grade's numbers and its result; empty where nothing is worked out."""
+    why: str
+    points: str
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,7 @@ def page(
         reason=grade.reason.to(words.lang),
         gate=_gate(grade, spec, words),
         terms=[_term(term, grade, spec, words) for term in grade.terms],
+        deductions=[_deduction(one, grade, words) for one in grade.deductions],
         adjustment=_adjustment(grade),
         pending=words("pending", points=numbers.points(grade.pending)) if grade.pending else "",
         rubric=judged.view(grade, spec, words),
@@ -158,9 +169,28 @@ def _filled(expression: str, values: dict[str, float]) -> str:
     return filled.replace("**", "^").replace("*", "×").replace("-", "−")
 
 
+def _deduction(one: Deduction, grade: Grade, words: Words) -> DeductionView:
+    """A line of its own for what was taken off, or why nothing was."""
+    before = grade.score + sum(other.points for other in grade.deductions)
+    values = one.values | {"score": before, "max_score": grade.max_score}
+    plain = one.formula.replace(".", "").isdecimal()
+    worked = ""
+    if one.formula and not plain:
+        worth = max(formula.evaluate(one.formula, values), 0.0)
+        worked = f"{_filled(one.formula, values)} = {numbers.points(worth)}"
+    return DeductionView(
+        title=one.title.to(words.lang),
+        formula="" if plain else one.formula,
+        worked=worked,
+        why=one.why.to(words.lang),
+        points=f"−{numbers.points(one.points)}" if one.points else numbers.points(0.0),
+    )
+
+
 def _adjustment(grade: Grade) -> str:
-    """What the score holds beyond its terms, such as days late."""
-    rest = grade.score - sum(term.points for term in grade.terms)
+    """What the score holds beyond its terms and deductions."""
+    taken_off = sum(one.points for one in grade.deductions)
+    rest = grade.score + taken_off - sum(term.points for term in grade.terms)
     if not grade.terms or abs(rest) < 5e-4:
         return ""
     return numbers.points(rest)

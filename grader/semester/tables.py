@@ -47,7 +47,7 @@ def rows(path: Path) -> list[dict[str, str]]:
                 ru=f"Не удаётся прочитать {path} ({reason}); укажите файл CSV.",
             )
         ) from error
-    text = _decoded(raw)
+    text = decoded(raw)
     first = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     try:
@@ -74,7 +74,8 @@ def no_table(path: Path, en: str, ru: str) -> UsageError:
     )
 
 
-def _decoded(raw: bytes) -> str:
+def decoded(raw: bytes) -> str:
+    """The text of a table, by its mark, else UTF-8, else Windows-1251."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", "replace")
     try:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from grader import lesson
-from grader.grades import Check, Grade, Layer, Status, from_json, to_json
+from grader import deductions, lesson
+from grader.grades import Check, Deduction, Grade, Layer, Status, from_json, to_json
 from grader.lesson import LessonSpec
 from grader.report import student_page
 from grader.text import EMPTY, LANGS, Lang, Text
@@ -139,6 +139,25 @@ def test_deductions_beyond_the_terms_are_shown(spec: LessonSpec) -> None:
     grade = factory.graded()
     words = sound(student_page(changed(grade, score=grade.score - 1), spec, "en")).words
     assert "Deductions and additions −1" in words
+
+
+@both
+def test_every_deduction_has_a_line_with_its_reason(spec: LessonSpec, lang: Lang) -> None:
+    late = Deduction(
+        name="late",
+        title=Text(en="Deadline", ru="Срок сдачи"),
+        formula="0.1 * max_score * days_late",
+        values={"days_late": 2.0},
+        why=Text(en="Handed in two days late.", ru="Сдано на два дня позже."),
+    )
+    grade = deductions.taken_off(factory.graded(), spec, [late])
+    words = sound(student_page(grade, spec, lang)).words
+    assert grade.score == pytest.approx(sum(term.points for term in grade.terms) - 1.4)
+    assert f"{late.title.to(lang)} {late.formula}" in words
+    assert late.why.to(lang) in words
+    assert "0.1 × 7 × 2 = 1.4" in words
+    assert "−1.4" in words
+    assert "Deductions and additions" not in words
 
 
 def test_a_grade_with_nothing_in_it_still_has_a_page(spec: LessonSpec) -> None:

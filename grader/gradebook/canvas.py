@@ -1,0 +1,152 @@
+"""Canvas: the gradebook's CSV, and feedback files for all at once.
+
+The gradebook (GradebookImporter) has the columns Student, ID, SIS User ID, SIS Login ID and
+Section and then one for each assignment, `Title (id)`; below it may come a row about posting, and
+one called `    Points Possible`. Students are matched by ID, SIS ids, or name. A file that is
+uploaded with "Upload Submissions" becomes a comment where its name has the user's and the
+attachment's number, as in the download.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from grader.errors import UsageError
+from grader.gradebook.book import Graded
+from grader.gradebook.cells import Value, guarded, number, to_csv
+from grader.gradebook.templates import Owners, scaled, table
+from grader.gradebook.written import Written
+from grader.intake import layouts
+from grader.semester.roster import Student, folded
+from grader.semester.tables import no_table
+from grader.text import Text
+from grader.untrusted import quoted
+
+HEAD = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+POSSIBLE = "    Points Possible"
+_IDENTITY = {*HEAD, "LastName", "FirstName", "Integration ID", "Root Account"}
+_NUMBER = re.compile(r"\s*\(\d+\)$")
+
+
+def gradebook(
+    classes: Sequence[Graded], export: Path | None, column: str | None, missing: str
+) -> Written:
+    """The CSV to import, with a column for each lesson.
+
+    Without an export of Canvas's its columns are called as the lessons, and Canvas makes new
+    assignments of them."""
+    if export is None:
+        return _made(classes, missing)
+    return _filled(classes, export, column, missing)
+
+
+def _made(classes: Sequence[Graded], missing: str) -> Written:
+    titles = [graded.spec.title.en for graded in classes]
+    lines: list[list[Value]] = [[*HEAD, *titles]]
+    points = [graded.spec.max_score for graded in classes]
+    lines.append([POSSIBLE, *[""] * (len(HEAD) - 1), *points])
+    people = {one.id: one for graded in classes for one in graded.record.students}
+    for one in people.values():
+        scores: list[Value] = []
+        for graded in classes:
+            result = graded.results.get(one.id)
+            scores.append(scaled(result, "", graded, missing) if result else None)
+        # Whole numbers stay as they are: ids are text here, and no amounts.
+        lines.append([one.name, one.canvas, one.sis or one.id, one.login, one.section, *scores])
+    return Written(to_csv(lines), len(people))
+
+
+def _filled(classes: Sequence[Graded], export: Path, column: str | None, missing: str) -> Written:
+    lines = table(export)
+    heads = [head.strip() for head in lines[0]]
+    if "ID" not in heads or not {"Student", "LastName"} & set(heads):
+        raise no_table(
+            export,
+            "it is no gradebook of Canvas: there is no Student or no ID",
+            "это не журнал Canvas: нет столбца Student или ID",
+        )
+    places = [_column(heads, graded, column if len(classes) == 1 else None) for graded in classes]
+    kept = [at for at, head in enumerate(heads) if head in _IDENTITY]
+    possible = next((line for line in lines[1:] if _is_possible(line)), [])
+    rows: list[list[Value]] = [[heads[at] for at in (*kept, *places)]]
+    filled, strangers, found = 0, [], set()
+    owners = [Owners(graded, "canvas") for graded in classes]
+    for line in lines[1:]:
+        line += [""] * (len(heads) - len(line))
+        row = _student(dict(zip(heads, line, strict=False)))
+        scores: list[Value] = [line[at] for at in places]
+        if not _is_possible(line) and row is not None:
+            results = [owner.result(row, row.canvas) for owner in owners]
+            known = {result.student.id for result in results if result is not None}
+            found |= known
+            filled += bool(known)
+            if not known:
+                strangers.append(row.name)
+            for index, (result, graded) in enumerate(zip(results, classes, strict=True)):
+                most = possible[places[index]] if places[index] < len(possible) else ""
+                score = scaled(result, most, graded, missing) if result else None
+                scores[index] = scores[index] if score is None else number(score)
+        rows.append([*(line[at] for at in kept), *scores])
+    everybody = {one.id: one for graded in classes for one in graded.record.students}
+    unmatched = [one.name or one.id for key, one in everybody.items() if key not in found]
+    return Written(to_csv(rows, text=guarded), filled, unmatched, strangers)
+
+
+def _column(heads: list[str], graded: Graded, wanted: str | None) -> int:
+    """Where the assignment's column is. Raises UsageError when it is not clear."""
+    titles = {graded.spec.name, graded.spec.title.en, graded.spec.title.ru}
+    names = {wanted} if wanted else titles
+    folded_names = {folded(name) for name in names if name}
+    found = [
+        at
+        for at, head in enumerate(heads)
+        if head not in _IDENTITY and {folded(head), folded(_NUMBER.sub("", head))} & folded_names
+    ]
+    if len(found) == 1:
+        return found[0]
+    others = ", ".join(quoted(head) for head in heads if head not in _IDENTITY)
+    raise UsageError(
+        Text(
+            en=f"No column of the export, or more than one, is called as {graded.spec.name}; "
+            f"choose one with --column: {others}.",
+            ru=f"В выгрузке нет столбца занятия {graded.spec.name} или их несколько; выберите его "
+            f"через --column: {others}.",
+        )
+    )
+
+
+def _is_possible(line: Sequence[str]) -> bool:
+    return any("Points Possible" in cell for cell in line[:2])
+
+
+def _student(row: dict[str, str]) -> Student | None:
+    name = row.get("Student") or f"{row.get('FirstName', '')} {row.get('LastName', '')}".strip()
+    if not name and not row.get("ID"):
+        return None
+    return Student(
+        id=row.get("SIS User ID") or row.get("ID") or name,
+        name=name,
+        sis=row.get("SIS User ID", ""),
+        login=row.get("SIS Login ID", ""),
+        canvas=row.get("ID", ""),
+    )
+
+
+def feedback(graded: Graded) -> tuple[dict[str, Path], list[str]]:
+    """Names in the zip to upload and the reports that they are, and who cannot be given one."""
+    files, without = {}, []
+    for one in graded.record.submissions:
+        counted = next((version for version in one.versions if version.counts), None)
+        labels = [
+            label for name in (counted.files if counted else ()) if (label := layouts.canvas(name))
+        ]
+        report = graded.report(one)
+        if not report.is_file() or not labels or not labels[0].attachment:
+            without.append(one.name)
+            continue
+        label = labels[0]
+        late = "_LATE" if label.late else ""
+        files[f"{label.who}{late}_{label.number}_{label.attachment}_report.html"] = report
+    return files, without
