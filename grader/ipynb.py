@@ -129,9 +129,14 @@ def executed(notebook: Notebook, shown: Mapping[int, Sequence[Output]]) -> bytes
         }
         if cell.kind == "code":
             count = notebook.number(index) if index in shown else None
-            kept = [_written(output, count) for output in shown.get(index, ())[:MAX_OUTPUTS]]
-            left -= sum(len(msgspec.json.encode(output)) for output in kept)
-            made |= {"execution_count": count, "outputs": kept if left >= 0 else [_left_out()]}
+            kept = []
+            for output in shown.get(index, ())[:MAX_OUTPUTS]:
+                written = _written(output, count) if left > 0 else _left_out()
+                left -= len(msgspec.json.encode(written))
+                kept.append(written if left > 0 else _left_out())
+                if left <= 0:
+                    break
+            made |= {"execution_count": count, "outputs": kept}
         cells.append(made)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     file = {

@@ -31,10 +31,11 @@ from grader.untrusted import quoted
 
 KERNEL = "grader.sandbox.tasks.kernel"
 """Warmed before the libraries: it chooses where matplotlib draws."""
-COLD_SECONDS = 60.0
-"""For an interpreter of its own to import its libraries, where no warm process is."""
+COLD_SECONDS = 20.0
+"""For an interpreter of its own to import IPython, where no warm process is."""
 MAX_SHOWN = 4 * 2**20
 """Bytes of one cell's outputs."""
+MAX_SHOWN_IN_ALL = 16 * 2**20
 MAX_INDEX = 8 * 2**20
 """Bytes of the list of files."""
 MAX_REASON = 64 * 2**10
@@ -122,6 +123,8 @@ class _Run:
         self._job = job
         self._at: int | None = None
         """Index of the cell that it is at."""
+        self._shown = 0
+        """Bytes of outputs so far."""
 
     def listen(self, child: Child) -> None:
         """Until it has left its files. Raises Stopped, Rejected, or BrokenPipeError when it ended
@@ -151,8 +154,14 @@ class _Run:
             if kind == BEGUN:
                 self._at = index
             else:
-                with suppress(msgspec.MsgspecError, RecursionError):
-                    self.result.shown[index] = ipynb.outputs(data[4:])
+                self._show(index, data[4:])
+
+    def _show(self, index: int, data: bytes) -> None:
+        self._shown += len(data)
+        self.result.shown[index] = []
+        if self._shown <= MAX_SHOWN_IN_ALL:
+            with suppress(msgspec.MsgspecError, RecursionError):
+                self.result.shown[index] = ipynb.outputs(data)
 
     def ended(self, child: Child, limits: RunLimits) -> Stopped:
         """Why it ended before its end. Raises Disturbed."""

@@ -108,6 +108,11 @@ def test_an_error_names_its_cell(level: str, run: Runner) -> None:
     assert ran.left == {}
 
 
+@pytest.mark.parametrize(
+    "level",
+    ["A", "B", *(pytest.param(level, marks=pytest.mark.slow) for level in "CD")],
+    indirect=True,
+)
 def test_a_time_out_names_its_cell(level: str, run: Runner) -> None:
     ran = run("a = 1", "while True:\n    pass", wall_seconds=1.0)
     assert ran.status is Status.TIMED_OUT
