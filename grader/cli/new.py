@@ -14,7 +14,7 @@ from grader.text import Lang, Text
 
 
 @click.command()
-@click.argument("lesson")
+@click.argument("lesson", type=options.LESSON)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @options.lang()
 def command(lesson: str, folder: Path, lang: Lang) -> None:
