@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from grader.errors import SpecError, UsageError
+from grader.text import Text
 
 _ENGINE = Path(__file__).resolve().parent
 
@@ -43,7 +44,12 @@ def _tree(name: str) -> Path:
     if own:
         if (Path(own) / name).is_dir():
             return Path(own) / name
-        raise UsageError(f"GRADER_COURSE is {own}, but there is no folder {name}/ in it.")
+        raise UsageError(
+            Text(
+                en=f"GRADER_COURSE is {own}, but there is no folder {name}/ in it.",
+                ru=f"GRADER_COURSE указывает на {own}, но папки {name}/ там нет.",
+            )
+        )
     return _built_in(name)
 
 

@@ -94,7 +94,9 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _interrupted(lang)
     except click.ClickException as error:
-        error.show()
+        from grader.cli import usage
+
+        usage.show(error, lang)
         return ExitCode.USAGE
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -108,7 +110,8 @@ def run(arguments: Sequence[str]) -> int:
         return BROKEN_PIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"Error: {where}{error.strerror or error}.", err=True)
+        label = "Ошибка" if lang == "ru" else "Error"
+        click.echo(f"{label}: {where}{error.strerror or error}.", err=True)
         return ExitCode.UNGRADED
     except Exception:
         return _fault(lang)

@@ -84,7 +84,7 @@ def _watched(checker: checking.Checker, wishes: Wishes) -> int:
             if not wishes.as_json:
                 click.clear()  # does nothing where nobody looks on
                 click.echo(time.strftime("%H:%M:%S ") + _CHECKING.to(wishes.lang))
-            before = watch.snapshot(checker.folder)
+            before = watch.snapshot(checker.folder, wishes.html)
             try:
                 code = _shown(checker, checker.check(), wishes)
             except Fault as error:  # the next version may be measured all the same
@@ -92,7 +92,7 @@ def _watched(checker: checking.Checker, wishes: Wishes) -> int:
                 code = error.exit_code
             if not wishes.as_json:
                 click.echo(f"\n{_WAITING.to(wishes.lang)}")
-            watch.wait(checker.folder, before)
+            watch.wait(checker.folder, before, wishes.html)
     except KeyboardInterrupt:
         return code
 

@@ -37,7 +37,12 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
             continue
         submissions = out / name / "submissions"
         if submissions.exists() and not (submissions / MARKER).exists():
-            raise UsageError(f"{submissions} was not made by grader demo; choose another --out.")
+            raise UsageError(
+                Text(
+                    en=f"{submissions} was not made by grader demo; choose another --out.",
+                    ru=f"Папку {submissions} создала не grader demo; укажите другую в --out.",
+                )
+            )
         shutil.rmtree(submissions, ignore_errors=True)
         submissions.mkdir(parents=True)
         (submissions / MARKER).touch()

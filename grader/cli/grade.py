@@ -16,7 +16,7 @@ from grader.text import Lang
 
 
 @click.command()
-@click.argument("lesson")
+@click.argument("lesson", type=options.LESSON)
 @click.argument("path", type=click.Path(path_type=Path))
 @options.data()
 @options.seed()

@@ -24,7 +24,7 @@ WITHOUT_PDF = Text(
 
 
 @click.command()
-@click.argument("lesson", required=False)
+@click.argument("lesson", required=False, type=options.LESSON)
 @click.option("--all", "whole", is_flag=True, help="Build the whole course as a site.")
 @click.option(
     "--format",

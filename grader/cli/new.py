@@ -15,7 +15,7 @@ from grader.text import Lang, Text
 
 
 @click.command()
-@click.argument("lesson")
+@click.argument("lesson", type=options.LESSON)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--notebook", is_flag=True, help=f"Make a {ipynb.FILE} of what you are to write.")
 @options.lang()

@@ -20,7 +20,7 @@ from grader.text import Lang, Text
 
 
 @click.command()
-@click.argument("lesson")
+@click.argument("lesson", type=options.LESSON)
 @click.option("--train", is_flag=True, help="First train it anew with its own script.")
 @options.data()
 @options.seed()
@@ -57,8 +57,12 @@ def command(
         folder = found.reference / str(data)
     if not (folder / found.spec.intake.artefact).is_file():
         raise UsageError(
-            f"The reference solution of {lesson} has no artefact for {data}: expected "
-            f"{folder / found.spec.intake.artefact}; make it with --train."
+            Text(
+                en=f"The reference solution of {lesson} has no artefact for {data}: expected "
+                f"{folder / found.spec.intake.artefact}; make it with --train.",
+                ru=f"В эталонном решении {lesson} нет файла для {data}: ожидался "
+                f"{folder / found.spec.intake.artefact}; создайте его с --train.",
+            )
         )
     with Reporter(lang) as progress:
         grade = grade_one(found, folder, data, source, seed, progress)
@@ -77,4 +81,10 @@ def _train(folder: Path, data: str | None, source: Path | None) -> None:
     environment = {name: v for name, v in os.environ.items() if name != "PYTHONSAFEPATH"}
     ended = subprocess.run(command, cwd=folder, env=environment, check=False)
     if ended.returncode:
-        raise Fault(f"{folder / 'train.py'} ended with exit code {ended.returncode}; see above.")
+        script, code = folder / "train.py", ended.returncode
+        raise Fault(
+            Text(
+                en=f"{script} ended with exit code {code}; see above.",
+                ru=f"{script} завершился с кодом {code}; см. выше.",
+            )
+        )

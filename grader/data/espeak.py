@@ -83,7 +83,12 @@ class Espeak:
             raw, ctypes.c_size_t(len(raw)), 0, _POS_CHARACTER, 0, _CHARS_UTF8, None, None
         )
         if status != 0:
-            raise Fault(f"eSpeak NG could not say {word!r} (status {status}).")
+            raise Fault(
+                Text(
+                    en=f"eSpeak NG could not say {word!r} (status {status}).",
+                    ru=f"eSpeak NG не смог произнести {word!r} (код {status}).",
+                )
+            )
         self._library.espeak_Synchronize()
         return np.frombuffer(b"".join(self._spoken), np.int16)
 

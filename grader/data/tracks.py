@@ -262,7 +262,12 @@ def _recorded(part: Part, source: Path | None, counts: SlotCounts) -> Slots:
                     recordings.read_wav(path, collection.sample_rate), recording.path
                 )
             except (ValueError, OSError) as error:
-                raise DataError(f"{path} is damaged: {error}. {fsdd.REMEDY.en}") from error
+                raise DataError(
+                    Text(
+                        en=f"{path} is damaged: {error}. {fsdd.REMEDY.en}",
+                        ru=f"Файл {path} повреждён: {error}. {fsdd.REMEDY.ru}",
+                    )
+                ) from error
             heard = np.flatnonzero(clip)
             rows = index + len(chosen) * np.arange(FSDD_ROUNDS)
             slots[rows] = clip

@@ -12,8 +12,9 @@ from grader.untrusted import quoted, readable
 MAX_DEPTH = 32
 """Folders within folders."""
 CHECK_FOLDER = ".grader"
-CHECK_FILES = ("grade.json", "grade.svg", "grade.md")
-"""What `grader check` leaves in a project; of the folder see grader/project/."""
+CHECK_FILES = ("grade.json", "grade.svg", "grade.md", "report.html")
+"""What `grader check` leaves in a project, the last as the name that the handouts give to
+`--html`; of the folder see grader/project/."""
 IGNORED_PARTS = frozenset(
     {"__MACOSX", "__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".pytest_cache"}
     | {CHECK_FOLDER}

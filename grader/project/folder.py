@@ -7,8 +7,8 @@ from pathlib import Path
 from grader.grades import write_atomically
 from grader.intake.rules import CHECK_FILES, CHECK_FOLDER
 
-GRADE, BADGE, SUMMARY = CHECK_FILES
-"""grade.json, grade.svg and grade.md."""
+GRADE, BADGE, SUMMARY, PAGE = CHECK_FILES
+"""grade.json, grade.svg, grade.md and report.html."""
 
 
 def kept(project: Path, file: str) -> Path:

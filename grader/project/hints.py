@@ -62,7 +62,7 @@ def load(lesson: Lesson) -> dict[str, Sequence[Text]]:
         found = msgspec.toml.decode(path.read_bytes(), type=dict[str, Steps])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: {error}.") from error
-    return {name: one.steps for name, one in found.items()}
+    return {name: tuple(one.steps) for name, one in found.items()}
 
 
 def hints(grade: Grade, lesson: Lesson, project: Path | None) -> Hints:

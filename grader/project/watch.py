@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -15,23 +16,24 @@ MOST_FILES = 20_000
 Snapshot = dict[str, tuple[int, int]]
 
 
-def wait(project: Path, known: Snapshot, every: float = EVERY) -> None:
+def wait(project: Path, known: Snapshot, besides: Path | None, every: float = EVERY) -> None:
     """Returns when the project's files are no longer `known`, and nothing more changes: a model
-    that is still being written is not measured."""
-    found = snapshot(project)
+    that is still being written is not measured. The file `besides` may change."""
+    found = snapshot(project, besides)
     while found == known:
         time.sleep(every)
-        found = snapshot(project)
+        found = snapshot(project, besides)
     while True:
         time.sleep(every)
-        settled = snapshot(project)
+        settled = snapshot(project, besides)
         if settled == found:
             return
         found = settled
 
 
-def snapshot(project: Path) -> Snapshot:
-    """Times and sizes of the project's files; not of what checks write themselves."""
+def snapshot(project: Path, besides: Path | None = None) -> Snapshot:
+    """Times and sizes of the project's files; not of what checks write themselves, such as the
+    page `besides`."""
     found: Snapshot = {}
     for folder, folders, files in os.walk(project):
         place = Path(folder).relative_to(project)
@@ -45,4 +47,7 @@ def snapshot(project: Path) -> Snapshot:
                 found[str(place / name)] = stat.st_mtime_ns, stat.st_size
         if len(found) > MOST_FILES:
             break
+    if besides is not None:
+        with contextlib.suppress(ValueError):  # it lies elsewhere
+            found.pop(str(besides.resolve().relative_to(project)), None)
     return found

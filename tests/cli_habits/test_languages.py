@@ -1,0 +1,115 @@
+"""Every command speaks both languages, about what goes wrong too."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from grader.cli import COMMANDS, cli, language, run
+
+CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
+
+
+def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command that does something, as one types it."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from walk(inner, (*path, name))
+    else:
+        yield path
+
+
+def found(path: tuple[str, ...]) -> click.Command:
+    command: click.Command = cli
+    for name in path:
+        assert isinstance(command, click.Group)
+        inner = command.get_command(click.Context(command), name)
+        assert inner is not None
+        command = inner
+    return command
+
+
+EVERY = list(walk(cli))
+
+
+def test_all_commands_are_walked() -> None:
+    assert {path[0] for path in EVERY} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_every_command_takes_a_language(path: tuple[str, ...]) -> None:
+    options = {name for one in found(path).params for name in one.opts}
+    assert "--lang" in options
+    assert found(path).help
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_every_wrong_command_line_is_explained_in_russian(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GRADER_LANG", raising=False)
+    for wrong in (["--no-such-option"], ["--lang", "de"], ["too"] * 9):
+        assert run([*path, "--lang", "ru", *wrong]) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        first = said.err.splitlines()[0]
+        assert first.startswith("Ошибка: ")
+        assert CYRILLIC.search(first.removeprefix("Ошибка: "))
+        assert "Traceback" not in said.err
+
+
+def test_other_mistakes_are_explained_in_russian(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for line in (
+        ["nosuch"],
+        ["new", "--lang", "ru"],
+        ["new", "nosuch", str(tmp_path / "x"), "--lang=ru"],
+        ["check", str(tmp_path), "--lang", "ru"],
+        ["check", str(tmp_path / "missing"), "--lang", "ru"],
+        ["check", str(tmp_path), "--hint", "--lesson", "nosuch", "--lang", "ru"],
+        ["report", str(tmp_path / "missing"), "--lang", "ru"],
+        ["completion", "tcsh", "--lang", "ru"],
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GRADER_LANG", "ru")
+            assert run(line) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("Ошибка: "), line
+        assert CYRILLIC.search(said.removeprefix("Ошибка: ")), line
+
+
+def test_a_language_is_chosen_by_option_then_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GRADER_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    assert language([]) == "en"
+    monkeypatch.setenv("LANG", "ru_RU.UTF-8")
+    assert language([]) == "ru"
+    monkeypatch.setenv("GRADER_LANG", "en")
+    assert language([]) == "en"
+    assert language(["check", "--lang", "ru"]) == "ru"
+
+
+def test_what_is_said_to_people_is_said_in_both_languages(repository: Path) -> None:
+    """Only a lesson's own files (SpecError) are spoken of in English alone, to their author."""
+    told = {"UsageError", "DataError", "Rejected", "Fault"}
+    plain = []
+    for path in sorted((repository / "grader").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in told
+                and node.args
+                and isinstance(node.args[0], ast.Constant | ast.JoinedStr)
+            ):
+                plain.append(f"{path.relative_to(repository)}:{node.lineno}")
+    assert plain == []
