@@ -125,10 +125,10 @@ def _common() -> Iterator[File]:
     for path in sorted(course.assignments().iterdir()):
         if path.is_file() and not _junk(PurePosixPath(path.name)):
             yield File(_course("assignments") / path.name, path)
-    docs = course.assignments().parent / "docs"
-    for inside, path in _files(docs):
-        if path.suffix == ".md":
-            yield File(_course("docs") / inside, path)
+    for folder, suffix in (("docs", ".md"), ("platforms", ".toml")):
+        for inside, path in _files(course.assignments().parent / folder):
+            if path.suffix == suffix:
+                yield File(_course(folder) / inside, path)
 
 
 def _course(*parts: str) -> PurePosixPath:

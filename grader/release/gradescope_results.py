@@ -11,6 +11,7 @@ from grader.grades import Check, Grade, Status, Term
 from grader.lesson import LessonSpec
 from grader.release.gradescope import Platform, Shown
 from grader.text import Lang, Text
+from grader.untrusted import visible
 
 HIDDEN = Text(en="measured on hidden data", ru="измерено на скрытых данных")
 
@@ -54,7 +55,7 @@ def _summary(grade: Grade, lang: Lang) -> str:
             ru=f"Ещё до {grade.pending:g} баллов может поставить преподаватель.",
         )
         lines.append(words.to(lang))
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def _term(term: Term, spec: LessonSpec, platform: Platform) -> dict[str, object]:
@@ -74,9 +75,9 @@ def _check(check: Check, lang: Lang, shown: Shown) -> dict[str, object]:
     if not check.passed:
         sentences.append(check.hint.to(lang))
     return {
-        "name": check.title.to(lang),
+        "name": visible(check.title.to(lang)),
         "status": "passed" if check.passed else "failed",
-        "output": "\n".join(sentence for sentence in sentences if sentence),
+        "output": visible("\n".join(sentence for sentence in sentences if sentence)),
         "visibility": "visible" if check.visibility == "public" else shown,
         "tags": [check.visibility],
     }
