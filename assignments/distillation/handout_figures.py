@@ -20,7 +20,9 @@ def teaching(board: Board) -> None:
         axes.plot(seeds, [-place] * len(seeds), mark, color=colour, markersize=5, alpha=0.8)
         axes.plot(mean, -place, "|", color=colour, markersize=15, markeredgewidth=2)
     axes.set_yticks([-place for place in range(len(labels))], labels, fontsize=8)
-    axes.set(xscale="log")
+    axes.set(xscale="log", xlim=(1.45, 10.5))
+    axes.set_xticks([1.5, 2, 3, 4, 6, 10], ["1.5", "2", "3", "4", "6", "10"])
+    axes.minorticks_off()
 
 
 def time_and_cost(board: Board) -> None:
