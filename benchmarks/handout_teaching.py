@@ -12,9 +12,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,8 +26,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from docs import Table, plain, write_between
+from docs import Table, count, plain, write_between
 from grader import course, data
+from grader.measure import graph
 from grader.text import LANGS, Text
 
 REFERENCE = course.reference_solutions() / "distillation"
@@ -52,6 +56,8 @@ class Way:
     teacher: str = ""
     """A network of `NETWORKS`, `itself` for the student that labels alone had made, or nobody."""
     weights: Any = None
+    varied: bool = True
+    """Whether every epoch hears new variations of the clips."""
 
 
 NETWORKS = {
@@ -61,6 +67,7 @@ NETWORKS = {
     "wide": model.TEACHER,
 }
 LABELS = Text(en="labels alone", ru="только метки")
+AS_THEY_ARE = Text(en="labels alone, clips as they are", ru="только метки, клипы без вариаций")
 
 
 def soft(temperature: float, **more: float) -> Any:
@@ -69,6 +76,7 @@ def soft(temperature: float, **more: float) -> Any:
 
 
 WAYS = (
+    Way("GRU 20", AS_THEY_ARE, varied=False),
     Way("GRU 20", LABELS),
     Way("GRU 20", Text(en="GRU 64, T = 1", ru="GRU 64, T = 1"), "GRU 64", soft(1)),
     Way("GRU 20", Text(en="GRU 64, T = 4", ru="GRU 64, T = 4"), "GRU 64", soft(4)),
@@ -109,8 +117,9 @@ def measured(epochs: int, seeds: Sequence[int]) -> Table:
     found: dict[Way, list[float]] = {way: [] for way in WAYS}
     for seed in seeds:
         recipe = train.Recipe(epochs=epochs, seed=seed)
-        first = [way for way in WAYS if way.teacher != "itself"]
+        first = [way for way in WAYS if way.varied and way.teacher != "itself"]
         taught = _together(first, teachers, heard, recipe)
+        taught |= _together([way for way in WAYS if not way.varied], {}, heard, recipe)
         own = {way.student: taught[way] for way in first if not way.teacher}
         for student, module in own.items():
             again = [way for way in WAYS if (way.student, way.teacher) == (student, "itself")]
@@ -132,14 +141,19 @@ def _control(name: str, heard: Any, judged: Any, recipe: Any) -> nn.Module:
 def _together(
     ways: Sequence[Way], teachers: Mapping[str, nn.Module], heard: Any, recipe: Any
 ) -> dict[Way, nn.Module]:
-    """Students that hear the same batches; a teacher is asked once a batch, for all of them."""
+    """Students that hear the same batches; a teacher is asked once a batch, for all of them.
+
+    All of `ways` are varied, or none.
+    """
     learners = [_learner(way, teachers, heard, recipe) for way in ways]
     asked = {way.teacher for way in ways if way.teacher}
     generator = torch.Generator().manual_seed(recipe.seed)
     for epoch in range(recipe.epochs):
         started = time.perf_counter()
         for batch in train.balanced_batches(heard.labels, recipe.batch_size, generator):
-            features = train.augment(heard.features[batch], generator)
+            features = heard.features[batch]
+            if ways[0].varied:
+                features = train.augment(features, generator)
             with torch.no_grad():
                 answers = {name: teachers[name].activations(features) for name in asked}
             for one in learners:
@@ -184,6 +198,7 @@ def _table(
         (
             Text(**{lang: f"{STUDENT_NAMES[way.student].to(lang)}: {way.taught.to(lang)}"
                     for lang in LANGS}),
+            count(_macs(way.student)),
             *(plain(f"{value * 1e5:.2f}") for value in areas),
             plain(f"{np.mean(areas) * 1e5:.2f}"),
         )
@@ -193,19 +208,30 @@ def _table(
     return Table(
         header=(
             Text(en="student: taught by", ru="ученик: чему учат"),
+            Text(en="MACs", ru="MAC"),
             *(Text(en=f"seed {seed}", ru=f"зерно {seed}") for seed in seeds),
             Text(en="mean", ru="среднее"),
         ),
         rows=rows,
         caption=Text(
             en=f"Measured: AU-FA-FR, 1e-5, {len(judged.labels):,} validation clips of "
-            f"speech-synthetic; {recipe.epochs} epochs on variations of the clips, the same "
-            f"for all students of a seed. The teachers: GRU 64 {gru}, wide {wide}.",
+            f"speech-synthetic; {recipe.epochs} epochs on variations of the clips (first row: "
+            f"none), the same for all students of a seed. The teachers: GRU 64 {gru}, wide {wide}.",
             ru=f"Измерено: AU-FA-FR, 1e-5, клипов проверочной части speech-synthetic: "
-            f"{len(judged.labels)}; эпох на вариациях клипов: {recipe.epochs}, одни и те же у всех "
-            f"учеников одного зерна. Учителя: GRU 64 {gru}, широкая {wide}.",
+            f"{len(judged.labels)}; эпох на вариациях клипов (в первой строке без них): "
+            f"{recipe.epochs}, одни и те же у всех учеников одного зерна. Учителя: "
+            f"GRU 64 {gru}, широкая {wide}.",
         ),
     )
+
+
+@cache
+def _macs(student: str) -> int:
+    """As the grader counts them; they do not depend on the weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        train.export(train.build(NETWORKS[student]).eval(), path, "float32")
+        return int(graph.inspect(path.read_bytes()).macs)
 
 
 def main() -> int:

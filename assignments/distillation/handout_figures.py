@@ -5,6 +5,26 @@ from __future__ import annotations
 from grader.handout.board import Board
 
 
+def teaching(board: Board) -> None:
+    """AU-FA-FR of each student, a dot a seed and a bar for the mean."""
+    table = board.measured("teaching")
+    board.size = (6.4, 3.6)
+    axes = board.axes(
+        board.text("AU-FA-FR, 1e-5: less is better", "AU-FA-FR, 1e-5: чем меньше, тем лучше")
+    )
+    columns = range(2, len(table.header))
+    labels, rows = table.labels(), list(zip(*(table.numbers(one) for one in columns), strict=True))
+    for place, (label, (*seeds, mean)) in enumerate(zip(labels, rows, strict=True)):
+        control = board.text("labels", "метки") in label
+        mark, colour = ("s", board.ink) if control else ("o", board.accent)
+        axes.plot(seeds, [-place] * len(seeds), mark, color=colour, markersize=5, alpha=0.8)
+        axes.plot(mean, -place, "|", color=colour, markersize=15, markeredgewidth=2)
+    axes.set_yticks([-place for place in range(len(labels))], labels, fontsize=8)
+    axes.set(xscale="log", xlim=(1.45, 10.5))
+    axes.set_xticks([1.5, 2, 3, 4, 6, 10], ["1.5", "2", "3", "4", "6", "10"])
+    axes.minorticks_off()
+
+
 def time_and_cost(board: Board) -> None:
     """Speed-up in multiplications against speed-up on the clock, for each measured model."""
     table = board.measured("latency")

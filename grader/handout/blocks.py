@@ -20,6 +20,7 @@ Kind = Literal[
     "details", "notes", "slide", "chapter", "break", "html", "footnotes",
 ]  # fmt: skip
 CONTAINERS = ("notes", "slide", "chapter")
+PLACES = frozenset({"slide", "chapter"})
 _KINDS: dict[str, Kind] = {
     "heading_open": "heading",
     "paragraph_open": "paragraph",
@@ -100,6 +101,8 @@ def _block(tokens: tuple[Token, ...]) -> Block:
     kind = _KINDS[first.type]
     line, end = (first.map[0] + 1, first.map[1] + 1) if first.map else (0, 0)
     classes = frozenset(str(first.attrs.get("class", "")).split())
+    if classes & PLACES:  # says where a block stands, and is no class of the page's own
+        first.attrSet("class", " ".join(sorted(classes - PLACES)))
     name = first.info.split()[0] if first.type == "fence" and first.info.strip() else ""
     inner: tuple[Block, ...] = ()
     if kind in CONTAINERS:

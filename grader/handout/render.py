@@ -84,7 +84,8 @@ class Renderer:
         image = (block.tokens[1].children or [])[0]
         caption = str(image.attrs.get("title", ""))
         below = Markup("<figcaption>{}</figcaption>").format(self.words(caption)) if caption else ""
-        return Markup('<figure class="picture">{}{}</figure>\n').format(self.inline([image]), below)
+        whole = Markup('<figure class="picture"><div class="view">{}</div>{}</figure>\n')
+        return whole.format(self.inline([image]), below)
 
     def _measured(self, block: Block) -> Markup:
         table, *rest = block.inner or (None,)

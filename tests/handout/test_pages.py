@@ -178,6 +178,7 @@ def test_a_slide_shows_what_cannot_be_said(course: Course) -> None:
     assert (points.anchor, points.part, after.anchor, after.part, after.parts) == (
         "s1-2", 1, "s1-2-2", 2, 2,
     )  # fmt: skip
+    assert 'class="slide"' not in "".join("".join(card.body) for card in made)
     said = "".join(first.notes)
     assert "And more that is only said." in said
     assert "Ask the room." in said

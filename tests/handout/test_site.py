@@ -60,6 +60,50 @@ def test_a_threshold_is_changed_in_one_place(course: Course) -> None:
     assert formula in student_page(msgspec.structs.replace(graded, terms=terms), spec, "en")
 
 
+THRESHOLDS = {
+    "distillation": ("factor = 1.1", "factor = 1.3719", ("1.3719",), ("1.3719", "1,4")),
+    "streaming_kws": ("factor = 1.05", "factor = 1.3719", ("1.3719",), ("1.3719", "1,37")),
+    "pruning_arduino": ("threshold = 0.62", "threshold = 0.3719", ("0.3719",), ("37%",)),
+    "quantization": (
+        "accuracy_drop = 0.01", "accuracy_drop = 0.03719", ("3.719", "3,719"), ("3.719", "3,719"),
+    ),
+    "profiling": (
+        "count, relative.\ntolerance = 0.01\n", "count, relative.\ntolerance = 2.3719\n", ("237%",), ("237%",),
+    ),
+}  # fmt: skip
+"""A line of each lesson.toml, another one, and how pages and starters then write the number."""
+
+
+@pytest.mark.parametrize("name", sorted(THRESHOLDS))
+def test_a_threshold_of_any_lesson_is_changed_in_one_place(
+    name: str, tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tree in ("assignments", "student_template"):
+        shutil.copytree(repository / tree, tmp_path / tree)  # lectures link to each other
+    (tmp_path / "reference_solutions").mkdir()
+    monkeypatch.setenv("GRADER_COURSE", str(tmp_path))
+    old, new, on_pages, in_starter = THRESHOLDS[name]
+    toml = tmp_path / "assignments" / name / "lesson.toml"
+    assert toml.read_text(encoding="utf-8").count(old) == 1
+    before, _ = shown(tmp_path / "assignments" / name)
+    toml.write_text(toml.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    after, packed = shown(tmp_path / "assignments" / name)
+    for page, was in zip(after, before, strict=True):
+        assert any(one in page for one in on_pages)
+        assert not any(one in was for one in on_pages)
+    for words in packed:
+        assert any(one in words for one in in_starter)
+
+
+def shown(folder: Path) -> tuple[list[str], list[str]]:
+    """Chapters and slides of a lesson in both languages, and the words of its starter."""
+    found = lesson.load_folder(folder)
+    documents = [document(source.read(found, lang)) for lang in LANGS]
+    pages = [make(one, Links()) for one in documents for make in (chapter, slides)]
+    files = {str(path): content for path, content in starter.files(found)}
+    return pages, [files[one].decode("utf-8") for one in ("README.md", "README.ru.md")]
+
+
 def test_a_starter_is_the_template_with_the_numbers_in_its_words(course: Course) -> None:
     packed = starter.archive(course.lesson)
     assert packed == starter.archive(course.lesson)

@@ -213,7 +213,7 @@ def test_commands_are_those_of_the_template() -> None:
 def test_every_figure_is_filled_in(benchmark: ModuleType) -> None:
     for lang in LANGS:
         found = dict(FIGURE.findall(page(lang)))
-        assert found.keys() == benchmark.FIGURES.keys()
+        assert found.keys() == benchmark.FIGURES.keys() | {"teaching"}
         empty = [name for name, text in found.items() if len(table(text)) < 2]
         assert not empty, f"run python benchmarks/handout_distillation.py --write: {empty}"
 
@@ -234,6 +234,27 @@ def test_it_is_the_answer_and_not_the_weights_that_must_not_be_rounded() -> None
     assert abs(ratios["torch quantize_dynamic, int8"] - 1) < 0.1
     assert ratios["weights 3 bits, per channel"] < 5
     assert ratios["answer: probability in 8 bits"] > 2
+
+
+def seeds(row: str) -> list[float]:
+    (found,) = (one for one in figure("teaching") if one[0] == row)
+    return [float(cell) for cell in found[2:-1]]
+
+
+def test_what_is_said_of_teachers_holds_seed_by_seed() -> None:
+    control = seeds("GRU 20: labels alone")
+    assert len(control) == 3
+
+    def better(row: str, than: list[float]) -> int:
+        return sum(ours < theirs for ours, theirs in zip(seeds(row), than, strict=True))
+
+    assert better("GRU 20: GRU 64, where it looks", control) == 3
+    assert better("GRU 20: GRU 64, T = 4", control) == 0
+    assert better("GRU 20: GRU 64, its hidden states", control) == 1
+    assert better("GRU 20: itself, T = 4", control) == 0
+    assert better("GRU 20: labels alone, clips as they are", control) == 1
+    for row in figure("teaching")[1:]:
+        assert float(row[-1]) == pytest.approx(sum(seeds(row[0])) / 3, abs=0.011)
 
 
 def test_intervals_are_shown_for_the_number_of_keywords_that_is_graded() -> None:

@@ -1,19 +1,19 @@
 "use strict";
 // What can be scrolled sideways can be reached by keyboard; what fits needs no stop.
-const scrolled = "pre.code, .scroll, .formula";
+const scrolled = "pre.code, .scroll, .formula, .view";
 function reachable() {
   for (const box of document.querySelectorAll(scrolled)) {
     if (box.scrollWidth > box.clientWidth + 1) {
       box.tabIndex = 0;
       box.setAttribute("role", "group");
-      box.setAttribute("aria-label", box.matches("pre") ? WORDS.wide_code : box.matches(".formula") ? WORDS.wide_formula : WORDS.wide_table);
+      box.setAttribute("aria-label", box.matches("pre") ? WORDS.wide_code : box.matches(".formula") ? WORDS.wide_formula : box.matches(".view") ? WORDS.wide_picture : WORDS.wide_table);
     } else {
       for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
     }
   }
 }
-const WORDS = { wide_code: "Code", wide_table: "Table", wide_formula: "Formula" };
-if (document.documentElement.lang === "ru") Object.assign(WORDS, { wide_code: "Код", wide_table: "Таблица", wide_formula: "Формула" });
+const WORDS = { wide_code: "Code", wide_table: "Table", wide_formula: "Formula", wide_picture: "Figure" };
+if (document.documentElement.lang === "ru") Object.assign(WORDS, { wide_code: "Код", wide_table: "Таблица", wide_formula: "Формула", wide_picture: "Рисунок" });
 addEventListener("resize", reachable);
 reachable();
 
