@@ -303,14 +303,22 @@ def methods() -> Table:
             Text(en="less cost", ru="меньше затрат"),
             Text(en="quality", ru="качество"),
         ),
-        rows=[*_distilled(), _pruned(), _architecture(), _hardware(), *_programs(), _combined()],
+        rows=[
+            *_distilled(),
+            _integers(),
+            _pruned(),
+            _architecture(),
+            _hardware(),
+            *_programs(),
+            _combined(),
+        ],
         caption=Text(
-            en="Factors from the records of the distillation, Arduino and streaming lessons. Cost "
-            "is MACs, on the board milliseconds, predicted for the hardware. Quality is AU-FA-FR "
-            "(less is better) or the share of right answers.",
-            ru="Во сколько раз, по записям занятий о дистилляции, об Arduino и о стриминге. "
-            "Затраты — это MAC, на плате миллисекунды, для железа предсказание. Качество — "
-            "AU-FA-FR (меньше — лучше) или доля верных ответов.",
+            en="Factors from the records of the distillation, quantization, Arduino and streaming "
+            "lessons. Cost is MACs, for the transformer and on the board milliseconds, predicted "
+            "for the hardware. Quality is AU-FA-FR (less is better) or the share of right answers.",
+            ru="Во сколько раз, по записям занятий о дистилляции, о квантизации, об Arduino и о "
+            "стриминге. Затраты — это MAC, у трансформера и на плате миллисекунды, для железа "
+            "предсказание. Качество — AU-FA-FR (меньше — лучше) или доля верных ответов.",
         ),
     )
 
@@ -330,6 +338,21 @@ def _distilled() -> list[tuple[Text, ...]]:
             ("small distilled", "int8"),
         ),
     ]
+
+
+def _integers() -> tuple[Text, ...]:
+    """From the table that the quantization lesson's reference solution hands in."""
+    path = course.reference_solutions() / "quantization" / "table.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    whole, ptq = rows["teacher"], rows["teacher_ptq"]
+    return (
+        Text(en="quantization", ru="квантование"),
+        Text(en="a transformer's products in int8", ru="произведения трансформера в int8"),
+        _ratio(float(whole["bytes"]), float(ptq["bytes"])),
+        plain(f"{float(ptq['speedup']):.1f}"),
+        plain(" → ".join(f"{100 * float(one['accuracy']):.1f}%" for one in (whole, ptq))),
+    )
 
 
 def _architecture() -> tuple[Text, ...]:

@@ -532,12 +532,16 @@ def aware(material: Material) -> Table:
 _TEACHER_ROWS = {
     "teacher": _MODELS["teacher"],
     "teacher + PTQ": _MODELS["teacher_ptq"],
-    "student, labels": Text(en="student, labels alone", ru="ученик, только метки"),
-    "student": _MODELS["student"],
-    "student, labels + PTQ": Text(
-        en="student, labels alone, + PTQ", ru="ученик, только метки, + PTQ"
+    "convolution": Text(en="convolutional student", ru="свёрточный ученик"),
+    "convolution + PTQ": Text(en="convolutional student + PTQ", ru="свёрточный ученик + PTQ"),
+    "student, labels": Text(
+        en="student of n-grams, labels alone", ru="ученик на n-граммах, только метки"
     ),
-    "student + PTQ": _MODELS["student_ptq"],
+    "student": Text(en="student of n-grams", ru="ученик на n-граммах"),
+    "student, labels + PTQ": Text(
+        en="student of n-grams, labels alone, + PTQ", ru="ученик на n-граммах, только метки, + PTQ"
+    ),
+    "student + PTQ": Text(en="student of n-grams + PTQ", ru="ученик на n-граммах + PTQ"),
 }
 
 

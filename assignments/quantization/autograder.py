@@ -72,6 +72,7 @@ def prepare(setup: Setup) -> Exam:
         teacher=teacher,
         teacher_encoded=encoded,
         teacher_logits=logits,
+        bag=_bag(setup, posts),
         easier=_easier(setup, teacher, public["validation"], quality) if hidden else {},
         public=frozenset(
             calibration.digest(text) for part in public.values() for text in part.texts
@@ -141,9 +142,7 @@ def _posts(setup: Setup, part: data.Part) -> data.PostSet:
 
 def _teacher(setup: Setup) -> Model:
     """The course's float32 teacher. Raises DataError that names the command which trains it."""
-    folder = setup.folder / "baseline"
-    if setup.data != setup.spec.data.names[0]:
-        folder = baseline_folder(setup.data)
+    folder = _folder(setup)
     try:
         files = [(folder / name).read_bytes() for name in ("teacher.onnx", submitted.TOKENIZER)]
     except OSError as error:
@@ -162,16 +161,34 @@ def _teacher(setup: Setup) -> Model:
     return submitted.counted("baseline", files[0], files[1], len(LABELS))
 
 
+def _bag(setup: Setup, posts: data.PostSet) -> dict[str, Measurement]:
+    """What a model without any order of words reaches on the same posts. A cache may lack it."""
+    folder = _folder(setup)
+    paths = folder / "ngrams.onnx", folder / "ngrams_tokenizer.json"
+    if not all(path.is_file() for path in paths):
+        return {}
+    model, tokenizer = (path.read_bytes() for path in paths)
+    bag = submitted.counted(table.BAG, model, tokenizer, len(LABELS))
+    _, logits = _answers(setup, bag, posts)
+    return {**measured.stored(bag), **measured.quality(logits.argmax(1), posts.labels)}
+
+
+def _folder(setup: Setup) -> Path:
+    """Where the course's models for this data lie."""
+    own = setup.data == setup.spec.data.names[0]
+    return setup.folder / "baseline" if own else baseline_folder(setup.data)
+
+
 def _answers(
-    setup: Setup, teacher: Model, posts: data.PostSet
+    setup: Setup, model: Model, posts: data.PostSet
 ) -> tuple[Encoded, NDArray[np.float32]]:
-    """The posts and the probes in the teacher's numbers, and its logits (posts, classes)."""
-    limits, name = setup.spec.limits, teacher.name
+    """The posts and the probes in a trusted model's numbers, and its logits (posts, classes)."""
+    limits, name = setup.spec.limits, model.name
     longest = setup.spec.settings["max_length"]
     asked = (*posts.texts, *PROBES)
-    encoded = encode(teacher.tokenizer, asked, limits, max_length=longest)
+    encoded = encode(model.tokenizer, asked, limits, max_length=longest)
     job = SequenceJob(
-        {name: teacher.data}, {name: encoded.ids}, len(LABELS), {name: encoded.pad_id}, rounds=0
+        {name: model.data}, {name: encoded.ids}, len(LABELS), {name: encoded.pad_id}, rounds=0
     )
     return encoded, run_sequences(job, limits).logits[name][: len(posts)]
 
@@ -263,7 +280,7 @@ def _figures(
     threshold = judged.accuracy.threshold
     phenomena = figures.by_phenomenon(exam, outcomes)
     drawn = [
-        table.figure(numbers),
+        table.figure(numbers, exam.bag),
         *([table.claimed(claimed)] if claimed.cells else []),
         figures.components({name: one.model for name, one in outcomes.items()}),
         figures.latencies(outcomes),

@@ -39,6 +39,8 @@ class Exam:
     """The posts and PROBES in its numbers."""
     teacher_logits: NDArray[np.float32]
     """(posts, classes)"""
+    bag: Mapping[str, Measurement]
+    """Size and quality of the course's bag of n-grams on the posts; empty where there is none."""
     easier: Mapping[str, float]
     """By how much a metric of the course's teacher is higher on the public posts than on these."""
     public: frozenset[bytes]

@@ -14,12 +14,24 @@ BASELINE = "baseline"
 OWN = "own_"
 """Prefix of a ratio to the student's own teacher; without it, to the course's."""
 COURSE = Text(en="course's teacher", ru="учитель курса")
+BAG = "bag"
+NGRAMS = Text(en="bag of n-grams", ru="мешок n-грамм")
 _NOTHING = "—"
+_ABOUT_BAG = Text(
+    en=" The bag of n-grams of letters is the course's, for comparison: it knows which letters "
+    "stand together and hardly anything of the order of words.",
+    ru=" Мешок буквенных n-грамм — модель курса, для сравнения: она знает, какие буквы стоят "
+    "рядом, и почти ничего — о порядке слов.",
+)
 
 
-def figure(measured: Mapping[str, Measurement]) -> Figure:
-    """A row for each model and one for the course's teacher; every estimate with its interval."""
-    rows = [BASELINE, *NAMES]
+def figure(measured: Mapping[str, Measurement], bag: Mapping[str, Measurement]) -> Figure:
+    """A row for each model and one for the course's teacher; every estimate with its interval.
+
+    `bag`: that of a bag of n-grams, which is not timed, or nothing.
+    """
+    rows = [BASELINE, *NAMES, *([BAG] if bag else [])]
+    measured = {**measured, **{f"{BAG}.{name}": one for name, one in bag.items()}}
     return Figure(
         name="models",
         title=Text(en="The four models", ru="Четыре модели"),
@@ -30,13 +42,14 @@ def figure(measured: Mapping[str, Measurement]) -> Figure:
         caption=Text(
             en="Size is that of the weights as stored and of the tokenizer's file. Times were "
             "taken in turn in one process on one core; in brackets 95% intervals. Compression and "
-            "speed-up are over the student's own teacher; those that score are over the course's.",
+            "speed-up are over the student's own teacher; those that score are over the course's."
+            + (_ABOUT_BAG.en if bag else ""),
             ru="Размер — веса, как они хранятся, вместе с файлом токенизатора. Время измерено по "
             "очереди в одном процессе на одном ядре; в скобках 95%-е интервалы. Сжатие и ускорение "
             "даны относительно собственного учителя студента; в балл идут отношения к учителю "
-            "курса.",
+            "курса." + (_ABOUT_BAG.ru if bag else ""),
         ),
-        rows=[COURSE, *(TITLES[name] for name in NAMES)],
+        rows=[COURSE, *(TITLES[name] for name in NAMES), *([NGRAMS] if bag else [])],
     )
 
 

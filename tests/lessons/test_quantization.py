@@ -122,10 +122,12 @@ def test_bytes_hold_the_tokenizer(reference):
     assert reference.value("teacher.bytes") == report.report.bytes + tokenizer
 
 
-def test_the_table_shows_five_models_with_intervals(reference):
+def test_the_table_shows_six_models_with_intervals(reference):
     (table,) = [one for one in reference.figures if one.name == "models"]
-    assert len(table.rows) == 5
-    assert all(len(column.point_labels) == 5 for column in table.series)
+    assert [row.en for row in table.rows][1:] == [
+        *("teacher", "teacher + PTQ", "student", "student + PTQ", "bag of n-grams")
+    ]
+    assert all(len(column.point_labels) == 6 for column in table.series)
     titles = [column.label.en for column in table.series]
     for wanted in ("size", "1 post", "32 posts", "accuracy", "F1", "param", "compr", "speed-up"):
         assert any(wanted in title for title in titles), wanted

@@ -1,10 +1,11 @@
-"""Make the teacher that submissions are compared with: that of the reference solution.
+"""Make what submissions are compared with: the reference's teacher, and a bag of n-grams.
 
-    python train.py                                     teacher.onnx and tokenizer.json, here
+    python train.py                                     four files, here
     python train.py --data rusentiment --from FOLDER    the same into the data cache
+    python train.py --only bag.py                       the bag of n-grams alone
 
-The posts of rusentiment may be used for evaluation only, so its teacher is never part of the
-course. The reference's train.py does the work.
+The posts of rusentiment may be used for evaluation only, so its models are never part of the
+course. The reference's train.py and bag.py do the work.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from pathlib import Path
 from grader.data import store
 
 HERE = Path(__file__).resolve().parent
-SCRIPT = HERE.parents[2] / "reference_solutions" / "quantization" / "train.py"
-FILES = ("teacher.onnx", "tokenizer.json")
+REFERENCE = HERE.parents[2] / "reference_solutions" / "quantization"
+FILES = {
+    "train.py": ("teacher.onnx", "tokenizer.json"),
+    "bag.py": ("ngrams.onnx", "ngrams_tokenizer.json"),
+}
+"""What each script of the reference writes."""
 
 
 def main() -> None:
@@ -30,17 +35,24 @@ def main() -> None:
     parser.add_argument("--data", default="posts-synthetic")
     parser.add_argument("--from", dest="source", type=Path)
     parser.add_argument("--out", type=Path, help="default: where the grader looks for it")
+    parser.add_argument("--only", choices=FILES)
     arguments = parser.parse_args()
     target = arguments.out or default_folder(arguments.data)
     target.mkdir(parents=True, exist_ok=True)
+    options = ["--data", arguments.data]
+    if arguments.source:
+        options += ["--from", str(arguments.source)]
+    for script in [arguments.only] if arguments.only else FILES:
+        make(script, options, target)
+
+
+def make(script: str, options: list[str], target: Path) -> None:
+    """Run one script of the reference and keep its files if it ends well."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(SCRIPT), "--data", arguments.data, "--out", folder]
-        if arguments.source:
-            command += ["--from", str(arguments.source)]
-        done = subprocess.run(command)
+        done = subprocess.run([sys.executable, REFERENCE / script, *options, "--out", folder])
         if done.returncode:
-            raise SystemExit(done.returncode)  # train.py has said why
-        for name in FILES:
+            raise SystemExit(done.returncode)  # the script has said why
+        for name in FILES[script]:
             shutil.copyfile(Path(folder) / name, target / name)
 
 
