@@ -390,5 +390,5 @@ def _answers(held: Sequence[Held], agreement: Agreement, a: int, b: int) -> Mist
         b=int(np.count_nonzero(second.mistakes)),
         shared=int(np.count_nonzero(both)),
         agreement=value,
-        interval=(value - NORMAL_95 * error, value + NORMAL_95 * error),
+        interval=(value - NORMAL_95 * error, min(value + NORMAL_95 * error, 1.0)),
     )
