@@ -16,6 +16,8 @@ from grader.text import Lang, Text
 
 MOST_TENSORS = 10
 MOST_NAMES = 20
+ALIKE = 0.4
+"""Median similarity from which a whole class is alike."""
 SHORT_LINE = 4
 """Characters: brackets alone are equal everywhere."""
 
@@ -37,6 +39,14 @@ def page(found: Comparison, title: Text, lang: Lang, hrefs: Mapping[str, str]) -
         lesson_title=title.to(lang),
         found=found,
         least=round(100 * LEAST),
+        alike=[
+            (key, f"{median:.2f}")
+            for key, median in (
+                ("similar_alike_code", found.usual_code),
+                ("similar_alike_mistakes", found.usual_agreement),
+            )
+            if median is not None and median >= ALIKE
+        ],
         rows=[_row(number, pair, hrefs) for number, pair in enumerate(found.pairs, 1)],
         without=found.without[:MOST_NAMES],
         without_more=max(len(found.without) - MOST_NAMES, 0),

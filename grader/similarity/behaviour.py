@@ -9,8 +9,9 @@ expected of independent work and M the most there could be,
     agreement = (O - E) / (M - E)
 
 as in Cohen's kappa: 0 by chance, 1 where all mistakes of one are the other's too. Its interval is
-from the variance of O under chance. Models of one kind trained on the same data agree beyond
-chance anyway: `pairs` compares with the rest of the class.
+from the variance of O under chance for the part that is chance, and binomial for the part that is
+not; one mistake more or less is always possible. Models of one kind trained on the same data agree
+beyond chance anyway: `pairs` compares with the rest of the class.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Agreement:
     value: NDArray[np.float32]
     """(n, n)"""
     error: NDArray[np.float32]
-    """(n, n), its standard deviation under chance."""
+    """(n, n), its standard error."""
 
     def low(self, sigmas: float) -> NDArray[np.float32]:
         """The lower end of an interval of `sigmas` on each side."""
@@ -68,8 +69,17 @@ def agreement(codes: Sequence[NDArray[np.uint8]]) -> Agreement:
     np.fill_diagonal(said, False)
     room = np.where(said, room, 1)
     value = np.clip(np.where(said, (common - expected) / room, 0), -1, 1)
-    error = np.where(said, np.sqrt(variance) / room, 0)
+    error = np.where(said, np.sqrt(_variance(value, variance, most)) / room, 0)
     return Agreement(value.astype(np.float32), error.astype(np.float32))
+
+
+def _variance(
+    value: NDArray[np.float32], by_chance: NDArray[np.float32], most: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Of the weight in common, where the agreement is `value`."""
+    share = np.clip(value, 0, 1)
+    found: NDArray[np.float32] = 1 + by_chance * (1 - share) + most * share * (1 - share)
+    return found
 
 
 def _events(codes: Sequence[NDArray[np.uint8]]) -> sparse.csr_matrix:

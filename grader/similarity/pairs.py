@@ -28,7 +28,7 @@ from grader.similarity import behaviour, code, weights
 from grader.similarity.behaviour import Agreement
 from grader.similarity.code import Hashes, Passage
 from grader.similarity.evidence import SCHEMA, Evidence, from_json
-from grader.similarity.typical import beyond_class
+from grader.similarity.typical import beyond_class, median_of_pairs
 from grader.similarity.weights import Key, Known, Match
 
 USUAL_CODE = 0.2
@@ -105,6 +105,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     with_code: int
     with_weights: int
     with_mistakes: int
+    usual_code: float | None
+    """Median similarity of all pairs: where it is high, the whole class is alike, and `pairs` are
+    those that are more alike than the others. None where fewer than three can be compared."""
+    usual_agreement: float | None
     pairs: list[Pair]
 
 
@@ -176,6 +180,8 @@ def compare(
         with_code=sum(len(one.prints) > 0 for one in held),
         with_weights=sum(len(one.tensors) > 0 for one in held),
         with_mistakes=sum(one.items == _usual_items(held) and bool(one.items) for one in held),
+        usual_code=median_of_pairs(scores.code, np.array([len(one.prints) > 0 for one in held])),
+        usual_agreement=median_of_pairs(scores.agreement.value, scores.agreement.error.max(0) > 0),
         pairs=pairs,
     )
 
@@ -390,5 +396,5 @@ def _answers(held: Sequence[Held], agreement: Agreement, a: int, b: int) -> Mist
         b=int(np.count_nonzero(second.mistakes)),
         shared=int(np.count_nonzero(both)),
         agreement=value,
-        interval=(value - NORMAL_95 * error, value + NORMAL_95 * error),
+        interval=(value - NORMAL_95 * error, min(value + NORMAL_95 * error, 1.0)),
     )

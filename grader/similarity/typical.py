@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_CLASS = 10
+LEAST_CLASS = 20
 """Of fewer the usual cannot be told from the unusual."""
 SPREADS = 2.5
 """Standard deviations above the median that still are usual."""
@@ -25,6 +25,15 @@ def expected_of_pairs(alike: NDArray[np.float32], least: float) -> NDArray[np.fl
     spread = np.median(np.abs(others - median[:, None]), axis=1)
     usual = np.maximum(median + SPREADS * _TO_SIGMA * spread, least).astype(np.float32)
     return np.maximum(usual[:, None], usual[None, :])
+
+
+def median_of_pairs(alike: NDArray[np.float32], able: NDArray[np.bool_]) -> float | None:
+    """The median over all pairs of those that are `able` to be compared; None of fewer than
+    three."""
+    if np.count_nonzero(able) < 3:
+        return None
+    chosen = alike[np.ix_(able, able)]
+    return float(np.median(chosen[np.triu_indices(len(chosen), 1)]))
 
 
 def beyond_class(
