@@ -63,6 +63,8 @@ def collect(
     if people is not None and papers.roster is not None:
         roster.students(people, papers.roster)
     times = roster.read(papers.times) if papers.times else []
+    if course is not None and not course.works_in_teams(spec.name):
+        people = None if people is None else roster.without_teams(people)
     found = open_download(
         download, out / "handed_in", spec.intake, lambda name: grade_path(out, name).stem,
         papers.layout,

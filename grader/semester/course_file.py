@@ -1,10 +1,11 @@
 """`course.toml`: deadlines, extensions, the budget of late days, and what a late day costs.
 
+```toml
 schema = 1
 timezone = "Europe/Moscow"
 
 [late]
-free_days = 4               # of each student, for the whole course
+free_days = 4                    # of each student, for the whole course
 free_days_per_lesson = 2
 grace_minutes = 15
 penalty = "0.1 * max_score * days_late"
@@ -12,11 +13,12 @@ penalty = "0.1 * max_score * days_late"
 [lessons.distillation]
 deadline = 2026-03-01T23:59:00
 graded = "graded/distillation"   # the OUT of grader batch: free days are spent across lessons
+teams = false                    # everybody alone, although the roster names teams
 
 [[extensions]]
 student = "s17"
 lesson = "distillation"
-days = 3                    # or: until = 2026-03-09T23:59:00
+days = 3                         # or: until = 2026-03-09T23:59:00
 why = "illness"
 
 [[deductions]]
@@ -24,6 +26,7 @@ student = "s17"
 lesson = "streaming_kws"
 points = 0.5
 why = "the report is missing"
+```
 """
 
 from __future__ import annotations
@@ -65,6 +68,8 @@ class LessonDates(_Strict, frozen=True, kw_only=True):
     penalty: str = ""
     graded: str = ""
     """Folder of its grades, relative to course.toml."""
+    teams: bool = True
+    """False where everybody hands in alone, whatever teams the roster names."""
 
 
 class Extension(_Strict, frozen=True, kw_only=True):
@@ -107,6 +112,10 @@ class Course(_Strict, frozen=True, kw_only=True):
     def deadline(self, lesson: str) -> datetime | None:
         dates = self.lessons.get(lesson)
         return None if dates is None or dates.deadline is None else self.moment(dates.deadline)
+
+    def works_in_teams(self, lesson: str) -> bool:
+        dates = self.lessons.get(lesson)
+        return dates is None or dates.teams
 
     def penalty(self, spec: LessonSpec) -> str:
         """The formula for a lesson: the one given for it here, its own, or the course's."""

@@ -95,6 +95,14 @@ def students(entries: Iterable[Entry], path: Path) -> list[Student]:
     return list(found.values())
 
 
+def without_teams(entries: Iterable[Entry]) -> list[Entry]:
+    """The same people, each for themselves."""
+    return [
+        msgspec.structs.replace(one, student=msgspec.structs.replace(one.student, team=""))
+        for one in entries
+    ]
+
+
 def _entry(row: Mapping[str, str], heads: set[str]) -> Entry | None:
     cells = {
         field: next((row[head] for head in names if row.get(head)), "")
