@@ -11,7 +11,7 @@ import msgspec
 HERE = Path(__file__).resolve().parent
 CODE = HERE / "code"
 
-Kind = Literal["code", "models", "places"]
+Kind = Literal["code", "models", "places", "notebooks"]
 
 
 class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -41,6 +41,7 @@ class Table:
     code: list[Expected]
     models: list[Expected]
     places: list[Expected]
+    notebooks: list[Expected]
 
     def of(self, kind: Kind) -> list[Expected]:
         return list(getattr(self, kind))

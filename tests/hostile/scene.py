@@ -24,7 +24,7 @@ from typing import Literal
 import psutil
 import pytest
 
-from tests.hostile import cases, models, places
+from tests.hostile import cases, models, notebooks, places
 
 TOKEN = "CANARY-"
 """Every secret begins with it; none may be found in anything that grading made."""
@@ -270,6 +270,15 @@ def fill_with_code(scene: Scene, expected: list[cases.Expected]) -> None:
     _fill(scene, expected, functools.partial(_code, scene), lambda p: shutil.copytree(honest, p))
 
 
+def fill_with_notebooks(scene: Scene, expected: list[cases.Expected]) -> None:
+    def attack(name: str, place: Path) -> None:
+        place.mkdir()
+        _arm(scene, place)
+        notebooks.build(name, place)
+
+    _fill(scene, expected, attack, notebooks.honest)
+
+
 def add_attack(scene: Scene, name: str) -> Path:
     """One attack alone, in the class."""
     return _code(scene, name, scene.classroom / f"001a-{name}")
@@ -295,7 +304,7 @@ def fill_with_models(scene: Scene, expected: list[cases.Expected]) -> None:
 def _fill(
     scene: Scene,
     expected: list[cases.Expected],
-    attack: Callable[[str, Path], Path],
+    attack: Callable[[str, Path], object],
     honest: Callable[[Path], object],
 ) -> None:
     honest(scene.classroom / f"000-{HONEST}")
@@ -309,6 +318,11 @@ def _fill(
 
 def _code(scene: Scene, name: str, place: Path) -> Path:
     shutil.copytree(cases.CODE / name, place, ignore=shutil.ignore_patterns("__pycache__"))
+    return _arm(scene, place)
+
+
+def _arm(scene: Scene, place: Path) -> Path:
+    """What attackers share and are told."""
     for shared in ("attack.py", "outside.py"):
         shutil.copy(cases.CODE / shared, place / shared)
     known = json.dumps(scene.known(place))

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 
-from tests.hostile import cases, models, places
+from tests.hostile import cases, models, notebooks, places
 from tests.hostile.scene import (
     TOKEN,
     Scene,
@@ -26,6 +27,7 @@ from tests.hostile.scene import (
     add_attack,
     fill_with_code,
     fill_with_models,
+    fill_with_notebooks,
     staged,
 )
 
@@ -62,19 +64,26 @@ class Graded:
     scope="module",
     params=[
         pytest.param((kind, level, user), id=f"{kind}-{level}-{user}")
-        for kind in ("code", "models")
+        for kind in ("code", "models", "notebooks")
         for level in ("A", "B")
         for user in ("root", "user")
     ]
-    + [pytest.param(("code", "B", "contained"), id="code-B-contained")],
+    + [
+        pytest.param((kind, "B", "contained"), id=f"{kind}-B-contained")
+        for kind in ("code", "notebooks")
+    ],
 )
 def graded(request: pytest.FixtureRequest, small_course: Path, speech: Path) -> Iterator[Graded]:
     kind, level, user = request.param
     with staged(small_course, speech, user) as scene:
         _require(scene, level)
-        expected = TABLE.code if kind == "code" else [*TABLE.models, *TABLE.places]
-        (fill_with_code if kind == "code" else fill_with_models)(scene, expected)
-        report = _batch(scene, "spread" if kind == "code" else "distillation", level)
+        expected, fill, lesson = {
+            "code": (TABLE.code, fill_with_code, "spread"),
+            "notebooks": (TABLE.notebooks, fill_with_notebooks, "spread"),
+            "models": ([*TABLE.models, *TABLE.places], fill_with_models, "distillation"),
+        }[kind]
+        fill(scene, expected)
+        report = _batch(scene, lesson, level)
         yield Graded(scene, level, report, _grades(scene), expected)
 
 
@@ -117,7 +126,12 @@ def _batch(scene: Scene, lesson: str, level: str) -> dict:
 
 
 def _grades(scene: Scene) -> dict[str, dict]:
-    found = [json.loads(p.read_bytes()) for p in (scene.folder("out") / "grades").glob("*.json")]
+    """Each with the executed copy of its notebook as `copy`."""
+    found = []
+    for path in (scene.folder("out") / "grades").glob("*.json"):
+        copy = scene.folder("out") / "notebooks" / f"{path.stem}.ipynb"
+        text = copy.read_text(encoding="utf-8") if copy.is_file() else ""
+        found.append(json.loads(path.read_bytes()) | {"copy": text})
     return {grade["submission"]["name"][:4]: grade for grade in found}
 
 
@@ -125,15 +139,17 @@ def _grades(scene: Scene) -> dict[str, dict]:
 
 
 def test_table_names_every_attack_in_the_attacks_own_words() -> None:
-    said = {row.name: row.attack for row in (*TABLE.code, *TABLE.models, *TABLE.places)}
+    rows = (*TABLE.code, *TABLE.models, *TABLE.places, *TABLE.notebooks)
+    said = {row.name: row.attack for row in rows}
     own = {
         folder.name: ast.get_docstring(_parsed(folder / "solution.py")) or "?"
         for folder in cases.CODE.iterdir()
         if (folder / "solution.py").is_file()
     }
-    own |= {name: made.__doc__ or "?" for name, made in (models.ATTACKS | places.ATTACKS).items()}
+    made = models.ATTACKS | places.ATTACKS | notebooks.ATTACKS
+    own |= {name: attack.__doc__ or "?" for name, attack in made.items()}
     assert said == {name: doc.splitlines()[0] for name, doc in own.items()}
-    assert len(said) == len(TABLE.code) + len(TABLE.models) + len(TABLE.places)
+    assert len(said) == len(rows)
     assert len(said) >= 70
 
 
@@ -170,7 +186,7 @@ def _differences(row: cases.Expected, grade: dict) -> list[str]:
     for name, least in row.costs_at_least.items():
         if not grade["measurements"][name]["value"] >= least:
             found.append(f"{name} is {grade['measurements'][name]['value']}, below {least}")
-    if row.logs not in grade["log"]:
+    if row.logs not in grade["log"] + grade["copy"]:
         found.append(f"the log does not hold {row.logs!r}: was it tried at all?")
     return found
 
@@ -192,6 +208,23 @@ def test_logs_are_bounded_and_clean(graded: Graded) -> None:
     for _, grade in graded.hostile():
         assert len(grade["log"]) < 200_000
         assert all(char.isprintable() or char in "\n\t" for char in grade["log"])
+
+
+def test_executed_copies_hold_text_and_bitmaps_only(graded: Graded) -> None:
+    for _, grade in graded.hostile():
+        if grade["copy"]:
+            notebook = nbformat.reads(grade["copy"], as_version=4)
+            nbformat.validate(notebook)
+            assert len(grade["copy"]) < 10_000_000
+            assert "BROKEN-PAGE" not in grade["copy"]
+            assert all(char.isprintable() or char == "\n" for char in grade["copy"])
+            shown = {
+                kind
+                for c in notebook.cells
+                for o in c.get("outputs", ())
+                for kind in o.get("data", ())
+            }
+            assert shown <= {"text/plain", "image/png", "image/jpeg"}
 
 
 def test_grades_carry_the_level(graded: Graded) -> None:
@@ -232,9 +265,9 @@ def test_nothing_was_read_or_changed(graded: Graded) -> None:
     assert scene.server.came() == []
     assert scene.bystander_is_well()
     breaches = {
-        row.name: [line for line in grade["log"].splitlines() if "BREACH" in line]
+        row.name: [line for line in said.splitlines() if "BREACH" in line]
         for row, grade in graded.hostile()
-        if "BREACH" in grade["log"]
+        if "BREACH" in (said := grade["log"] + grade["copy"])
     }
     assert breaches == {}
 

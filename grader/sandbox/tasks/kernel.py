@@ -29,6 +29,17 @@ MAX_MESSAGES = 200
 _SHOWN = ("display_data", "execute_result", "update_display_data")
 _KEPT = ("text/plain", "image/png", "image/jpeg")
 
+_RUNNING = (
+    "transform_cell",
+    "should_run_async",
+    "run_cell",
+    "run_cell_async",
+    "_run_cell",
+    "run_ast_nodes",
+    "run_code",
+)
+"""Methods of the shell that a cell is run by."""
+
 Message = dict[str, Any]
 
 
@@ -203,7 +214,7 @@ class Kernel:
         )
         for sender in (self.shell.displayhook, self.shell.display_pub):
             sender.session = session
-        self._call, self._await = self.shell.run_cell, self.shell.run_cell_async
+        self._methods = {name: getattr(Shell, name) for name in _RUNNING}
         self._rehearse()
         self.failure: BaseException | None = None
         """What the last cell that failed raised."""
@@ -258,14 +269,15 @@ class Kernel:
     async def _run(self, code: str, store_history: bool) -> Any:
         """As ipykernel does it: what awaits shares this loop, all else is called."""
         shell = self.shell
+        self._restore()
         try:
             transformed, problem = shell.transform_cell(code), None
         except Exception:
             transformed, problem = code, sys.exc_info()
         kept = {"transformed_cell": transformed, "preprocessing_exc_tuple": problem}
         if not shell.should_run_async(code, **kept):
-            return self._call(code, store_history=store_history)
-        result = await self._await(code, store_history=store_history, **kept)
+            return shell.run_cell(code, store_history=store_history)
+        result = await shell.run_cell_async(code, store_history=store_history, **kept)
         shell.events.trigger("post_execute")
         shell.events.trigger("post_run_cell", result)
         return result
@@ -273,8 +285,14 @@ class Kernel:
     def _rehearse(self) -> None:
         """What IPython loads with the first cell and the first error, for all children at once."""
         for code in ("None", "1 / 0"):
-            self._call(code, store_history=False, silent=True)
+            self.shell.run_cell(code, store_history=False, silent=True)
         self.outputs.begin("")
+
+    def _restore(self) -> None:
+        """A cell that replaced what runs cells has not done so for the next."""
+        for name, method in self._methods.items():
+            vars(self.shell).pop(name, None)
+            setattr(Shell, name, method)
 
     def _request(self) -> str:
         name = f"request-{next(self._requests)}"
