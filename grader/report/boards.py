@@ -89,9 +89,11 @@ def data(found: Board, places: Iterable[Sequence[tuple[float, float] | None]]) -
     A row is [rank, name, address, outcome, failed checks, then text, value and note of each cell].
     """
     kinds = {kind: at for at, kind in enumerate(OUTCOMES)}
-    rows = [
-        [row.rank, row.name, row.href, kinds[row.outcome], row.failed]
-        + [part for cell in row.cells for part in (cell.text, _short(cell.value), cell.note)]
+    rows: list[list[object]] = [
+        [
+            *(row.rank, row.name, row.href, kinds[row.outcome], row.failed),
+            *(part for cell in row.cells for part in (cell.text, _short(cell.value), cell.note)),
+        ]
         for row in found.rows
     ]
     plots = [
