@@ -9,6 +9,7 @@ from grader import lesson
 from grader.grades import Grade
 from grader.report import class_page, student_page
 from grader.text import LANGS, Lang
+from tests.handout.test_browser import axe_source, size, violations
 from tests.report import browser, factory
 
 pytestmark = pytest.mark.skipif(
@@ -79,6 +80,22 @@ def test_no_name_lies_on_another_in_a_trade_off(tmp_path: Path, lang: Lang) -> N
             assert page.evaluate("document.querySelectorAll('.plot.wide .name').length") > 3
             for width in (1200, 700, 390):
                 assert browser.overlaps(page, width) == []
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_axe_has_nothing_to_say(tmp_path: Path, lang: Lang) -> None:
+    axe = axe_source()
+    if axe is None:
+        pytest.skip("axe-core is not here: pip install axe-core-python")
+    spec = lesson.load("distillation").spec
+    index = tmp_path / "index.html"
+    index.write_text(class_page(factory.class_of(), spec, lang), encoding="utf-8")
+    with browser.page() as page:
+        for dark in (False, True):
+            for width in (1280, 390):
+                size(page, width, 844, dark=dark)
+                page.open(index)
+                assert violations(page, axe) == []
 
 
 def on_the_front(at: int) -> Grade:
