@@ -18,7 +18,7 @@ import click
 
 from grader import __version__
 from grader.errors import ExitCode, GraderError
-from grader.text import Lang, Text
+from grader.text import LANGS, Lang, Text
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -57,14 +57,29 @@ class _Lazy(click.Group):
             return None
         module = importlib.import_module(f"grader.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
+        if ctx.find_root().obj == "ru":
+            from grader.cli import russian
+
+            return russian.translated(command, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        said = COMMANDS
+        if ctx.find_root().obj == "ru":
+            from grader.cli import russian
+
+            said = COMMANDS | russian.catalogue().commands
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, said[name]) for name in COMMANDS])
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--lang",
+    type=click.Choice(LANGS),
+    expose_value=False,
+    help="Language of sentences and pages.  [default: from the locale]",
+)
 @click.version_option(__version__, prog_name="grader")
 def cli() -> None:
     """Make neural networks small and fast, and measure it.
@@ -87,7 +102,12 @@ def run(arguments: Sequence[str]) -> int:
     # Where the system has no other, a lock file does as well for building a cache once.
     warnings.filterwarnings("ignore", message="only soft file lock")
     try:
-        result = cli.main(list(arguments), prog_name="grader", standalone_mode=False)
+        command: click.Command = cli
+        if lang == "ru":
+            from grader.cli import russian
+
+            command = russian.translated(cli, "")
+        result = command.main(list(arguments), "grader", standalone_mode=False, obj=lang)
         return int(result) if isinstance(result, int) else ExitCode.OK
     except click.exceptions.Abort:
         return _interrupted(lang)

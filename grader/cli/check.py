@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -87,6 +87,7 @@ def _watched(checker: checking.Checker, wishes: Wishes) -> int:
             before = watch.snapshot(checker.folder, wishes.html)
             try:
                 code = _shown(checker, checker.check(), wishes)
+                wishes = replace(wishes, hint=False)  # one step is shown, not one a change
             except Fault as error:  # the next version may be measured all the same
                 click.echo(error.to(wishes.lang), err=True)
                 code = error.exit_code
@@ -172,6 +173,11 @@ def _write_badge(project: Path, grade: Grade, checker: checking.Checker, lang: L
 
 def _about_hints(found: Hints, grade: Grade) -> Text:
     name = found.next
+    if grade.passed:
+        return Text(
+            en="Everything passed: there is nothing to hint at.",
+            ru="Всё пройдено: подсказывать нечего.",
+        )
     if name is None:
         return Text(
             en="There are no further hints for what failed.",

@@ -42,7 +42,7 @@ def lang() -> Decorator:
     return click.option(
         "--lang",
         type=click.Choice(LANGS),
-        default=lambda: language(),
+        default=lambda: click.get_current_context().find_root().obj or language(),
         help="Language of sentences and pages.  [default: from the locale]",
     )
 

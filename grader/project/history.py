@@ -125,8 +125,8 @@ def figure(versions: Sequence[Version]) -> Figure | None:
             Series(Text(en="Best so far", ru="Лучший к этому времени"), "reference", xs, best),
         ],
         caption=Text(
-            en="Scores of `grader check` on public data, kept in .grader/history.jsonl.",
-            ru="Баллы `grader check` на открытых данных; они хранятся в .grader/history.jsonl.",
+            en="Scores of grader check on public data, kept in .grader/history.jsonl.",
+            ru="Баллы grader check на открытых данных; они хранятся в .grader/history.jsonl.",
         ),
     )
 

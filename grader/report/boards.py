@@ -16,7 +16,7 @@ from grader import ranking, untrusted
 from grader.grades import Grade, Status
 from grader.report import metrics, numbers
 from grader.report.lettering import ems
-from grader.report.outcomes import OUTCOMES, Entry, outcome
+from grader.report.outcomes import NOT_SUBMITTED, OUTCOMES, Entry, outcome
 from grader.report.words import Words
 
 MOST_WRITTEN = 300
@@ -67,8 +67,11 @@ def board(
     columns: Sequence[metrics.Metric],
     checks: Mapping[str, int],
     words: Words,
+    absent: Sequence[str] = (),
 ) -> Board:
-    """Rows in the order of `entries`; `checks` gives the place of a check by its name."""
+    """Rows in the order of `entries`, and at the end the names of those who handed in nothing;
+    `checks` gives the place of a check by its name."""
+    nothing = (Cell(numbers.NONE, None),) * (1 + len(columns))
     rows = [
         Row(
             rank=index + 1 if ranking.group(entry.grade) == ranking.PASSED else None,
@@ -80,6 +83,7 @@ def board(
         )
         for index, entry in enumerate(entries)
     ]
+    rows += [Row(None, untrusted.name(name), None, NOT_SUBMITTED, (), nothing) for name in absent]
     return Board(rows, columns)
 
 
@@ -89,9 +93,11 @@ def data(found: Board, places: Iterable[Sequence[tuple[float, float] | None]]) -
     A row is [rank, name, address, outcome, failed checks, then text, value and note of each cell].
     """
     kinds = {kind: at for at, kind in enumerate(OUTCOMES)}
-    rows = [
-        [row.rank, row.name, row.href, kinds[row.outcome], row.failed]
-        + [part for cell in row.cells for part in (cell.text, _short(cell.value), cell.note)]
+    rows: list[list[object]] = [
+        [
+            *(row.rank, row.name, row.href, kinds[row.outcome], row.failed),
+            *(part for cell in row.cells for part in (cell.text, _short(cell.value), cell.note)),
+        ]
         for row in found.rows
     ]
     plots = [

@@ -11,7 +11,14 @@ from grader.grades import Grade, Status
 from grader.lesson import LessonSpec
 from grader.report import boards, metrics, numbers, render, tradeoffs
 from grader.report.histograms import histogram
-from grader.report.outcomes import GRADED, OUTCOMES, Entry, endings, outcome
+from grader.report.outcomes import (
+    GRADED,
+    NOT_SUBMITTED,
+    OUTCOMES,
+    Entry,
+    endings,
+    outcome,
+)
 from grader.report.parts import Plot
 from grader.report.questions import questions
 from grader.report.words import Words
@@ -34,16 +41,19 @@ def page(
     words: Words,
     warnings: Sequence[str] = (),
     similar: str = "",
+    absent: Sequence[str] = (),
 ) -> str:
-    """The class page as one HTML document. `similar` leads to the page of similar pairs."""
+    """The class page as one HTML document. `similar` leads to the page of similar pairs, `absent`
+    are the names of those who handed in nothing."""
     entries = ordered(entries, spec)
     grades = [entry.grade for entry in entries]
     graded = [grade for grade in grades if grade.status is Status.GRADED]
     columns = metrics.columns(spec, words)
     tally = Counter(outcome(grade) for grade in grades)
+    tally[NOT_SUBMITTED] = len(absent)
     asked = questions(grades)
     places = {one.name: at for at, one in enumerate(asked)}
-    board = boards.board(entries, columns, places, words)
+    board = boards.board(entries, columns, places, words, absent)
     heads = [*map(words, ("rank", "name", "outcome", "score")), *(one.title for one in columns)]
     fronts = _fronts(entries, graded, spec, words)
     return render.page(

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from grader.grades import Grade, from_json, write_atomically
 from grader.lesson import LessonSpec
 from grader.report import classroom, student, tradeoffs
+from grader.report.absent import absent
 from grader.report.outcomes import Entry
 from grader.report.tradeoffs import Backdrop
 from grader.report.words import Words
@@ -67,7 +68,7 @@ def write(
     ]
     index = out / "index.html"
     similar = SIMILAR if (out / SIMILAR).exists() else ""
-    _update(index, classroom.page(entries, spec, words, warnings, similar))
+    _update(index, classroom.page(entries, spec, words, warnings, similar, absent(out)))
     return index
 
 

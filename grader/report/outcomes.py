@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from grader.grades import Grade, Status
 from grader.text import Text
 
+NOT_SUBMITTED = "not_submitted"
+"""Of students; a submission has another outcome."""
 OUTCOMES = (
     "passed",
     "checks",
     "below",
     *(status.value for status in Status if status is not Status.GRADED),
+    NOT_SUBMITTED,
 )
 """From best to worst; the first three are graded."""
 GRADED = OUTCOMES[:3]

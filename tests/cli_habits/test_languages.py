@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from grader.cli import COMMANDS, cli, language, run
+from grader.cli import COMMANDS, cli, language, run, russian
 
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 
@@ -85,6 +85,51 @@ def test_other_mistakes_are_explained_in_russian(
         said = capsys.readouterr().err
         assert said.startswith("Ошибка: "), line
         assert CYRILLIC.search(said.removeprefix("Ошибка: ")), line
+
+
+STUDENTS = {
+    "lessons", "new", "check", "data", "chat", "profile", "doctor", "handout", "listen",
+    "completion",
+}  # fmt: skip
+"""Commands that a student types; their help is in Russian to the last word."""
+LATIN = re.compile(r"[a-z]{3,} [a-z]{2,} [a-z]{2,} [a-z]{2,}")
+"""Four words in a row are a sentence in English."""
+
+
+@pytest.mark.parametrize("path", [(), *EVERY], ids=" ".join)
+def test_the_help_of_students_commands_is_in_russian(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*path, "--help", "--lang", "ru"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Использование: grader")
+    assert "Параметры:" in said
+    assert "Показать эту справку и выйти." in said
+    if not path or path[0] in STUDENTS:
+        assert LATIN.search(said.replace('echo "how are you"', "")) is None
+    assert run([*path, "--help", "--lang", "en"]) == 0
+    assert CYRILLIC.search(capsys.readouterr().out) is None
+
+
+def test_a_language_before_the_command_holds_for_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADER_LANG", "en")
+    assert run(["--lang", "ru", "lessons"]) == 0
+    assert "Баллы" in capsys.readouterr().out
+    assert run(["lessons"]) == 0
+    assert "Баллы" not in capsys.readouterr().out
+
+
+def test_no_translation_is_left_over() -> None:
+    known = russian.catalogue()
+    assert set(known.commands) <= set(COMMANDS)
+    paths = {" ".join(path[:count]) for path in EVERY for count in range(len(path) + 1)}
+    assert set(known.help) <= paths
+    said = {"Show this message and exit.", "Show the version and exit."}
+    for path in EVERY:
+        said |= {one.help for one in found(path).params if isinstance(one, click.Option)}
+    assert set(known.options) <= said
 
 
 def test_a_language_is_chosen_by_option_then_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -120,7 +121,7 @@ def test_a_change_of_any_submitted_file_is_seen(tmp_path: Path) -> None:
     seen.append(snapshot(tmp_path))
     place.unlink()
     seen.append(snapshot(tmp_path))
-    assert [one != other for one, other in zip(seen, seen[1:], strict=False)] == [True] * 4
+    assert [one != other for one, other in pairwise(seen)] == [True] * 4
     assert seen[0] == seen[-1]
 
 

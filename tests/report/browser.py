@@ -163,8 +163,10 @@ def page() -> Iterator[Page]:
 
 
 _OVERLAPS = """
-[...document.querySelectorAll('svg.bars, svg.heat')].flatMap(plot => {
-  const boxes = [...plot.querySelectorAll('text')].map(text => {
+[...document.querySelectorAll('svg.bars, svg.heat, svg.wide')].flatMap(plot => {
+  const seen = one => one.getBoundingClientRect().width &&
+    getComputedStyle(one).visibility === 'visible';
+  const boxes = [...plot.querySelectorAll('text')].filter(seen).map(text => {
     const box = text.getBoundingClientRect(), blank = box.height * .2;
     return {said: text.textContent, left: box.left, right: box.right,
             top: box.top + blank, bottom: box.bottom - blank};
@@ -177,7 +179,7 @@ _OVERLAPS = """
 
 
 def overlaps(page: Page, width: int) -> list[str]:
-    """Pairs of texts that cover each other in bars and heat maps, at a window's width.
+    """Pairs of texts that cover each other in a plot, at a window's width.
 
     A line of letters is less high than its box: a fifth above and below is blank.
     """

@@ -2,17 +2,25 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import random
 import re
+from collections import Counter
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from grader import lesson, ranking
+from grader.grades import Status, to_json
 from grader.lesson import LessonSpec
-from grader.report import class_page
+from grader.report import class_page, write
 from grader.report.metrics import Metric
+from grader.report.outcomes import OUTCOMES, outcome
+from grader.report.questions import questions
 from grader.report.tradeoffs import front
-from grader.text import LANGS, Lang
+from grader.report.words import Words
+from grader.text import LANGS, Lang, Text
 from tests.report import factory
 from tests.report.markup import Document, sound
 
@@ -89,13 +97,98 @@ def test_everything_that_was_not_graded_says_why(spec: LessonSpec) -> None:
 
 
 def test_grades_from_different_data_are_called_incomparable(spec: LessonSpec) -> None:
-    import msgspec
-
     grades = factory.class_of(4)
     other = msgspec.structs.replace(grades[0].provenance, data="fsdd/hidden:00")
     mixed = [msgspec.structs.replace(grades[0], provenance=other), *grades[1:]]
     assert "not comparable" in class_page(mixed, spec, "en")
     assert "not comparable" not in class_page(grades, spec, "en")
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_checks_are_counted_and_the_most_failed_comes_first(spec: LessonSpec, lang: Lang) -> None:
+    grades = [grade for grade in factory.class_of(60) if grade.status == "graded"]
+    failed = Counter(one.name for grade in grades for one in grade.checks if not one.passed)
+    found = questions(factory.class_of(60))
+    assert [one.failed for one in found] == sorted(failed.values(), reverse=True) + [0] * (
+        len(found) - len(failed)
+    )
+    assert {one.name: one.failed for one in found if one.failed} == dict(failed)
+    assert {one.asked for one in found} == {len(grades)}
+    words = sound(class_page(factory.class_of(60), spec, lang)).words
+    first = found[0]
+    of = {"en": "of", "ru": "из"}[lang]
+    assert f"{first.title.to(lang)} {Words(lang)('check_hidden')} {first.failed}" in words
+    assert f"{first.failed} {of} {len(grades)}" in words
+
+
+def test_a_check_that_only_some_have_is_counted_over_those() -> None:
+    with_it, without = factory.graded("a"), factory.graded("b")
+    extra = msgspec.structs.replace(
+        with_it.checks[0], name="extra", points=1.0, max_points=4.0, passed=False
+    )
+    with_it = msgspec.structs.replace(with_it, checks=[*with_it.checks, extra])
+    found = {one.name: one for one in questions([with_it, without])}["extra"]
+    assert (found.asked, found.failed, found.share, found.points) == (1, 1, 1.0, 1.0)
+
+
+def test_one_reason_for_many_is_said_once(spec: LessonSpec) -> None:
+    reason = Text(en="No model was found.", ru="Модель не найдена.")
+    many = [factory.stopped(f"s{at:02d}", Status.REJECTED, reason) for at in range(30)]
+    other = factory.stopped("t", Status.CRASHED, Text(en="It stopped.", ru="Остановилась."))
+    page = sound(class_page([*many, other], spec, "en"))
+    assert page.words.count("No model was found.") == 1
+    assert "30 submissions s00, s01" in page.words.replace(" ,", ",")
+    assert "and 18 more" in page.words
+    assert page.words.index("No model was found.") < page.words.index("It stopped.")
+
+
+def test_the_page_leads_to_similar_pairs_where_there_is_one(
+    spec: LessonSpec, tmp_path: Path
+) -> None:
+    (tmp_path / "grades").mkdir()
+    (tmp_path / "grades" / "a.json").write_bytes(to_json(factory.graded("a")))
+    index = write(tmp_path, spec, "en")
+    assert "similar.html" not in index.read_text(encoding="utf-8")
+    (tmp_path / "similar.html").write_text("pairs", encoding="utf-8")
+    page = sound(write(tmp_path, spec, "en").read_text(encoding="utf-8"))
+    assert "similar.html" in page.urls
+    assert "Similar submissions" in page.words
+
+
+def test_who_handed_in_nothing_is_named(spec: LessonSpec, tmp_path: Path) -> None:
+    (tmp_path / "grades").mkdir()
+    (tmp_path / "grades" / "a.json").write_bytes(to_json(factory.graded("Anna")))
+    record = {
+        "schema": 1,
+        "students": [{"id": "1", "name": "Anna"}, {"id": "2", "name": "Боря"}, {"id": "3"}],
+        "submissions": [{"name": "Anna", "students": ["1"]}],
+        "missing": ["2", "3"],
+    }
+    (tmp_path / "handed_in.json").write_text(json.dumps(record), encoding="utf-8")
+    source = write(tmp_path, spec, "en").read_text(encoding="utf-8")
+    assert leaderboard(source) == ["Anna", "Боря", "3"]
+    assert "Not submitted 2" in sound(source).words
+    for damage in (b"", b"[]", b'{"missing": 3}'):
+        (tmp_path / "handed_in.json").write_bytes(damage)
+        assert leaderboard(write(tmp_path, spec, "en").read_text(encoding="utf-8")) == ["Anna"]
+
+
+def test_the_data_of_a_page_are_those_of_its_rows(spec: LessonSpec) -> None:
+    grades = factory.class_of(60)
+    source = class_page(grades, spec, "en")
+    raw = source.partition('id="data">')[2].partition("</script>")[0]
+    rows = json.loads(raw)["rows"]
+    assert [row[1] for row in rows] == leaderboard(source)
+    by_name = {grade.submission.name: grade for grade in grades}
+    names = [one.name for one in questions(grades)]
+    for _, name, _, kind, failed, *cells in rows:
+        grade = by_name[name]
+        assert OUTCOMES[kind] == outcome(grade)
+        assert {names[at] for at in failed} == {one.name for one in grade.checks if not one.passed}
+        if grade.status != "grader_fault":
+            assert cells[1] == pytest.approx(grade.score)
+        values = [grade.value(column.name) for column in spec.report.columns]
+        assert cells[4::3] == [None if one is None else pytest.approx(one) for one in values]
 
 
 def test_an_empty_class_has_a_page(spec: LessonSpec) -> None:

@@ -175,7 +175,7 @@ def test_search_outcome_and_check_find_whom_they_should(
     assert said(page) == f"{len(failed)} of 5 000 shown"
     assert is_part(shown(page), [grade.submission.name for grade in failed])
 
-    kind = "[...document.getElementById('by-outcome').options].find(o => o.dataset.kind == 'below').value"
+    kind = "document.querySelector('#by-outcome [data-kind=below]').value"
     choose(page, "by-outcome", page.evaluate(kind))
     both = [grade for grade in failed if outcome(grade) == "below"]
     assert said(page) == f"{len(both)} of 5 000 shown"
@@ -269,10 +269,12 @@ def test_the_nearest_point_of_a_crowd_says_who_it_is(page: browser.Page) -> None
         const at = plots[0].findIndex((one, row) => one && row > 1000);
         const scale = box.width / plot.viewBox.baseVal.width;
         plot.dispatchEvent(new PointerEvent('pointermove', {bubbles: true,
-          clientX: box.left + plots[0][at][0] * scale, clientY: box.top + plots[0][at][1] * scale}));
+          clientX: box.left + plots[0][at][0] * scale,
+          clientY: box.top + plots[0][at][1] * scale}));
         const said = plot.querySelector('.near').textContent;
         const who = rows.findIndex(row => row[1] === said);
-        return [plots[0][at], plots[0][who], getComputedStyle(plot.querySelector('.near')).visibility];
+        const shown = getComputedStyle(plot.querySelector('.near')).visibility;
+        return [plots[0][at], plots[0][who], shown];
       })()
     """)
     place, named, visibility = found

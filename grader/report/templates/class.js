@@ -26,8 +26,7 @@
 
   /* Drawing */
 
-  const drawn = body.rows.length
-    ? [...body.rows].map((row, at) => numbered(row, at)) : [];
+  const drawn = [...body.rows].map(numbered);
   const model = body.rows[0].cloneNode(true);
   const above = spacer();
   const below = spacer();
@@ -106,6 +105,11 @@
     place(first, Math.min(matching.length, first + seen + 2 * SPARE));
   }
 
+  /** As the rest of the page writes numbers: by thin spaces. */
+  function grouped(count) {
+    return String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  }
+
   /* Sorting */
 
   let sorted = [0, "ascending"];
@@ -160,7 +164,7 @@
       (outcome === null || rows[at][OUTCOME] === outcome) &&
       (check === null || rows[at][FAILED].includes(check)));
     const text = matching.length ? shown.dataset.text : shown.dataset.none;
-    shown.textContent = all ? "" : text.replace("#", matching.length.toLocaleString("ru"));
+    shown.textContent = all ? "" : text.replace("#", grouped(matching.length));
     clear.hidden = all;
     if (long) board.ariaRowCount = String(matching.length + 1);
     window_.scrollTop = 0;
@@ -246,7 +250,8 @@
     const ring = make("circle", "ring");
     const label = make("text", "name near");
     ring.setAttribute("r", "7");
-    svg.append(hits, ring, label);
+    svg.insertBefore(hits, svg.querySelector(".line.front"));
+    svg.append(ring, label);
     let found = null;
 
     function nearest(event) {
