@@ -1,7 +1,8 @@
 """Every shell block of the documentation is run, page by page, from top to bottom.
 
 A page's blocks run one after another in one shell, in a folder that has what the page takes for
-granted (`SCENES`); each section (`## ...`) starts in that folder again. A command may end with 0 or 1: 1 is a verdict on somebody's work.
+granted (`SCENES`); each section (`## ...`) starts in that folder again. A command may end with 0
+or 1: 1 is a verdict on somebody's work.
 """
 
 from __future__ import annotations
