@@ -18,7 +18,7 @@ MODELS = (".onnx", ".ts")
 
 def missing(artefact: str, files: Sequence[SubmittedFile]) -> Text:
     """Why `files` cannot be graded: none of them is the artefact."""
-    paths = [file.path for file in files]
+    paths = sorted((file.path for file in files), key=_is_hidden)  # stable: names in order
     if pickles := [quoted(path) for path in paths if path.suffix.lower() in PICKLES]:
         return Text(
             en=f"Expected {artefact}, found the checkpoint {pickles[0]}. Checkpoints are pickles, "
@@ -61,6 +61,11 @@ def missing(artefact: str, files: Sequence[SubmittedFile]) -> Text:
         ru=f"Ожидался файл {artefact}, найдены только {shown}; обучите модель и экспортируйте её "
         f"в {artefact}.",
     )
+
+
+def _is_hidden(path: PurePosixPath) -> bool:
+    """A starter's .github and .gitignore say nothing about what somebody handed in."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _missing_file(artefact: str, paths: Sequence[PurePosixPath]) -> Text:

@@ -16,13 +16,16 @@ _COMMAND = re.compile(r"^(?:\w+=\S+ )*(?P<words>grader .*?)(?:\s{2,}#.*|\s#\s.*)
 
 @dataclass(frozen=True)
 class Fence:
-    """A block of a page; `why` says why a shell block is not run."""
+    """A block of a page; `why` says why a shell block is not run, `section` is its heading."""
 
     page: str
     line: int
     kind: str
     text: str
     why: str | None
+    section: str
+    first: bool = False
+    """Of those in its section that are run."""
 
     @property
     def commands(self) -> list[str]:
@@ -37,17 +40,18 @@ def pages(repository: Path) -> list[Path]:
 
 
 def fences(page: Path) -> list[Fence]:
-    text = page.read_text(encoding="utf-8")
-    return [
-        Fence(
-            page.name,
-            text[: match.start()].count("\n") + 1,
-            match["kind"],
-            match["text"],
-            match["why"],
-        )
-        for match in _FENCE.finditer(text)
-    ]
+    text, found = page.read_text(encoding="utf-8"), []
+    run: set[str] = set()
+    for match in _FENCE.finditer(text):
+        before = text[: match.start()]
+        section = (re.findall(r"(?m)^## (.+)$", before) or [""])[-1]
+        kind, why = match["kind"], match["why"]
+        counts = kind in SHELL and why is None
+        first = counts and section not in run
+        run |= {section} if counts else set()
+        line = before.count("\n") + 1
+        found.append(Fence(page.name, line, kind, match["text"], why, section, first))
+    return found
 
 
 def shell(page: Path) -> list[Fence]:

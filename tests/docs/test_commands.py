@@ -1,7 +1,8 @@
 """Every shell block of the documentation is run, page by page, from top to bottom.
 
 A page's blocks run one after another in one shell, in a folder that has what the page takes for
-granted (`SCENES`). A command may end with 0 or 1: 1 is a verdict on somebody's work.
+granted (`SCENES`); each section (`## ...`) starts in that folder again. A command may end with 0
+or 1: 1 is a verdict on somebody's work.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ grader() {
 }
 pytest() { "$PYTHON" -m pytest -q "$@" </dev/null; [ $? -le 1 ]; }
 python() { "$PYTHON" "$@"; }
-set -E
 trap 'echo "$BASH_COMMAND" >>"$FAILED"' ERR
 """
 
@@ -51,9 +51,14 @@ def test_the_blocks_of_a_page_run(page: Path, grader: Grader, tmp_path: Path) ->
     SCENES.get(page.name, nothing)(place, grader)
     blocks = [fence for fence in pages.shell(page) if fence.why is None]
     script = tmp_path / "page.sh"
-    script.write_text("\n".join([PREAMBLE, *(block.text for block in blocks)]), encoding="utf-8")
+    lines = [
+        PREAMBLE,
+        *(f'cd "$PLACE"\n{block.text}' if block.first else block.text for block in blocks),
+    ]
+    script.write_text("\n".join(lines), encoding="utf-8")
     log, failed = tmp_path / "log", tmp_path / "failed"
-    own = {"PYTHON": sys.executable, "LOG": str(log), "FAILED": str(failed), "EDITOR": "true"}
+    own = {"PLACE": str(place), "LOG": str(log), "FAILED": str(failed)}
+    own |= {"PYTHON": sys.executable, "EDITOR": "true"}
     done = subprocess.run(
         ["bash", "--noprofile", "--norc", str(script)],
         cwd=place,
@@ -65,8 +70,8 @@ def test_the_blocks_of_a_page_run(page: Path, grader: Grader, tmp_path: Path) ->
         check=False,
     )
     said = f"{done.stdout[-3_000:]}\n{done.stderr[-3_000:]}"
-    lines = log.read_text("utf-8").splitlines() if log.exists() else []
-    ran = [line.split("\t", 1) for line in lines]
+    logged = log.read_text("utf-8").splitlines() if log.exists() else []
+    ran = [line.split("\t", 1) for line in logged]
     bad = [command for code, command in ran if code not in ("0", "1")]
     assert not bad, f"{bad}\n{said}"
     assert not failed.exists(), f"{failed.read_text('utf-8')}\n{said}"
@@ -99,14 +104,12 @@ def firmware(place: Path, grader: Grader) -> None:
 
 def a_course(place: Path, grader: Grader) -> None:
     """The page's own course.toml and roster.csv, and what Moodle gives for such a class."""
-    course = place / "course"
-    course.mkdir()
     found = pages.fences(REPOSITORY / "docs" / "semester.md")
     for kind, name in (("toml", "course.toml"), ("csv", "roster.csv")):
         (text,) = (fence.text for fence in found if fence.kind == kind)
-        (course / name).write_text(text, encoding="utf-8")
+        (place / name).write_text(text, encoding="utf-8")
     a_class(place, grader)
-    with zipfile.ZipFile(course / "moodle-distillation.zip", "w") as archive:
+    with zipfile.ZipFile(place / "moodle-distillation.zip", "w") as archive:
         for folder, student in (("ada", "Ada Lovelace_1001"), ("boris", "Boris Petrov_1002")):
             inside = f"{student}_assignsubmission_file/work.zip"
             packed = shutil.make_archive(
