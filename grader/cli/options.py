@@ -11,6 +11,7 @@ import click
 
 from grader.errors import UsageError
 from grader.text import LANGS, Text
+from grader.untrusted import quoted
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -117,6 +118,14 @@ def html() -> Decorator:
         type=click.Path(path_type=Path),
         callback=writable,
         help="Also write a report page to this file.",
+    )
+
+
+def nobody(name: str) -> Text:
+    """Of a name in course.toml that the class does not have."""
+    return Text(
+        en=f"course.toml names {quoted(name)}, but nobody in the class is called so; correct it.",
+        ru=f"В course.toml указан {quoted(name)}, но в группе такого нет; исправьте.",
     )
 
 
