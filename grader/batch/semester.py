@@ -86,9 +86,13 @@ class Deadlines:
         self._spec = spec
         self._known = record is not None and bool(record.given.course)
         self._lines: dict[str, list[Deduction]] = {}
+        self.unknown: list[str] = []
+        """Names in course.toml that nobody in the class has."""
         if record is not None and record.given.course:
             path = Path(record.given.course)
-            self._lines = deadlines.deductions(course_file.load(path), path.parent, spec, record)
+            course = course_file.load(path)
+            self._lines = deadlines.deductions(course, path.parent, spec, record)
+            self.unknown = deadlines.unknown(course, record)
 
     def to(self, path: Path) -> Grade | None:
         """The grade at `path` as it is now on disk, None where it was so before."""

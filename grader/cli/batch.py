@@ -123,7 +123,7 @@ def grade_folder(order: Order, lang: Lang, progress: Reporter) -> tuple[list[Gra
         with batch.disk_trouble(order.out):
             batch.set_aside_others(order.out, grades)
             _merge_rubrics(order, grades, lang, progress)
-            _apply_deadlines(order, grades, record)
+            _apply_deadlines(order, grades, record, lang, progress)
             page = write_pages(order.out, lang, order.jobs, progress)
     return list(grades.values()), page
 
@@ -140,8 +140,12 @@ def _merge_rubrics(order: Order, grades: dict[str, Grade], lang: Lang, progress:
                 progress.line(one_line(merged.problem.to(lang)))
 
 
-def _apply_deadlines(order: Order, grades: dict[str, Grade], record: HandedIn) -> None:
+def _apply_deadlines(
+    order: Order, grades: dict[str, Grade], record: HandedIn, lang: Lang, progress: Reporter
+) -> None:
     late = batch.Deadlines(lessons.load(order.lesson).spec, record)
+    for name in late.unknown:
+        progress.line(options.nobody(name).to(lang))
     for name in grades:
         grades[name] = late.to(batch.grade_path(order.out, name)) or grades[name]
 

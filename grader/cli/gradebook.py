@@ -130,6 +130,8 @@ def _bring_up_to_date(out: Path, course: Path | None, lang: Lang, jobs: int) -> 
             given = msgspec.structs.replace(record.given, course=str(course.resolve()))
             record = msgspec.structs.replace(record, given=given)
         late = batch.Deadlines(lessons.load(record.lesson).spec, record)
+        for name in late.unknown:
+            click.echo(options.nobody(name).to(lang), err=True)
         if course is not None:
             handed_in.write(out, record)
         changed = [late.to(path) for path in grade_files(out)]

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from grader.errors import UsageError
 from grader.text import LANGS, Text
+from grader.untrusted import quoted
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -142,6 +143,14 @@ def _file_to_write(name: str, about: str) -> Decorator:
         return path
 
     return click.option(name, type=click.Path(path_type=Path), callback=writable, help=about)
+
+
+def nobody(name: str) -> Text:
+    """Of a name in course.toml that the class does not have."""
+    return Text(
+        en=f"course.toml names {quoted(name)}, but nobody in the class is called so; correct it.",
+        ru=f"В course.toml указан {quoted(name)}, но в группе такого нет; исправьте.",
+    )
 
 
 def unwritable(path: Path, error: OSError) -> Text:

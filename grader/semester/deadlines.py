@@ -75,6 +75,21 @@ def deductions(
     return found
 
 
+def unknown(course: Course, handed_in: HandedIn) -> list[str]:
+    """Names in course.toml that nobody in the class has: a slip would cost somebody points."""
+    people = handed_in.students
+    named = [
+        *((one.student, one.lesson or handed_in.lesson) for one in course.extensions),
+        *((one.student, one.lesson) for one in course.deductions),
+    ]
+    known = {folded(one.name) for one in handed_in.submissions}
+    return [
+        name
+        for name in dict.fromkeys(name for name, lesson in named if lesson == handed_in.lesson)
+        if not _is_one_of(name, people, None) and folded(name) not in known
+    ]
+
+
 def lateness(course: Course, place: Path, lesson: str, handed_in: HandedIn) -> dict[str, Lateness]:
     """How late each submission of a lesson is whose time is known."""
     spent: dict[str, int] = defaultdict(int)

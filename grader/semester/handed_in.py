@@ -117,17 +117,16 @@ def collect(
     people = [entry.student for entry in roster or ()]
     directory = Directory(people)
     known = _times([*(roster or ()), *times], zone)
-    if roster is None and download.layout != "plain":
-        directory_of_times = Directory(_distinct(entry.student for entry in times))
-    else:
-        directory_of_times = directory
+    # Without a roster, a table of times may say more of a person than the download does.
+    others = Directory(_distinct(entry.student for entry in times if roster is None))
     owned: dict[str, list[tuple[Version, HandIn]]] = defaultdict(list)
     persons: dict[str, Student] = {}
     teams: dict[str, str] = {}
+    owners = _owners(download, directory)
     for version in download.versions:
         team = directory.team(version.who) if download.layout in ("github", "plain") else ""
-        owner = None if team else directory.find(version.who, version.number, download.layout)
-        student = owner or _stranger(version, download.layout, directory_of_times)
+        owner = None if team else owners.get(_identity(version))
+        student = owner or _stranger(version, download.layout, others)
         submitted, time = _time(version, student, known), BY_TABLE
         if submitted is None and download.layout == "github":
             submitted, time = repositories.committed(version.path), BY_GIT
@@ -190,11 +189,14 @@ def _submission(
 ) -> tuple[Submission, Candidate]:
     best = max(versions, key=_rank)
     counted = best[1]
+    unclear = sum(_rank(one)[:4] == _rank(best)[:4] for one in versions) > 1
     # The shortest: a new version must not give the submission another name.
     first = min((version.name for version, _ in versions), key=lambda name: (len(name), name))
     name = _free(team or first, used)
     kept = [
-        msgspec.structs.replace(one, counts=one is counted, why=_why(one, counted, len(versions)))
+        msgspec.structs.replace(
+            one, counts=one is counted, why=_why(one, counted, len(versions), unclear)
+        )
         for _, one in sorted(versions, key=_rank)
     ]
     submission = Submission(
@@ -209,11 +211,12 @@ def _submission(
     return submission, Candidate(name, best[0].path)
 
 
-def _rank(one: tuple[Version, HandIn]) -> tuple[bool, float, int, int, str]:
+def _rank(one: tuple[Version, HandIn]) -> tuple[bool, float, int, int, int]:
     version, hand_in = one
     at = hand_in.submitted.timestamp() if hand_in.submitted else 0.0
     # A table may know the time of the last version only, and then says it for each.
-    return not version.superseded, at, version.order, _number(version.name), version.name
+    number = _number(version.name)
+    return not version.superseded, at, version.order, number, -len(version.name)
 
 
 def _number(name: str) -> int:
@@ -222,9 +225,14 @@ def _number(name: str) -> int:
     return int(found[1] or found[2]) if found and len(found[1] or found[2]) < 4 else 0
 
 
-def _why(one: HandIn, counted: HandIn, versions: int) -> Text:
+def _why(one: HandIn, counted: HandIn, versions: int, unclear: bool) -> Text:
     if one is counted and versions == 1:
         return Text(en="the only version", ru="единственная версия")
+    if one is counted and unclear:
+        return Text(
+            en="nothing says which version is the latest, so this one counts; give --times",
+            ru="какая версия последняя, неизвестно, засчитана эта; укажите --times",
+        )
     if one is counted:
         return Text(en="the latest version counts", ru="засчитывается последняя версия")
     files = ", ".join(counted.files[:3])
@@ -247,10 +255,33 @@ def _members(people: list[Student], team: str, handed: list[str]) -> list[str]:
     return list(dict.fromkeys(members))
 
 
+def _identity(version: Version) -> tuple[str, str]:
+    return version.number, version.name
+
+
+def _owners(download: Download, directory: Directory) -> dict[tuple[str, str], Student]:
+    """Of each student of the download the one in the roster.
+
+    Numbers of an LMS are people: where two of them go by one name, that name says nothing, and a
+    work is its owner's only by the number."""
+    found: dict[tuple[str, str], Student] = {}
+    numbers: dict[str, set[str]] = defaultdict(set)
+    for version in download.versions:
+        owner = directory.find(version.who, version.number, download.layout)
+        if owner is not None:
+            found[_identity(version)] = owner
+            numbers[owner.id].add(version.number)
+    return {
+        key: owner
+        for key, owner in found.items()
+        if len(numbers[owner.id]) == 1 or key[0] in (owner.moodle, owner.canvas)
+    }
+
+
 def _stranger(version: Version, layout: Layout, directory: Directory) -> Student:
     """Somebody who is not in the roster, or everybody where there is none."""
     other = directory.find(version.who, version.number, layout)
-    if other is not None:
+    if other is not None and version.number in (other.moodle, other.canvas, ""):
         return msgspec.structs.replace(other, listed=False)
     number = {layout: version.number} if layout in ("moodle", "canvas") else {}
     login = {"github": version.who} if layout == "github" else {}
@@ -279,7 +310,8 @@ def _times(entries: Iterable[Entry], zone: tzinfo) -> dict[str, datetime]:
                     ("key", one.login),
                     ("key", one.email),
                     ("key", one.github),
-                    ("key", one.name),
+                    # Two may have one name, but not one number.
+                    ("key", "" if one.moodle or one.canvas else one.name),
                 )
                 if value
             ),
