@@ -112,6 +112,11 @@ def open_submission(path: Path, rules: Intake, name: str | None = None) -> Itera
                 _unpack(raw, inner.path.name, Path(temporary) / "inner", rules)
             folder = Path(temporary) / "inner"
             files = list_files(folder, rules, hashed=False)
+        if len(files) == 1 and files[0].path.suffix.lower() == ipynb.SUFFIX:
+            # Alone it is what was meant, whatever it is called.
+            _take_notebook(folder / files[0].path, Path(temporary) / "alone", rules)
+            folder = Path(temporary) / "alone"
+            files = list_files(folder, rules, hashed=False)
         root = _find_root(files, rules)
         yield Submission(name, folder / root, _below(root, files), identity)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -145,11 +146,23 @@ def test_a_notebook_says_which_folder_is_the_submission(tmp_path: Path) -> None:
 
 def test_another_name_in_a_folder_is_explained(tmp_path: Path) -> None:
     (tmp_path / "hw3.ipynb").write_bytes(notebook("1"))
+    (tmp_path / "notes.txt").write_text("two files", encoding="utf-8")
     with (
         pytest.raises(Rejected, match=r"found the notebook hw3\.ipynb; call"),
         open_submission(tmp_path, RULES),
     ):
         pass
+
+
+def test_alone_a_notebook_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "ivanov" / "inner"
+    folder.mkdir(parents=True)
+    (folder / "HW 3.ipynb").write_bytes(notebook("1"))
+    shutil.make_archive(str(tmp_path / "petrov"), "zip", tmp_path / "ivanov")
+    for path in (tmp_path / "ivanov", tmp_path / "petrov.zip"):
+        with open_submission(path, RULES) as submission:
+            assert submission.read(ipynb.FILE) == notebook("1")
+            assert submission.fingerprint == fingerprint(path, RULES)
 
 
 def test_two_notebooks_are_one_too_many(tmp_path: Path) -> None:
