@@ -40,6 +40,9 @@ TABLE_SHARE = 0.6
 GAP = 160
 """Characters that two people may have changed within one common passage."""
 
+MOST_PLACES = 16
+"""Of one fingerprint; a line that somebody wrote a thousand times is looked for in the first."""
+
 Hashes = NDArray[np.uint64]
 
 
@@ -147,7 +150,8 @@ def passages(
     places: dict[int, list[tuple[str, int, int]]] = defaultdict(list)
     for path, prints in _located(texts_b, common):
         for value, start, end in prints:
-            places[value].append((path, start, end))
+            if len(places[value]) < MOST_PLACES:
+                places[value].append((path, start, end))
     runs: list[_Run] = []
     for path, prints in _located(texts_a, common):
         open_runs: list[_Run] = []
