@@ -37,8 +37,13 @@ SMALL = 12.0
 about who wrote it."""
 TABLE_SHARE = 0.6
 """A text with more digits and commas than this is exported numbers, not written."""
+LONGEST_LINE = 1_000
+"""Characters of a line of code; longer ones no person wrote, and lexers are slow at some."""
 GAP = 160
 """Characters that two people may have changed within one common passage."""
+
+MOST_PLACES = 16
+"""Of one fingerprint; a line that somebody wrote a thousand times is looked for in the first."""
 
 Hashes = NDArray[np.uint64]
 
@@ -67,10 +72,12 @@ class Passage:
 
 def fingerprints(text: str, path: str, window: int = WINDOW) -> Prints:
     """Of a text; `path` says what kind it is. Empty for exported numbers."""
-    empty = np.array([], np.int64)
+    nothing = Prints(np.array([], np.uint64), *[np.array([], np.int64)] * 2)
+    if _is_table(text) or _is_made(text, path):
+        return nothing
     reduced, positions = _reduced(text, path)
-    if len(reduced) < CHARACTERS or _is_table(text):
-        return Prints(np.array([], np.uint64), empty, empty)
+    if len(reduced) < CHARACTERS:
+        return nothing
     hashes = _hashed(reduced, _kind(path))
     if window == 1:
         chosen = np.arange(len(hashes))
@@ -147,7 +154,8 @@ def passages(
     places: dict[int, list[tuple[str, int, int]]] = defaultdict(list)
     for path, prints in _located(texts_b, common):
         for value, start, end in prints:
-            places[value].append((path, start, end))
+            if len(places[value]) < MOST_PLACES:
+                places[value].append((path, start, end))
     runs: list[_Run] = []
     for path, prints in _located(texts_a, common):
         open_runs: list[_Run] = []
@@ -253,6 +261,12 @@ def _words(text: str) -> tuple[str, NDArray[np.int64]]:
     )
     places = [np.arange(*match.span()) for match in found]
     return reduced, np.concatenate(places) if places else np.array([], np.int64)
+
+
+def _is_made(text: str, path: str) -> bool:
+    """Code that was packed or generated."""
+    prose = PurePosixPath(path).suffix.lower() in PROSE
+    return not prose and any(len(line) > LONGEST_LINE for line in text.split("\n"))
 
 
 def _is_table(text: str) -> bool:

@@ -22,7 +22,7 @@ from grader.similarity.sketches import Sketch, sketches_of
 from grader.similarity.texts import is_code, is_text, readable_text
 
 SCHEMA = 1
-MAX_TEXT_BYTES = 256 * 2**10
+MAX_TEXT_BYTES = 128 * 2**10
 """Of one file; longer ones are made by machines."""
 MAX_TEXTS_BYTES = 2**20
 MAX_MODEL_BYTES = 64 * 2**20
