@@ -34,11 +34,11 @@ COMMANDS = {
     "data": "List the data sets, download or prepare one.",
     "chat": "Talk with a firmware on a simulated Arduino UNO.",
     "profile": "Where the time of a model goes on a platform, and whether it fits.",
-    "completion": "Make a shell complete commands, options and lessons.",
     "doctor": "Say what this machine can do and what is missing.",
     "reference": "Grade a lesson's reference solution; --train makes it anew.",
     "handout": "Render a lecture: page, slides, PDF, notebook; or the whole course.",
     "listen": "Let a streaming model listen to a .wav file or the microphone.",
+    "completion": "Make a shell complete commands, options and lessons.",
     "demo": "Build sample submissions, grade them and write the pages.",
 }
 
@@ -50,7 +50,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"grader.cli.{cmd_name.replace('-', '_')}")
+        module = importlib.import_module(f"grader.cli.{cmd_name}")
         command: click.Command = module.command
         if ctx.find_root().obj == "ru":
             from grader.cli import russian
