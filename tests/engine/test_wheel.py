@@ -74,6 +74,15 @@ def test_wheel_starts_a_lesson_without_the_checkout(installed: Path, tmp_path: P
     assert "distillation" in listed.stdout
 
 
+def test_wheel_starts_a_course_and_releases_it(installed: Path, tmp_path: Path) -> None:
+    assert run(installed, "new-course", "mine", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "mine" / "reference_solutions" / "rank_one" / "model.onnx").is_file()
+    done = run(installed, "release", "out", "--no-handouts", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "constraints.txt").is_file()
+    assert len(list((tmp_path / "out" / "starters").iterdir())) == 5
+
+
 def test_wheel_holds_the_course(installed: Path, tmp_path: Path) -> None:
     code = (
         "from grader import course; from pathlib import Path;"

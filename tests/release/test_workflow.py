@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,18 @@ def test_it_runs_on_pushes_may_only_read_and_ends(repository: Path) -> None:
     assert "secrets." not in text
     used = [step["uses"] for step in flow["jobs"]["check"]["steps"] if "uses" in step]
     assert all(name.startswith("actions/") and "@v" in name for name in used)
+
+
+def test_the_docs_example_for_github_classroom_reports_its_own_test(repository: Path) -> None:
+    """The reporter reads RUNNER_RESULTS of each runner that it is told of."""
+    page = (repository / "docs" / "instructors.md").read_text("utf-8")
+    (text,) = re.findall(r"(?ms)^```yaml\n(.*?)^```$", page)
+    steps = yaml.safe_load(text)["jobs"]["autograding"]["steps"]
+    graders = [step for step in steps if "command-grader" in step.get("uses", "")]
+    (reporter,) = [step for step in steps if "reporter" in step.get("uses", "")]
+    assert reporter["with"]["runners"] == ",".join(step["id"] for step in graders)
+    assert set(reporter["env"]) == {f"{step['id'].upper()}_RESULTS" for step in graders}
+    assert [step["with"]["command"] for step in graders] == ["grader check ."]
 
 
 def shell(step: str, cwd: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
