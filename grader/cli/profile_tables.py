@@ -102,10 +102,22 @@ def _head(opened: Profiled, lang: Lang) -> None:
     click.echo()
 
 
+def _hardware(one: Prediction, lang: Lang) -> str:
+    """What the prediction rests on; the catalogue says where each figure is from."""
+    peak, moved = f"{one.peak / 1e9:.3g}", f"{one.platform.bandwidth.value / 1e9:.3g}"
+    line = Text(
+        en=f"Hardware: {peak} GMAC/s in {one.dtype}, {moved} GB/s",
+        ru=f"Железо: {peak} GMAC/с в {one.dtype}, {moved} ГБ/с",
+    ).to(lang)
+    power = one.platform.power_w
+    return line if power is None else f"{line}, {power.value:g} {'Вт' if lang == 'ru' else 'W'}"
+
+
 def _one(one: Prediction, lang: Lang) -> None:
     click.secho(one.platform.title.to(lang), bold=True)
     colour = "green" if one.fit.fits else "yellow" if one.fit.rescue else "red"
     click.secho(one.fit.sentence.to(lang), fg=colour)
+    click.echo(_hardware(one, lang))
     lower = Text(en="Predicted, at best", ru="Предсказано, в лучшем случае").to(lang)
     click.echo(f"{lower}: {duration(one.seconds, lang)} ({one.dtype}). {bottleneck(one, lang)}")
     click.echo()

@@ -115,6 +115,21 @@ def test_wrong_output_shape_is_rejected_with_both_shapes(inputs: Path) -> None:
     assert "(1, 3)" in ended.text.en
 
 
+def test_a_model_without_inputs_is_rejected(inputs: Path) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["c"], ["y"])],
+        "test",
+        [],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3])],
+        [numpy_helper.from_array(np.zeros((1, 3), np.float32), "c")],
+    )
+    imports = [helper.make_opsetid("", 18)]
+    made = helper.make_model(graph, opset_imports=imports, ir_version=9).SerializeToString()
+    ended = ending(Job(made, inputs, (3,)))
+    assert ended.status is Status.REJECTED
+    assert "0 inputs and 1 outputs" in ended.text.en
+
+
 def test_failure_while_running_is_rejected(inputs: Path) -> None:
     reshape = model(
         helper.make_node("Reshape", ["x", "shape"], ["y"]),

@@ -67,9 +67,13 @@ class _Model:
     """A session and the names of its only input and output, looked up once."""
 
     def __init__(self, session: Any) -> None:
+        given, answers = session.get_inputs(), session.get_outputs()
+        if not given or not answers:
+            found = f"{len(given)} inputs and {len(answers)} outputs"
+            raise Failure(ChildExit.BAD_OUTPUT, f"expected one input and one output, found {found}")
         self._session = session
-        self._outputs = [session.get_outputs()[0].name]
-        self._input = session.get_inputs()[0].name
+        self._outputs = [answers[0].name]
+        self._input = given[0].name
 
     def __call__(self, rows: np.ndarray) -> Any:
         return self._session.run(self._outputs, {self._input: rows})[0]
