@@ -11,6 +11,8 @@ from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+LONG = 20
+"""Lines; longer code may go on on the next page of a print."""
 PLAIN = frozenset({"", "text", "txt", "output"})
 
 
@@ -24,7 +26,8 @@ def code(text: str, language: str) -> str:
         body = escape(text.rstrip("\n"), quote=False)
     else:
         body = highlight(text, _lexer(language), HtmlFormatter(nowrap=True)).rstrip("\n")
-    return f'<pre class="code"><code>{body}\n</code></pre>\n'
+    kind = "code long" if text.count("\n") > LONG else "code"
+    return f'<pre class="{kind}"><code>{body}\n</code></pre>\n'
 
 
 @cache

@@ -62,6 +62,8 @@ def _core(result: str, latex: str) -> str:
     """The same element in the words of MathML Core."""
     for symbol, form in _FENCES.items():
         result = result.replace(f"<mi>{symbol}</mi>", f'<mo form="{form}">{symbol}</mo>')
+    # The bars of a norm would each grow to what stands between them, the second one with its index.
+    result = result.replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>')
     result = _LETTERS.sub(_word, result)
     result = _FUNCTION.sub(r'\1<mspace width="0.167em"/>', result)
     result = re.sub(r'columnalign="(left|right|center)"', r'class="\1"', result)

@@ -333,6 +333,7 @@ def test_formulas_are_words_of_mathml_that_browsers_draw() -> None:
     assert "<mi>clip</mi>" in found
     assert '<mo form="prefix">' in found
     assert 'alttext="\\mathrm{clip}(x) = \\lfloor x \\rfloor"' in found
+    assert formulas.mathml(r"\lVert w \rVert_1").count('<mo stretchy="false">') == 2
     table = formulas.mathml(r"\begin{aligned} a &= b \\ c &= d \end{aligned}")
     assert table.count("<mtr>") == 2
     assert "&<" not in table

@@ -22,7 +22,7 @@ from grader.handout.build import FORMATS, Order, build
 from grader.handout.chapter import chapter
 from grader.handout.document import document
 from grader.handout.links import Links
-from grader.handout.site import site
+from grader.handout.site import ORDER, in_order, site
 from grader.handout.slides import slides
 from grader.report import student_page
 from grader.text import LANGS
@@ -68,7 +68,8 @@ THRESHOLDS = {
         "accuracy_drop = 0.01", "accuracy_drop = 0.03719", ("3.719", "3,719"), ("3.719", "3,719"),
     ),
     "profiling": (
-        "count, relative.\ntolerance = 0.01\n", "count, relative.\ntolerance = 2.3719\n", ("237%",), ("237%",),
+        "count, relative.\ntolerance = 0.01\n", "count, relative.\ntolerance = 2.3719\n",
+        ("237%",), ("237%",),
     ),
 }  # fmt: skip
 """A line of each lesson.toml, another one, and how pages and starters then write the number."""
@@ -132,6 +133,15 @@ def test_terms_are_in_alphabetical_order_and_their_lessons_exist() -> None:
         assert len(set(words)) == len(words)
     for term in glossary.terms("en"):
         assert set(term.lessons) <= set(lesson.names()), term.en
+
+
+def test_lessons_stand_in_the_order_of_the_course() -> None:
+    assert in_order(lesson.names()) == list(ORDER)
+    assert in_order(["zebra", "distillation", "profiling"]) == [
+        "profiling",
+        "distillation",
+        "zebra",
+    ]
 
 
 def test_a_damaged_glossary_is_named(course: Course) -> None:
