@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -16,7 +17,7 @@ from onnx import TensorProto, helper
 
 from grader import grading
 from grader.data.posts import LABELS
-from grader.errors import Rejected
+from grader.errors import DataError, Rejected
 from grader.grades import Grade, Status
 from grader.grading import Examination
 from grader.lesson import Lesson
@@ -329,3 +330,30 @@ def test_graded_posts_among_the_calibration_posts_are_noticed(examination, tmp_p
     with open_submission(tmp_path, LESSON.spec.intake) as submission:
         found = calibration.read(submission, public, graded_posts)
     assert (found.lines, found.public, found.hidden, found.unknown) == (3, 1, 1, 1)
+
+
+# Posts that people wrote --------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_posts_that_people_wrote_are_graded_against_the_teacher_in_the_cache(
+    shared_data, tmp_path, monkeypatch
+):
+    source = shared_data / "rusentiment"
+    if not source.is_dir():
+        pytest.skip(f"RuSentiment is not in {shared_data}")
+    monkeypatch.setenv("GRADER_CACHE", str(tmp_path / "cache"))
+
+    def prepared() -> Examination:
+        return grading.prepare(LESSON, "hidden", data="rusentiment", source=source)
+
+    with pytest.raises(DataError, match=r"train\.py --data rusentiment --from"):
+        prepared()
+    folder = module("autograder").baseline_folder("rusentiment")
+    shutil.copytree(LESSON.folder / "baseline", folder)  # a teacher, if not of these posts
+    examination = prepared()
+    assert len(examination.exam.texts) == 2967
+    assert examination.exam.bag["accuracy"].value < 0.6
+    grade = graded(fewer(examination, 200), mutants.reference(tmp_path / "hw"))
+    assert grade.status is Status.GRADED, grade.reason.en
+    assert grade.value("accuracy") < 0.6
