@@ -1,36 +1,36 @@
 """Gradescope's results.json (gradescope-autograders.readthedocs.io, Autograder Specifications).
 
-`score` is the whole score; tests with points and without show where it comes from. What is hidden
-in the lesson is shown after grades are published.
+`score` is the whole score; tests with points and without show where it comes from. What depends on
+hidden data is seen when `shown` says so.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import math
+from typing import Any, Literal
 
 from grader.gradebook.cells import number
-from grader.grades import Check, Grade, Status
+from grader.grades import Check, Grade, Status, Term
 from grader.lesson import LessonSpec
-from grader.text import Lang
+from grader.text import Lang, Text
 from grader.untrusted import visible
 
+Shown = Literal["visible", "after_due_date", "after_published", "hidden"]
+HIDDEN = Text(en="measured on hidden data", ru="измерено на скрытых данных")
 
-def results(grade: Grade, spec: LessonSpec, lang: Lang) -> dict[str, Any]:
-    """A grade as the object that Gradescope reads."""
-    tests = [*_terms(grade, spec, lang), *_deductions(grade, lang)]
-    tests += [_check(check, lang) for check in grade.checks]
-    for at, test in enumerate(tests, start=1):
-        test["number"] = str(at)
-    columns = [
-        {"name": column.title.to(lang), "value": round(value, 6), "order": _order(column.better)}
-        for column in spec.report.columns
-        if grade.status is Status.GRADED and (value := grade.value(column.name)) is not None
-    ]
-    return {
-        "score": round(grade.score, 6),
+
+def results(
+    grade: Grade, spec: LessonSpec, lang: Lang, *, shown: Shown = "after_published"
+) -> dict[str, Any]:
+    """A grade as the object that Gradescope reads.
+
+    A fault of the grader has no score: Gradescope then says that the autograder failed, and the
+    student's attempt is not a zero.
+    """
+    said: dict[str, Any] = {
         "execution_time": round(grade.seconds, 3),
-        "output": visible(_output(grade, lang)),
+        "output": visible(_output(grade, lang, shown)),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
@@ -41,39 +41,56 @@ def results(grade: Grade, spec: LessonSpec, lang: Lang) -> dict[str, Any]:
             "status": grade.status.value,
             "fingerprint": grade.submission.fingerprint,
             "grader": grade.provenance.grader,
+            "data": grade.provenance.data,
+            "isolation": grade.provenance.isolation,
         },
+    }
+    if grade.status is Status.GRADER_FAULT:
+        return said
+    titles = {term.name: term.title.to(lang) for term in spec.terms}
+    tests = [_term(term, titles.get(term.name, term.name), lang, shown) for term in grade.terms]
+    tests += _deductions(grade, lang)
+    tests += [_check(check, lang, shown) for check in grade.checks]
+    for at, test in enumerate(tests, start=1):
+        test["number"] = str(at)
+    return said | {
+        "score": round(grade.score, 6),
         "tests": tests,
-        "leaderboard": columns,
+        "leaderboard": _leaderboard(grade, spec, lang),
     }
 
 
 def as_json(grade: Grade, spec: LessonSpec, lang: Lang) -> bytes:
     """results.json as a file."""
-    shown = json.dumps(results(grade, spec, lang), ensure_ascii=False, indent=2, allow_nan=False)
-    return shown.encode("utf-8", "replace") + b"\n"
+    said = json.dumps(results(grade, spec, lang), ensure_ascii=False, indent=2, allow_nan=False)
+    return said.encode("utf-8", "replace") + b"\n"
 
 
-def _output(grade: Grade, lang: Lang) -> str:
-    if grade.status is not Status.GRADED:
-        return grade.reason.to(lang)
-    lines = [f"{number(grade.score)} / {number(grade.max_score)}"]
-    if grade.gate is not None:
-        lines.append(grade.gate.explanation.to(lang))
+def _output(grade: Grade, lang: Lang, shown: Shown) -> str:
+    """Seen at once, so it tells of hidden data only where those are seen at once too."""
+    lines = [grade.reason.to(lang)] if grade.status is not Status.GRADED else []
+    if grade.status is Status.GRADED and shown == "visible":
+        lines.append(f"{number(grade.score)} / {number(grade.max_score)}")
+        if grade.gate is not None:
+            lines.append(grade.gate.explanation.to(lang))
+    if grade.pending:
+        words = Text(
+            en=f"A person may still give up to {grade.pending:g} points.",
+            ru=f"Преподаватель может добавить ещё до {grade.pending:g} баллов.",
+        )
+        lines.append(words.to(lang))
     return "\n".join(line for line in lines if line)
 
 
-def _terms(grade: Grade, spec: LessonSpec, lang: Lang) -> list[dict[str, Any]]:
-    titles = {term.name: term.title.to(lang) for term in spec.terms}
-    return [
-        {
-            "name": titles.get(term.name, term.name),
-            "score": round(term.points, 6),
-            "max_score": term.max_points,
-            "output": term.formula,
-            "visibility": "visible",
-        }
-        for term in grade.terms
-    ]
+def _term(term: Term, title: str, lang: Lang, shown: Shown) -> dict[str, Any]:
+    return {
+        "name": title,
+        "score": round(term.points, 6),
+        "max_score": term.max_points,
+        "output": f"{term.formula}\n{HIDDEN.to(lang)}",
+        "visibility": shown,
+        "tags": ["score"],
+    }
 
 
 def _deductions(grade: Grade, lang: Lang) -> list[dict[str, Any]]:
@@ -84,21 +101,29 @@ def _deductions(grade: Grade, lang: Lang) -> list[dict[str, Any]]:
             "max_score": 0.0,
             "output": visible(one.why.to(lang)),
             "visibility": "visible",
+            "tags": ["public"],
         }
         for one in grade.deductions
     ]
 
 
-def _check(check: Check, lang: Lang) -> dict[str, Any]:
+def _check(check: Check, lang: Lang, shown: Shown) -> dict[str, Any]:
     """A check's points are in a term already; here it says what was found."""
     said = [check.message.to(lang), check.hint.to(lang) if not check.passed else ""]
     return {
         "name": visible(check.title.to(lang)),
         "status": "passed" if check.passed else "failed",
         "output": visible("\n".join(line for line in said if line)),
-        "visibility": "visible" if check.visibility == "public" else "after_published",
+        "visibility": "visible" if check.visibility == "public" else shown,
+        "tags": [check.visibility],
     }
 
 
-def _order(better: str) -> str:
-    return "asc" if better == "lower" else "desc"
+def _leaderboard(grade: Grade, spec: LessonSpec, lang: Lang) -> list[dict[str, Any]]:
+    rows = []
+    for column in spec.report.columns if grade.status is Status.GRADED else ():
+        value = grade.value(column.name)
+        if value is not None and math.isfinite(value):
+            order = "asc" if column.better == "lower" else "desc"
+            rows.append({"name": column.title.to(lang), "value": round(value, 6), "order": order})
+    return rows

@@ -10,17 +10,17 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import msgspec
 
 from grader import course
+from grader.gradebook.gradescope import Shown
 from grader.grades import write_atomically
 from grader.lesson import Lesson
 from grader.release import audit, contents, wheel
 from grader.text import Lang
 
-Shown = Literal["visible", "after_due_date", "after_published", "hidden"]
 SHOWN: tuple[Shown, ...] = get_args(Shown)
 SETTINGS = "settings.json"
 SEED = "hidden_seed"

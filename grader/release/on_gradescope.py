@@ -17,8 +17,8 @@ import msgspec
 from grader import grades
 from grader import lesson as lessons
 from grader.errors import ExitCode
+from grader.gradebook.gradescope import results
 from grader.release.gradescope import SEED, SETTINGS, Platform
-from grader.release.gradescope_results import results
 from grader.text import Text
 
 UNFINISHED = Text(
@@ -59,7 +59,8 @@ def run(root: Path) -> int:
     except msgspec.MsgspecError:
         print(f"grader ended with exit code {ended.returncode} and no grade", file=sys.stderr)
         return ExitCode.UNGRADED
-    said = results(grade, lessons.load(settings.lesson).spec, settings)
+    spec = lessons.load(settings.lesson).spec
+    said = results(grade, spec, settings.lang, shown=settings.shown)
     _write(target, said)
     return ExitCode.OK if "score" in said else ExitCode.UNGRADED
 
