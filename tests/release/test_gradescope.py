@@ -179,6 +179,8 @@ def require_format(said: dict[str, object]) -> None:
         "output_format",
         "visibility",
         "stdout_visibility",
+        "test_name_format",
+        "test_output_format",
         "extra_data",
         "tests",
         "leaderboard",
