@@ -22,10 +22,7 @@ from grader.intake import Candidate
 from grader.text import Lang, Text, ru_number
 from grader.untrusted import one_line
 
-LEFT_OUT = Text(
-    en="neither a folder, an archive nor a notebook, left out",
-    ru="не папка, не архив и не ноутбук, пропущено",
-)
+LEFT_OUT = Text(en="neither a folder nor an archive, left out", ru="не папка и не архив, пропущено")
 GRADING = Text(en="grading", ru="проверка работ")
 FINISHING = Text(
     en="Finishing what is in flight; press Ctrl-C again to stop at once.",
