@@ -24,10 +24,7 @@ from grader.semester.handed_in import HandedIn
 from grader.text import Lang, Text, ru_number
 from grader.untrusted import one_line
 
-LEFT_OUT = Text(
-    en="neither a folder, an archive nor a notebook, left out",
-    ru="не папка, не архив и не ноутбук, пропущено",
-)
+LEFT_OUT = Text(en="neither a folder nor an archive, left out", ru="не папка и не архив, пропущено")
 MANY = 8
 NOT_LISTED = Text(en="not in the roster", ru="нет в списке")
 GRADING = Text(en="grading", ru="проверка работ")

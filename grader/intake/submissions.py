@@ -225,23 +225,21 @@ def _below(root: PurePosixPath, files: list[SubmittedFile]) -> tuple[SubmittedFi
 def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
     """The folder that holds the notebook, or else the artefact: LMS downloads often wrap it in one
     or two folders."""
-    roots = []
-    for artefact in (ipynb.FILE, rules.artefact, *rules.alternatives):
-        parts = PurePosixPath(artefact).parts
-        roots = [
-            PurePosixPath(*file.path.parts[: -len(parts)])
-            for file in files
-            if file.path.parts[-len(parts) :] == parts
-        ]
-        if roots:
-            break
+    named = {
+        name: _folders_of(name, files) for name in (ipynb.FILE, rules.artefact, *rules.alternatives)
+    }
+    # A notebook somewhere below the artefact is no more than one of its files.
+    above = {root for name, roots in named.items() if name != ipynb.FILE for root in roots}
+    named[ipynb.FILE] = [root for root in named[ipynb.FILE] if above.isdisjoint(root.parents)]
+    artefact, roots = next(
+        ((name, roots) for name, roots in named.items() if roots), (rules.artefact, [])
+    )
     if PurePosixPath() in roots:
         return PurePosixPath()
     if len(roots) == 1:
         return roots[0]
     if not roots:
         raise Rejected(missing(rules.artefact, files))
-    artefact = ipynb.FILE if any(f.path.name == ipynb.FILE for f in files) else rules.artefact
     places = ", ".join(quoted(root) for root in roots[:3]) + (", ..." if len(roots) > 3 else "")
     raise Rejected(
         Text(
@@ -251,3 +249,13 @@ def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
             "оставьте тот, который нужно оценить, и удалите остальные.",
         )
     )
+
+
+def _folders_of(name: str, files: list[SubmittedFile]) -> list[PurePosixPath]:
+    """The folders in which a file of that path lies."""
+    parts = PurePosixPath(name).parts
+    return [
+        PurePosixPath(*file.path.parts[: -len(parts)])
+        for file in files
+        if file.path.parts[-len(parts) :] == parts
+    ]

@@ -144,6 +144,15 @@ def test_a_notebook_says_which_folder_is_the_submission(tmp_path: Path) -> None:
         assert submission.has("old/model.onnx")
 
 
+def test_a_notebook_below_the_artefact_is_one_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "hw" / "drafts").mkdir(parents=True)
+    (tmp_path / "hw" / "model.onnx").write_bytes(b"1")
+    (tmp_path / "hw" / "drafts" / ipynb.FILE).write_bytes(notebook("1"))
+    with open_submission(tmp_path, RULES) as submission:
+        assert submission.has("model.onnx")
+        assert not submission.has(ipynb.FILE)
+
+
 def test_another_name_in_a_folder_is_explained(tmp_path: Path) -> None:
     (tmp_path / "hw3.ipynb").write_bytes(notebook("1"))
     (tmp_path / "notes.txt").write_text("two files", encoding="utf-8")
