@@ -9,9 +9,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from grader import lesson
 from grader.errors import SpecError
+from grader.handout import source
 from grader.handout.build import Order, build
+from grader.handout.document import document
 from grader.handout.notebook import notebook
+from grader.text import LANGS
 from tests.handout.conftest import Course
 from tests.handout.test_pages import DRAWS
 
@@ -130,3 +134,16 @@ def test_footnotes_stand_at_the_end_and_their_numbers_in_the_text(course: Course
     assert found[-1] == (
         f"---\n\n{one} In\ntwo lines.\n\n{two} short *note*\n\n{three} With a link."
     )
+
+
+@pytest.mark.parametrize("name", lesson.names())
+def test_every_lesson_has_a_seminar_with_the_same_code_in_both_languages(name: str) -> None:
+    found = lesson.load(name)
+    pages = {lang: cells(notebook(document(source.read(found, lang, "seminar")), execute=False))
+             for lang in LANGS}  # fmt: skip
+    code = {lang: [one.source for one in pages[lang] if one.cell_type == "code"] for lang in LANGS}
+    assert code["en"] == code["ru"]
+    assert len(code["en"]) >= 8
+    for lang, exercise in (("en", "xercise"), ("ru", "пражнени")):
+        words = [one.source for one in pages[lang] if one.cell_type == "markdown"]
+        assert sum(exercise in one for one in words) >= 3
