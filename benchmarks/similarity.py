@@ -2,6 +2,7 @@
 
     python benchmarks/similarity.py                       # 1,000 and 5,000 submissions
     python benchmarks/similarity.py --submissions 200
+    python benchmarks/similarity.py --pairs-only           # fingerprints drawn, no text is read
 
 Every submission is drawn: code of its own of about 12 kB in three files (random programs in the
 style of the lesson's), weights of its own in the template's shapes (every fourth of the class from
@@ -31,6 +32,7 @@ from grader import lesson as lessons
 from grader.similarity import pairs
 from grader.similarity.evidence import Evidence, to_json
 from grader.similarity.sketches import sketches_of
+from grader.similarity.weights import Known, own_tensors
 from tests.similarity import works
 
 LESSON = "distillation"
@@ -51,8 +53,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--submissions", type=int, nargs="+", default=[1000, 5000])
     arguments.add_argument("--jobs", type=int, default=1)
+    arguments.add_argument("--pairs-only", action="store_true")
     chosen = arguments.parse_args()
     for count in chosen.submissions:
+        if chosen.pairs_only:
+            _pairs_only(count)
+            continue
         folder = Path(tempfile.mkdtemp(prefix="similarity-"))
         try:
             _one(count, chosen.jobs, folder)
@@ -80,8 +86,7 @@ def _one(count: int, jobs: int, folder: Path) -> None:
     print(f"  reading and fingerprints  {marks[-1] - started:7.1f} s, {jobs} process(es)")
     print(f"  all {found.pairs_in_all:,} pairs  {ended - marks[-1]:7.1f} s")
     print(f"  CPU of the main process   {time.process_time() - cpu:7.1f} s")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"  peak memory               {peak:7.0f} MB")
+    print(f"  peak memory               {_peak():7.0f} MB")
     names = {frozenset((pair.a, pair.b)): rank for rank, pair in enumerate(found.pairs, 1)}
     meant = {frozenset((_name(one.a), _name(one.b))) for one in planted}
     for one in planted:
@@ -98,6 +103,42 @@ def _one(count: int, jobs: int, folder: Path) -> None:
                    if frozenset((row.a, row.b)) not in meant), default=0.0)  # fmt: skip
     print(f"  independent pairs listed: {others} of {found.pairs_in_all - len(planted):,}; "
           f"the highest number {highest:.2f}")  # fmt: skip
+
+
+def _pairs_only(count: int) -> None:
+    """Time and memory of comparing all pairs, when everything has been read: the part that grows
+    with the square of the class. The first and the last are alike in everything."""
+    difficulty = np.random.default_rng(0).normal(-4.5, 1.6, ITEMS)
+    known = Known([])
+    held = [_drawn(index % (count - 1), index, difficulty, known) for index in range(count)]
+    before, started = _peak(), time.perf_counter()
+    cpu = time.process_time()
+    numbers = pairs.score(held, known, {}).numbers()
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    first = np.unravel_index(int(numbers.argmax()), numbers.shape)
+    highest = float(np.partition(numbers.ravel(), -2)[-2])
+    print(f"{count:,} submissions, all pairs: {seconds:.1f} s, {cpu:.1f} s of CPU, "
+          f"{_peak() - before:.0f} MB more than {before:.0f}; the planted pair is first: "
+          f"{first == (0, count - 1)}; the next number is {highest:.2f}")  # fmt: skip
+
+
+def _drawn(seed: int, index: int, difficulty: np.ndarray, known: Known) -> pairs.Held:
+    rng = np.random.default_rng([seed, 9])
+    own = rng.integers(0, 2**63, 1200).astype(np.uint64)
+    usual = rng.zipf(1.3, 300).astype(np.uint64) % np.uint64(20_000)
+    return pairs.Held(
+        path=Path(),
+        name=_name(index),
+        prints=np.unique(np.concatenate([own, usual])),
+        tensors=own_tensors(sketches_of(works.model(_weights(seed)), "model.onnx"), known),
+        items="hidden",
+        mistakes=works.mistakes(_skill(seed), seed, difficulty),
+        as_given=False,
+    )
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _write_class(count: int, folder: Path) -> list[Planted]:
