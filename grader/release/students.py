@@ -161,7 +161,12 @@ def _data(tree: Path, staged: Path) -> None:
     (staged / DATA).mkdir()
     for entry in sorted((cache / DATA).iterdir()):
         if "-hidden-" in entry.name:
-            raise Fault(f"Nothing was released: the data {entry.name} is hidden.")
+            raise Fault(
+                Text(
+                    en=f"Nothing was released: the data {entry.name} is hidden.",
+                    ru=f"Ничего не выпущено: данные {entry.name} — скрытые.",
+                )
+            )
         if not entry.name.startswith("."):
             shutil.move(entry, staged / DATA / entry.name)
 
@@ -185,9 +190,13 @@ def _run(tree: Path, extra: Mapping[str, str], *arguments: str) -> None:
     )
     if ended.returncode:
         said = ended.stderr.strip().splitlines() or ["it said nothing"]
+        what, code = " ".join(arguments[1:4]), ended.returncode
         raise DataError(
-            f"{' '.join(arguments[1:4])} ended with exit code {ended.returncode} on the material "
-            f"that students get: {said[-1]}"
+            Text(
+                en=f"{what} ended with exit code {code} on the material that students get: "
+                f"{said[-1]}",
+                ru=f"{what} завершилась с кодом {code} на том, что получают студенты: {said[-1]}",
+            )
         )
 
 

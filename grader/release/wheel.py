@@ -19,6 +19,7 @@ from pathlib import Path
 from grader import __version__
 from grader.errors import Fault
 from grader.release.contents import File
+from grader.text import Text
 
 NAME = "small-fast-nets"
 _TIME = (2000, 1, 1, 0, 0, 0)
@@ -76,7 +77,11 @@ def _metadata() -> bytes:
         text = None
     if text is None:
         raise Fault(
-            f"The package {NAME} is not installed, so that its list of dependencies is unknown; "
-            "run `pip install -e .` in the checkout."
+            Text(
+                en=f"The package {NAME} is not installed, so that its list of dependencies is "
+                "unknown; run `pip install -e .` in the checkout.",
+                ru=f"Пакет {NAME} не установлен, и список его зависимостей неизвестен; выполните "
+                "`pip install -e .` в рабочей копии.",
+            )
         )
     return re.sub(r"(?m)^Version: .*$", f"Version: {__version__}", text, count=1).encode()
