@@ -95,6 +95,7 @@ def catalogue() -> common.Catalogue:
 
 def _row(number: int, pair: Pair, hrefs: Mapping[str, str]) -> Row:
     answers = pair.answers
+    tensors = pair.tensors if pair.weights > 0 else []
     return Row(
         number=number,
         pair=pair,
@@ -114,9 +115,9 @@ def _row(number: int, pair: Pair, hrefs: Mapping[str, str]) -> Row:
                 f"{match.cosine:.3f}",
                 match.equal,
             )
-            for match in pair.tensors[:MOST_TENSORS]
+            for match in tensors[:MOST_TENSORS]
         ],
-        more_tensors=max(len(pair.tensors) - MOST_TENSORS, 0),
+        more_tensors=max(len(tensors) - MOST_TENSORS, 0),
         agreement=None
         if answers is None
         else (

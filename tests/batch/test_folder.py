@@ -106,8 +106,10 @@ def test_removed_submissions_are_set_aside_whole_and_never_overwritten(
     aside = sorted(path.relative_to(out / "removed") for path in (out / "removed").rglob("*.*"))
     assert len({path.parts[0] for path in aside}) == 2
     kept = sorted("/".join(path.parts[1:]) for path in aside if len(path.parts) == 3)
-    assert kept == ["faults/bob.txt", *["grades/bob.json"] * 2, *["reports/bob.html"] * 2]
-    found = [json.loads(path.read_bytes()) for path in (out / "removed").rglob("bob.json")]
+    twice = [name for kind in ("evidence/bob.json", "grades/bob.json") for name in (kind, kind)]
+    assert kept == sorted(["faults/bob.txt", *twice, *["reports/bob.html"] * 2])
+    removed = (out / "removed").glob("*/grades/bob.json")
+    found = [json.loads(path.read_bytes()) for path in removed]
     assert {grade["status"] for grade in found} == {"grader_fault", "graded"}
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from string import Formatter
 
 import numpy as np
 import pytest
 
 from grader import lesson as lessons
+from grader.report import similar as report
 from tests.conftest import Grader
+from tests.handout.test_browser import axe_source, violations
 from tests.report import browser
 from tests.report.markup import Document
 from tests.similarity import toy, works
@@ -130,6 +133,18 @@ def test_evidence_stays_with_its_grade(graded, tmp_path: Path) -> None:  # type:
     assert found["without"] == ["clara"]
 
 
+def test_both_languages_of_the_page_say_the_same() -> None:
+    def placeholders(text: str) -> set[str | None]:
+        return {field for _, field, *_ in Formatter().parse(text)} - {None}
+
+    template = (Path(report.__file__).parent / "templates" / "similar.html.j2").read_text("utf-8")
+    source = Path(report.__file__).read_text("utf-8") + template
+    for key, text in report.catalogue().page.items():
+        assert placeholders(text.en) == placeholders(text.ru), key
+        assert text.ru != text.en
+        assert f'"{key}"' in source or f"'{key}'" in source, key
+
+
 def test_wrong_use_is_told_in_one_sentence(grader: Grader, tmp_path: Path) -> None:
     done = grader("similar", tmp_path, "--lang", "ru")
     assert done.returncode == 2
@@ -145,6 +160,8 @@ def test_the_page_works_in_a_browser(graded) -> None:  # type: ignore[no-untyped
         page.open(out / "similar.html")
         assert page.requests == [(out / "similar.html").resolve().as_uri()]
         assert page.problems == []
+        axe = axe_source()
+        assert axe is None or violations(page, axe) == []
         page.evaluate("document.querySelector('.ranked a[href^=\"#pair\"]').focus()")
         page.press("Enter", "\r")
         assert page.evaluate("location.hash") == "#pair-1"
