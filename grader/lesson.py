@@ -153,6 +153,8 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     summary: Text
     next_step: Text = EMPTY
     """What `grader new` tells a student to do first."""
+    order: int = 100
+    """Place in the course: lessons are listed by it, then by name."""
     max_score: float
     intake: Intake
     limits: RunLimits = RunLimits()
@@ -257,8 +259,14 @@ class Lesson:
 
 
 def names() -> list[str]:
-    """Names of all lessons of the course."""
+    """Names of all lessons of the course, by the alphabet."""
     return sorted(path.parent.name for path in course.assignments().glob("*/lesson.toml"))
+
+
+def every() -> list[Lesson]:
+    """All lessons as the course takes them. Raises SpecError for a bad spec."""
+    found = [load(name) for name in names()]
+    return sorted(found, key=lambda lesson: (lesson.spec.order, lesson.name))
 
 
 def load(name: str) -> Lesson:

@@ -16,7 +16,7 @@ from grader.text import Lang
 @options.lang()
 def command(as_json: bool, lang: Lang) -> None:
     """List the lessons of the course."""
-    found = [lessons.load(name).spec for name in lessons.names()]
+    found = [lesson.spec for lesson in lessons.every()]
     if as_json:
         rows = [
             {

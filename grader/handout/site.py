@@ -15,8 +15,6 @@ from grader.lesson import Lesson, LessonSpec
 from grader.text import LANGS, Lang
 
 Progress = Callable[[int, int], None]
-ORDER = ("profiling", "distillation", "streaming_kws", "quantization", "pruning_arduino")
-"""Of the lectures in the course; lessons that are not among them follow."""
 _FORMAT_WORDS: dict[Format, str] = {"html": "chapter", "slides": "slides", "ipynb": "notebook"}
 _OTHER: dict[Lang, Lang] = {"en": "ru", "ru": "en"}
 _DOWNLOADED = ("pdf", "ipynb")
@@ -42,7 +40,7 @@ def site(
     `progress(done, total)` counts lessons in a language. Raises what `build` raises.
     """
     chosen = tuple(kind for kind in FORMATS if kind == "html" or kind in (formats or possible()))
-    found = [lessons.load(name) for name in in_order(lessons.names())]
+    found = lessons.every()
     work = [(one, lang) for one in found for lang in LANGS if source.exists(one, lang)]
     for done, (lesson, lang) in enumerate(work):
         progress(done, len(work))
@@ -56,11 +54,6 @@ def site(
         write(out / f"index.{lang}.html", _index(found, lang, chosen).encode("utf-8"))
         write(out / f"glossary.{lang}.html", _glossary(found, lang).encode("utf-8"))
     return write(out / "index.html", _front().encode("utf-8"))
-
-
-def in_order(names: Sequence[str]) -> list[str]:
-    """Names of lessons as the course takes them."""
-    return [*(one for one in ORDER if one in names), *(one for one in names if one not in ORDER)]
 
 
 def _files(lesson: Lesson, lang: Lang, formats: Sequence[Format]) -> list[Link]:

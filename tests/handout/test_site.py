@@ -22,7 +22,7 @@ from grader.handout.build import FORMATS, Order, build
 from grader.handout.chapter import chapter
 from grader.handout.document import document
 from grader.handout.links import Links
-from grader.handout.site import ORDER, in_order, site
+from grader.handout.site import site
 from grader.handout.slides import slides
 from grader.report import student_page
 from grader.text import LANGS
@@ -136,12 +136,23 @@ def test_terms_are_in_alphabetical_order_and_their_lessons_exist() -> None:
 
 
 def test_lessons_stand_in_the_order_of_the_course() -> None:
-    assert in_order(lesson.names()) == list(ORDER)
-    assert in_order(["zebra", "distillation", "profiling"]) == [
+    assert [one.name for one in lesson.every()] == [
         "profiling",
         "distillation",
-        "zebra",
+        "streaming_kws",
+        "quantization",
+        "pruning_arduino",
     ]
+
+
+def test_a_lesson_without_a_place_is_the_last(course: Course) -> None:
+    shutil.copytree(course.folder, course.folder.with_name("another"))
+    course.change(
+        "assignments/another/lesson.toml",
+        'name = "distillation"\norder = 2\n',
+        'name = "another"\n',
+    )
+    assert [one.name for one in lesson.every()] == ["distillation", "another"]
 
 
 def test_a_damaged_glossary_is_named(course: Course) -> None:
