@@ -494,7 +494,7 @@ def running_sum_error(energies: np.ndarray, outputs: np.ndarray, window: int = 1
 # The figure ---------------------------------------------------------------------------------
 
 
-def draw(path: Path) -> None:
+def draw(path: Path, lang: Lang) -> None:
     """Probability over time for the three windows on twelve seconds with two keywords, the first
     random ones on which the short window has a false peak and the long one has none."""
     import matplotlib
@@ -514,11 +514,12 @@ def draw(path: Path) -> None:
         heard, probability = listened(baseline_crnn(), features, window, step)
         row.step(heard / 16_000, probability, where="post", color="#3350b8")
         row.set_ylim(-0.05, 1.05)
-        row.set_title(f"window {window}, step {step}", fontsize=9, loc="left")
+        title = Text(en=f"window {window}, step {step}", ru=f"окно {window}, шаг {step}")
+        row.set_title(title.to(lang), fontsize=9, loc="left")
     for row in rows:
         for begin, end in spans:
             row.axvspan(begin, end, color="#17764a", alpha=0.18, linewidth=0)
-    rows[-1].set_xlabel("s")
+    rows[-1].set_xlabel(Text(en="s", ru="с").to(lang))
     figure.tight_layout()
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
@@ -600,8 +601,8 @@ def main() -> int:
             page = fill(path.read_text(encoding="utf-8"), name, table.to(lang))
             path.write_text(page, encoding="utf-8", newline="\n")
             measured.keep(path, name)
-    if options.write:
-        draw(LESSON / "figures" / "demonstrations.svg")
+    for lang in LANGS if options.write else ():
+        draw(LESSON / "figures" / f"demonstrations.{lang}.svg", lang)
     return 0
 
 
