@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -63,6 +64,7 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
     from grader.similarity import pairs
 
     names, stems, lesson_name = _graded(out)
+    _require_evidence(out, stems.values())
     lesson = lessons.load(lesson_name)
     with batch.held(out), Reporter(lang) as progress:
         found = pairs.compare(
@@ -105,6 +107,19 @@ def _graded(out: Path) -> tuple[list[str], dict[str, Path], str]:
         )
     stems = {name: path for name, (path, _) in found.items()}
     return list(found), stems, next(lesson for _, lesson in found.values())
+
+
+def _require_evidence(out: Path, paths: Iterable[Path]) -> None:
+    """Raises UsageError where nothing was kept to compare."""
+    if not any(evidence_path(path).exists() for path in paths):
+        raise UsageError(
+            Text(
+                en=f"{out} keeps nothing to compare: no submission in it could be opened, or an "
+                "earlier version graded it; in that case run grader batch again.",
+                ru=f"В {out} нечего сравнивать: ни одну работу не удалось открыть или проверяла "
+                "прежняя версия; тогда запустите grader batch ещё раз.",
+            )
+        )
 
 
 def _students(out: Path) -> dict[str, list[str]]:

@@ -55,9 +55,9 @@ def agreement(codes: Sequence[NDArray[np.uint8]]) -> Agreement:
     """`codes` of n submissions, (items,) each: 0 right, else which wrong answer."""
     n = len(codes)
     nothing = Agreement(np.zeros((n, n), np.float32), np.zeros((n, n), np.float32))
-    made = _events(codes)
-    if n < 2 or made.shape[1] == 0:
+    if n < 2 or not any(np.any(one) for one in codes):
         return nothing
+    made = _events(codes)
     holders = np.asarray(made.sum(0)).ravel().astype(np.int64)
     weight = rarity(holders, n)
     common = _common(made[:, holders > 1], weight[holders > 1])

@@ -181,3 +181,16 @@ def test_a_class_of_one_has_no_pairs(grader: Grader, template: Path, tmp_path: P
     done = own("similar", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "0 of 0" in done.stdout
+
+
+def test_a_class_without_evidence_is_told_so(
+    grader: Grader, template: Path, tmp_path: Path
+) -> None:
+    course = toy.make_course(tmp_path / "course", template)
+    own = Grader(grader.environment | {"GRADER_COURSE": str(course)}, grader.home)
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "one.zip").write_bytes(b"not an archive")
+    own("batch", "quiz", tmp_path / "class", "--out", tmp_path / "out", "--trust", "--seed", "s")
+    done = own("similar", tmp_path / "out")
+    assert done.returncode == 2, done.stdout
+    assert "nothing to compare" in done.stderr
