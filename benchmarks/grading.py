@@ -6,7 +6,7 @@ Both the floor and the grader do the distillation lesson's reference on the demo
 hidden set. The floor is a warm process that loads the same ONNX file and evaluates it once on
 the same clips, one at a time, one thread. CPU seconds include every process that took part.
 `--thousand` also grades 1,000 submissions on few clips and looks at the memory of all
-processes. About two minutes, and as much again for the thousand.
+processes. About three minutes, and as much again for the thousand.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from grader.sandbox.run import Job, run_onnx
 
 FEW = 5
 """Submissions before the first that counts: starting workers is not what one more costs."""
+ROUNDS = 3
+"""Of one more submission against the floor; the one with the middle ratio is reported."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,8 @@ def measure(count: int, *, thousand: bool) -> Result:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         candidates = [_submission(folder, lesson.reference, n) for n in range(count + FEW)]
-        # The floor before and after: other work on the machine slows both down.
-        before = _floor(model, features)
-        more = _cpu_of_one_more(examination, candidates)
-        floor = median([*before, *_floor(model, features)])
+        rounds = [_round(examination, candidates, model, features) for _ in range(ROUNDS)]
+        more, floor = sorted(rounds, key=lambda costs: costs[0] / costs[1])[ROUNDS // 2]
         # In turn, the better of two each: other work on the machine only ever slows down.
         walls = [(_batch(examination, candidates, n), n) for n in (1, 2, 1, 2)]
         one, two = (min(wall for wall, jobs in walls if jobs == n) for n in (1, 2))
@@ -154,6 +154,16 @@ def as_table(result: Result) -> str:
             )
         )
     return table(("what", "measured", "against", "ratio"), rows)
+
+
+def _round(
+    examination: grading.Examination, candidates: list[Candidate], model: Path, features: Path
+) -> tuple[float, float]:
+    """CPU seconds of one more submission, and of the floor before and after it: other work on the
+    machine slows both down."""
+    before = _floor(model, features)
+    more = _cpu_of_one_more(examination, candidates)
+    return more, median([*before, *_floor(model, features)])
 
 
 def _floor(model: Path, features: Path) -> list[float]:
