@@ -3,7 +3,7 @@
     python benchmarks/latency_repeats.py [--rival FILE] [--models FILE ...] [--repeats N]
                                          [--vocabulary N] [--json]
 
-Times the models against the rival as a grade does (`grader.sandbox.sequences`), N times with
+Times the models against the rival as a grade does (`grader.measure.calm`), N times with
 nothing else to do and N times while every other core copies arrays that no cache holds. For each
 way of making one number of the timings it prints the ratio, and how far apart the greatest and
 the smallest of all runs are: as a factor, and as points of a score. Without files the models are
@@ -32,8 +32,9 @@ from docs import table
 from grader import formula
 from grader import lesson as lessons
 from grader.lesson import RunLimits
+from grader.measure.calm import pace_of_rival, run_calmly
 from grader.measure.latency import typical_seconds
-from grader.sandbox.sequences import RIVAL, SequenceJob, SequenceRun, Timing, run_sequences
+from grader.sandbox.sequences import RIVAL, SequenceJob, SequenceRun, Timing
 
 LESSON = "quantization"
 REFERENCE = Path("reference_solutions") / LESSON
@@ -85,9 +86,10 @@ def main() -> int:
     models = {path.stem: path.read_bytes() for path in files}
     models[f"{rival.stem} again"] = rival.read_bytes()
     job = _job(models, rival.read_bytes(), options.vocabulary)
-    idle = [run_sequences(job, LIMITS) for _ in range(options.repeats)]
+    pace = pace_of_rival(job, LIMITS)
+    idle = [run_calmly(job, LIMITS, pace) for _ in range(options.repeats)]
     with _busy_cores(max((os.cpu_count() or 2) - 1, 1)):
-        loaded = [run_sequences(job, LIMITS) for _ in range(options.repeats)]
+        loaded = [run_calmly(job, LIMITS, pace) for _ in range(options.repeats)]
     rows = [
         Row(
             name,

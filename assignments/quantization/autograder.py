@@ -22,7 +22,8 @@ from grader.data.posts import LABELS
 from grader.errors import DataError
 from grader.grades import Figure, Measurement
 from grader.intake import Submission
-from grader.measure import experiments
+from grader.lesson import RunLimits
+from grader.measure import calm, experiments
 from grader.measure.experiments import Experiment
 from grader.sandbox.sequences import RIVAL, SequenceJob, SequenceRun, run_sequences
 from grader.sandbox.tokens import Encoded, encode
@@ -78,6 +79,7 @@ def prepare(setup: Setup) -> Exam:
             calibration.digest(text) for part in public.values() for text in part.texts
         ),
         hidden=hidden,
+        pace=_pace(teacher, encoded, settings["rounds"], setup.spec.limits),
         limits=setup.spec.limits,
         settings=settings,
     )
@@ -221,20 +223,32 @@ def _encoded(exam: Exam, models: Mapping[str, Model]) -> dict[str, Encoded]:
     return {name: found[model.tokenizer] for name, model in models.items()}
 
 
-def _run(exam: Exam, models: Mapping[str, Model], encoded: Mapping[str, Encoded]) -> SequenceRun:
-    return run_sequences(
-        SequenceJob(
-            models={name: model.data for name, model in models.items()},
-            ids={name: one.ids for name, one in encoded.items()},
-            classes=len(LABELS),
-            pad_ids={name: one.pad_id for name, one in encoded.items()},
-            rival=exam.teacher.data,
-            rival_ids=exam.teacher_encoded.ids,
-            rival_pad_id=exam.teacher_encoded.pad_id,
-            rounds=exam.settings["rounds"],
-        ),
-        exam.limits,
+def _pace(teacher: Model, encoded: Encoded, rounds: int, limits: RunLimits) -> calm.Pace:
+    """How fast the course's teacher is when this class is prepared."""
+    job = SequenceJob(
+        models={},
+        ids={},
+        classes=len(LABELS),
+        rival=teacher.data,
+        rival_ids=encoded.ids,
+        rival_pad_id=encoded.pad_id,
+        rounds=rounds,
     )
+    return calm.pace_of_rival(job, limits)
+
+
+def _run(exam: Exam, models: Mapping[str, Model], encoded: Mapping[str, Encoded]) -> SequenceRun:
+    job = SequenceJob(
+        models={name: model.data for name, model in models.items()},
+        ids={name: one.ids for name, one in encoded.items()},
+        classes=len(LABELS),
+        pad_ids={name: one.pad_id for name, one in encoded.items()},
+        rival=exam.teacher.data,
+        rival_ids=exam.teacher_encoded.ids,
+        rival_pad_id=exam.teacher_encoded.pad_id,
+        rounds=exam.settings["rounds"],
+    )
+    return calm.run_calmly(job, exam.limits, exam.pace)
 
 
 def _outcomes(

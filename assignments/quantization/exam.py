@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.grades import Measurement
+from grader.measure.calm import Pace
 from grader.sandbox.run import Limits
 from grader.sandbox.tokens import Encoded
 
@@ -47,5 +48,7 @@ class Exam:
     """Digests of the public posts, with which calibration is allowed."""
     hidden: bool
     """Whether the posts are those that a student must not have seen."""
+    pace: Pace
+    """Of the course's teacher, on the machine that prepared the class."""
     limits: Limits
     settings: Mapping[str, Any]

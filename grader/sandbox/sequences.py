@@ -85,8 +85,11 @@ class SequenceJob:
     """A trusted model that is timed in turn with the others."""
     rival_ids: Ids = ()
     rival_pad_id: int = 0
+    answers: bool = True
+    """False to time the models and ask nothing else."""
     batch: int = 32
     timed_posts: int = 64
+    """Chosen by the rival: the same for all models that are ever timed against it."""
     rounds: int = 20
     """How often every model is timed on these posts; 0 for answers alone."""
     timed_seconds: float = 40.0
@@ -201,9 +204,10 @@ class _Session:
         try:
             for name in self._entries:
                 self._open(name)
-            logits = {name: self._answers(name) for name in self._job.models}
+            asked = self._job.models if self._job.answers else ()
+            logits = {name: self._answers(name) for name in asked}
             effects = {name: self._padding_effect(name, logits[name]) for name in logits}
-            chosen = self._rng.permutation(self._posts)[: self._job.timed_posts]
+            chosen = self._timed_posts()
             single = self._time(chosen, 1)
             batched = self._time(chosen, self._job.batch)
             self._send(END)
@@ -258,6 +262,11 @@ class _Session:
         return effect
 
     # Time -----------------------------------------------------------------------------------
+
+    def _timed_posts(self) -> NDArray[np.int64]:
+        """The same against one rival, so that its own time can be compared between runs."""
+        rng = np.random.default_rng(zlib.crc32(self._job.rival or b""))
+        return rng.permutation(self._posts)[: self._job.timed_posts]
 
     def _time(self, chosen: NDArray[np.int64], batch: int) -> dict[str, Timing]:
         """Rounds of all models over the same posts."""
