@@ -24,6 +24,9 @@ MODULES = ("frontend", "offline", "streaming", "export")
 
 def project(folder: Path, names: tuple[str, ...] = MODULES) -> SimpleNamespace:
     """The modules of a project, imported as its own train.py imports them."""
+    # Another test may have left modules of these names, of another project.
+    for name in (*MODULES, "train", "augment"):
+        sys.modules.pop(name, None)
     sys.path.insert(0, str(folder))
     try:
         return SimpleNamespace(**{name: importlib.import_module(name) for name in names})

@@ -29,6 +29,9 @@ STORAGES = ("float32", "float16", "int8")
 
 def project(folder: Path) -> SimpleNamespace:
     """The modules of a project, imported as its own train.py imports them."""
+    # Another test may have left modules of these names, of another project.
+    for name in MODULES:
+        sys.modules.pop(name, None)
     sys.path.insert(0, str(folder))
     try:
         return SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})

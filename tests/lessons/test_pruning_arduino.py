@@ -42,6 +42,9 @@ RUNTIME = ("main.c", "features.c", "features.h")
 def project(folder: Path, *more: str) -> SimpleNamespace:
     """The modules of a project, imported as its own train.py imports them."""
     names = (*MODULES, *more)
+    # Another test may have left modules of these names, of another project.
+    for name in (*names, "teacher", "augment", "columns"):
+        sys.modules.pop(name, None)
     sys.path.insert(0, str(folder))
     try:
         return SimpleNamespace(**{name: importlib.import_module(name) for name in names})

@@ -42,6 +42,9 @@ MODELS = ("teacher", "teacher_ptq", "student", "student_ptq")
 @pytest.fixture(scope="module")
 def code() -> SimpleNamespace:
     """The reference's modules, imported as its own scripts import them."""
+    # Another test may have left modules of these names, of another project.
+    for name in MODULES:
+        sys.modules.pop(name, None)
     sys.path.insert(0, str(REFERENCE))
     try:
         return SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})

@@ -24,6 +24,9 @@ MODULES = ("frontend", "offline", "streaming", "export", "augment", "train")
 
 def project(folder: Path) -> SimpleNamespace:
     """The modules of a project, imported as its own train.py imports them."""
+    # Another test may have left modules of these names, of another project.
+    for name in MODULES:
+        sys.modules.pop(name, None)
     sys.path.insert(0, str(folder))
     try:
         names = [name for name in MODULES if (folder / f"{name}.py").exists()]
