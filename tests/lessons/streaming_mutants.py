@@ -3,9 +3,7 @@
 No `from __future__ import annotations` here: TorchScript reads the annotations.
 """
 
-import importlib
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from tests.lessons.projects import imported
+
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "reference_solutions" / "streaming_kws"
 MODULES = ("frontend", "offline", "streaming", "export")
@@ -24,16 +24,7 @@ MODULES = ("frontend", "offline", "streaming", "export")
 
 def project(folder: Path, names: tuple[str, ...] = MODULES) -> SimpleNamespace:
     """The modules of a project, imported as its own train.py imports them."""
-    # Another test may have left modules of these names, of another project.
-    for name in (*MODULES, "train", "augment"):
-        sys.modules.pop(name, None)
-    sys.path.insert(0, str(folder))
-    try:
-        return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(folder))
-        for name in (*MODULES, "train", "augment"):
-            sys.modules.pop(name, None)
+    return imported(folder, names, (*MODULES, "train", "augment"))
 
 
 reference = project(REFERENCE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import torch
 from grader.data import Size, SyntheticSettings, load
 from grader.measure.detection import ratio
 from grader.measure.graph import inspect
+from tests.lessons.projects import imported
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "student_template" / "distillation"
@@ -29,16 +29,7 @@ STORAGES = ("float32", "float16", "int8")
 
 def project(folder: Path) -> SimpleNamespace:
     """The modules of a project, imported as its own train.py imports them."""
-    # Another test may have left modules of these names, of another project.
-    for name in MODULES:
-        sys.modules.pop(name, None)
-    sys.path.insert(0, str(folder))
-    try:
-        return SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
-    finally:
-        sys.path.remove(str(folder))
-        for name in MODULES:
-            sys.modules.pop(name, None)
+    return imported(folder, MODULES)
 
 
 @pytest.fixture(scope="module")

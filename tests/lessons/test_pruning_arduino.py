@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import itertools
 import shutil
-import sys
 import warnings
 import zipfile
 from dataclasses import replace
@@ -29,6 +27,7 @@ from grader.measure import experiments, firmware, integer_network
 from grader.measure.integer_network import IntegerNetwork
 from grader.measure.proportions import clustered, wilson
 from grader.report import student_page
+from tests.lessons.projects import imported
 from tests.report import browser
 
 LESSON = lesson.load("pruning_arduino")
@@ -41,17 +40,7 @@ RUNTIME = ("main.c", "features.c", "features.h")
 
 def project(folder: Path, *more: str) -> SimpleNamespace:
     """The modules of a project, imported as its own train.py imports them."""
-    names = (*MODULES, *more)
-    # Another test may have left modules of these names, of another project.
-    for name in (*names, "teacher", "augment", "columns"):
-        sys.modules.pop(name, None)
-    sys.path.insert(0, str(folder))
-    try:
-        return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(folder))
-        for name in (*names, "teacher", "augment", "columns"):
-            sys.modules.pop(name, None)
+    return imported(folder, (*MODULES, *more), ("teacher", "augment", "columns"))
 
 
 @pytest.fixture(scope="module")

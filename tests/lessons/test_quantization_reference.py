@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from grader.data.posts import LABELS, PostSet
 from grader.measure.graph import GraphLimits, inspect
 from grader.measure.quantization import inspect_quantization
+from tests.lessons.projects import imported
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "reference_solutions" / "quantization"
@@ -42,16 +43,7 @@ MODELS = ("teacher", "teacher_ptq", "student", "student_ptq")
 @pytest.fixture(scope="module")
 def code() -> SimpleNamespace:
     """The reference's modules, imported as its own scripts import them."""
-    # Another test may have left modules of these names, of another project.
-    for name in MODULES:
-        sys.modules.pop(name, None)
-    sys.path.insert(0, str(REFERENCE))
-    try:
-        return SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
-    finally:
-        sys.path.remove(str(REFERENCE))
-        for name in MODULES:
-            sys.modules.pop(name, None)
+    return imported(REFERENCE, MODULES)
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +12,7 @@ import torch
 from grader.data import tracks
 from grader.data.features import mel_bank
 from grader.measure import stream_model
+from tests.lessons.projects import imported
 from tests.lessons.streaming_mutants import forget_scripted_classes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,17 +23,7 @@ MODULES = ("frontend", "offline", "streaming", "export", "augment", "train")
 
 def project(folder: Path) -> SimpleNamespace:
     """The modules of a project, imported as its own train.py imports them."""
-    # Another test may have left modules of these names, of another project.
-    for name in MODULES:
-        sys.modules.pop(name, None)
-    sys.path.insert(0, str(folder))
-    try:
-        names = [name for name in MODULES if (folder / f"{name}.py").exists()]
-        return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(folder))
-        for name in MODULES:
-            sys.modules.pop(name, None)
+    return imported(folder, [name for name in MODULES if (folder / f"{name}.py").exists()], MODULES)
 
 
 @pytest.fixture(scope="module", params=[TEMPLATE, REFERENCE], ids=["starter", "reference"])
