@@ -22,7 +22,7 @@ from statistics import NormalDist, median
 
 import numpy as np
 
-from grader.measure.detection import PRIOR, au_fa_fr, detection, ratio
+from grader.measure.quality.detection import PRIOR, au_fa_fr, detection, ratio
 
 AREA = 5e-5
 """The quality the course asks of its baseline; all simulations are near it."""

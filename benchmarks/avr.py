@@ -23,8 +23,8 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))
 import docs
-from grader import avr
-from grader.avr import gcc_system, gcc_wasm, project, simavr_engine
+from grader import board as avr
+from grader.board import gcc_system, gcc_wasm, project, simavr_engine
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "real-board.md"

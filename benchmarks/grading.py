@@ -31,11 +31,11 @@ from small import small_course
 
 from docs import table, write_between
 from grader import batch, grading
-from grader import lesson as lessons
 from grader.intake import Candidate
-from grader.lesson import RunLimits
-from grader.sandbox import isolation
-from grader.sandbox.run import Job, run_onnx
+from grader.lesson import loading
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation import levels
+from grader.sandbox.runners.rows import Job, run_onnx
 
 FEW = 5
 """Submissions before the first that counts: starting workers is not what one more costs."""
@@ -45,7 +45,7 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Result:
-    isolation: str
+    levels: str
     submissions: int
     floor_cpu_seconds: float
     """Load and evaluate once, warm."""
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def measure(count: int, *, thousand: bool) -> Result:
-    lesson = lessons.load("distillation")
+    lesson = loading.load("distillation")
     examination = grading.prepare(lesson, "hidden", seed="demo")
     model = lesson.reference / "model.onnx"
     features = examination.exam.features.path  # type: ignore[attr-defined]
@@ -99,7 +99,7 @@ def measure(count: int, *, thousand: bool) -> Result:
         one, two = (min(wall for wall, jobs in walls if jobs == n) for n in (1, 2))
         small, large = _memory(folder) if thousand else (0, 0)
     return Result(
-        isolation=isolation.current_level().level,
+        isolation=levels.current_level().level,
         submissions=count,
         floor_cpu_seconds=floor,
         batch_cpu_seconds=more,
@@ -262,7 +262,7 @@ def _memory(folder: Path) -> tuple[int, int]:
 
 def memory_of(count: int) -> tuple[int, int]:
     """Unshared bytes of all processes after a tenth of `count` submissions, and near the end."""
-    lesson = lessons.load("distillation")
+    lesson = loading.load("distillation")
     found: dict[int, int] = {}
     done = 0
 

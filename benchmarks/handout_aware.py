@@ -16,8 +16,8 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from grader.data import load_posts
-from grader.data.posts import LABELS, PostSet
-from grader.measure import classification
+from grader.data.text.posts import LABELS, PostSet
+from grader.measure.quality import classification
 from grader.text import Text
 
 with reference_modules() as module:

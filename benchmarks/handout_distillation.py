@@ -31,8 +31,11 @@ import torch
 from torch import Tensor, nn
 
 from docs import Table, count, plain, write_between
-from grader import course, data
-from grader.measure import detection, graph, latency
+from grader import data
+from grader.lesson import course
+from grader.measure import latency
+from grader.measure.costs import graph
+from grader.measure.quality import detection
 from grader.text import LANGS, Text
 
 

@@ -17,7 +17,7 @@ from handout_rubert import reference_modules
 from torch import Tensor, nn
 
 from grader.data import ClipSet
-from grader.measure.detection import au_fa_fr
+from grader.measure.quality.detection import au_fa_fr
 from grader.text import Text
 
 with reference_modules() as module:

@@ -14,7 +14,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from grader import course
+from grader.lesson import course
 from grader.text import Text
 
 

@@ -29,12 +29,13 @@ import handout_profiling_timed as timed
 import torch
 
 from docs import Table, count, plain, write_between
-from grader import course, lesson, platforms
 from grader.cli.profile_tables import LIMITS, duration
 from grader.handout import measured
-from grader.measure.profiled import Profiled, open_model
-from grader.measure.roofline import Prediction, predict
-from grader.platforms import DType, Platform
+from grader.lesson import course, loading
+from grader.measure.hardware import platforms
+from grader.measure.hardware.platforms import DType, Platform
+from grader.measure.hardware.profiled import Profiled, open_model
+from grader.measure.hardware.roofline import Prediction, predict
 from grader.text import LANGS, Text
 
 NAME = "profiling"
@@ -464,7 +465,7 @@ def _ratio(before: float, after: float) -> Text:
 
 def counters() -> Table:
     """MACs that three counters find in each family, as shares of the true ones."""
-    autograder: Any = lesson.load(NAME).autograder
+    autograder: Any = loading.load(NAME).autograder
     families = importlib.import_module(f"{autograder.__name__}.families")
     builders = timed.load(LESSON / "harness_models.py", "handout_profiling_models")
     rows, right = [], 0

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from docs import Table, count, plain
-from grader import course
-from grader.measure.speedup_bound import amdahl_bound
+from grader.lesson import course
+from grader.measure.hardware.roofline import amdahl_bound
 from grader.text import Text
 
 REFERENCE = course.reference_solutions() / "profiling"

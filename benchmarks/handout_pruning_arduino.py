@@ -31,11 +31,14 @@ import torch
 from torch.nn import functional
 
 from docs import Table, count, plain, write_between
-from grader import avr, course, data, grading, lesson
-from grader.data import Pair, Position, chat, tinychat
-from grader.measure import firmware, integer_network
-from grader.measure.integer_network import IntegerNetwork
-from grader.measure.proportions import clustered, wilson
+from grader import board as avr
+from grader import data, grading
+from grader.board import firmware, integer_network
+from grader.board.integer_network import IntegerNetwork
+from grader.data import Pair, Position
+from grader.data.text import chat, tinychat
+from grader.lesson import course, loading
+from grader.measure.quality.classification import clustered, wilson
 from grader.text import LANGS, Text
 
 NAME = "pruning_arduino"
@@ -125,7 +128,7 @@ def _plain_costs(sizes: Sequence[int]) -> tuple[int, float]:
         for inputs, outputs in pairwise(sizes)
     )
     network = IntegerNetwork(integer_network.Encoding(sizes[0] // 2, sizes[0] // 2, 8), layers)
-    autograder: Any = lesson.load(NAME).autograder
+    autograder: Any = loading.load(NAME).autograder
     image, missing = autograder.plain_image(network, PLAIN)
     with avr.Board(image) as board:
         return image.flash_bytes + missing, float(board.ask("how are you\t").cycles)
@@ -476,7 +479,7 @@ def taught(material: Material) -> Table:
 
 def references(material: Material) -> Table:
     """What the reference solutions reach on hidden queries."""
-    spec = lesson.load(NAME)
+    spec = loading.load(NAME)
     rows = []
     for name, folder, data_name in (
         (

@@ -39,12 +39,14 @@ from onnxruntime.quantization import QuantType
 from tokenizers import Tokenizer
 
 from docs import Table, count, plain, write_between
-from grader import course, grading, lesson
+from grader import grading
 from grader.data import load, load_posts
-from grader.data.posts import LABELS
-from grader.grades import Measurement
-from grader.measure import classification, latency
-from grader.measure.graph import GraphLimits, inspect
+from grader.data.text.posts import LABELS
+from grader.lesson import course, loading
+from grader.lesson.grades import Measurement
+from grader.measure import latency
+from grader.measure.costs.graph import GraphLimits, inspect
+from grader.measure.quality import classification
 from grader.text import LANGS, Text
 
 NAME = "quantization"
@@ -71,7 +73,7 @@ class Material:
     @cached_property
     def grade(self) -> dict[str, Measurement]:
         """The reference solution's measurements on hidden posts, and its score."""
-        exam = grading.prepare(lesson.load(NAME), "hidden", data="posts-synthetic", seed=SEED)
+        exam = grading.prepare(loading.load(NAME), "hidden", data="posts-synthetic", seed=SEED)
         grade, fault = grading.grade(exam, REFERENCE, "reference")
         if fault or grade.gate is None:
             raise SystemExit(f"{REFERENCE}: {grade.reason} {fault}")

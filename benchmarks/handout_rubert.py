@@ -24,8 +24,8 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType
 from torch import Tensor, nn
 
-from grader import course
-from grader.measure.graph import GraphLimits, inspect
+from grader.lesson import course
+from grader.measure.costs.graph import GraphLimits, inspect
 from grader.text import Text
 
 REFERENCE = course.reference_solutions() / "quantization"

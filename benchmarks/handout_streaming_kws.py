@@ -31,10 +31,11 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grader import course
-from grader.data import tracks
+from grader.data.speech import tracks
 from grader.handout import measured
-from grader.measure import detection, stream_model, streaming
+from grader.lesson import course
+from grader.measure.quality import detection
+from grader.measure.streams import stream_model, streaming
 from grader.text import LANGS, Lang, Text
 
 LESSON = course.assignments() / "streaming_kws"

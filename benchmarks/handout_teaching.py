@@ -27,8 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from docs import Table, count, plain, write_between
-from grader import course, data
-from grader.measure import graph
+from grader import data
+from grader.lesson import course
+from grader.measure.costs import graph
 from grader.text import LANGS, Text
 
 REFERENCE = course.reference_solutions() / "distillation"

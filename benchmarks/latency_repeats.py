@@ -3,7 +3,7 @@
     python benchmarks/latency_repeats.py [--rival FILE] [--models FILE ...] [--repeats N]
                                          [--vocabulary N] [--json]
 
-Times the models against the rival as a grade does (`grader.measure.calm`), N times with
+Times the models against the rival as a grade does (`grader.measure.latency`), N times with
 nothing else to do and N times while every other core copies arrays that no cache holds. For each
 way of making one number of the timings it prints the ratio, and how far apart the greatest and
 the smallest of all runs are: as a factor, and as points of a score. Without files the models are
@@ -29,12 +29,10 @@ from pathlib import Path
 import numpy as np
 
 from docs import table
-from grader import formula
-from grader import lesson as lessons
-from grader.lesson import RunLimits
-from grader.measure.calm import pace_of_rival, run_calmly
-from grader.measure.latency import typical_seconds
-from grader.sandbox.sequences import RIVAL, SequenceJob, SequenceRun, Timing
+from grader.lesson import formula, loading
+from grader.lesson.spec import RunLimits
+from grader.measure.latency import pace_of_rival, run_calmly, typical_seconds
+from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, Timing
 
 LESSON = "quantization"
 REFERENCE = Path("reference_solutions") / LESSON
@@ -189,7 +187,7 @@ def _score(run: SequenceRun, how: str, batch: int) -> float:
         "ptq_speedup": ratios["teacher_ptq"],
         "ptq_passes": 1.0,
     }
-    return sum(formula.evaluate(one.formula, values) for one in lessons.load(LESSON).spec.terms)
+    return sum(formula.evaluate(one.formula, values) for one in loading.load(LESSON).spec.terms)
 
 
 def _scores(scores: dict[str, list[float]]) -> str:

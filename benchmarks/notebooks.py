@@ -143,10 +143,10 @@ def _batch_of(folder: Path) -> tuple[float, float]:
     """From the submission after `FEW` to the last but one: the worker's warm process is killed
     with the batch, and nobody waits for it, so that its time has to be read while it lives."""
     from grader import batch, grading, intake
-    from grader import lesson as lessons
+    from grader.lesson import loading
 
     candidates, _ = intake.candidates(folder)
-    examination = grading.prepare(lessons.load("trivial"), "hidden", seed="benchmark")
+    examination = grading.prepare(loading.load("trivial"), "hidden", seed="benchmark")
     last = len(candidates) - 1
     marks: dict[int, tuple[float, float]] = {}
     done = 0

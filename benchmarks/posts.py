@@ -32,10 +32,10 @@ from sklearn.svm import LinearSVC
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import nn
 
-from grader import course
 from grader.data import PostSet, PostSettings, hidden_seed, load_posts
-from grader.data.posts import LABELS
-from grader.data.posts_vocabulary import vocabulary
+from grader.data.text.posts import LABELS
+from grader.data.text.posts_vocabulary import vocabulary
+from grader.lesson import course
 
 Labels = npt.NDArray[np.int64]
 

@@ -20,12 +20,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import docs
-from grader import avr, course, platforms
+from grader import board as avr
 from grader.cli.profile_tables import LIMITS, duration, verdict
-from grader.measure import this_machine
-from grader.measure.profiled import Profiled, open_model
-from grader.measure.roofline import Prediction, predict
-from grader.platforms import DType, Figure, Platform
+from grader.lesson import course
+from grader.measure.hardware import platforms, this_machine
+from grader.measure.hardware.platforms import DType, Figure, Platform
+from grader.measure.hardware.profiled import Profiled, open_model
+from grader.measure.hardware.roofline import Prediction, predict
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "platforms.md"

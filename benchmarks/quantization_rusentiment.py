@@ -36,11 +36,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from docs import table
-from grader.cli.progress import Reporter
 from grader.data import Part, load_posts
-from grader.data.posts import LABELS, PostSet
-from grader.errors import GraderError
-from grader.measure import classification
+from grader.data.text.posts import LABELS, PostSet
+from grader.measure.quality import classification
+from grader.text.errors import GraderError
+from grader.text.progress import Reporter
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "reference_solutions" / "quantization"))

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from docs import table, write_between
 from grader import grading
-from grader import lesson as lessons
 from grader.intake import Submission, SubmittedFile
+from grader.lesson import loading
 
 LESSON = "distillation"
 SECRETS = ("demo", "autumn", "spring")
@@ -53,7 +53,7 @@ def main() -> None:
 
 def grade_all(secret: str) -> list[Row]:
     """Grade every committed training seed on the hidden set of one secret."""
-    lesson = lessons.load(LESSON)
+    lesson = loading.load(LESSON)
     examination = grading.prepare(lesson, "hidden", seed=secret)
     rows = []
     for path in artefacts(lesson.reference):

@@ -28,7 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from grader import lesson as lessons
+from grader.lesson import loading
 from grader.similarity import pairs
 from grader.similarity.evidence import Evidence, to_json
 from grader.similarity.sketches import sketches_of
@@ -77,7 +77,7 @@ def _one(count: int, jobs: int, folder: Path) -> None:
     marks: list[float] = []
     found = pairs.compare(
         paths,
-        lessons.load(LESSON),
+        loading.load(LESSON),
         top=200,
         jobs=jobs,
         progress=lambda done, total: marks.append(time.perf_counter()),

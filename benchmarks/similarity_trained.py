@@ -29,16 +29,17 @@ from scipy.stats import norm
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from grader import data
-from grader import lesson as lessons
-from grader.similarity import behaviour, code, mistakes, weights
+from grader.lesson import loading
+from grader.similarity import behaviour, code, weights
+from grader.similarity import behaviour as mistakes
+from grader.similarity.behaviour import beyond_class
 from grader.similarity.pairs import LEAST, USUAL_AGREEMENT, USUAL_CODE
 from grader.similarity.sketches import sketches_of
-from grader.similarity.typical import beyond_class
 from grader.similarity.weights import Known
 from tests.similarity import works
 
 EPOCHS = 6
-LESSON = lessons.load("distillation")
+LESSON = loading.load("distillation")
 SOLUTIONS = ("first", "second", "third", "fourth")
 
 

@@ -13,15 +13,25 @@ from pathlib import Path
 import numpy as np
 
 from grader import data
-from grader.autograder import Findings, Setup
-from grader.data.pinned import PinnedFile
-from grader.errors import DataError, Rejected
-from grader.grades import Axis, Check, Figure, Gate, Measurement, Series
+from grader.data.store import PinnedFile
 from grader.intake import Submission
-from grader.measure import contract, detection, experiments, graph, recorded, stated
-from grader.sandbox.run import Job, Limits, Run, run_onnx
-from grader.similarity import mistakes
+from grader.lesson.contract import Findings, Setup
+from grader.lesson.grades import Axis, Check, Figure, Gate, Measurement, Series
+from grader.measure.costs import contract, graph
+from grader.measure.quality import (
+    detection,
+    experiments,
+)
+from grader.measure.quality import (
+    experiments as recorded,
+)
+from grader.measure.quality import (
+    experiments as stated,
+)
+from grader.sandbox.runners.rows import Job, Limits, Run, run_onnx
+from grader.similarity import behaviour
 from grader.text import EMPTY, Text, ru_number
+from grader.text.errors import DataError, Rejected
 
 FEATURES = contract.Tensor("features", (40, 101))
 LOGITS = contract.Tensor("logits", (2,))
@@ -160,7 +170,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
             *recorded.figures(table, measurements, exam.baseline),
         ],
         log=run.log,
-        mistakes=mistakes.of_scores(scores, exam.labels),
+        mistakes=behaviour.of_scores(scores, exam.labels),
     )
 
 

@@ -9,11 +9,11 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from grader.errors import Rejected
 from grader.intake import Submission
-from grader.platforms import DType
+from grader.measure.hardware.platforms import DType
 from grader.text import Text
-from grader.untrusted import quoted
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted
 
 from .names import instead_of, text_of
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from grader.errors import Rejected
-from grader.grades import Check, Measurement
 from grader.intake import Submission
+from grader.lesson.grades import Check, Measurement
 from grader.text import EMPTY, Text, ru_number
+from grader.text.errors import Rejected
 
 from . import analysis as analyses
 from . import analysis_report, promises

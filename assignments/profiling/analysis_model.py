@@ -6,17 +6,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader import platforms
-from grader.errors import DataError, Rejected, UsageError
+from grader.board import integer_network
 from grader.intake import Submission
-from grader.measure import integer_network, traffic
-from grader.measure.refusals import Refused
-from grader.measure.roofline import LayerTime, Prediction, predict
-from grader.measure.speedup_bound import speedup_bound
-from grader.measure.workload import Workload, of_integer_network
-from grader.platforms import Catalogue, Platform
+from grader.measure.costs.refusals import Refused
+from grader.measure.hardware import platforms, traffic
+from grader.measure.hardware.platforms import Catalogue, Platform
+from grader.measure.hardware.roofline import LayerTime, Prediction, predict, speedup_bound
+from grader.measure.hardware.workload import Workload, of_integer_network
 from grader.text import Text
-from grader.untrusted import quoted
+from grader.text.errors import DataError, Rejected, UsageError
+from grader.text.untrusted import quoted
 
 from .analysis import FILE, Analysis
 from .names import instead_of, renamed, text_of

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from grader.errors import Rejected
 from grader.intake import Submission
 from grader.text import Text
+from grader.text.errors import Rejected
 
 from .names import instead_of, text_of
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 
-from grader import course
-from grader.autograder import Findings, Setup
 from grader.intake import Submission
+from grader.lesson import course
+from grader.lesson.contract import Findings, Setup
 
 from . import analysis_checks, faster_checks, profiler_checks
 from .exam import Exam

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grader.measure.roofline import LayerTime, Prediction
-from grader.measure.speedup_bound import speedup_bound
+from grader.measure.hardware.roofline import LayerTime, Prediction, speedup_bound
 from grader.text import Text
-from grader.untrusted import quoted
+from grader.text.untrusted import quoted
 
 from .analysis import Bottleneck
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.grades import Check, Figure, Layer, Measurement
-from grader.sandbox.run import Limits
+from grader.lesson.grades import Check, Figure, Layer, Measurement
+from grader.sandbox.runners.rows import Limits
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from grader.grades import Axis, Check, Figure, Measurement, Series
 from grader.intake import Submission
-from grader.measure.graph import GraphReport
+from grader.lesson.grades import Axis, Check, Figure, Measurement, Series
+from grader.measure.costs.graph import GraphReport
 from grader.text import EMPTY, Text, ru_number
 
 from . import faster_run

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from grader.errors import Rejected
 from grader.intake import Submission
-from grader.lesson import RunLimits
-from grader.measure import graph
-from grader.measure.contract import Tensor, require
-from grader.measure.graph import GraphReport
+from grader.lesson.spec import RunLimits
+from grader.measure.costs import graph
+from grader.measure.costs.contract import Tensor, require
+from grader.measure.costs.graph import GraphReport
 from grader.measure.latency import Median, median, speed_ratio
-from grader.sandbox.ending import Disturbed, Stopped
-from grader.sandbox.harness import Call, HarnessJob, run_harness
-from grader.sandbox.run import Job, run_onnx
+from grader.sandbox.isolation.ending import Disturbed, Stopped
+from grader.sandbox.runners.harness import Call, HarnessJob, run_harness
+from grader.sandbox.runners.rows import Job, run_onnx
 from grader.text import Text
+from grader.text.errors import Rejected
 
 INPUT_SHAPE, CLASSES = (40, 96), 12
 GIVEN, ANSWER = Tensor("spectrogram", INPUT_SHAPE), Tensor("answers", (CLASSES,))

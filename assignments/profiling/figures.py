@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from grader.grades import Axis, Figure, Series
-from grader.measure.roofline import LayerTime
+from grader.lesson.grades import Axis, Figure, Series
+from grader.measure.hardware.roofline import LayerTime
 from grader.text import Text
-from grader.untrusted import name
+from grader.text.untrusted import name
 
 from .analysis import Analysis
 from .analysis_model import Measured

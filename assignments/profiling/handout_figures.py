@@ -6,13 +6,14 @@ import importlib
 import tomllib
 from typing import Any
 
-from grader import course, platforms
 from grader.handout.board import Board
 from grader.handout.measured import tables
-from grader.lesson import Lesson
-from grader.measure.profiled import open_model
-from grader.measure.roofline import Prediction, predict
-from grader.platforms import DType
+from grader.lesson import course
+from grader.lesson.loading import Lesson
+from grader.measure.hardware import platforms
+from grader.measure.hardware.platforms import DType
+from grader.measure.hardware.profiled import open_model
+from grader.measure.hardware.roofline import Prediction, predict
 
 ROOFS = {"esp32": "-", "raspberry-pi-5": "--", "jetson-orin-nano": "-.", "server-gpu": ":"}
 """Platforms of the picture, each with its own dash."""

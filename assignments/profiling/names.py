@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 
-from grader.errors import Rejected
 from grader.intake import Submission
 from grader.text import Text, ru_number
-from grader.untrusted import quoted
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted
 
 MOST_BYTES = 256 * 2**10
 """Of a text; a parser must not be kept busy."""

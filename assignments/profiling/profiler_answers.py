@@ -10,11 +10,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from grader import untrusted
 from grader.intake import Submission
-from grader.lesson import RunLimits
-from grader.sandbox.harness import Answered, Call, HarnessJob, run_harness
-from grader.text import Text
+from grader.lesson.spec import RunLimits
+from grader.sandbox.runners.harness import Answered, Call, HarnessJob, run_harness
+from grader.text import Text, untrusted
 
 from .families import Case
 

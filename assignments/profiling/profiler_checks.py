@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from grader.errors import Rejected
-from grader.grades import Check, Figure, Measurement
 from grader.intake import Submission
-from grader.similarity import mistakes
+from grader.lesson.grades import Check, Figure, Measurement
+from grader.similarity import behaviour
 from grader.text import EMPTY, Text
+from grader.text.errors import Rejected
 
 from .exam import Exam, PartFindings
 from .families import draw
@@ -73,7 +73,7 @@ def _mistakes(answers: Sequence[Answer], tolerance: float) -> Any:
     right = [
         answer.profile is None or _is_right(answer, count, tolerance) for answer, count in asked
     ]
-    return mistakes.of_values(stated, right)
+    return behaviour.of_values(stated, right)
 
 
 def _figures(answers: Sequence[Answer]) -> list[Figure]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grader import untrusted
-from grader.grades import Axis, Figure, Series
-from grader.text import Text
+from grader.lesson.grades import Axis, Figure, Series
+from grader.text import Text, untrusted
 
 from .profiler_answers import Answer
 from .truth import COUNTS

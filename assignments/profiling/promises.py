@@ -12,10 +12,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from grader.measure.roofline import predict
-from grader.measure.speedup_bound import speedup_bound
+from grader.measure.hardware.roofline import predict, speedup_bound
 from grader.text import Text
-from grader.untrusted import quoted
+from grader.text.untrusted import quoted
 
 from .analysis import Hypothesis
 from .analysis_model import Measured

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader import data
-from grader.autograder import Findings, Setup
-from grader.data.chat import Position
-from grader.grades import Measurement
+from grader.board import firmware, integer_network
+from grader.board.firmware import Questions
+from grader.data.text.chat import Position
 from grader.intake import Submission
-from grader.measure import experiments, firmware, integer_network
-from grader.measure.firmware import Questions
-from grader.similarity import mistakes
+from grader.lesson.contract import Findings, Setup
+from grader.lesson.grades import Measurement
+from grader.measure.quality import experiments
+from grader.similarity import behaviour
 
 from . import checks, estimates, figures, measuring, refused, tradeoffs
 from .plain import costs, plain_image
@@ -137,7 +138,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
             figures.confusion(network, exam.positions),
         ],
         log=f"compiler:\n{image.warnings}" if image.warnings else "",
-        mistakes=mistakes.of_classes(
+        mistakes=behaviour.of_classes(
             network.classes(exam.positions), [one.next_char for one in exam.positions]
         ),
     )

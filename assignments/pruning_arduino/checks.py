@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader import avr
-from grader.grades import Check, Gate, Measurement
-from grader.measure import experiments
-from grader.measure.firmware import Conversation
+from grader import board
+from grader.board.firmware import Conversation
+from grader.lesson.grades import Check, Gate, Measurement
+from grader.measure.quality import experiments
 from grader.text import EMPTY, Text, ru_number
 
 
@@ -116,7 +116,7 @@ def enough_experiments(table: experiments.Table, fewest: int, *, submitted: bool
     )
 
 
-def firmware_recorded(table: experiments.Table, image: avr.Image) -> Check:
+def firmware_recorded(table: experiments.Table, image: board.Image) -> Check:
     """Whether a row has the flash that the submitted firmware takes."""
     sizes = [one.values["flash_bytes"] for one in table.experiments]
     near = any(abs(size / image.flash_bytes - 1) <= 0.02 for size in sizes)

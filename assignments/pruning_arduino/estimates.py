@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from grader.grades import Layer, Measurement
-from grader.measure import firmware
-from grader.measure.integer_network import IntegerNetwork
+from grader.board import firmware
+from grader.board.integer_network import IntegerNetwork
+from grader.lesson.grades import Layer, Measurement
 from grader.text import Text, ru_number
 
 REPORTED = (256, 256, 192, 128, 39)

@@ -8,13 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from grader import avr
-from grader.avr.image import Memory
-from grader.data.chat import CHARSET, CLASSES, END, Position
-from grader.grades import Axis, Figure, Series
-from grader.measure import firmware
-from grader.measure.firmware import Conversation
-from grader.measure.integer_network import IntegerNetwork
+from grader import board as avr
+from grader.board import firmware
+from grader.board.firmware import Conversation
+from grader.board.image import Memory
+from grader.board.integer_network import IntegerNetwork
+from grader.data.text.chat import CHARSET, CLASSES, END, Position
+from grader.lesson.grades import Axis, Figure, Series
 from grader.text import EMPTY, Text, ru_number
 
 SYMBOLS = 12

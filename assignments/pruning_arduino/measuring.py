@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from grader import avr
-from grader.data.chat import END, Position
-from grader.grades import Measurement
-from grader.measure.firmware import Conversation
-from grader.measure.integer_network import IntegerNetwork, shown
-from grader.measure.proportions import NORMAL_95, clustered, wilson
+from grader import board
+from grader.board.firmware import Conversation
+from grader.board.integer_network import IntegerNetwork, shown
+from grader.data.text.chat import END, Position
+from grader.lesson.grades import Measurement
+from grader.measure.quality.classification import NORMAL_95, clustered, wilson
 from grader.text import Text, ru_number
 
 SRAM = Text(
@@ -66,7 +66,7 @@ def quality(network: IntegerNetwork, positions: Sequence[Position]) -> dict[str,
     }
 
 
-def on_board(image: avr.Image, talk: Conversation) -> dict[str, Measurement]:
+def on_board(image: board.Image, talk: Conversation) -> dict[str, Measurement]:
     """Flash, SRAM and cycles, as measured on the simulated board."""
     cycles = talk.cycles
     half = NORMAL_95 * float(cycles.std(ddof=1)) / math.sqrt(len(cycles))
@@ -98,10 +98,10 @@ def on_board(image: avr.Image, talk: Conversation) -> dict[str, Measurement]:
             (mean - half, mean + half),
         ),
         "ms_per_char": Measurement(
-            avr.milliseconds(mean),
+            board.milliseconds(mean),
             "ms",
             MILLISECONDS,
-            (avr.milliseconds(mean - half), avr.milliseconds(mean + half)),
+            (board.milliseconds(mean - half), board.milliseconds(mean + half)),
         ),
         "marked_cycles": Measurement(
             marked,
@@ -125,7 +125,7 @@ def on_board(image: avr.Image, talk: Conversation) -> dict[str, Measurement]:
 
 
 def against(
-    plain: Mapping[str, Measurement], image: avr.Image, talk: Conversation
+    plain: Mapping[str, Measurement], image: board.Image, talk: Conversation
 ) -> dict[str, Measurement]:
     """Ratios to the plain runtime: what is scored."""
     how = Text(

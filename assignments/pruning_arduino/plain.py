@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from grader import avr
-from grader.data.chat import CHARSET, Position
-from grader.grades import Measurement
-from grader.measure.firmware import line_of
-from grader.measure.integer_network import IntegerNetwork
+from grader import board as avr
+from grader.board.firmware import line_of
+from grader.board.integer_network import IntegerNetwork
+from grader.data.text.chat import CHARSET, Position
+from grader.lesson.grades import Measurement
 from grader.text import Text
 
 from .measuring import MILLISECONDS, SRAM

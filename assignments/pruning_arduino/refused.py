@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from grader import avr
-from grader.errors import Rejected
+from grader import board
+from grader.board import integer_network
+from grader.board.integer_network import IntegerNetwork
 from grader.intake import Submission
-from grader.measure import integer_network
-from grader.measure.integer_network import IntegerNetwork
 from grader.text import Text, ru_number
+from grader.text.errors import Rejected
 
 MODEL = "model.npz"
 
@@ -19,27 +19,27 @@ def network(submission: Submission) -> IntegerNetwork:
     return integer_network.read(submission.read(MODEL))
 
 
-def image(submission: Submission) -> avr.Image:
+def image(submission: Submission) -> board.Image:
     """The firmware, built. Raises Rejected where it does not fit the board."""
-    built = avr.build(submission.root / "firmware")
-    if built.flash_bytes > avr.MAX_FLASH_BYTES:
+    built = board.build(submission.root / "firmware")
+    if built.flash_bytes > board.MAX_FLASH_BYTES:
         raise Rejected(
             Text(
                 en=f"The firmware takes {built.flash_bytes:,} bytes of flash, an UNO has "
-                f"{avr.MAX_FLASH_BYTES:,} beside its bootloader; prune more, use fewer bits, or "
+                f"{board.MAX_FLASH_BYTES:,} beside its bootloader; prune more, use fewer bits, or "
                 "store zeros for nothing.",
                 ru=f"Прошивка занимает {ru_number(built.flash_bytes)} байт флеш-памяти, а в UNO "
-                f"помимо загрузчика их {ru_number(avr.MAX_FLASH_BYTES)}; прореживайте сильнее, "
+                f"помимо загрузчика их {ru_number(board.MAX_FLASH_BYTES)}; прореживайте сильнее, "
                 "берите меньше бит или не храните нули.",
             )
         )
-    if built.static_bytes > avr.SRAM_BYTES:
+    if built.static_bytes > board.SRAM_BYTES:
         raise Rejected(
             Text(
                 en=f"Static variables take {built.static_bytes:,} bytes of SRAM, an UNO has "
-                f"{avr.SRAM_BYTES:,} with the stack; keep tables in flash with PROGMEM.",
+                f"{board.SRAM_BYTES:,} with the stack; keep tables in flash with PROGMEM.",
                 ru=f"Статические переменные занимают {ru_number(built.static_bytes)} байт SRAM, а "
-                f"в UNO вместе со стеком их {ru_number(avr.SRAM_BYTES)}; размещайте таблицы во "
+                f"в UNO вместе со стеком их {ru_number(board.SRAM_BYTES)}; размещайте таблицы во "
                 "флеш-памяти с помощью PROGMEM.",
             )
         )

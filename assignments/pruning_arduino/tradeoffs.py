@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from grader import avr
-from grader.grades import Axis, Figure, Measurement, Series
-from grader.measure.experiments import Experiment
+from grader import board
+from grader.lesson.grades import Axis, Figure, Measurement, Series
+from grader.measure.quality.experiments import Experiment
 from grader.text import Text
 
 
@@ -34,7 +34,7 @@ COSTS = (
         Text(en="Accuracy and time", ru="Точность и время"),
         Axis(Text(en="time a character", ru="время на символ"), "ms", "log"),
         "cycles_per_char",
-        1000 / avr.CLOCK_HZ,
+        1000 / board.CLOCK_HZ,
     ),
 )
 

@@ -2,9 +2,9 @@
 
 Each is `NAME.onnx` with the input `input_ids`, int64 [batch, length], if needed `attention_mask`
 of the same shape (1 for tokens, 0 for padding), and the output `logits`, float32 [batch, 5], in
-the order of grader.data.posts.LABELS. `tokenizer.json` turns posts into token numbers for all of
-them, or for the teachers alone where there is a `student_tokenizer.json`. student_ptq.onnx is
-what would be deployed: its bytes and speed, over those of the course's float32 teacher, score.
+the order of grader.data.text.posts.LABELS. `tokenizer.json` turns posts into token numbers for
+all of them, or for the teachers alone where there is a `student_tokenizer.json`. student_ptq.onnx
+is what would be deployed: its bytes and speed, over those of the course's float32 teacher, score.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader import data
-from grader.autograder import Findings, Setup
 from grader.data import store
-from grader.data.posts import LABELS
-from grader.errors import DataError
-from grader.grades import Figure, Measurement
+from grader.data.text.posts import LABELS
 from grader.intake import Submission
-from grader.lesson import RunLimits
-from grader.measure import calm, experiments
-from grader.measure.experiments import Experiment
-from grader.sandbox.sequences import RIVAL, SequenceJob, SequenceRun, run_sequences
-from grader.sandbox.tokens import Encoded, encode
-from grader.similarity import mistakes
+from grader.lesson.contract import Findings, Setup
+from grader.lesson.grades import Figure, Measurement
+from grader.lesson.spec import RunLimits
+from grader.measure import latency
+from grader.measure.quality import experiments
+from grader.measure.quality.experiments import Experiment
+from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, run_sequences
+from grader.sandbox.runners.tokens import Encoded, encode
+from grader.similarity import behaviour
 from grader.text import Text
+from grader.text.errors import DataError
 
 from . import (
     before_after,
@@ -121,7 +122,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
         layers=list(models[STUDENT_PTQ].report.layers),
         figures=_figures(exam, outcomes, numbers, judged, claimed, matched, tried),
         log=run.log,
-        mistakes=mistakes.of_classes(outcomes[STUDENT_PTQ].predictions, exam.labels),
+        mistakes=behaviour.of_classes(outcomes[STUDENT_PTQ].predictions, exam.labels),
     )
 
 
@@ -223,7 +224,7 @@ def _encoded(exam: Exam, models: Mapping[str, Model]) -> dict[str, Encoded]:
     return {name: found[model.tokenizer] for name, model in models.items()}
 
 
-def _pace(teacher: Model, encoded: Encoded, rounds: int, limits: RunLimits) -> calm.Pace:
+def _pace(teacher: Model, encoded: Encoded, rounds: int, limits: RunLimits) -> latency.Pace:
     """How fast the course's teacher is when this class is prepared."""
     job = SequenceJob(
         models={},
@@ -234,7 +235,7 @@ def _pace(teacher: Model, encoded: Encoded, rounds: int, limits: RunLimits) -> c
         rival_pad_id=encoded.pad_id,
         rounds=rounds,
     )
-    return calm.pace_of_rival(job, limits)
+    return latency.pace_of_rival(job, limits)
 
 
 def _run(exam: Exam, models: Mapping[str, Model], encoded: Mapping[str, Encoded]) -> SequenceRun:
@@ -248,7 +249,7 @@ def _run(exam: Exam, models: Mapping[str, Model], encoded: Mapping[str, Encoded]
         rival_pad_id=exam.teacher_encoded.pad_id,
         rounds=exam.settings["rounds"],
     )
-    return calm.run_calmly(job, exam.limits, exam.pace)
+    return latency.run_calmly(job, exam.limits, exam.pace)
 
 
 def _outcomes(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grader.grades import Axis, Figure, Series
+from grader.lesson.grades import Axis, Figure, Series
 from grader.text import Text
-from grader.untrusted import name as shown_name
+from grader.text.untrusted import name as shown_name
 
 from .pairs import Floats, Pair
 from .submitted import TITLES

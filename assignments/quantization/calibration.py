@@ -13,10 +13,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from grader.data.posts import spelling_key
-from grader.errors import Rejected
+from grader.data.text.posts import spelling_key
 from grader.intake import Submission
 from grader.text import Text
+from grader.text.errors import Rejected
 
 FILE = "calibration.txt"
 _MOST_BYTES = 16 * 2**20

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from grader.data.posts import LABELS
-from grader.grades import Check, Measurement
+from grader.data.text.posts import LABELS
+from grader.lesson.grades import Check, Measurement
 from grader.text import EMPTY, Text, ru_number
 
 from .claims import FILE, Claims

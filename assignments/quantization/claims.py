@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grader.measure import experiments
+from grader.measure.quality import experiments
 from grader.text import Text
 
 from .submitted import NAMES

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.grades import Measurement
-from grader.measure.calm import Pace
-from grader.sandbox.run import Limits
-from grader.sandbox.tokens import Encoded
+from grader.lesson.grades import Measurement
+from grader.measure.latency import Pace
+from grader.sandbox.runners.rows import Limits
+from grader.sandbox.runners.tokens import Encoded
 
 from .submitted import Model
 

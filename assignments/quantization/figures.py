@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grader.data.posts import LABELS
-from grader.grades import Axis, Figure, Measurement, Series
-from grader.measure import classification
-from grader.measure.experiments import Experiment
+from grader.data.text.posts import LABELS
+from grader.lesson.grades import Axis, Figure, Measurement, Series
+from grader.measure.quality import classification
+from grader.measure.quality.experiments import Experiment
 from grader.text import Text
 
 from .exam import Exam, Labels

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grader.data.posts import LABELS
-from grader.grades import Gate, Interval, Measurement
-from grader.measure import classification
-from grader.measure.classification import Metric
+from grader.data.text.posts import LABELS
+from grader.lesson.grades import Gate, Interval, Measurement
+from grader.measure.quality import classification
+from grader.measure.quality.classification import Metric
 from grader.text import Text
 
 from .exam import Exam

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from grader.data.posts import LABELS
-from grader.grades import Measurement
-from grader.measure import classification, latency
-from grader.sandbox.sequences import Timing
+from grader.data.text.posts import LABELS
+from grader.lesson.grades import Measurement
+from grader.measure import latency
+from grader.measure.quality import classification
+from grader.sandbox.runners.sequences import Timing
 from grader.text import Text, ru_number
 
 from . import claims

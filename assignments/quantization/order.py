@@ -7,8 +7,8 @@ from itertools import permutations
 
 import numpy as np
 
-from grader.errors import Rejected
 from grader.text import Text
+from grader.text.errors import Rejected
 
 from .exam import Labels
 

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.sandbox.sequences import Timing
-from grader.sandbox.tokens import Encoded
+from grader.sandbox.runners.sequences import Timing
+from grader.sandbox.runners.tokens import Encoded
 
 from .exam import Labels
 from .submitted import Model

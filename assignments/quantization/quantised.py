@@ -8,11 +8,11 @@ from math import prod
 
 import numpy as np
 
-from grader.errors import Rejected
-from grader.grades import Check, Measurement
+from grader.lesson.grades import Check, Measurement
 from grader.measure.quantization import Quantization, Weight, require_really_stored
 from grader.text import Text
-from grader.untrusted import quoted
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted
 
 from .calibration import FILE, Calibration
 from .checks import made

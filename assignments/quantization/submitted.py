@@ -7,12 +7,12 @@ from functools import cached_property
 
 import onnx
 
-from grader.errors import Rejected
 from grader.intake import Submission
-from grader.measure.graph import GraphLimits, GraphReport, Port
+from grader.measure.costs.graph import GraphLimits, GraphReport, Port
 from grader.measure.quantization import Quantization, inspect_quantization
 from grader.text import Text
-from grader.untrusted import quoted
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted
 
 TEACHER, TEACHER_PTQ, STUDENT, STUDENT_PTQ = NAMES = (
     "teacher",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from grader.grades import Axis, Figure, Measurement, Series
+from grader.lesson.grades import Axis, Figure, Measurement, Series
 from grader.text import Text
 
 from .claims import COLUMNS, Claims

@@ -14,20 +14,22 @@ from pathlib import Path
 
 import numpy as np
 
-from grader.autograder import Findings, Setup
-from grader.data import store, tracks
-from grader.data.clips import Part
-from grader.errors import DataError
-from grader.grades import write_atomically
+from grader.data import store
+from grader.data.speech import tracks
+from grader.data.speech.clips import Part
 from grader.intake import Submission
-from grader.measure import audition as auditions
-from grader.measure import detection, stream_model, streaming
-from grader.measure.audition import Script
-from grader.measure.stream_model import StreamModel
-from grader.measure.streaming import SAMPLE_RATE
-from grader.sandbox.run import Limits
-from grader.sandbox.stream import Listener, StreamJob
-from grader.similarity import mistakes
+from grader.lesson.contract import Findings, Setup
+from grader.lesson.grades import write_atomically
+from grader.measure.quality import detection
+from grader.measure.streams import audition as auditions
+from grader.measure.streams import stream_model, streaming
+from grader.measure.streams.audition import Script
+from grader.measure.streams.stream_model import StreamModel
+from grader.measure.streams.streaming import SAMPLE_RATE
+from grader.sandbox.runners.rows import Limits
+from grader.sandbox.runners.stream import Listener, StreamJob
+from grader.similarity import behaviour
+from grader.text.errors import DataError
 
 from . import checks, figures, measured
 from .exam import Exam, floats, log_odds, sound
@@ -165,7 +167,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
         figures=[figures.curve(exam, scores), figures.chunk_costs(model)],
         recordings=[figures.demonstration(exam, job, chunk)],
         log=found.log,
-        mistakes=mistakes.of_scores(scores, exam.labels),
+        mistakes=behaviour.of_scores(scores, exam.labels),
     )
 
 

@@ -7,14 +7,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from grader.errors import Rejected
-from grader.grades import Check, Gate
 from grader.intake import Submission
-from grader.measure import detection
-from grader.measure.audition import Audition
-from grader.measure.streaming import Detections
-from grader.sandbox.run import Job, run_onnx
+from grader.lesson.grades import Check, Gate
+from grader.measure.quality import detection
+from grader.measure.streams.audition import Audition
+from grader.measure.streams.streaming import Detections
+from grader.sandbox.runners.rows import Job, run_onnx
 from grader.text import EMPTY, Text, ru_number
+from grader.text.errors import Rejected
 
 from .exam import Exam, floats
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from grader.grades import Measurement
-from grader.sandbox.run import Limits
+from grader.lesson.grades import Measurement
+from grader.sandbox.runners.rows import Limits
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from grader.grades import Axis, Figure, Recording, Series
-from grader.measure import audition, detection, streaming
-from grader.measure.stream_model import StreamModel
-from grader.measure.streaming import SAMPLE_RATE
-from grader.sandbox.stream import StreamJob
+from grader.lesson.grades import Axis, Figure, Recording, Series
+from grader.measure.quality import detection
+from grader.measure.streams import audition, streaming
+from grader.measure.streams.stream_model import StreamModel
+from grader.measure.streams.streaming import SAMPLE_RATE
+from grader.sandbox.runners.stream import StreamJob
 from grader.text import Text
 
 from .exam import Exam, floats

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from grader.grades import Check, Measurement
-from grader.measure import detection, latency
-from grader.measure.audition import Audition
-from grader.measure.stream_model import StreamModel
-from grader.measure.streaming import SAMPLE_RATE, Detections
+from grader.lesson.grades import Check, Measurement
+from grader.measure import latency
+from grader.measure.quality import detection
+from grader.measure.streams.audition import Audition
+from grader.measure.streams.stream_model import StreamModel
+from grader.measure.streams.streaming import SAMPLE_RATE, Detections
 from grader.text import Text, ru_number
 
 from .exam import Exam

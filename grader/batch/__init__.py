@@ -1,13 +1,29 @@
 """Many submissions: warm workers, one JSON a grade, and reruns that do only the rest."""
 
-from grader.batch.folder import disk_trouble, held, opened, set_aside_others
+from grader.batch.folder import (
+    Deadlines,
+    Papers,
+    collect,
+    disk_trouble,
+    held,
+    opened,
+    set_aside_others,
+)
 from grader.batch.interrupts import sigterm_like_ctrl_c
-from grader.batch.planning import Plan, plan
 from grader.batch.pool import run
-from grader.batch.results import Outcome, grade_path, read_grade, rubric_path, save
-from grader.batch.rubrics import Merged, merge, set_points
-from grader.batch.scratch import temporary_files
-from grader.batch.semester import Deadlines, Papers, collect
+from grader.batch.processes import temporary_files
+from grader.batch.results import (
+    Merged,
+    Outcome,
+    Plan,
+    grade_path,
+    merge,
+    plan,
+    read_grade,
+    rubric_path,
+    save,
+    set_points,
+)
 
 __all__ = [
     "Deadlines",

@@ -21,14 +21,14 @@ from typing import Any
 import msgspec
 
 from grader import grading
-from grader import lesson as lessons
-from grader.batch.workers import START_SECONDS
-from grader.errors import GraderError, UsageError
-from grader.grades import Provenance, SubmissionId
+from grader.batch.worker_pool import START_SECONDS
 from grader.grading import Examination
 from grader.intake import Candidate
-from grader.sandbox.environment import python
+from grader.lesson import loading
+from grader.lesson.grades import Provenance, SubmissionId
+from grader.sandbox.isolation.environment import python
 from grader.text import EMPTY, Text
+from grader.text.errors import GraderError, UsageError
 
 BLOCK_BYTES = 2**20
 
@@ -81,7 +81,7 @@ def unseen(candidate: Candidate, expected: SubmissionId, lesson: str) -> Text | 
 def identity(candidate: Candidate, lesson: str) -> SubmissionId:
     """Name and fingerprint as seen from here; without a fingerprint when it cannot be read."""
     try:
-        return grading.identify(candidate.path, candidate.name, lessons.load(lesson).spec)
+        return grading.identify(candidate.path, candidate.name, loading.load(lesson).spec)
     except (OSError, UsageError):  # it vanished just now
         return SubmissionId(candidate.name, "")
 
@@ -90,7 +90,7 @@ def main() -> None:
     """`python -m grader.batch.agreement LESSON DATA` prints the provenance of a grade made here,
     or a sentence, as JSON."""
     try:
-        found = _Found(provenance=grading.provenance(lessons.load(sys.argv[1]), sys.argv[2]))
+        found = _Found(provenance=grading.provenance(loading.load(sys.argv[1]), sys.argv[2]))
     except GraderError as error:
         found = _Found(trouble=error.text)
     sys.stdout.buffer.write(msgspec.json.encode(found))

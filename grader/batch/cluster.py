@@ -33,12 +33,12 @@ from grader import grading
 from grader.batch import agreement, station
 from grader.batch.interrupts import Interrupts
 from grader.batch.results import Outcome
-from grader.errors import Fault, UsageError
-from grader.grades import Status
 from grader.grading import Examination
 from grader.intake import Candidate
-from grader.sandbox.run import Stopped
+from grader.lesson.grades import Status
+from grader.sandbox.runners.rows import Stopped
 from grader.text import Text
+from grader.text.errors import Fault, UsageError
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -17,11 +17,11 @@ from typing import IO, get_args
 
 import msgspec
 
-from grader import lesson as lessons
 from grader.batch.processes import end_with_stdin, start
 from grader.batch.results import read_grade
-from grader.errors import Fault, UsageError
+from grader.lesson import loading
 from grader.text import Lang, Text
+from grader.text.errors import Fault, UsageError
 
 
 class _Said(msgspec.Struct, omit_defaults=True):
@@ -85,7 +85,7 @@ def main() -> None:
     try:
         page = report.write(
             out,
-            lessons.load(first.lesson).spec,
+            loading.load(first.lesson).spec,
             next(known for known in get_args(Lang) if known == lang),
             jobs=jobs,
             progress=lambda done, total: _say(_Said(done=done, total=total)),

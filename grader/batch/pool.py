@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from grader.batch import scratch
+from grader.batch import processes
 from grader.batch.interrupts import Interrupts
 from grader.batch.results import Outcome
-from grader.batch.steady import GRACE_SECONDS, Closed, SteadyWorker
-from grader.errors import Fault
+from grader.batch.worker_pool import GRACE_SECONDS, Closed, SteadyWorker
 from grader.grading import Examination
 from grader.intake import Candidate
+from grader.text.errors import Fault
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def run(
     """
     if not submissions:
         return
-    with scratch.folder() as folder:
+    with processes.folder() as folder:
         file = write_examination(examination, folder)
         count = min(jobs, len(submissions))
         workers = [SteadyWorker(examination, file, folder, grace_seconds) for _ in range(count)]

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader.batch.cluster import Cluster, import_distributed, missing_package
-from grader.errors import Fault, UsageError
 from grader.text import Text
+from grader.text.errors import Fault, UsageError
 
 if TYPE_CHECKING:
     from dask_jobqueue import SLURMCluster

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from grader.batch import agreement, scratch
+from grader.batch import agreement, processes
 from grader.batch.agreement import DataFile
 from grader.batch.results import Outcome, outcome_from_json, outcome_to_json
-from grader.batch.steady import Closed, SteadyWorker
-from grader.errors import Fault
-from grader.grades import Measurement, Provenance, SubmissionId
+from grader.batch.worker_pool import Closed, SteadyWorker
 from grader.grading import Examination
 from grader.intake import Candidate
+from grader.lesson.grades import Measurement, Provenance, SubmissionId
 from grader.text import Text
+from grader.text.errors import Fault
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -118,7 +118,7 @@ class Station:
             brief.lesson, _Exam(brief.provenance.data, brief.baseline), brief.provenance
         )
         self._stack = ExitStack()
-        self._folder = self._stack.enter_context(scratch.folder())
+        self._folder = self._stack.enter_context(processes.folder())
         self._file = self._folder / "examination"
         self._file.write_bytes(brief.examination)
         self._workers: list[SteadyWorker] = []

@@ -21,12 +21,12 @@ from queue import SimpleQueue
 from typing import Any, BinaryIO
 
 from grader import grading
-from grader import lesson as lessons
 from grader.batch.processes import end
 from grader.batch.results import Outcome, outcome_to_json
-from grader.grades import Status, SubmissionId
 from grader.grading import Examination
-from grader.sandbox.run import Stopped
+from grader.lesson import loading
+from grader.lesson.grades import Status, SubmissionId
+from grader.sandbox.runners.rows import Stopped
 
 MEMORY_BYTES = 4 * 2**30
 """Address space: a hostile file that makes a parser ask for everything gets a MemoryError."""
@@ -76,7 +76,7 @@ def _limit_memory() -> None:
 
 
 def _load(lesson: str, file: Path) -> Examination:
-    _ = lessons.load(lesson).autograder  # the class of the exam lives in the lesson's module
+    _ = loading.load(lesson).autograder  # the class of the exam lives in the lesson's module
     examination: Examination = pickle.loads(file.read_bytes())  # ours, in a folder of ours
     return examination
 

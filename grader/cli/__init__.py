@@ -17,8 +17,8 @@ from collections.abc import Sequence
 import click
 
 from grader import __version__
-from grader.errors import ExitCode, GraderError
 from grader.text import LANGS, Lang, Text
+from grader.text.errors import ExitCode, GraderError
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -114,9 +114,9 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _interrupted(lang)
     except click.ClickException as error:
-        from grader.cli import usage
+        from grader.cli import options
 
-        usage.show(error, lang)
+        options.show(error, lang)
         return ExitCode.USAGE
     except click.exceptions.Exit as error:
         return error.exit_code

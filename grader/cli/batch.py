@@ -9,20 +9,20 @@ from pathlib import Path
 import click
 
 from grader import batch, grading
-from grader import lesson as lessons
 from grader.cli import options, show
 from grader.cli.cluster import HERE, Place, runner
 from grader.cli.cluster import place as place_options
-from grader.cli.progress import Reporter
 from grader.cli.report import write as write_pages
-from grader.errors import UsageError
-from grader.grades import Grade
 from grader.grading import Examination
 from grader.intake import Candidate
-from grader.intake.layouts import LAYOUTS, Layout
+from grader.intake.downloads import LAYOUTS, Layout
+from grader.lesson import loading
+from grader.lesson.grades import Grade
 from grader.semester.handed_in import HandedIn
 from grader.text import Lang, Text, ru_number
-from grader.untrusted import one_line
+from grader.text.errors import UsageError
+from grader.text.progress import Reporter
+from grader.text.untrusted import one_line
 
 LEFT_OUT = Text(en="neither a folder nor an archive, left out", ru="не папка и не архив, пропущено")
 MANY = 8
@@ -93,7 +93,7 @@ def command(
     versions the latest counts. Deadlines are applied after grading: a changed course.toml grades
     nothing again.
     """
-    spec = lessons.load(lesson).spec
+    spec = loading.load(lesson).spec
     options.require_isolation(trust)
     papers = batch.Papers(course, roster, times, layout)
     order = Order(lesson, folder, out, jobs, data, source, seed, place, force, papers)
@@ -128,7 +128,7 @@ def grade_folder(order: Order, lang: Lang, progress: Reporter) -> tuple[list[Gra
 def _merge_rubrics(order: Order, grades: dict[str, Grade], lang: Lang, progress: Reporter) -> None:
     """The points that persons gave, also since the last run; a form that cannot be read is
     named."""
-    spec = lessons.load(order.lesson).spec
+    spec = loading.load(order.lesson).spec
     for name in grades if spec.rubric else ():
         merged = batch.merge(batch.grade_path(order.out, name), spec, lang)
         if merged is not None:
@@ -140,7 +140,7 @@ def _merge_rubrics(order: Order, grades: dict[str, Grade], lang: Lang, progress:
 def _apply_deadlines(
     order: Order, grades: dict[str, Grade], record: HandedIn, lang: Lang, progress: Reporter
 ) -> None:
-    late = batch.Deadlines(lessons.load(order.lesson).spec, record)
+    late = batch.Deadlines(loading.load(order.lesson).spec, record)
     for name in late.unknown:
         progress.line(options.nobody(name).to(lang))
     for name in grades:
@@ -168,7 +168,7 @@ def _require_apart(order: Order) -> None:
 def _handed_in(order: Order) -> tuple[HandedIn, list[Candidate]]:
     """Who handed in what, and what is to be graded of it."""
     with batch.disk_trouble(order.out):
-        spec = lessons.load(order.lesson).spec
+        spec = loading.load(order.lesson).spec
         papers = order.papers.kept(order.out)
         record, candidates = batch.collect(order.out, order.folder, spec, papers)
     if not candidates:
@@ -207,7 +207,7 @@ def _prepare(order: Order, progress: Reporter) -> Examination:
 
     secret, _ = hidden_seed(order.seed)
     return grading.prepare(
-        lessons.load(order.lesson),
+        loading.load(order.lesson),
         "hidden",
         data=order.data,
         source=order.source,
@@ -225,7 +225,7 @@ def _grade(
     progress: Reporter,
 ) -> dict[str, Grade]:
     """Do what is missing; every grade by the name of its submission."""
-    spec = lessons.load(order.lesson).spec
+    spec = loading.load(order.lesson).spec
     late = batch.Deadlines(spec, record)
     work = batch.plan(examination, candidates, order.out)
     if work.done:

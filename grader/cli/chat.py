@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from grader.cli import options
-from grader.errors import ExitCode, GraderError, UsageError
 from grader.text import Lang, Text, ru_number
-from grader.untrusted import one_line
+from grader.text.errors import ExitCode, GraderError, UsageError
+from grader.text.untrusted import one_line
 
 if TYPE_CHECKING:
-    from grader.avr import Board, Compiler, Image, Reply, Simulator
+    from grader.board import Board, Compiler, Image, Reply, Simulator
 
 BACKENDS = click.Choice(["portable", "system"])
 
@@ -49,7 +49,7 @@ def command(
     Each line is a query, a line with a tab asks for the next character after the context behind
     it. Questions may come from a pipe: `echo "how are you" | grader chat firmware`.
     """
-    from grader import avr
+    from grader import board as avr
 
     image = _load(firmware, compiler, lang)
     if hex_file is not None:
@@ -64,7 +64,7 @@ def command(
 
 
 def _load(firmware: Path, compiler: Compiler, lang: Lang) -> Image:
-    from grader import avr
+    from grader import board as avr
 
     if not firmware.exists():
         raise UsageError(
@@ -126,7 +126,7 @@ def _lines(lang: Lang) -> Iterator[str]:
 
 def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
     """Ask, print; whether it answered. After a failure the board starts afresh."""
-    from grader.avr import FirmwareStopped
+    from grader.board import FirmwareStopped
 
     try:
         reply = board.ask(_ascii(line))
@@ -147,7 +147,7 @@ def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
 
 
 def _ascii(line: str) -> bytes:
-    from grader.avr.board import MAX_LINE
+    from grader.board.board import MAX_LINE
 
     if not line.isascii() or len(line) > MAX_LINE:
         raise UsageError(
@@ -168,7 +168,7 @@ def _cycles_per_character(reply: Reply) -> float:
 
 
 def _timing(reply: Reply, lang: Lang) -> str:
-    from grader.avr import milliseconds
+    from grader.board import milliseconds
 
     each, total = milliseconds(_cycles_per_character(reply)), milliseconds(reply.cycles)
     return Text(
@@ -178,7 +178,7 @@ def _timing(reply: Reply, lang: Lang) -> str:
 
 
 def _as_dict(line: str, reply: Reply) -> dict[str, object]:
-    from grader.avr import milliseconds
+    from grader.board import milliseconds
 
     cycles = _cycles_per_character(reply)
     return {

@@ -9,16 +9,16 @@ from pathlib import Path
 import click
 import msgspec
 
-from grader import checking
 from grader.cli import options, show
-from grader.cli.progress import Reporter
-from grader.errors import ExitCode, Fault, UsageError
-from grader.grades import Grade, Status, to_json, write_atomically
-from grader.project import history, watch
-from grader.project.folder import BADGE, GRADE, SUMMARY
-from grader.project.hints import REJECTED, Hints, hints, reveal
+from grader.grading import check, history
+from grader.grading import project as watch
+from grader.grading.hints import REJECTED, Hints, hints, reveal
+from grader.grading.project import BADGE, GRADE, SUMMARY
+from grader.lesson.grades import Grade, Status, to_json, write_atomically
 from grader.text import Lang, Text
-from grader.untrusted import one_line
+from grader.text.errors import ExitCode, Fault, UsageError
+from grader.text.progress import Reporter
+from grader.text.untrusted import one_line
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,7 @@ def command(
     """
     wishes = Wishes(lang, html, as_json, hint, badge, watch)
     with Reporter(lang) as progress:
-        checker = checking.prepare(
-            folder, lesson=lesson, data=data, source=source, progress=progress
-        )
+        checker = check.prepare(folder, lesson=lesson, data=data, source=source, progress=progress)
         if (hint or badge) and checker.project is None:
             raise UsageError(_no_project(folder))
         grade = None if watch else checker.check()
@@ -76,7 +74,7 @@ def command(
     return _shown(checker, grade, wishes)
 
 
-def _watched(checker: checking.Checker, wishes: Wishes) -> int:
+def _watched(checker: check.Checker, wishes: Wishes) -> int:
     """Check, and again after every change; the exit code of the last check."""
     code = int(ExitCode.OK)
     try:
@@ -98,7 +96,7 @@ def _watched(checker: checking.Checker, wishes: Wishes) -> int:
         return code
 
 
-def _shown(checker: checking.Checker, grade: Grade, wishes: Wishes) -> int:
+def _shown(checker: check.Checker, grade: Grade, wishes: Wishes) -> int:
     """Show one check and remember it; its exit code."""
     lang, spec = wishes.lang, checker.lesson.spec
     found = hints(grade, checker.lesson, checker.project)
@@ -123,7 +121,7 @@ def _shown(checker: checking.Checker, grade: Grade, wishes: Wishes) -> int:
 
 
 def _say(
-    checker: checking.Checker,
+    checker: check.Checker,
     grade: Grade,
     found: Hints,
     versions: list[history.Version],
@@ -132,7 +130,7 @@ def _say(
     lang, spec = wishes.lang, checker.lesson.spec
     show.one(grade, spec, lang, estimate=True, steps=found.of)
     if grade.status is Status.GRADED and not wishes.watch:
-        for line in checking.other_figures(checker.folder, spec):
+        for line in check.other_figures(checker.folder, spec):
             click.echo(one_line(line.to(lang)))
     if grade.status is Status.REJECTED:
         for step in found.of(REJECTED):
@@ -150,7 +148,7 @@ def _say(
 def _write_page(
     path: Path,
     grade: Grade,
-    checker: checking.Checker,
+    checker: check.Checker,
     versions: list[history.Version],
     lang: Lang,
 ) -> None:
@@ -163,7 +161,7 @@ def _write_page(
     write_atomically(path.absolute(), page.encode())
 
 
-def _write_badge(project: Path, grade: Grade, checker: checking.Checker, lang: Lang) -> None:
+def _write_badge(project: Path, grade: Grade, checker: check.Checker, lang: Lang) -> None:
     from grader.report import badge
 
     spec = checker.lesson.spec

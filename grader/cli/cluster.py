@@ -13,10 +13,10 @@ import click
 
 from grader import batch
 from grader.cli.options import Decorator
-from grader.errors import UsageError
 from grader.grading import Examination
 from grader.intake import Candidate
 from grader.text import Text
+from grader.text.errors import UsageError
 
 OnGrade = Callable[[batch.Outcome], None]
 Run = Callable[[Examination, list[Candidate], OnGrade, Callable[[], None]], None]

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from grader.cli import options
-from grader.cli.progress import Reporter
 from grader.text import Lang, Text
+from grader.text.progress import Reporter
 
 
 @click.group()
@@ -73,9 +73,9 @@ def get(name: str, source: Path | None, lang: Lang) -> None:
 @options.lang()
 def add(folder: Path, lang: Lang) -> None:
     """Take prepared data from DIR, the folder data/ of a release, into the cache."""
-    from grader.data import prepared_copy
+    from grader.data import prepared
 
-    names = prepared_copy.add(folder)
+    names = prepared.add(folder)
     for name in names:
         click.echo(name)
     done = Text(en=f"Added: {len(names)}", ru=f"Добавлено: {len(names)}")

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from grader import batch
-from grader import lesson as lessons
 from grader.cli import options, show
 from grader.cli.batch import Order, grade_folder
-from grader.cli.progress import Reporter
-from grader.errors import ExitCode, UsageError
-from grader.grades import Status
+from grader.lesson import loading
+from grader.lesson.grades import Status
 from grader.text import Lang, Text
+from grader.text.errors import ExitCode, UsageError
+from grader.text.progress import Reporter
 
 MARKER = ".grader-demo"
 """Only a folder with this file in it is replaced."""
@@ -31,8 +31,8 @@ SEED = "demo"
 def command(out: Path, jobs: int, lang: Lang) -> int:
     """Build sample submissions of every lesson, grade them and write the pages."""
     pages, worst = [], ExitCode.OK
-    for name in lessons.names():
-        lesson = lessons.load(name)
+    for name in loading.names():
+        lesson = loading.load(name)
         if lesson.samples is None:
             continue
         submissions = out / name / "submissions"

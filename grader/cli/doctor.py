@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 
 from grader.cli import options
-from grader.errors import ExitCode, GraderError
 from grader.text import Lang, Text
+from grader.text.errors import ExitCode, GraderError
 
 _SPEAK = (
-    "from importlib.metadata import version; from grader.data.espeak import Espeak;"
+    "from importlib.metadata import version; from grader.data.speech.espeak import Espeak;"
     "Espeak(); print('espeakng-loader', version('espeakng-loader'))"
 )
 PACKAGES = (
@@ -88,11 +88,11 @@ def _package(name: str, lang: Lang) -> Finding:
 
 
 def _lessons(lang: Lang) -> Finding:
-    from grader import lesson as lessons
+    from grader.lesson import loading
 
     name = Text(en="lessons", ru="занятия").to(lang)
     try:
-        found = [lessons.load(lesson).name for lesson in lessons.names()]
+        found = [loading.load(lesson).name for lesson in loading.names()]
     except GraderError as error:
         return Finding(name, False, error.to(lang), "git status")
     return Finding(name, bool(found), ", ".join(found))
@@ -120,7 +120,7 @@ def _speech(lang: Lang) -> Finding:
 
 
 def _isolation(lang: Lang) -> Finding:
-    from grader.sandbox.isolation import current_level
+    from grader.sandbox.isolation.levels import current_level
 
     name = Text(en="isolation", ru="изоляция").to(lang)
     label = Text(en="level", ru="уровень").to(lang)

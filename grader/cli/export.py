@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from grader import lesson as lessons
 from grader.cli import options
-from grader.errors import UsageError
+from grader.lesson import loading
 from grader.text import Lang, Text
+from grader.text.errors import UsageError
 
 SHOWN = ("visible", "after_due_date", "after_published", "hidden")
 
@@ -53,7 +53,7 @@ def gradescope(
     from grader.data import hidden_seed
     from grader.release import Platform, export
 
-    found = lessons.load(lesson)
+    found = loading.load(lesson)
     if data is not None and data not in found.spec.data.names:
         raise UsageError(
             Text(

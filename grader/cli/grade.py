@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from grader import batch, grading
-from grader import lesson as lessons
 from grader.cli import keep_fault, options, show
-from grader.cli.progress import Reporter
-from grader.grades import Grade, to_json, write_atomically
 from grader.intake import Candidate, require_submission, submission_name
+from grader.lesson import loading
+from grader.lesson.grades import Grade, to_json, write_atomically
 from grader.text import Lang
+from grader.text.progress import Reporter
 
 
 @click.command()
@@ -39,7 +39,7 @@ def command(
     lang: Lang,
 ) -> int:
     """Grade the submission at PATH (a folder, an archive or a notebook) on the hidden data."""
-    found = lessons.load(lesson)
+    found = loading.load(lesson)
     require_submission(path)
     with Reporter(lang) as progress:
         grade = grade_one(found, path, data, source, seed, progress, trust=trust, executed=executed)
@@ -55,7 +55,7 @@ def command(
 
 
 def grade_one(
-    lesson: lessons.Lesson,
+    lesson: loading.Lesson,
     path: Path,
     data: str | None,
     source: Path | None,

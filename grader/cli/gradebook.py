@@ -13,19 +13,19 @@ import click
 import msgspec
 
 from grader import batch
-from grader import lesson as lessons
 from grader.batch.pages import grade_files
 from grader.cli import options
-from grader.cli.progress import Reporter
 from grader.cli.report import write as write_pages
-from grader.errors import ExitCode, UsageError
 from grader.gradebook import canvas, files, gradescope, moodle
 from grader.gradebook.book import Book, Graded, Row, build, load
-from grader.gradebook.written import Written
-from grader.grades import write_atomically
+from grader.gradebook.files import Written
+from grader.lesson import loading
+from grader.lesson.grades import write_atomically
 from grader.semester import course_file, handed_in
 from grader.text import Lang, Text
-from grader.untrusted import one_line, quoted
+from grader.text.errors import ExitCode, UsageError
+from grader.text.progress import Reporter
+from grader.text.untrusted import one_line, quoted
 
 NAMES = {
     "csv": "gradebook.csv",
@@ -129,7 +129,7 @@ def _bring_up_to_date(out: Path, course: Path | None, lang: Lang, jobs: int) -> 
         if course is not None:
             given = msgspec.structs.replace(record.given, course=str(course.resolve()))
             record = msgspec.structs.replace(record, given=given)
-        late = batch.Deadlines(lessons.load(record.lesson).spec, record)
+        late = batch.Deadlines(loading.load(record.lesson).spec, record)
         for name in late.unknown:
             click.echo(options.nobody(name).to(lang), err=True)
         if course is not None:

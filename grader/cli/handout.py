@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from grader import lesson as lessons
 from grader.cli import options
-from grader.cli.progress import Reporter
-from grader.errors import UsageError
+from grader.lesson import loading
 from grader.text import Lang, Text
+from grader.text.errors import UsageError
+from grader.text.progress import Reporter
 
 FORMATS = ("html", "slides", "pdf", "ipynb")
 BUILDING = Text(en="building the course", ru="сборка курса")
@@ -85,7 +85,7 @@ def _lesson(
     from grader.handout.build import Order, build
 
     chosen = [kind for kind in KNOWN if kind in formats]
-    return build(Order(lessons.load(name), lang, chosen, execute, minutes=minutes), out)
+    return build(Order(loading.load(name), lang, chosen, execute, minutes=minutes), out)
 
 
 def _course(

@@ -6,8 +6,8 @@ import json
 
 import click
 
-from grader import lesson as lessons
 from grader.cli import options
+from grader.lesson import loading
 from grader.text import Lang
 
 
@@ -16,7 +16,7 @@ from grader.text import Lang
 @options.lang()
 def command(as_json: bool, lang: Lang) -> None:
     """List the lessons of the course."""
-    found = [lesson.spec for lesson in lessons.every()]
+    found = [lesson.spec for lesson in loading.every()]
     if as_json:
         rows = [
             {

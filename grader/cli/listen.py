@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grader.cli import options
-from grader.errors import ExitCode, UsageError
 from grader.text import Lang, Text
+from grader.text.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from grader.sandbox.stream import StreamJob
+    from grader.sandbox.runners.stream import StreamJob
 
 SAMPLE_RATE = 16_000
 HOP = 160
@@ -70,8 +70,8 @@ def command(
 
 
 def _job(path: Path) -> StreamJob:
-    from grader.measure import stream_model
-    from grader.sandbox.stream import StreamJob
+    from grader.measure.streams import stream_model
+    from grader.sandbox.runners.stream import StreamJob
 
     form = FORMS.get(path.suffix.lower())
     if form is None:
@@ -98,8 +98,8 @@ def _follow(
     job: StreamJob, chunks: Iterator[NDArray[np.float32]], threshold: float, lang: Lang
 ) -> None:
     """Feed the model and print its detections. Each rise to the threshold is one."""
-    from grader.lesson import RunLimits
-    from grader.sandbox.stream import Listener
+    from grader.lesson.spec import RunLimits
+    from grader.sandbox.runners.stream import Listener
 
     limits = RunLimits(wall_seconds=24 * 3600.0, cpu_seconds=24 * 3600.0)
     heard, above, found, busy = 0.0, False, 0, 0.0

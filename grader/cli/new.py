@@ -6,24 +6,23 @@ from pathlib import Path
 
 import click
 
-from grader import ipynb
-from grader import lesson as lessons
-from grader.checking import write_marker
 from grader.cli import options
-from grader.errors import UsageError
-from grader.text import Lang, Text
+from grader.grading.check import write_marker
+from grader.lesson import loading
+from grader.text import Lang, Text, notebooks
+from grader.text.errors import UsageError
 
 
 @click.command()
 @click.argument("lesson", type=options.LESSON)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--notebook", is_flag=True, help=f"Make a {ipynb.FILE} of what you are to write.")
+@click.option("--notebook", is_flag=True, help=f"Make a {notebooks.FILE} of what you are to write.")
 @options.lang()
 def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
     """Copy the template of LESSON into the new folder DIR."""
     from grader.handout import starter, starter_notebook
 
-    found = lessons.load(lesson)
+    found = loading.load(lesson)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
             Text(
@@ -47,6 +46,6 @@ def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
 
 
 _NOTEBOOK = Text(
-    en=f"Open {ipynb.FILE} in Jupyter, run and change its cells, then `grader check`.",
-    ru=f"Откройте {ipynb.FILE} в Jupyter, выполняйте и меняйте ячейки, затем `grader check`.",
+    en=f"Open {notebooks.FILE} in Jupyter, run and change its cells, then `grader check`.",
+    ru=f"Откройте {notebooks.FILE} в Jupyter, выполняйте и меняйте ячейки, затем `grader check`.",
 )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from grader import course
 from grader.cli import options
-from grader.errors import UsageError
+from grader.lesson import course
 from grader.text import Lang, Text
+from grader.text.errors import UsageError
 
 
 @click.command()

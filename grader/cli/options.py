@@ -10,9 +10,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from grader.errors import UsageError
-from grader.text import LANGS, Text
-from grader.untrusted import quoted
+from grader.text import LANGS, Lang, Text
+from grader.text.errors import UsageError
+from grader.text.untrusted import quoted
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -25,10 +25,10 @@ class LessonName(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from grader import lesson
+        from grader.lesson import loading
 
         try:
-            names = lesson.names()
+            names = loading.names()
         except UsageError:  # no course here: nothing to offer
             names = []
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
@@ -116,7 +116,7 @@ def trust() -> Decorator:
 
 def require_isolation(trust: bool) -> None:
     """Raises UsageError where other people's work is not isolated well, unless `trust`."""
-    from grader.sandbox.isolation import require_for_others
+    from grader.sandbox.isolation.levels import require_for_others
 
     require_for_others(trust)
 
@@ -167,3 +167,53 @@ def available_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
         return os.cpu_count() or 1
+
+
+# What is wrong with a command line, in the reader's language.
+
+
+def show(error: click.ClickException, lang: Lang) -> None:
+    """Say on stderr what is wrong and where to read on."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if lang == "en" or context is None:
+        error.show()
+        return
+    click.echo(f"Ошибка: {_russian(error)}", err=True)
+    click.echo(f"Справка: {context.command_path} --help", err=True)
+
+
+def _russian(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    match error:
+        case click.NoSuchOption():
+            close = f" Может быть, {', '.join(error.possibilities)}?" if error.possibilities else ""
+            return f"нет такого параметра: {error.option_name}.{close}"
+        case click.MissingParameter():
+            return f"не указано: {_named(error)}."
+        case click.BadOptionUsage():
+            return f"параметр {error.option_name} задан неверно ({error.message})."
+        case click.BadParameter():
+            return f"неверное значение, {_named(error)}: {_reason(error)}."
+        case click.UsageError() if context is not None and isinstance(context.command, click.Group):
+            known = ", ".join(context.command.list_commands(context))
+            return f"нет такой команды. Есть: {known}."
+        case _:
+            return f"лишние аргументы ({error.format_message()})"
+
+
+def _named(error: click.BadParameter) -> str:
+    """The parameter as a person writes it: `--lang` or DIR."""
+    parameter = error.param
+    if parameter is None:
+        return str(error.param_hint or "?")
+    if isinstance(parameter, click.Option):
+        return " / ".join(parameter.opts)
+    assert error.ctx is not None
+    return parameter.make_metavar(error.ctx)
+
+
+def _reason(error: click.BadParameter) -> str:
+    kind = None if error.param is None else error.param.type
+    if isinstance(kind, click.Choice):
+        return f"выберите из {', '.join(map(str, kind.choices))}"
+    return error.message.rstrip(".")

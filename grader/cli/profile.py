@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from grader.cli import options
-from grader.errors import ExitCode, GraderError, UsageError
-from grader.grades import write_atomically
-from grader.platforms import DTYPES, Catalogue, DType, catalogue, load
+from grader.lesson.grades import write_atomically
+from grader.measure.hardware.platforms import DTYPES, Catalogue, DType, catalogue, load
 from grader.text import Lang, Text
+from grader.text.errors import ExitCode, GraderError, UsageError
 
 if TYPE_CHECKING:
-    from grader.measure.profiled import Profiled
-    from grader.measure.roofline import Prediction
-    from grader.measure.this_machine import Measured
+    from grader.measure.hardware.profiled import Profiled
+    from grader.measure.hardware.roofline import Prediction
+    from grader.measure.hardware.this_machine import Measured
 
 ALL = "all"
 
@@ -79,7 +79,7 @@ def command(
     """
     known = catalogue(files)
     chosen = [load(platform, files)] if platform != ALL else list(known.platforms.values())
-    from grader.measure.profiled import open_model
+    from grader.measure.hardware.profiled import open_model
 
     opened = open_model(model, batch=batch, sizes=_sizes(sizes))
     found = _predictions(opened, chosen, dtype, alone=platform != ALL)
@@ -113,8 +113,8 @@ def _predictions(
 ) -> list[Prediction]:
     """One platform must be able to compute in `dtype`; of several, those that cannot are left
     out."""
-    from grader.measure.roofline import predict
-    from grader.platforms import Platform
+    from grader.measure.hardware.platforms import Platform
+    from grader.measure.hardware.roofline import predict
 
     found = []
     for platform in chosen:
@@ -135,7 +135,7 @@ def _predictions(
 
 
 def _measured(opened: Profiled, dtype: DType | None, sizes: dict[str, int]) -> Measured:
-    from grader.measure.this_machine import measure
+    from grader.measure.hardware.this_machine import measure
 
     if opened.form != "onnx":
         raise UsageError(
@@ -176,9 +176,9 @@ def _page(
 
 
 def _json(opened: Profiled, found: list[Prediction], here: Measured | None) -> str:
-    from grader.measure import profile_record
+    from grader.measure.hardware import profiled
 
-    record = profile_record.record(opened, found, here)
+    record = profiled.record(opened, found, here)
     return json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False)
 
 

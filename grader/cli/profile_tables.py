@@ -8,11 +8,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from grader.measure.profiled import Profiled
-from grader.measure.roofline import LayerTime, Prediction
-from grader.measure.this_machine import Measured
+from grader.measure.hardware.profiled import Profiled
+from grader.measure.hardware.roofline import LayerTime, Prediction
+from grader.measure.hardware.this_machine import Measured
 from grader.text import Lang, Text, ru_number
-from grader.untrusted import one_line
+from grader.text.untrusted import one_line
 
 MOST_LAYERS = 60
 LIMITS = {

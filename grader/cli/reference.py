@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 
 from grader import batch
-from grader import lesson as lessons
 from grader.cli import options, show
 from grader.cli.grade import grade_one
-from grader.cli.progress import Reporter
-from grader.errors import Fault, UsageError
-from grader.grades import to_json
+from grader.lesson import loading
+from grader.lesson.grades import to_json
 from grader.text import Lang, Text
+from grader.text.errors import Fault, UsageError
+from grader.text.progress import Reporter
 
 
 @click.command()
@@ -40,7 +40,7 @@ def command(
 
     With --data, the reference trained for that data set is graded.
     """
-    found = lessons.load(lesson)
+    found = loading.load(lesson)
     if not found.reference.is_dir():
         raise UsageError(
             Text(

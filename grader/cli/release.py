@@ -9,9 +9,9 @@ import click
 
 from grader.cli import options
 from grader.cli.handout import FORMATS
-from grader.cli.progress import Reporter
-from grader.errors import UsageError
 from grader.text import Lang, Text, ru_number
+from grader.text.errors import UsageError
+from grader.text.progress import Reporter
 
 
 @click.command()

@@ -9,9 +9,9 @@ import click
 from grader import batch
 from grader.batch.pages import grade_files, write_pages
 from grader.cli import options
-from grader.cli.progress import Reporter
-from grader.errors import ExitCode
 from grader.text import Lang, Text
+from grader.text.errors import ExitCode
+from grader.text.progress import Reporter
 
 DAMAGED = Text(
     en="is damaged and left out; run grader batch again", ru="повреждён и пропущен; повторите batch"

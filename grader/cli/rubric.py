@@ -12,17 +12,17 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from grader import batch, rubric
-from grader import lesson as lessons
+from grader import batch
 from grader.batch import Merged
 from grader.batch.pages import grade_files
 from grader.cli import options
-from grader.cli.progress import Reporter
 from grader.cli.report import write as write_pages
-from grader.errors import ExitCode, UsageError
-from grader.lesson import LessonSpec
+from grader.lesson import loading, rubric
+from grader.lesson.spec import LessonSpec
 from grader.text import Lang, Text
-from grader.untrusted import one_line, quoted
+from grader.text.errors import ExitCode, UsageError
+from grader.text.progress import Reporter
+from grader.text.untrusted import one_line, quoted
 
 MAX_ROWS = 60
 
@@ -97,7 +97,7 @@ def _spec(out: Path) -> LessonSpec:
                 ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
             )
         )
-    spec = lessons.load(first.lesson).spec
+    spec = loading.load(first.lesson).spec
     if not spec.rubric:
         raise UsageError(
             Text(

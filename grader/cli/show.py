@@ -8,12 +8,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from grader.errors import ExitCode
-from grader.grades import Figure, Grade, Measurement, Status
-from grader.lesson import LessonSpec
-from grader.ranking import rank_key
+from grader.lesson.grades import Figure, Grade, Measurement, Status
+from grader.lesson.scoring import rank_key
+from grader.lesson.spec import LessonSpec
 from grader.text import Lang, Text
-from grader.untrusted import one_line
+from grader.text.errors import ExitCode
+from grader.text.untrusted import one_line
 
 STATUS = {
     Status.GRADED: Text(en="graded", ru="оценена"),

@@ -13,15 +13,15 @@ from rich.console import Console
 from rich.table import Table
 
 from grader import batch
-from grader import lesson as lessons
 from grader.batch.pages import grade_files
 from grader.batch.results import evidence_path, report_path
 from grader.cli import options
-from grader.cli.progress import Reporter
-from grader.errors import ExitCode, UsageError
-from grader.grades import write_atomically
+from grader.lesson import loading
+from grader.lesson.grades import write_atomically
 from grader.text import Lang, Text
-from grader.untrusted import name as short_name
+from grader.text.errors import ExitCode, UsageError
+from grader.text.progress import Reporter
+from grader.text.untrusted import name as short_name
 
 if TYPE_CHECKING:
     from grader.similarity.pairs import Comparison
@@ -65,7 +65,7 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
 
     names, stems, lesson_name = _graded(out)
     _require_evidence(out, stems.values())
-    lesson = lessons.load(lesson_name)
+    lesson = loading.load(lesson_name)
     with batch.held(out), Reporter(lang) as progress:
         found = pairs.compare(
             [evidence_path(path) for path in stems.values()],

@@ -10,15 +10,14 @@ posts = load_posts("posts-synthetic", "train")
 
 from __future__ import annotations
 
-from grader.data.catalogue import DatasetInfo, catalogue
-from grader.data.chat import Pair, PairSet, Position
-from grader.data.clips import PARTS, ClipSet, Part, Progress
-from grader.data.fsdd import FsddSettings
-from grader.data.library import get, load, load_pairs, load_posts
-from grader.data.posts import PostSet
-from grader.data.posts_synthetic import PostSettings
+from grader.data.library import DatasetInfo, catalogue, get, load, load_pairs, load_posts
 from grader.data.seeds import hidden_seed
-from grader.data.settings import Size, SyntheticSettings
+from grader.data.speech.clips import PARTS, ClipSet, Part, Progress
+from grader.data.speech.fsdd import FsddSettings
+from grader.data.speech.settings import Size, SyntheticSettings
+from grader.data.text.chat import Pair, PairSet, Position
+from grader.data.text.posts import PostSet
+from grader.data.text.posts_synthetic import PostSettings
 
 __all__ = [
     "PARTS",

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.data import store
-from grader.data.clips import Progress
-from grader.errors import DataError, UsageError
+from grader.data.speech.clips import Progress
 from grader.text import Text
+from grader.text.errors import DataError, UsageError
 
 _BLOCK = 1 << 20
 _PASSING = {408, 425, 429, 500, 502, 503, 504}

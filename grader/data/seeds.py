@@ -9,8 +9,8 @@ from pathlib import Path
 import platformdirs
 
 from grader.data import store
-from grader.errors import UsageError
 from grader.text import Text
+from grader.text.errors import UsageError
 
 ENVIRONMENT = "GRADER_HIDDEN_SEED"
 

@@ -19,6 +19,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,10 @@ import msgspec
 import numpy as np
 import platformdirs
 
-from grader.data.clips import CLIP_SAMPLES, ClipSet, Part, Progress
-from grader.data.features import BANDS, FRAMES
-from grader.errors import DataError
+from grader.data.speech.clips import CLIP_SAMPLES, ClipSet, Part, Progress
+from grader.data.speech.features import BANDS, FRAMES
 from grader.text import Text
+from grader.text.errors import DataError
 
 ENVIRONMENT = "GRADER_CACHE"
 SCHEMA = 1
@@ -237,3 +238,39 @@ def _clear_leftovers(folder: Path) -> None:
     """What killed builds of this entry left; we hold the lock, so none of them is alive."""
     for leftover in folder.parent.glob(f".{folder.name}.*.partial"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+# A file that has to stay as it was: data that was replaced in the middle of a batch would be
+# graded against the labels of the old.
+
+
+@dataclass(frozen=True)
+class PinnedFile:
+    """A path, and what the file there looked like when the labels were read."""
+
+    path: Path
+    size: int
+    """Bytes."""
+    mtime_ns: int
+
+    @classmethod
+    def at(cls, path: Path) -> PinnedFile:
+        status = path.stat()
+        return cls(path, status.st_size, status.st_mtime_ns)
+
+    def unchanged(self) -> Path:
+        """The path. Raises DataError when something else lies there now."""
+        try:
+            same = PinnedFile.at(self.path) == self
+        except OSError:
+            same = False
+        if not same:
+            raise DataError(
+                Text(
+                    en=f"{self.path} was replaced or removed while submissions were graded; run "
+                    "the same command again, and let nothing else write to the data cache.",
+                    ru=f"Файл {self.path} был заменён или удалён во время проверки работ; "
+                    "запустите ту же команду ещё раз и не меняйте кэш данных во время проверки.",
+                )
+            )
+        return self.path

@@ -13,16 +13,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader.errors import UsageError
-from grader.gradebook.book import Graded
-from grader.gradebook.cells import Value, guarded, number, to_csv
+from grader.gradebook.book import Graded, Value, guarded, number, to_csv
+from grader.gradebook.files import Written
 from grader.gradebook.templates import Owners, scaled, table
-from grader.gradebook.written import Written
-from grader.intake import layouts
+from grader.intake import downloads
 from grader.semester.roster import Student, folded
 from grader.semester.tables import no_table
 from grader.text import Text
-from grader.untrusted import quoted
+from grader.text.errors import UsageError
+from grader.text.untrusted import quoted
 
 HEAD = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 POSSIBLE = "    Points Possible"
@@ -140,7 +139,9 @@ def feedback(graded: Graded) -> tuple[dict[str, Path], list[str]]:
     for one in graded.record.submissions:
         counted = next((version for version in one.versions if version.counts), None)
         labels = [
-            label for name in (counted.files if counted else ()) if (label := layouts.canvas(name))
+            label
+            for name in (counted.files if counted else ())
+            if (label := downloads.canvas(name))
         ]
         report = graded.report(one)
         if not report.is_file() or not labels or not labels[0].attachment:

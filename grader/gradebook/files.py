@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import dataclass, field
 
-from grader.gradebook.book import Book
-from grader.gradebook.cells import MAX_TEXT, Value, to_csv
+from grader.gradebook.book import MAX_TEXT, Book, Value, to_csv
 from grader.text import Lang
-from grader.untrusted import one_line
+from grader.text.untrusted import one_line
 
 
 def as_csv(book: Book) -> bytes:
@@ -75,3 +75,17 @@ def _fill(sheet: object, lines: list[list[Value]]) -> None:
                 cell.quotePrefix = True
             else:
                 cell.value = round(value, 4)
+
+
+# What was written for an LMS, and who is not in it.
+
+
+@dataclass(frozen=True)
+class Written:
+    raw: bytes
+    rows: int
+    """Students with a grade in it."""
+    unmatched: list[str] = field(default_factory=list)
+    """Students of the class who are not in it."""
+    strangers: list[str] = field(default_factory=list)
+    """Rows of the LMS's export whom the class does not know; they stay as they are."""

@@ -10,11 +10,11 @@ import json
 import math
 from typing import Any, Literal
 
-from grader.gradebook.cells import number
-from grader.grades import Check, Grade, Status, Term
-from grader.lesson import LessonSpec
+from grader.gradebook.book import number
+from grader.lesson.grades import Check, Grade, Status, Term
+from grader.lesson.spec import LessonSpec
 from grader.text import Lang, Text
-from grader.untrusted import visible
+from grader.text.untrusted import visible
 
 Shown = Literal["visible", "after_due_date", "after_published", "hidden"]
 HIDDEN = Text(en="measured on hidden data", ru="измерено на скрытых данных")

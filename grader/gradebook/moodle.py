@@ -11,15 +11,14 @@ from __future__ import annotations
 import html
 from pathlib import Path
 
-from grader.gradebook.book import Graded, Result, score_why
-from grader.gradebook.cells import Value, guarded, number, to_csv
+from grader.gradebook.book import Graded, Result, Value, guarded, number, score_why, to_csv
+from grader.gradebook.files import Written
 from grader.gradebook.templates import Owners, scaled, table
-from grader.gradebook.written import Written
-from grader.intake import layouts
+from grader.intake import downloads
 from grader.semester.roster import Student
 from grader.semester.tables import no_table
 from grader.text import Lang
-from grader.untrusted import one_line
+from grader.text.untrusted import one_line
 
 HEAD = ("Identifier", "Full name", "ID number", "Email address", "Status", "Grade",
         "Maximum grade", "Grade can be changed", "Last modified (submission)",
@@ -131,7 +130,7 @@ def _folder(result: Result) -> str | None:
     for version in reversed(result.submission.versions):
         if version.student == result.student.id:
             for name in version.files:
-                label = layouts.moodle(name)
+                label = downloads.moodle(name)
                 if label is not None:
                     return f"{label.who}_{label.number}_assignsubmission_file_"
     if not result.student.moodle:

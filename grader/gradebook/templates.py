@@ -6,11 +6,11 @@ import csv
 import io
 from pathlib import Path
 
-from grader.errors import UsageError
 from grader.gradebook.book import Graded, Result
 from grader.semester.roster import Directory, Student
 from grader.semester.tables import decoded, no_table
 from grader.text import Text
+from grader.text.errors import UsageError
 
 
 def table(path: Path) -> list[list[str]]:

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from grader.errors import SpecError
-from grader.handout import palette
+from grader.handout import pages
 from grader.handout.measured import Table
 from grader.handout.values import figures_file
-from grader.lesson import Lesson
+from grader.lesson.loading import Lesson
 from grader.text import Lang, Text
+from grader.text.errors import SpecError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,13 +69,13 @@ class Board:
         axes.set(xlabel=x, ylabel=y)
         return axes
 
-    ink = property(lambda self: palette.colours()["ink"])
-    soft = property(lambda self: palette.colours()["soft"])
-    accent = property(lambda self: palette.colours()["accent"])
-    experiment = property(lambda self: palette.colours()["experiment"])
-    reference = property(lambda self: palette.colours()["reference"])
-    good = property(lambda self: palette.colours()["good"])
-    bad = property(lambda self: palette.colours()["bad"])
+    ink = property(lambda self: pages.colours()["ink"])
+    soft = property(lambda self: pages.colours()["soft"])
+    accent = property(lambda self: pages.colours()["accent"])
+    experiment = property(lambda self: pages.colours()["experiment"])
+    reference = property(lambda self: pages.colours()["reference"])
+    good = property(lambda self: pages.colours()["good"])
+    bad = property(lambda self: pages.colours()["bad"])
 
 
 def draw(board: Board, name: str, kind: Literal["svg", "png"] = "svg") -> bytes:
@@ -115,7 +115,7 @@ def _module(path: Path) -> ModuleType:
 
 
 def _style() -> Any:
-    colour = palette.colours()
+    colour = pages.colours()
     return {
         "svg.fonttype": "none",
         "svg.hashsalt": "grader",

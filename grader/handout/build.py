@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from grader.errors import UsageError
-from grader.grades import write_atomically
-from grader.handout import source
-from grader.handout.chapter import Link, chapter
-from grader.handout.companion import companion
+from grader.handout import document as source
+from grader.handout.chapter import Link, chapter, companion
 from grader.handout.document import Document, document
 from grader.handout.links import Links
 from grader.handout.notebook import notebook
 from grader.handout.pdf import pdf
 from grader.handout.slides import slides
-from grader.lesson import Lesson
+from grader.lesson.grades import write_atomically
+from grader.lesson.loading import Lesson
 from grader.text import Lang, Text
+from grader.text.errors import UsageError
 
 Format = Literal["html", "slides", "pdf", "ipynb"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from markupsafe import Markup
 
-from grader.handout.blocks import Block
-from grader.handout.document import Document, Section, Slide
+from grader.handout import blocks as markdown
+from grader.handout.blocks import Block, Misplaced
+from grader.handout.document import Document, Section, Slide, Source, wrong
 from grader.handout.links import Links
-from grader.handout.pages import page
+from grader.handout.pages import Words, page
 from grader.handout.render import Renderer
-from grader.handout.words import Words
+from grader.handout.values import Values
+from grader.lesson.loading import Lesson
+from grader.text import Lang
+from grader.text.errors import SpecError
 
 _ANCHOR = Markup(
     '<{tag} id="{id}">{title}<a class="here" href="#{id}" aria-label="{said}">#</a></{tag}>\n'
@@ -98,3 +103,30 @@ def _unmarked(block: Block) -> Block:
     first = block.tokens[0]
     rest = {name: value for name, value in first.attrs.items() if name != "class"}
     return replace(block, tokens=(first.copy(attrs=rest), *block.tokens[1:]))
+
+
+# Other Markdown files that a handout links to, as pages beside it.
+
+
+def companion(path: Path, lesson: Lesson, home: str = "") -> str:
+    """The page of a Markdown file that is no handout: README of a template, a page of docs/."""
+    lang: Lang = "ru" if path.name.endswith(".ru.md") else "en"
+    text = Values(lesson, lang).fill(path.read_text(encoding="utf-8"), path)
+    try:
+        found = markdown.parse(text)
+    except Misplaced as error:
+        raise wrong(path, error.line, error.en, error.ru) from error
+    if not found or found[0].kind != "heading":
+        raise SpecError(f"{path}:1: begin with `# Title`.")
+    document = Document(Source(lesson, lang, path, text, {}), found[0], strict=False)
+    document.blocks = [_anchored(block) for block in found[1:]]
+    document.named = {str(block.tokens[0].attrs["id"]) for block in document.blocks
+                      if block.kind == "heading"}  # fmt: skip
+    return chapter(document, Links(alone=True), home=home)
+
+
+def _anchored(block: Block) -> Block:
+    if block.kind == "heading" and "id" not in block.tokens[0].attrs:
+        words = re.sub(r"[^\w\- ]", "", block.tokens[1].content.lower())
+        block.tokens[0].attrSet("id", words.replace(" ", "-"))
+    return block

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from grader import course
-from grader.errors import GraderError
 from grader.handout.document import Document
+from grader.lesson import course
+from grader.text.errors import GraderError
 
 _HANDOUT = re.compile(r"handout\.(en|ru)\.md")
 

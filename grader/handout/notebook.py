@@ -13,13 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.errors import SpecError
 from grader.handout.blocks import Block
-from grader.handout.cache import kept
 from grader.handout.document import Document
+from grader.handout.pages import kept
 from grader.handout.pictures import KINDS
 from grader.handout.render import FIGURE, drawn
 from grader.text import Text
+from grader.text.errors import SpecError
 
 if TYPE_CHECKING:
     from jupyter_client import AsyncKernelManager

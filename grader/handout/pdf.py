@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from grader.errors import Fault, UsageError
-from grader.handout.cache import kept
+from grader.handout.pages import kept
 from grader.text import Text
+from grader.text.errors import Fault, UsageError
 
 ENVIRONMENT = "GRADER_CHROMIUM"
 SECONDS = 120

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from grader.handout import palette
+from grader.handout import pages
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -90,5 +90,5 @@ def _colour(found: re.Match[str]) -> str:
 
 
 def _names() -> dict[str, str]:
-    known = {value: name for name, value in reversed(palette.colours().items())}
+    known = {value: name for name, value in reversed(pages.colours().items())}
     return known | {"#ffffff": "card", "#000000": "ink"}

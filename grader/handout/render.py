@@ -4,24 +4,133 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, MutableMapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from html import escape, unescape
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
 from mdit_py_plugins.footnote.index import render_footnote_ref
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
 
 from grader.handout import blocks as markdown
-from grader.handout import code, formulas, pictures
+from grader.handout import pictures
 from grader.handout.blocks import Block
 from grader.handout.board import Board, draw
-from grader.handout.cache import kept
 from grader.handout.document import Document
 from grader.handout.links import Links
+from grader.handout.pages import kept
+
+# Source code as HTML, coloured by Pygments; the colours are handout.css's, light and dark.
+
+
+LONG = 20
+"""Lines; longer code may go on on the next page of a print."""
+PLAIN = frozenset({"", "text", "txt", "output"})
+
+
+class UnknownLanguage(ValueError):
+    """The language of a fenced block is none that can be coloured."""
+
+
+def highlighted(text: str, language: str) -> str:
+    """A `<pre>` element. Raises UnknownLanguage."""
+    if language in PLAIN:
+        body = escape(text.rstrip("\n"), quote=False)
+    else:
+        body = highlight(text, _lexer(language), HtmlFormatter(nowrap=True)).rstrip("\n")
+    kind = "code long" if text.count("\n") > LONG else "code"
+    return f'<pre class="{kind}"><code>{body}\n</code></pre>\n'
+
+
+@cache
+def _lexer(language: str) -> Lexer:
+    try:
+        return get_lexer_by_name(language, stripnl=False)
+    except ClassNotFound as error:
+        raise UnknownLanguage(language) from error
+
+
+# LaTeX to MathML, by latex2mathml; what it lets pass in silence is refused here.
+#
+# Browsers draw MathML Core: attributes of older MathML that they leave out become classes.
+
+
+_BRACE = re.compile(r"\\.|[{}]")
+_ENVIRONMENT = re.compile(r"\\(begin|end)\{([a-zA-Z]+\*?)\}")
+_LETTERS = re.compile(r'(?:<mi mathvariant="normal">(\w)</mi>){2,}')
+_RAW = re.compile(r">(\\[A-Za-z]*|&|#)<")
+_FUNCTION = re.compile(r"(<mi>[a-z]{2,}</mi>)(?=<(?:mi|mn|msub|msup|msubsup|mrow|mfrac)>)")
+_ARROW = re.compile(r'<mstyle scriptlevel="0"><mo>(&#x[0-9A-F]+;)</mo></mstyle>')
+_PADDED = re.compile(r"<(/?)mpadded[^>]*>")
+_FENCES = {"&#x0230A;": "prefix", "&#x0230B;": "postfix", "&#x02308;": "prefix",
+           "&#x02309;": "postfix"}  # fmt: skip
+
+
+class BadFormula(ValueError):
+    """A formula that cannot be shown; the message says why."""
+
+
+@lru_cache(maxsize=4096)
+def mathml(latex: str, *, display: bool = False) -> str:
+    """A `<math>` element, with the LaTeX as its `alttext`. Raises BadFormula."""
+    _check(latex)
+    source = latex.replace("{aligned}", "{split}")
+    try:
+        result = convert(source, display="block" if display else "inline")
+    except Exception as error:  # the library raises a dozen unrelated classes
+        raise BadFormula(type(error).__name__) from error
+    if found := _RAW.search(result):
+        raise BadFormula(f"{found[1]} is unknown, or stands where it means nothing")
+    return _core(result, latex)
+
+
+def _check(latex: str) -> None:
+    depth = 0
+    for found in _BRACE.finditer(latex):
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
+        if depth < 0:
+            raise BadFormula("a } closes nothing")
+    if depth:
+        raise BadFormula("a { is not closed")
+    opened: list[str] = []
+    for kind, name in _ENVIRONMENT.findall(latex):
+        if kind == "begin":
+            opened.append(name)
+        elif not opened or opened.pop() != name:
+            raise BadFormula(f"\\end{{{name}}} closes nothing")
+    if opened:
+        raise BadFormula(f"\\begin{{{opened[-1]}}} is not closed")
+
+
+def _core(result: str, latex: str) -> str:
+    """The same element in the words of MathML Core."""
+    for symbol, form in _FENCES.items():
+        result = result.replace(f"<mi>{symbol}</mi>", f'<mo form="{form}">{symbol}</mo>')
+    # The bars of a norm would each grow to what stands between them, the second one with its index.
+    result = result.replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>')
+    result = _LETTERS.sub(_word, result)
+    result = _FUNCTION.sub(r'\1<mspace width="0.167em"/>', result)
+    result = re.sub(r'columnalign="(left|right|center)"', r'class="\1"', result)
+    result = re.sub(r' (?:columnspacing|rowspacing|linebreak|voffset)="[^"]*"', "", result)
+    result = _ARROW.sub(r'<mo stretchy="true">\1</mo>', result)
+    result = re.sub(r'<mspace depth="[^"]*" />', "", _PADDED.sub(r"<\1mrow>", result))
+    alternative = escape(" ".join(latex.split()), quote=True)
+    return result.replace("<math ", f'<math alttext="{alternative}" ', 1)
+
+
+def _word(found: re.Match[str]) -> str:
+    # Letters of a word belong together; more than one in an <mi> stand upright by themselves.
+    return f"<mi>{''.join(re.findall('>(.)<', found[0]))}</mi>"
+
 
 FIGURE = "figure:"
 _PAGE = "page"
@@ -132,8 +241,8 @@ class Renderer:
 
     def formula(self, latex: str, line: int, *, display: bool) -> str:
         try:
-            return formulas.mathml(latex, display=display)
-        except formulas.BadFormula as error:
+            return mathml(latex, display=display)
+        except BadFormula as error:
             said = " ".join(latex.split())
             raise self.document.error(
                 line, f"the formula `{said}` cannot be shown: {error}.",
@@ -142,8 +251,8 @@ class Renderer:
 
     def code(self, text: str, language: str, line: int) -> str:
         try:
-            return code.code(text, language)
-        except code.UnknownLanguage as error:
+            return highlighted(text, language)
+        except UnknownLanguage as error:
             raise self.document.error(
                 line, f"no colours for the language `{language}`; leave it out, or write `text`.",
                 f"язык `{language}` неизвестен; уберите его или напишите `text`.",

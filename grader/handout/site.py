@@ -5,14 +5,51 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from grader import lesson as lessons
-from grader.handout import glossary, pdf, source, starter
+import msgspec
+
+from grader.handout import document, pdf, starter
 from grader.handout.build import FORMATS, Format, Order, build, file_name, write
 from grader.handout.chapter import Link
-from grader.handout.pages import page
-from grader.handout.words import Words
-from grader.lesson import Lesson, LessonSpec
-from grader.text import LANGS, Lang
+from grader.handout.pages import Words, page
+from grader.lesson import course, loading
+from grader.lesson.loading import Lesson
+from grader.lesson.spec import LessonSpec
+from grader.text import LANGS, Lang, Text
+from grader.text.errors import SpecError
+
+# The course's terms in both languages: `assignments/glossary.toml`.
+
+
+class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One term; `about` says what it is, `lessons` where it is explained."""
+
+    en: str
+    ru: str
+    about: Text
+    lessons: tuple[str, ...] = ()
+
+    def word(self, lang: Lang) -> str:
+        return self.ru if lang == "ru" else self.en
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    terms: tuple[Term, ...] = ()
+
+
+def terms(lang: Lang) -> list[Term]:
+    """All terms in the alphabetical order of one language; none where the file is missing.
+
+    Raises SpecError when the file is wrong.
+    """
+    path = course.assignments() / "glossary.toml"
+    if not path.is_file():
+        return []
+    try:
+        found = msgspec.toml.decode(path.read_bytes(), type=_File).terms
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: {error}.") from error
+    return sorted(found, key=lambda term: term.word(lang).lower().replace("ё", "е"))
+
 
 Progress = Callable[[int, int], None]
 _FORMAT_WORDS: dict[Format, str] = {"html": "chapter", "slides": "slides", "ipynb": "notebook"}
@@ -40,8 +77,8 @@ def site(
     `progress(done, total)` counts lessons in a language. Raises what `build` raises.
     """
     chosen = tuple(kind for kind in FORMATS if kind == "html" or kind in (formats or possible()))
-    found = lessons.every()
-    work = [(one, lang) for one in found for lang in LANGS if source.exists(one, lang)]
+    found = loading.every()
+    work = [(one, lang) for one in found for lang in LANGS if document.exists(one, lang)]
     for done, (lesson, lang) in enumerate(work):
         progress(done, len(work))
         bar = [*_files(lesson, lang, chosen[1:]), *_switch(lesson, lang)]
@@ -71,7 +108,7 @@ def _files(lesson: Lesson, lang: Lang, formats: Sequence[Format]) -> list[Link]:
 
 def _switch(lesson: Lesson, lang: Lang) -> list[Link]:
     other = _OTHER[lang]
-    if not source.exists(lesson, other):
+    if not document.exists(lesson, other):
         return []
     return [_language(other, file_name(lesson.name, other, "html"))]
 
@@ -102,7 +139,7 @@ def _index(found: Sequence[Lesson], lang: Lang, formats: Sequence[Format]) -> st
 
 def _entry(lesson: Lesson, lang: Lang, formats: Sequence[Format]) -> dict[str, object]:
     spec = lesson.spec
-    there = source.exists(lesson, lang)
+    there = document.exists(lesson, lang)
     return {
         "title": spec.title.to(lang),
         "summary": spec.summary.to(lang),
@@ -135,7 +172,7 @@ def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
             "about": term.about.to(lang),
             "lessons": [_where(by_name[name], lang) for name in term.lessons if name in by_name],
         }
-        for number, term in enumerate(glossary.terms(lang), 1)
+        for number, term in enumerate(terms(lang), 1)
     ]
     return page(
         "glossary.html.j2",
@@ -150,7 +187,7 @@ def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
 
 
 def _where(lesson: Lesson, lang: Lang) -> dict[str, str]:
-    there = source.exists(lesson, lang)
+    there = document.exists(lesson, lang)
     href = file_name(lesson.name, lang, "html") if there else ""
     return {"title": lesson.spec.title.to(lang).split(":")[0], "href": href}
 

@@ -9,9 +9,8 @@ from markupsafe import Markup
 from grader.handout.deck import deck
 from grader.handout.document import Document
 from grader.handout.links import Links
-from grader.handout.pages import page
+from grader.handout.pages import Words, page
 from grader.handout.render import Renderer
-from grader.handout.words import Words
 
 _SCRIPT_WORDS = ("slide_of", "no_notes", "coming", "last", "blocked", "planned", "speaker",
                  "keys_list")  # fmt: skip

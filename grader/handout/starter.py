@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from grader.handout.values import Values
-from grader.lesson import Lesson
+from grader.lesson.loading import Lesson
 from grader.text import Lang
 
 _SKIPPED = frozenset({"__pycache__", ".pytest_cache", ".ipynb_checkpoints"})

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from grader import ipynb
 from grader.handout import starter
-from grader.lesson import Lesson
-from grader.text import Lang, Text, ru_number
+from grader.lesson.loading import Lesson
+from grader.text import Lang, Text, notebooks, ru_number
 
 TRAINING = "train.py"
 _WRITTEN = frozenset({".py", ".toml", ".md", ".c", ".h", ".S", ".ino"})
@@ -32,7 +31,7 @@ def files(lesson: Lesson, lang: Lang) -> Iterator[tuple[PurePosixPath, bytes]]:
             cells[path] = content.decode("utf-8")
         else:
             yield path, content
-    yield PurePosixPath(ipynb.FILE), _notebook(lesson, lang, readme, cells)
+    yield PurePosixPath(notebooks.FILE), _notebook(lesson, lang, readme, cells)
 
 
 def _is_written(path: PurePosixPath, content: bytes) -> bool:
@@ -54,7 +53,7 @@ def _notebook(lesson: Lesson, lang: Lang, readme: str, files: dict[PurePosixPath
     for path, content in files.items():
         cells += [_markdown(f"## `{path}`"), _code(f"%%writefile {path}\n{content}")]
     if PurePosixPath(TRAINING) in files:
-        cells += [_markdown(_TRAIN.to(lang)), _code(f"%run {TRAINING}", ipynb.SKIPPED)]
+        cells += [_markdown(_TRAIN.to(lang)), _code(f"%run {TRAINING}", notebooks.SKIPPED)]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     file = {
@@ -97,7 +96,7 @@ def _rules(lesson: Lesson) -> Text:
   files that are there at the end are graded, `{lesson.spec.intake.artefact}` first of all.
 - It has {seconds} seconds and {megabytes:,} MiB of memory, no network, and starts no
   programs (`!command` does nothing).
-- A cell that raises ends it. Cells with the tag `{ipynb.SKIPPED}` are not run: training is one,
+- A cell that raises ends it. Cells with the tag `{notebooks.SKIPPED}` are not run: training is one,
   so hand in what it made beside the notebook.
 - `grader check` in this folder does the same.""",
         ru=f"""## Как проверяется этот ноутбук
@@ -107,7 +106,7 @@ def _rules(lesson: Lesson) -> Text:
   `{lesson.spec.intake.artefact}`.
 - На это есть {seconds} с и {ru_number(megabytes)} МиБ памяти; сети нет, программы не
   запускаются (`!команда` ничего не делает).
-- Ошибка в ячейке прерывает выполнение. Ячейки с тегом `{ipynb.SKIPPED}` не выполняются: таково
+- Ошибка в ячейке прерывает выполнение. Ячейки с тегом `{notebooks.SKIPPED}` не выполняются: таково
   обучение, поэтому сдавайте его результаты рядом с ноутбуком.
 - `grader check` в этой папке делает то же самое.""",
     )
@@ -115,7 +114,7 @@ def _rules(lesson: Lesson) -> Text:
 
 _TRAIN = Text(
     en="## Training\n\nTakes a while and needs data, so it is not repeated when the notebook is "
-    f"graded (tag `{ipynb.SKIPPED}`). Run the cells above first.",
+    f"graded (tag `{notebooks.SKIPPED}`). Run the cells above first.",
     ru="## Обучение\n\nЗанимает время и требует данных, поэтому при проверке не повторяется (тег "
-    f"`{ipynb.SKIPPED}`). Сначала выполните ячейки выше.",
+    f"`{notebooks.SKIPPED}`). Сначала выполните ячейки выше.",
 )

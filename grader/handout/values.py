@@ -17,12 +17,12 @@ import msgspec
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
-from grader import formula
-from grader.errors import SpecError
-from grader.handout.errors import wrong
+from grader.handout.document import wrong
 from grader.handout.measured import Cell, Table
-from grader.lesson import Lesson
+from grader.lesson import formula
+from grader.lesson.loading import Lesson
 from grader.text import LANGS, Lang
+from grader.text.errors import SpecError
 
 _EXPRESSION = re.compile(r"\{\{(.+?)\}\}(?!\})")
 _SPACE = {"en": ",", "ru": "\u00a0"}

@@ -12,14 +12,14 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from grader.errors import Rejected
 from grader.intake.members import Damaged
 from grader.intake.rules import changed
 from grader.intake.tars import unpack_tar
 from grader.intake.zips import unpack_zip
-from grader.lesson import Intake
+from grader.lesson.spec import Intake
 from grader.text import Text, ru_number
-from grader.untrusted import quoted
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 OTHER_ARCHIVES = (".rar", ".7z", ".zipx", ".gz", ".bz2", ".xz", ".zst", ".lz", ".lz4", ".cab")

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
-from grader.errors import Rejected, UsageError
 from grader.intake.members import Damaged, Kind, Member, judge, write
 from grader.intake.rules import IGNORED_PARTS
 from grader.intake.zips import is_supported, kind_of
-from grader.lesson import Intake
+from grader.lesson.spec import Intake
 from grader.text import Text
+from grader.text.errors import Rejected, UsageError
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -160,18 +160,18 @@ def _hidden(path: PurePosixPath) -> bool:
 def _below_wrapper(paths: list[PurePosixPath | None]) -> list[PurePosixPath | None]:
     """Without the one folder that some programs put around everything. A single student's folder
     is none: it is called as an LMS calls it, or holds files and no folders or archives."""
-    from grader.intake import layouts
+    from grader.intake import downloads
     from grader.intake.archives import archive_suffix
 
     known = [path for path in paths if path is not None and not _hidden(path)]
     tops = {path.parts[0] for path in known}
-    if len(tops) != 1 or any(layouts.moodle(top) or layouts.canvas(top) for top in tops):
+    if len(tops) != 1 or any(downloads.moodle(top) or downloads.canvas(top) for top in tops):
         return paths
     inner = [path.parts[1:] for path in known if len(path.parts) > 1]
     students = {
         parts[0]
         for parts in inner
-        if len(parts) > 1 or archive_suffix(PurePosixPath(parts[0])) or layouts.canvas(parts[0])
+        if len(parts) > 1 or archive_suffix(PurePosixPath(parts[0])) or downloads.canvas(parts[0])
     }
     loose = {parts[0] for parts in inner} - students
     if not students or len(loose) > len(students):

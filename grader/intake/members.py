@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 
-from grader import ipynb
-from grader.errors import Rejected
 from grader.intake.rules import (
     MAX_DEPTH,
     check_sizes,
@@ -21,9 +19,10 @@ from grader.intake.rules import (
     too_many,
     unreadable,
 )
-from grader.lesson import Intake
-from grader.text import Text, ru_number
-from grader.untrusted import quoted, readable
+from grader.lesson.spec import Intake
+from grader.text import Text, notebooks, ru_number
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted, readable
 
 MAX_PATH = 240
 """Bytes of a member's path."""
@@ -99,7 +98,9 @@ def places(
     except Damaged:
         raise Rejected(_overlapping()) from None
     return {
-        found.index: folder / found.path for found in wanted if found.path.as_posix() != ipynb.FILE
+        found.index: folder / found.path
+        for found in wanted
+        if found.path.as_posix() != notebooks.FILE
     }
 
 

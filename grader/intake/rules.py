@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from grader.errors import Rejected
-from grader.lesson import Intake
+from grader.lesson.spec import Intake
 from grader.text import Text, ru_number
-from grader.untrusted import quoted, readable
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted, readable
 
 MAX_DEPTH = 32
 """Folders within folders."""

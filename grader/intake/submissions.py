@@ -12,28 +12,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from grader import ipynb
-from grader.errors import Rejected, UsageError
 from grader.intake.archives import (
     archive_suffix,
     require_archive_size,
     unpack,
 )
-from grader.intake.candidates import submission_name
+from grader.intake.candidates import link_among_submissions, missing, submission_name, wrong_form
 from grader.intake.listing import (
     SubmittedFile,
     fingerprint_of,
     fingerprint_of_refused,
     list_files,
+    open_file,
     sha256,
 )
 from grader.intake.members import Damaged, write
-from grader.intake.missing import link_among_submissions, missing, wrong_form
 from grader.intake.rules import changed, check_sizes, not_a_file
-from grader.intake.safe_open import open_file
-from grader.lesson import Intake
-from grader.text import Text
-from grader.untrusted import quoted, readable
+from grader.lesson.spec import Intake
+from grader.text import Text, notebooks
+from grader.text.errors import Rejected, UsageError
+from grader.text.untrusted import quoted, readable
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def open_submission(path: Path, rules: Intake, name: str | None = None) -> Itera
                 _unpack(raw, inner.path.name, Path(temporary) / "inner", rules)
             folder = Path(temporary) / "inner"
             files = list_files(folder, rules, hashed=False)
-        if len(files) == 1 and files[0].path.suffix.lower() == ipynb.SUFFIX:
+        if len(files) == 1 and files[0].path.suffix.lower() == notebooks.SUFFIX:
             # Alone it is what was meant, whatever it is called.
             _take_notebook(folder / files[0].path, Path(temporary) / "alone", rules)
             folder = Path(temporary) / "alone"
@@ -158,7 +156,7 @@ def _kind(path: Path) -> str:
 
 def _is_notebook(path: Path) -> bool:
     """A notebook that was handed in by itself may have any name."""
-    return _kind(path) == "file" and path.suffix.lower() == ipynb.SUFFIX
+    return _kind(path) == "file" and path.suffix.lower() == notebooks.SUFFIX
 
 
 def _take_notebook(path: Path, folder: Path, rules: Intake) -> str:
@@ -169,7 +167,7 @@ def _take_notebook(path: Path, folder: Path, rules: Intake) -> str:
         check_sizes(path.name, size, 1, size, rules)
         identity = _archive_fingerprint(raw, path.name)
         try:
-            write(folder / ipynb.FILE, raw, size)
+            write(folder / notebooks.FILE, raw, size)
         except Damaged:
             raise Rejected(changed(path.name)) from None
     return identity
@@ -226,11 +224,14 @@ def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
     """The folder that holds the notebook, or else the artefact: LMS downloads often wrap it in one
     or two folders."""
     named = {
-        name: _folders_of(name, files) for name in (ipynb.FILE, rules.artefact, *rules.alternatives)
+        name: _folders_of(name, files)
+        for name in (notebooks.FILE, rules.artefact, *rules.alternatives)
     }
     # A notebook somewhere below the artefact is no more than one of its files.
-    above = {root for name, roots in named.items() if name != ipynb.FILE for root in roots}
-    named[ipynb.FILE] = [root for root in named[ipynb.FILE] if above.isdisjoint(root.parents)]
+    above = {root for name, roots in named.items() if name != notebooks.FILE for root in roots}
+    named[notebooks.FILE] = [
+        root for root in named[notebooks.FILE] if above.isdisjoint(root.parents)
+    ]
     artefact, roots = next(
         ((name, roots) for name, roots in named.items() if roots), (rules.artefact, [])
     )

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from grader.errors import Rejected
 from grader.intake.members import BLOCK, Damaged, Kind, Member, judge, write
 from grader.intake.rules import max_members
-from grader.lesson import Intake
+from grader.lesson.spec import Intake
 from grader.text import Text, ru_number
+from grader.text.errors import Rejected
 
 MAX_HEADER_BYTES = 2**14
 """All headers of one member, with the attributes that some systems add. tarfile's work and memory

@@ -13,11 +13,11 @@ import zipfile
 from itertools import pairwise
 from pathlib import Path
 
-from grader.errors import Rejected
 from grader.intake.members import Damaged, Kind, Member, judge, write
-from grader.lesson import Intake
+from grader.lesson.spec import Intake
 from grader.text import Text
-from grader.untrusted import quoted
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted
 
 MAX_DIRECTORY_BYTES = 4 * 2**20
 """The largest read: an archive's table of contents."""

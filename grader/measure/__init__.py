@@ -1,0 +1,1 @@
+"""Measurements: costs, quality, streams, hardware and latency; plain numbers with intervals."""

@@ -27,14 +27,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from grader.errors import Rejected
-from grader.measure.components import COMPONENTS, Component, components
-from grader.measure.graph import Counted, GraphLimits, GraphReport, count
-from grader.measure.inline import Node
-from grader.measure.storage import DTYPES
-from grader.measure.wiring import Use, Wiring
+from grader.measure.costs.components import COMPONENTS, Component, components
+from grader.measure.costs.graph import Counted, GraphLimits, GraphReport, count
+from grader.measure.costs.inline import Node
+from grader.measure.costs.storage import DTYPES
+from grader.measure.costs.wiring import Use, Wiring
 from grader.text import Text
-from grader.untrusted import quoted
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted
 
 Scheme = Literal["float", "weight_only", "dynamic", "static", "on_load"]
 Granularity = Literal["tensor", "channel", "block"]
@@ -131,7 +131,7 @@ class Quantization:
 
 
 def inspect_quantization(model: bytes, limits: GraphLimits | None = None) -> Quantization:
-    """Read how `model` stores its weights. Raises grader.measure.graph.Refused as `inspect`."""
+    """Read how `model` stores its weights. Raises graph.Refused as `inspect` does."""
     return quantization_of(count(model, limits or GraphLimits()))
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from grader.measure.graph import GraphReport
+from grader.measure.costs.graph import GraphReport
 from grader.text import Text, ru_number
 
 if TYPE_CHECKING:

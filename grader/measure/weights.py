@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.measure.graph import Counted, GraphLimits, count
+from grader.measure.costs.graph import Counted, GraphLimits, count
+from grader.measure.costs.wiring import Wiring
 from grader.measure.quantization import Quantization, Scales, Weight, quantization_of
-from grader.measure.wiring import Wiring
 
 OUTLIER_QUANTILE = 0.999
 MAX_HISTOGRAM_BINS = 256
@@ -71,7 +71,7 @@ class Values:
 
     @classmethod
     def read(cls, model: bytes, limits: GraphLimits) -> Values:
-        """Raises grader.measure.graph.Refused as `inspect`."""
+        """Raises grader.measure.costs.graph.Refused as `inspect`."""
         return cls(count(model, limits))
 
     def of(self, weight: Weight) -> NDArray[np.float32] | None:

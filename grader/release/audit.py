@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.data import seeds
-from grader.errors import Fault
 from grader.text import Text
+from grader.text.errors import Fault
 
 SHORTEST_SECRET = 8
 """Characters; a shorter seed is found by guessing, and in any text."""

@@ -12,9 +12,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 import grader
-from grader import course
-from grader.errors import SpecError
-from grader.lesson import Lesson
+from grader.lesson import course
+from grader.lesson.loading import Lesson
+from grader.text.errors import SpecError
 
 SAMPLES = "samples"
 """Demonstration submissions of a lesson; some of them are good ones."""

@@ -14,10 +14,10 @@ from typing import get_args
 
 import msgspec
 
-from grader import course
 from grader.gradebook.gradescope import Shown
-from grader.grades import write_atomically
-from grader.lesson import Lesson
+from grader.lesson import course
+from grader.lesson.grades import write_atomically
+from grader.lesson.loading import Lesson
 from grader.release import audit, contents, wheel
 from grader.text import Lang
 

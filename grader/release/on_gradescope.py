@@ -14,12 +14,11 @@ from pathlib import Path
 
 import msgspec
 
-from grader import grades
-from grader import lesson as lessons
-from grader.errors import ExitCode
 from grader.gradebook.gradescope import results
+from grader.lesson import grades, loading
 from grader.release.gradescope import SEED, SETTINGS, Platform
 from grader.text import Text
+from grader.text.errors import ExitCode
 
 UNFINISHED = Text(
     en="Grading did not finish: the time or the memory of the container ran out, or the grader "
@@ -59,7 +58,7 @@ def run(root: Path) -> int:
     except msgspec.MsgspecError:
         print(f"grader ended with exit code {ended.returncode} and no grade", file=sys.stderr)
         return ExitCode.UNGRADED
-    spec = lessons.load(settings.lesson).spec
+    spec = loading.load(settings.lesson).spec
     said = results(grade, spec, settings.lang, shown=settings.shown)
     _write(target, said)
     return ExitCode.OK if "score" in said else ExitCode.UNGRADED

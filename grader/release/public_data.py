@@ -6,14 +6,14 @@ Run by `grader release --with-data` in a process without the instructor's secret
 from __future__ import annotations
 
 from grader import data, grading
-from grader import lesson as lessons
 from grader.data import catalogue
+from grader.lesson import loading
 
 
 def main() -> None:
     ready_made = {info.name for info in catalogue() if not info.needs_download}
-    for name in lessons.names():
-        lesson = lessons.load(name)
+    for name in loading.names():
+        lesson = loading.load(name)
         first = lesson.spec.data.names[0]
         if first in ready_made:
             data.get(first)

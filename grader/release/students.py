@@ -15,13 +15,12 @@ from pathlib import Path
 import msgspec
 
 import grader
-from grader import course
-from grader import lesson as lessons
-from grader.errors import DataError, Fault, UsageError
 from grader.handout import starter
-from grader.lesson import Lesson
+from grader.lesson import course, loading
+from grader.lesson.loading import Lesson
 from grader.release import audit, contents, wheel
 from grader.text import LANGS, Text
+from grader.text.errors import DataError, Fault, UsageError
 
 MANIFEST = "release.json"
 """Lists every file with its sha256; only a folder with this file in it is replaced."""
@@ -71,7 +70,7 @@ def release(order: Order, progress: Progress) -> Released:
     Raises UsageError when `order.out` holds anything that is no release, SpecError for a lesson
     that withholds what is not there, and Fault when something private would have been in it.
     """
-    chosen = [lessons.load(name) for name in order.lessons or lessons.names()]
+    chosen = [loading.load(name) for name in order.lessons or loading.names()]
     _require_free(order.out)
     with tempfile.TemporaryDirectory(
         prefix=f".{order.out.name}-", dir=_parent(order.out)
@@ -120,7 +119,7 @@ def _steps(
 
 def _every() -> list[Lesson]:
     """A lesson that is not released yet is the more private."""
-    return [lessons.load(name) for name in lessons.names()]
+    return [loading.load(name) for name in loading.names()]
 
 
 def _require_free(out: Path) -> None:

@@ -17,9 +17,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from grader import __version__
-from grader.errors import Fault
 from grader.release.contents import File
 from grader.text import Text
+from grader.text.errors import Fault
 
 NAME = "small-fast-nets"
 _TIME = (2000, 1, 1, 0, 0, 0)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from grader.grades import Grade
-from grader.lesson import LessonSpec
-from grader.report import classroom, student, tradeoffs
+from grader.lesson.grades import Grade
+from grader.lesson.spec import LessonSpec
+from grader.report import classroom, student
+from grader.report.charts import tradeoffs
 from grader.report.files import write
-from grader.report.outcomes import Entry
-from grader.report.words import Words
+from grader.report.words import Entry, Words
 from grader.text import Lang
 
 __all__ = ["class_page", "student_page", "write"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from markupsafe import escape
 
-from grader.grades import Grade, Status
-from grader.lesson import LessonSpec
-from grader.report import metrics, numbers
-from grader.report.lettering import ems
-from grader.report.outcomes import outcome
-from grader.report.words import Words
+from grader.lesson.grades import Grade, Status
+from grader.lesson.spec import LessonSpec
+from grader.report import metrics
+from grader.report.charts import numbers
+from grader.report.charts.drawing import ems
+from grader.report.words import Words, outcome
 from grader.text import Lang
 
 _HEIGHT, _LETTERS, _ROOM = 20, 11.0, 7.0

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from grader import ranking, untrusted
-from grader.grades import Grade, Status
-from grader.report import metrics, numbers
-from grader.report.lettering import ems
-from grader.report.outcomes import NOT_SUBMITTED, OUTCOMES, Entry, outcome
-from grader.report.words import Words
+from grader.lesson import scoring
+from grader.lesson.grades import Grade, Status
+from grader.report import metrics
+from grader.report.charts import numbers
+from grader.report.charts.drawing import ems
+from grader.report.words import NOT_SUBMITTED, OUTCOMES, Entry, Words, outcome
+from grader.text import untrusted
 
 MOST_WRITTEN = 300
 """Rows that are written out; of a larger class the script draws those in sight."""
@@ -74,7 +75,7 @@ def board(
     nothing = (Cell(numbers.NONE, None),) * (1 + len(columns))
     rows = [
         Row(
-            rank=index + 1 if ranking.group(entry.grade) == ranking.PASSED else None,
+            rank=index + 1 if scoring.group(entry.grade) == scoring.PASSED else None,
             name=untrusted.name(entry.grade.submission.name) or words("unnamed"),
             href=entry.href,
             outcome=outcome(entry.grade),

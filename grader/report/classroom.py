@@ -3,25 +3,74 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
-from grader import ranking
-from grader.grades import Grade, Status
-from grader.lesson import LessonSpec
-from grader.report import boards, metrics, numbers, render, tradeoffs
-from grader.report.histograms import histogram
-from grader.report.outcomes import (
-    GRADED,
-    NOT_SUBMITTED,
-    OUTCOMES,
-    Entry,
-    endings,
-    outcome,
-)
-from grader.report.parts import Plot
-from grader.report.questions import questions
-from grader.report.words import Words
+import msgspec
+
+from grader.lesson import scoring
+from grader.lesson.grades import Check, Grade, Status
+from grader.lesson.spec import LessonSpec
+from grader.report import boards, metrics, render
+from grader.report.charts import numbers, tradeoffs
+from grader.report.charts.bars import histogram
+from grader.report.charts.parts import Plot
+from grader.report.words import GRADED, NOT_SUBMITTED, OUTCOMES, Entry, Words, endings, outcome
+from grader.text import Text
+
+# Statistics by check: which one most of a class fails, and what it costs.
+
+
+MOST = 200
+"""Checks of a class; a lesson has a few dozen."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One check over a class."""
+
+    name: str
+    title: Text
+    hidden: bool
+    asked: int
+    """Graded submissions that have it."""
+    failed: int
+    points: float
+    """Mean points of those that have it."""
+    max_points: float
+
+    @property
+    def share(self) -> float:
+        """Part of those asked that failed, 0 to 1."""
+        return self.failed / self.asked
+
+
+def questions(grades: Iterable[Grade]) -> list[Question]:
+    """The checks of all graded submissions, the one that most failed first."""
+    found: dict[str, list[Check]] = {}
+    for grade in grades:
+        if grade.status is Status.GRADED:
+            for check in {one.name: one for one in grade.checks}.values():
+                found.setdefault(check.name, []).append(check)
+    counted = [_question(checks) for checks in found.values()]
+    # In the lesson's order where equally many failed: sorting keeps it.
+    return sorted(counted, key=lambda one: (-one.failed, -one.share))[:MOST]
+
+
+def _question(checks: Sequence[Check]) -> Question:
+    first = checks[0]
+    return Question(
+        name=first.name,
+        title=first.title if first.title.en else Text(en=first.name, ru=first.name),
+        hidden=first.visibility == "hidden",
+        asked=len(checks),
+        failed=sum(not one.passed for one in checks),
+        points=sum(one.points for one in checks) / len(checks),
+        max_points=max(one.max_points for one in checks),
+    )
+
 
 MOST_NAMED = 12
 """Submissions that are named beside one reason; the leaderboard has them all."""
@@ -32,7 +81,7 @@ def ordered(entries: Sequence[Entry], spec: LessonSpec) -> list[Entry]:
     """Past the gate first, then the other graded ones, both by the lesson's `rank_by`
     downwards; then the rest by name."""
 
-    return sorted(entries, key=lambda entry: ranking.rank_key(entry.grade, spec))
+    return sorted(entries, key=lambda entry: scoring.rank_key(entry.grade, spec))
 
 
 def page(
@@ -64,7 +113,7 @@ def page(
         similar=similar,
         total=len(grades),
         graded=len(graded),
-        past_gate=sum(ranking.group(grade) == ranking.PASSED for grade in grades),
+        past_gate=sum(scoring.group(grade) == scoring.PASSED for grade in grades),
         scores=_scores(graded),
         tally=[(kind, tally[kind]) for kind in OUTCOMES if tally[kind]],
         kinds=OUTCOMES,
@@ -103,7 +152,7 @@ def _fronts(
             else tradeoffs.Dot(
                 at,
                 entry.grade.submission.name,
-                ranking.group(entry.grade) == ranking.PASSED,
+                scoring.group(entry.grade) == scoring.PASSED,
                 entry.href,
             )
             for entry in entries
@@ -142,3 +191,32 @@ def _concerns(grades: Sequence[Grade], tally: Counter[str], words: Words) -> lis
     if tally["grader_fault"]:
         concerns.append(words("w_faults", n=tally["grader_fault"]))
     return concerns
+
+
+# Who of a class handed in nothing, from the batch's record of what was handed in.
+
+
+FILE = "handed_in.json"
+
+
+class _Student(msgspec.Struct, frozen=True):
+    id: str
+    name: str = ""
+
+
+class _HandedIn(msgspec.Struct, frozen=True):
+    """The part of the record that is needed here."""
+
+    students: list[_Student] = []
+    missing: list[str] = []
+    """Ids of students."""
+
+
+def absent(out: Path) -> list[str]:
+    """Names of those without a submission, in the order of the roster; none without a record."""
+    try:
+        found = msgspec.json.decode((out / FILE).read_bytes(), type=_HandedIn)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return []
+    names = {one.id: one.name or one.id for one in found.students}
+    return [names.get(one, one) for one in found.missing]

@@ -10,13 +10,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import quote
 
-from grader.grades import Grade, from_json, write_atomically
-from grader.lesson import LessonSpec
-from grader.report import classroom, student, tradeoffs
-from grader.report.absent import absent
-from grader.report.outcomes import Entry
-from grader.report.tradeoffs import Backdrop
-from grader.report.words import Words
+from grader.lesson.grades import Grade, from_json, write_atomically
+from grader.lesson.spec import LessonSpec
+from grader.report import classroom, student
+from grader.report.charts import tradeoffs
+from grader.report.charts.tradeoffs import Backdrop
+from grader.report.classroom import absent
+from grader.report.words import Entry, Words
 from grader.text import Lang
 
 SIMILAR = "similar.html"

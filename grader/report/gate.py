@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from grader.grades import Gate
-from grader.report import numbers
+from grader.lesson.grades import Gate
+from grader.report.charts import numbers
 from grader.report.metrics import Metric
 from grader.report.words import Words
-from grader.untrusted import name
+from grader.text.untrusted import name
 
 _WIDTH, _HEIGHT = 460.0, 84.0
 _LEFT, _RIGHT, _LINE = 8.0, 452.0, 44.0

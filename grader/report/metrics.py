@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from grader.grades import Grade, Measurement
-from grader.lesson import LessonSpec
-from grader.report import numbers
+from grader.lesson.grades import Grade, Measurement
+from grader.lesson.spec import LessonSpec
+from grader.report.charts import numbers
 from grader.report.words import Words
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from grader.measure.roofline import LayerTime, Prediction
-from grader.measure.this_machine import Measured
-from grader.measure.workload import Workload
-from grader.platforms import Catalogue
-from grader.report import numbers, profile_platform, render, roofline
-from grader.report.parts import Plot
+from grader.measure.hardware.platforms import Catalogue
+from grader.measure.hardware.roofline import LayerTime, Prediction
+from grader.measure.hardware.this_machine import Measured
+from grader.measure.hardware.workload import Workload
+from grader.report import profile_words, render
+from grader.report.charts import numbers, roofline
+from grader.report.charts.parts import Plot
 from grader.report.profile_words import PageWords, duration, percent, size, time
 from grader.text import Lang
 
@@ -51,7 +52,7 @@ def page(
             (code.title.to(lang), numbers.number(code.bytes)) for code in found[0].workload.codes
         ],
         measured=_measured(measured, words) if measured else None,
-        figures=profile_platform.figures(alone.platform, known, words) if alone else [],
+        figures=profile_words.figures(alone.platform, known, words) if alone else [],
     )
 
 
@@ -249,7 +250,7 @@ def _row(one: Prediction, words: PageWords) -> ZooRow:
         limit=words(f"profile_limit_{max(spent, key=lambda key: spent[key])}"),
         bottleneck=top[0].name if top else numbers.NONE,
         power=f"{numbers.number(power.value, 3)} {words.unit('W')}" if power else numbers.NONE,
-        price=profile_platform.price(one.platform, words),
+        price=profile_words.price(one.platform, words),
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
-from grader.report import numbers
+from grader.measure.hardware.platforms import Catalogue, Platform
 from grader.report import words as common
+from grader.report.charts import numbers
 
 
 class PageWords(common.Words):
@@ -57,3 +59,47 @@ def percent(part: float, whole: float) -> str:
 def _catalogue() -> common.Catalogue:
     raw = (Path(__file__).parent / "profile_words.toml").read_bytes()
     return msgspec.toml.decode(raw, type=common.Catalogue)
+
+
+# What is known of a platform, with the sources, for the page of `grader profile`.
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    name: str
+    value: str
+    basis: str
+    how: str
+    source: str
+    address: str
+    link: bool
+
+
+def figures(platform: Platform, known: Catalogue, words: PageWords) -> list[FigureRow]:
+    """Every figure of the platform with where it is from."""
+    rows = []
+    for name, figure in platform.figures().items():
+        source = known.sources[figure.source]
+        kind, _, dtype = name.partition(".")
+        key = "figure_peak" if kind == "peak" else f"figure_{name.replace('.', '_')}"
+        basis = "basis_measured" if figure.basis == "measured" else figure.basis
+        rows.append(
+            FigureRow(
+                name=words(key, dtype=dtype),
+                value=numbers.number(figure.value),
+                basis=words(f"profile_{basis}"),
+                how=figure.how.to(words.lang),
+                source=source.title,
+                address=source.address,
+                link=source.address.startswith("https://"),
+            )
+        )
+    return rows
+
+
+def price(platform: Platform, words: PageWords) -> str:
+    """The class of the price."""
+    if words.lang == "en":
+        return platform.price
+    amount = platform.price.replace(",", "\u202f").replace("USD", "$")
+    return amount.replace("under", "до").replace("over", "свыше").replace(" to ", "–")

@@ -10,9 +10,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from grader import untrusted
-from grader.report import numbers
+from grader.report.charts import numbers
 from grader.report.words import Words
+from grader.text import untrusted
 
 MOST_CHARACTERS = 2_000
 """Of one sentence on a page; a file name of kilobytes in a message must not fill it."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from grader.report import numbers, render
+from grader.report import render
 from grader.report import words as common
+from grader.report.charts import numbers
 from grader.similarity.pairs import LEAST, Comparison, Pair, Shared
 from grader.text import Lang, Text
 

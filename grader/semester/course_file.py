@@ -38,10 +38,10 @@ from pathlib import Path
 
 import msgspec
 
-from grader import formula
-from grader.errors import SpecError, UsageError
-from grader.lesson import LATE_VALUES, LessonSpec
+from grader.lesson import formula
+from grader.lesson.spec import LATE_VALUES, LessonSpec
 from grader.text import Text
+from grader.text.errors import SpecError, UsageError
 
 SCHEMA = 1
 

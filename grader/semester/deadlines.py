@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from grader.grades import Deduction
-from grader.lesson import LessonSpec
+from grader.lesson.grades import Deduction
+from grader.lesson.spec import LessonSpec
 from grader.semester import handed_in as records
 from grader.semester.course_file import Course, Extension
 from grader.semester.handed_in import HandedIn, Submission

@@ -15,15 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from grader.errors import UsageError
-from grader.grades import write_atomically
 from grader.intake.candidates import Candidate
-from grader.intake.downloads import Download, Version
-from grader.intake.layouts import Layout
-from grader.semester import repositories
+from grader.intake.downloads import Download, Layout, Version
+from grader.lesson.grades import write_atomically
+from grader.semester import roster as repositories
 from grader.semester.roster import Directory, Entry, Student, folded
 from grader.semester.tables import moment
 from grader.text import EMPTY, Text
+from grader.text.errors import UsageError
 
 SCHEMA = 1
 FILE = "handed_in.json"

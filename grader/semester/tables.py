@@ -8,8 +8,8 @@ import re
 from datetime import datetime, tzinfo
 from pathlib import Path
 
-from grader.errors import UsageError
 from grader.text import Text
+from grader.text.errors import UsageError
 
 _MONTHS = (
     ("jan", "янв"),

@@ -16,11 +16,12 @@ beyond chance anyway: `pairs` compares with the rest of the class.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.special import expit, logit
 
@@ -131,3 +132,77 @@ def _chance(
     variance = (chance * (times * each**2 * paired)) @ chance.T - squares
     chosen = np.ix_(level, level)
     return expected.astype(np.float32)[chosen], variance.astype(np.float32)[chosen]
+
+
+# How alike two of a class usually are: what everyone has in common is no reason to look.
+
+
+LEAST_CLASS = 20
+"""Of fewer the usual cannot be told from the unusual."""
+SPREADS = 2.5
+"""Standard deviations above the median that still are usual."""
+_TO_SIGMA = 1.4826
+"""Median absolute deviation to standard deviation, of a normal distribution."""
+
+
+def expected_of_pairs(alike: NDArray[np.float32], least: float) -> NDArray[np.float32]:
+    """(n, n) what is usual for both of a pair: of each of n submissions the median of its
+    similarities to the others plus 2.5 robust standard deviations, and at least `least`, which
+    was measured on independent work."""
+    n = len(alike)
+    if n < LEAST_CLASS:
+        return np.full((n, n), least, np.float32)
+    others = alike[~np.eye(n, dtype=bool)].reshape(n, n - 1)
+    median = np.median(others, axis=1)
+    spread = np.median(np.abs(others - median[:, None]), axis=1)
+    usual = np.maximum(median + SPREADS * _TO_SIGMA * spread, least).astype(np.float32)
+    return np.maximum(usual[:, None], usual[None, :])
+
+
+def median_of_pairs(alike: NDArray[np.float32], able: NDArray[np.bool_]) -> float | None:
+    """The median over all pairs of those that are `able` to be compared; None of fewer than
+    three."""
+    if np.count_nonzero(able) < 3:
+        return None
+    chosen = alike[np.ix_(able, able)]
+    return float(np.median(chosen[np.triu_indices(len(chosen), 1)]))
+
+
+def beyond_class(
+    alike: NDArray[np.float32], least: float, low: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """(n, n) how far `alike` (or the lower ends of its intervals, `low`) lies between the usual
+    and 1."""
+    usual = expected_of_pairs(alike, least)
+    found = alike if low is None else low
+    beyond = np.clip((found - usual) / np.maximum(1 - usual, 1e-3), 0, 1).astype(np.float32)
+    np.fill_diagonal(beyond, 0)
+    return beyond
+
+
+# A submission's answers to hidden items as codes: 0 where right, else which wrong answer.
+
+
+def of_classes(predictions: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
+    """(items,) 0 where the predicted class is the label, else 1 + the class; at most 254
+    classes are told apart."""
+    chosen, right = np.asarray(predictions).ravel(), np.asarray(labels).ravel()
+    return np.where(chosen == right, 0, 1 + chosen % 254).astype(np.uint8)
+
+
+def of_scores(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
+    """(items,) 1 where a detector errs that accepts as many items as there are positives: its
+    misses and false accepts are then equally many, whatever the scale of its scores."""
+    ranked, positive = np.asarray(scores, np.float64).ravel(), np.asarray(labels).ravel() == 1
+    accepted = np.zeros(len(ranked), bool)
+    accepted[np.argsort(-ranked, kind="stable")[: int(positive.sum())]] = True
+    return (accepted != positive).astype(np.uint8)
+
+
+def of_values(stated: Sequence[object], right: Sequence[bool]) -> NDArray[np.uint8]:
+    """(items,) for answers that are numbers or words: equal wrong ones get equal codes."""
+    codes = [
+        0 if ok else 1 + zlib.crc32(repr(one).encode()) % 255
+        for one, ok in zip(stated, right, strict=True)
+    ]
+    return np.array(codes, np.uint8)

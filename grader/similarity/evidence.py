@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from grader.intake import Submission
 from grader.intake.rules import ignored
+from grader.similarity.code import is_code, is_text, readable_text
 from grader.similarity.sketches import Sketch, sketches_of
-from grader.similarity.texts import is_code, is_text, readable_text
 
 SCHEMA = 1
 MAX_TEXT_BYTES = 128 * 2**10

@@ -23,12 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from grader.lesson import Lesson
+from grader.lesson.loading import Lesson
 from grader.similarity import behaviour, code, weights
-from grader.similarity.behaviour import Agreement
+from grader.similarity.behaviour import Agreement, beyond_class, median_of_pairs
 from grader.similarity.code import Hashes, Passage
 from grader.similarity.evidence import SCHEMA, Evidence, from_json
-from grader.similarity.typical import beyond_class, median_of_pairs
 from grader.similarity.weights import Key, Known, Match
 
 USUAL_CODE = 0.2

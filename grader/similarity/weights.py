@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.similarity.behaviour import expected_of_pairs
 from grader.similarity.code import rarity
 from grader.similarity.evidence import MODELS
 from grader.similarity.sketches import Sketch, sketches_of
-from grader.similarity.typical import expected_of_pairs
 
 SAME_SEED = 0.98
 """Cosine that two runs of one script reach with the same seed, whatever their learning rate and

@@ -40,11 +40,11 @@ from model import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grader.cli.progress import Reporter
 from grader.data import ClipSet, load
-from grader.errors import GraderError
-from grader.measure.detection import au_fa_fr
-from grader.measure.graph import inspect
+from grader.measure.costs.graph import inspect
+from grader.measure.quality.detection import au_fa_fr
+from grader.text.errors import GraderError
+from grader.text.progress import Reporter
 
 HERE = Path(__file__).resolve().parent
 SEEDS = (0, 1, 2)

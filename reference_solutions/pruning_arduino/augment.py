@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from grader.data.chat import END, MAX_QUERY, Pair, Position
+from grader.data.text.chat import END, MAX_QUERY, Pair, Position
 
 
 def invented(pairs: Sequence[Pair], count: int, seed: int) -> list[Position]:

@@ -14,7 +14,7 @@ import numpy as np
 from export import table
 from integer_model import IntegerLayer, IntegerModel
 
-from grader.data.chat import CHARSET
+from grader.data.text.chat import CHARSET
 
 FAR, STEP = 0, 7
 ONE_LESS = 1

@@ -39,9 +39,11 @@ from prune import prune
 from torch import Tensor
 from torch.nn import functional
 
-from grader import avr, course
-from grader.data import PairSet, chat, load_pairs
-from grader.errors import GraderError, Rejected
+from grader import board as avr
+from grader.data import PairSet, load_pairs
+from grader.data.text import chat
+from grader.lesson import course
+from grader.text.errors import GraderError, Rejected
 
 HERE = Path(__file__).resolve().parent
 GROUPS = ("seeds", "pruned", "distilled", "grid", "taught")

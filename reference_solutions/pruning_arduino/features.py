@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from grader.data.chat import Position
+from grader.data.text.chat import Position
 
 GROUP = 3
 

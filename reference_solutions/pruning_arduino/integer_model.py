@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from features import Encoding, encode
 
-from grader.data.chat import CHARSET, END, MAX_REPLY, Position
+from grader.data.text.chat import CHARSET, END, MAX_REPLY, Position
 
 INPUT_SCALE = 32
 

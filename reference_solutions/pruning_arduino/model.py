@@ -13,7 +13,7 @@ from quantize import quantise, ternary
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grader.data.chat import CLASSES
+from grader.data.text.chat import CLASSES
 
 SIZES = (256, 192, 128)
 """Hidden units of the published network."""

@@ -17,8 +17,8 @@ import numpy as np
 from features import Encoding
 from integer_model import IntegerLayer, IntegerModel
 
-from grader.data import tinychat
-from grader.errors import GraderError
+from grader.data.text import tinychat
+from grader.text.errors import GraderError
 
 HERE = Path(__file__).resolve().parent
 SHIFT_BY_2 = 64

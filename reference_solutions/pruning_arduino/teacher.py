@@ -18,7 +18,7 @@ from features import Encoding, encode, hash16
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grader.data.chat import CLASSES, Position
+from grader.data.text.chat import CLASSES, Position
 
 BUCKETS = 512
 CONTEXT = Encoding(query_buckets=1, context_buckets=BUCKETS)

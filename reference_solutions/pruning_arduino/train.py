@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grader.data import PairSet, Position, load_pairs, store
-from grader.errors import GraderError
+from grader.text.errors import GraderError
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = 10_000

@@ -20,7 +20,7 @@ from quantize import lookup
 from tokenization import compact, letters_tokenizer
 from train import SETUPS, Recipe, load, ngram_logits, parser, read_posts
 
-from grader.errors import GraderError
+from grader.text.errors import GraderError
 
 SIZES = {"posts-synthetic": NgramConfig(rows=16_381), "rusentiment": NgramConfig()}
 RECIPE = Recipe(6, 5e-3, weight_decay=0.0, word_dropout=0.0)

@@ -33,8 +33,8 @@ from train import (
     read_posts,
 )
 
-from grader.data.posts import PostSet
-from grader.errors import GraderError
+from grader.data.text.posts import PostSet
+from grader.text.errors import GraderError
 
 
 def main() -> None:

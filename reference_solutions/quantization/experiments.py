@@ -32,8 +32,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from train import SETUPS, Posts, Setup, load, parser, read_posts
 
-from grader.data.posts import PostSet
-from grader.errors import GraderError
+from grader.data.text.posts import PostSet
+from grader.text.errors import GraderError
 
 MODELS = ("teacher", "teacher_ptq", "student", "student_ptq")
 VOCABULARIES = (500,)

@@ -24,9 +24,9 @@ from quantize import SMALLEST_SCALE, float16, on_disk
 from torch import nn
 
 from grader.data import ClipSet, load
-from grader.errors import GraderError
-from grader.measure.detection import au_fa_fr
-from grader.measure.graph import inspect
+from grader.measure.costs.graph import inspect
+from grader.measure.quality.detection import au_fa_fr
+from grader.text.errors import GraderError
 
 HERE = Path(__file__).resolve().parent
 BASELINE = HERE.parents[1] / "assignments" / "distillation" / "baseline" / "speech-synthetic.onnx"

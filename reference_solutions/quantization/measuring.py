@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from tokenizers import Tokenizer
 
-from grader.data.posts import LABELS, PostSet
-from grader.lesson import RunLimits
-from grader.measure import classification, latency
-from grader.measure.graph import GraphLimits, inspect
-from grader.sandbox.sequences import SequenceJob, SequenceRun, Timing, run_sequences
+from grader.data.text.posts import LABELS, PostSet
+from grader.lesson.spec import RunLimits
+from grader.measure import latency
+from grader.measure.costs.graph import GraphLimits, inspect
+from grader.measure.quality import classification
+from grader.sandbox.runners.sequences import SequenceJob, SequenceRun, Timing, run_sequences
 
 LIMITS = RunLimits(wall_seconds=1200, cpu_seconds=1200, memory_bytes=6 * 2**30)
 LENGTH = 32

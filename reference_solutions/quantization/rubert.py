@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from train import Recipe, fit, load, parser, read_posts
 from transformers import AutoModel, AutoTokenizer
 
-from grader.data.posts import PostSet
-from grader.errors import GraderError
+from grader.data.text.posts import PostSet
+from grader.text.errors import GraderError
 
 CHECKPOINT = "cointegrated/rubert-tiny2"
 RECIPE = Recipe(

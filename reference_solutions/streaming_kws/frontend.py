@@ -1,6 +1,6 @@
 """From samples to log-mel bands, as a part of the network.
 
-The bands are those of `grader.data.features`: periodic Hann window of 400 samples, hop 160,
+The bands are those of `grader.data.speech.features`: periodic Hann window of 400 samples, hop 160,
 power in 40 triangular HTK mel filters, natural logarithm of at least 1e-9. But a stream has no
 samples to the right of now, so frames are not centred and edges are not reflected: frame i
 covers samples 160 i to 160 i + 399. A second gives 98 frames, not 101.

@@ -28,10 +28,10 @@ from streaming import StreamingKws
 from torch import Tensor
 from torch.nn import functional as F
 
-from grader.cli.progress import Reporter
-from grader.data import tracks
-from grader.errors import GraderError
-from grader.measure.detection import au_fa_fr
+from grader.data.speech import tracks
+from grader.measure.quality.detection import au_fa_fr
+from grader.text.errors import GraderError
+from grader.text.progress import Reporter
 
 HERE = Path(__file__).resolve().parent
 FRAMES = 98

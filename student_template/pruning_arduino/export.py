@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from integer_model import IntegerModel, load
 
-from grader.data.chat import CHARSET
+from grader.data.text.chat import CHARSET
 
 HERE = Path(__file__).resolve().parent
 LEAST = {1: -1, 2: -2, 4: -8}

@@ -26,9 +26,10 @@ from prune import prune
 from torch import Tensor
 from torch.nn import functional as F
 
-from grader import avr
-from grader.data import chat, load_pairs
-from grader.errors import GraderError
+from grader import board as avr
+from grader.data import load_pairs
+from grader.data.text import chat
+from grader.text.errors import GraderError
 
 HERE = Path(__file__).resolve().parent
 

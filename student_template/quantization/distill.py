@@ -32,7 +32,7 @@ from train import (
     read_posts,
 )
 
-from grader.errors import GraderError
+from grader.text.errors import GraderError
 
 
 def main() -> None:

@@ -19,8 +19,8 @@ from measuring import Candidate, Measured, measure
 from quantize import dynamic, float16
 from train import SETUPS, Setup, load, parser
 
-from grader.data.posts import PostSet
-from grader.errors import GraderError
+from grader.data.text.posts import PostSet
+from grader.text.errors import GraderError
 
 MODELS = ("teacher", "teacher_ptq", "student", "student_ptq")
 

@@ -20,13 +20,13 @@ from onnxruntime.quantization import CalibrationDataReader
 from quantize import float16
 from torch import nn
 
-from grader import lesson as lessons
 from grader.data import ClipSet, load
-from grader.errors import GraderError
-from grader.measure.detection import au_fa_fr
-from grader.measure.graph import inspect
+from grader.lesson import loading
+from grader.measure.costs.graph import inspect
+from grader.measure.quality.detection import au_fa_fr
+from grader.text.errors import GraderError
 
-BASELINE = lessons.load("distillation").folder / "baseline" / "speech-synthetic.onnx"
+BASELINE = loading.load("distillation").folder / "baseline" / "speech-synthetic.onnx"
 OUTPUTS = {"Conv": 0, "Gemm": 0, "MatMul": 1, "GRU": 1}
 """The axis of an operator's weights that counts its outputs: each gets a scale of its own."""
 

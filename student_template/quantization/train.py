@@ -28,10 +28,10 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from grader.cli.progress import Reporter
 from grader.data import load_posts
-from grader.data.posts import PostSet
-from grader.errors import GraderError
+from grader.data.text.posts import PostSet
+from grader.text.errors import GraderError
+from grader.text.progress import Reporter
 
 HERE = Path(__file__).resolve().parent
 UNKNOWN, START = 1, 2

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from grader.avr import simavr_engine
-from grader.avr.engine import FLASH_WORDS, Engine, Stop
-from grader.avr.simavr_engine import Simavr
-from grader.avr.wasm_core import WasmCore
+from grader.board import simavr_engine
+from grader.board.engine import FLASH_WORDS, Engine, Stop, WasmCore
+from grader.board.simavr_engine import Simavr
 from tests.avr.instructions import (
     CALL,
     ICALL,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from grader import avr
-from grader.avr import gcc_system, simavr_engine
-from grader.avr.engine import Kind
+from grader import board as avr
+from grader.board import gcc_system, simavr_engine
+from grader.board.engine import Kind
 from tests.avr.projects import GOOD, LINES, answering, project
 
 SIMAVR = pytest.mark.skipif(

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import avr
-from grader.avr import gcc_system, image
-from grader.avr.core import build as core
-from grader.errors import Rejected, UsageError
+from grader import board as avr
+from grader.board import gcc_system, image
+from grader.board.core import build as core
+from grader.text.errors import Rejected, UsageError
 from tests.avr.projects import answering, project
 
 AVR_GCC = pytest.mark.skipif(

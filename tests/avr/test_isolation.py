@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from grader import avr
-from grader.avr import gcc_system, gcc_wasm, isolation
-from grader.avr.compiling import Compiled
-from grader.avr.project import Project, read
-from grader.errors import Rejected
+from grader import board
+from grader.board import gcc_system, gcc_wasm, isolation
+from grader.board.compiling import Compiled
+from grader.board.project import Project, read
+from grader.text.errors import Rejected
 
 MAIN = "int main(void) { for (;;) {} }\n"
 SYSTEM = pytest.mark.skipif(
@@ -102,7 +102,7 @@ def test_hidden_from_the_reader_it_meets_the_isolation(
     secret = tmp_path / "secret.h"
     secret.write_text("int found_the_secret;\n")
     text = code.replace("{path}", path.replace("{home}", str(secret)))
-    with pytest.raises(avr.CompileError) as caught:
+    with pytest.raises(board.CompileError) as caught:
         build(Project({"main.c": (text + MAIN).encode()}))
     assert "root:" not in caught.value.log
     assert "found_the_secret" not in caught.value.log
@@ -155,7 +155,7 @@ def test_links_are_refused(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this system makes no links")
     with pytest.raises(Rejected, match=r"model\.h is a link"):
-        avr.build(tmp_path)
+        board.build(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ def test_the_compiler_stops_when_its_time_is_over(
     gcc_wasm.prepare()
     monkeypatch.setattr(compiler, "WALL_SECONDS", 0.5)
     body = "volatile int x; void f(void) {" + "if (x) x += x * 3;" * 60_000 + "}\n"
-    with pytest.raises(avr.CompileError, match="limits"):
-        avr.build({"main.c": (body + MAIN).encode()}, "system" if "sys" in module else "portable")
+    with pytest.raises(board.CompileError, match="limits"):
+        board.build({"main.c": (body + MAIN).encode()}, "system" if "sys" in module else "portable")
 
 
 @pytest.mark.parametrize("build", COMPILERS)
@@ -193,5 +193,5 @@ def test_the_compiler_stops_when_its_time_is_over(
 )
 @pytest.mark.slow
 def test_greedy_sources_end_with_a_sentence(build: Build, code: str) -> None:
-    with pytest.raises(avr.CompileError):
+    with pytest.raises(board.CompileError):
         build(Project({"main.c": (code + MAIN).encode()}))

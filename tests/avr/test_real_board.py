@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import avr
+from grader import board as avr
 from tests.avr.projects import SERIAL
 
 PAGE = Path(__file__).parents[2] / "docs" / "real-board.md"

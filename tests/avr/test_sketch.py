@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import avr
-from grader.avr.project import read
+from grader import board as avr
+from grader.board.project import read
 from tests.avr.projects import LINES, project
 
 CORE = Path("/usr/share/arduino/hardware/arduino/avr")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from grader import grading
-from grader import lesson as lessons
 from grader.grading import Examination
+from grader.lesson import loading
 from tests.batch import toy
 from tests.conftest import Grader
 
@@ -27,7 +27,7 @@ def toy_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def examination(toy_course: Path, monkeypatch: pytest.MonkeyPatch) -> Examination:
     monkeypatch.setenv("GRADER_COURSE", str(toy_course))
-    return grading.prepare(lessons.load("toy"), "hidden", seed="s")
+    return grading.prepare(loading.load("toy"), "hidden", seed="s")
 
 
 @pytest.fixture

@@ -34,11 +34,11 @@ EXPECTED = {
 def submissions(
     small_course: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch_module: None
 ) -> Path:
-    from grader import lesson as lessons
+    from grader.lesson import loading
 
     folder = tmp_path_factory.mktemp("class") / "submissions"
     folder.mkdir()
-    lesson = lessons.load("distillation")
+    lesson = loading.load("distillation")
     assert lesson.samples is not None
     lesson.samples.make(folder, lesson)
     return folder

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from grader.cli import progress
-from grader.cli.progress import Reporter
-from grader.text import Lang, Text
+from grader.text import Lang, Text, progress
+from grader.text.progress import Reporter
 
 STEP = Text(en="grading", ru="проверка")
 

@@ -14,14 +14,13 @@ from pathlib import Path
 import pytest
 
 from grader import batch
-from grader.batch import steady
-from grader.batch.steady import SteadyWorker
-from grader.batch.workers import Worker, WorkerConfused, WorkerDied, WorkerOverran
-from grader.errors import Fault
+from grader.batch import worker_pool
+from grader.batch.worker_pool import SteadyWorker, Worker, WorkerConfused, WorkerDied, WorkerOverran
 from grader.grading import Examination
 from grader.intake import Candidate
-from grader.lesson import RunLimits
-from grader.sandbox.ending import longest_run
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.ending import longest_run
+from grader.text.errors import Fault
 from tests.batch import toy
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -194,7 +193,7 @@ def test_worker_that_grew_is_replaced(steady_worker: SteadyWorker, folder: Path)
 def test_worker_is_replaced_after_so_many(
     steady_worker: SteadyWorker, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steady, "MAX_GRADED", 2)
+    monkeypatch.setattr(worker_pool, "MAX_GRADED", 2)
     seen = []
     for number in range(5):
         status_of(steady_worker, candidate(folder, f"s{number}", "ok"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from grader import lesson as lessons
+from grader.lesson import loading
 from tests.cluster.processes import Certificates, documented
 from tests.conftest import Grader
 
@@ -35,7 +35,7 @@ def submissions(small_course: Path, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("class") / "submissions"
     sample = tmp_path_factory.mktemp("samples") / "samples"
     sample.mkdir()
-    lesson = lessons.load_folder(small_course / "assignments" / "distillation")
+    lesson = loading.load_folder(small_course / "assignments" / "distillation")
     assert lesson.samples is not None
     lesson.samples.make(sample, lesson)
     for path in sample.iterdir():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.batch.cluster import connect_dask, task_size
-from grader.errors import UsageError
+from grader.text.errors import UsageError
 
 
 @pytest.mark.parametrize("address", ["tcp://10.0.0.5:8786", "tcp://cluster.example:8786"])

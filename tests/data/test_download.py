@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from grader.data.download import Patience, fetch
-from grader.errors import DataError
+from grader.text.errors import DataError
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from grader.data.features import BANDS, FRAMES, log_mel, mel_bank
+from grader.data.speech.features import BANDS, FRAMES, log_mel, mel_bank
 
 
 @pytest.fixture(scope="module")

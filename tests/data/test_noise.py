@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grader.data import noise
+from grader.data.speech import noise
 
 TALK = [np.random.default_rng(k).normal(0, 1, 4_000 + 500 * k).astype("f4") for k in range(6)]
 SPEECH = (np.sin(np.arange(6_000) / 9) * np.hanning(6_000)).astype("f4")

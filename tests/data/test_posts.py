@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from grader import data
-from grader.data import posts_grammar, posts_synthetic, posts_vocabulary
-from grader.data.clips import PARTS
-from grader.data.posts import LABELS, PostSet, spelling_key
-from grader.data.posts_synthetic import NAME, PostSettings
-from grader.errors import UsageError
+from grader.data.speech.clips import PARTS
+from grader.data.text import posts_grammar, posts_synthetic, posts_vocabulary
+from grader.data.text.posts import LABELS, PostSet, spelling_key
+from grader.data.text.posts_synthetic import NAME, PostSettings
+from grader.text.errors import UsageError
 
 SMALL = PostSettings(train=1_500, validation=300, hidden=900)
 Written = dict[str, tuple[PostSet, tuple[str, ...]]]

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from grader.data import PARTS, FsddSettings, get, load
-from grader.data.recordings import read_wav
-from grader.errors import DataError
+from grader.data.speech.recordings import read_wav
+from grader.text.errors import DataError
 
 from .conftest import write_wav
 

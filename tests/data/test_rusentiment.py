@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from grader import data
 from grader.cli.data import command
-from grader.data import rusentiment
-from grader.data.posts import LABELS, spelling_key
-from grader.errors import DataError
+from grader.data.text import rusentiment
+from grader.data.text.posts import LABELS, spelling_key
+from grader.text.errors import DataError
 
 from .conftest import shared_data
 

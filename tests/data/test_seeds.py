@@ -10,7 +10,7 @@ import pytest
 
 from grader.data import hidden_seed, load
 from grader.data.seeds import seed_file
-from grader.errors import UsageError
+from grader.text.errors import UsageError
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from grader.data import load, store
-from grader.errors import DataError
+from grader.text.errors import DataError
 
 
 def flip_a_byte(path: Path) -> None:

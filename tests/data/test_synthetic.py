@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader.data import PARTS, Size, SyntheticSettings, load, synthetic
-from grader.data.espeak_worker import trim
-from grader.data.features import log_mel
-from grader.data.voices import ACCENTS, VARIANTS
-from grader.errors import Fault, UsageError
+from grader.data import PARTS, Size, SyntheticSettings, load
+from grader.data.speech import synthetic
+from grader.data.speech.espeak_worker import trim
+from grader.data.speech.features import log_mel
+from grader.data.speech.settings import ACCENTS, VARIANTS
+from grader.text.errors import Fault, UsageError
 
 from .conftest import SMALL
 

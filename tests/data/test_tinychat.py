@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader import data
-from grader.data import chat, tinychat
-from grader.data.chat_synthetic import NAME, ChatSettings
-from grader.data.clips import PARTS
-from grader.errors import DataError, UsageError
+from grader.data.speech.clips import PARTS
+from grader.data.text import chat, tinychat
+from grader.data.text.chat_synthetic import NAME, ChatSettings
+from grader.text.errors import DataError, UsageError
 
 from .conftest import shared_data
 

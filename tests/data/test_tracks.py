@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grader.data import tracks
-from grader.data.clips import CLIP_SAMPLES
-from grader.data.tracks import SlotCounts
-from grader.errors import DataError, UsageError
+from grader.data.speech import tracks
+from grader.data.speech.clips import CLIP_SAMPLES
+from grader.data.speech.tracks import SlotCounts
+from grader.text.errors import DataError, UsageError
 
 FEW = SlotCounts(12, 40, 4)
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from grader.data.clips import PARTS
-from grader.data.espeak import Espeak
-from grader.data.features import log_mel
-from grader.data.voices import ACCENTS, COMPARED_WORDS, VARIANTS, distance
-from grader.errors import Fault
+from grader.data.speech.clips import PARTS
+from grader.data.speech.espeak import Espeak
+from grader.data.speech.features import log_mel
+from grader.data.speech.settings import ACCENTS, COMPARED_WORDS, VARIANTS, distance
+from grader.text.errors import Fault
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,8 @@ def test_espeak_starts_from_a_long_path_with_letters_of_any_alphabet(tmp_path: P
     package = Path(espeakng_loader.__file__).parent
     shutil.copytree(package, site / package.name)
     code = (
-        "import espeakng_loader as e; from grader.data.espeak import Espeak; print(e.__file__);"
+        "import espeakng_loader as e; from grader.data.speech.espeak import Espeak;"
+        "print(e.__file__);"
         "voice = dict(accent='en', variant='f1', pitch=50, inflection=50, rate=175);"
         "print(len(Espeak().say('yes', **voice)))"
     )

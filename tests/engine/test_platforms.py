@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from grader import platforms
-from grader.errors import DataError, UsageError
-from grader.platforms import DTYPES, Figure, Platform
+from grader.measure.hardware import platforms
+from grader.measure.hardware.platforms import DTYPES, Figure, Platform
+from grader.text.errors import DataError, UsageError
 
 ASKED = (
     "atmega328p",

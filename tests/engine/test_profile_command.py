@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from grader import platforms
+from grader.measure.hardware import platforms
 from tests.conftest import REPOSITORY, Done, Grader
 from tests.measure.graph_models import model, node, weights
 from tests.report import browser

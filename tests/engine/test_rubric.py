@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import cli, rubric
-from grader import lesson as lessons
-from grader.errors import SpecError, UsageError
-from grader.grades import Grade, Judged, from_json
+from grader import cli
+from grader.lesson import loading, rubric
+from grader.lesson.grades import Grade, Judged, from_json
 from grader.report import class_page, student_page
+from grader.text.errors import SpecError, UsageError
 from tests.conftest import Grader
 from tests.report import factory
 
@@ -93,8 +93,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def spec(course: Path) -> lessons.LessonSpec:
-    return lessons.load_folder(course / "assignments" / "essay").spec
+def spec(course: Path) -> loading.LessonSpec:
+    return loading.load_folder(course / "assignments" / "essay").spec
 
 
 class Class:
@@ -224,7 +224,7 @@ def test_form_that_was_deleted_is_made_again_from_the_grade(group: Class) -> Non
     assert group.grade("boris").score == 1.5
 
 
-def test_judgement_counts_although_an_earlier_clock_was_ahead(spec: lessons.LessonSpec) -> None:
+def test_judgement_counts_although_an_earlier_clock_was_ahead(spec: loading.LessonSpec) -> None:
     ahead = Judged(
         criterion="style",
         points=2.0,
@@ -318,7 +318,7 @@ def test_points_that_were_taken_back_wait_again(group: Class) -> None:
         ("by =", "buy =", "buy"),
     ],
 )
-def test_bad_form_is_one_sentence(spec: lessons.LessonSpec, old: str, new: str, words: str) -> None:
+def test_bad_form_is_one_sentence(spec: loading.LessonSpec, old: str, new: str, words: str) -> None:
     grade = essay(spec)
     text = rubric.write(rubric.blank(grade), spec, "en").decode()
     assert old in text
@@ -396,7 +396,7 @@ def test_wrong_rubric_of_a_lesson_names_the_file(
     (tmp_path / "essay").mkdir()
     (tmp_path / "essay" / "lesson.toml").write_text(LESSON_TOML.replace(old, new), "utf-8")
     with pytest.raises(SpecError, match=r"lesson\.toml") as caught:
-        lessons.load_folder(tmp_path / "essay")
+        loading.load_folder(tmp_path / "essay")
     assert words in str(caught.value)
 
 
@@ -410,7 +410,7 @@ ENTRIES = st.dictionaries(
 )
 
 
-def essay(spec: lessons.LessonSpec) -> Grade:
+def essay(spec: loading.LessonSpec) -> Grade:
     plain = next(grade for grade in factory.class_of(3) if grade.passed)
     measurements = {"words": plain.measurements["bytes"]}
     return msgspec.structs.replace(
@@ -420,7 +420,7 @@ def essay(spec: lessons.LessonSpec) -> Grade:
 
 @given(entries=st.lists(ENTRIES, min_size=1, max_size=4), by=TEXT)
 def test_any_text_survives_the_form_and_every_version_of_it_is_remembered(
-    spec: lessons.LessonSpec, entries: list[dict[str, rubric.Entry]], by: str
+    spec: loading.LessonSpec, entries: list[dict[str, rubric.Entry]], by: str
 ) -> None:
     grade = essay(spec)
     form = rubric.blank(grade)
@@ -443,7 +443,7 @@ def test_any_text_survives_the_form_and_every_version_of_it_is_remembered(
 
 @given(entries=ENTRIES)
 def test_score_and_what_waits_add_up(
-    spec: lessons.LessonSpec, entries: dict[str, rubric.Entry]
+    spec: loading.LessonSpec, entries: dict[str, rubric.Entry]
 ) -> None:
     history = [
         Judged(criterion=name, points=one.points, why=one.why, by="P", when=NOON, submission="")
@@ -457,7 +457,7 @@ def test_score_and_what_waits_add_up(
     assert grade.score + grade.pending <= 3 + 1e-9
 
 
-def test_pages_show_any_judgement_in_both_languages(spec: lessons.LessonSpec) -> None:
+def test_pages_show_any_judgement_in_both_languages(spec: loading.LessonSpec) -> None:
     hostile = Judged(
         criterion="style", points=1.0, why="<script>\u202e", by="\x00x", when=NOON, submission="old"
     )
@@ -471,7 +471,7 @@ def test_pages_show_any_judgement_in_both_languages(spec: lessons.LessonSpec) ->
         assert class_page([grade], spec, lang)
 
 
-def test_form_of_another_submission_is_refused(spec: lessons.LessonSpec) -> None:
+def test_form_of_another_submission_is_refused(spec: loading.LessonSpec) -> None:
     grade = essay(spec)
     other = msgspec.structs.replace(
         grade, submission=msgspec.structs.replace(grade.submission, name="другая")

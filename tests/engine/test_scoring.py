@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import formula
-from grader import lesson as lessons
-from grader.errors import SpecError, UsageError
+from grader.lesson import formula, loading
+from grader.text.errors import SpecError, UsageError
 
 RATIOS = st.floats(0, 1e6, allow_nan=False)
 
 
 def score(compression: float, speedup: float, *, gate_passed: bool = True) -> float:
-    terms = lessons.load("distillation").spec.score(
+    terms = loading.load("distillation").spec.score(
         {"compression": compression, "speedup": speedup}, gate_passed=gate_passed
     )
     return sum(term.points for term in terms)
@@ -65,13 +64,13 @@ def test_formula_names_its_measurements() -> None:
 
 
 def test_every_lesson_of_the_course_loads() -> None:
-    for name in lessons.names():
-        assert lessons.load(name).spec.name == name
+    for name in loading.names():
+        assert loading.load(name).spec.name == name
 
 
 def test_unknown_lesson_suggests_the_nearest() -> None:
     with pytest.raises(UsageError, match="Did you mean distillation"):
-        lessons.load("destilation")
+        loading.load("destilation")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +95,7 @@ def test_wrong_spec_names_the_file_and_the_key(
     assert old in text
     (folder / "lesson.toml").write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(SpecError) as caught:
-        lessons.load_folder(folder)
+        loading.load_folder(folder)
     assert "lesson.toml" in str(caught.value)
     assert words in str(caught.value)
 
@@ -104,9 +103,9 @@ def test_wrong_spec_names_the_file_and_the_key(
 def test_fingerprint_covers_what_decides_a_grade(tmp_path: Path, repository: Path) -> None:
     source = repository / "assignments" / "distillation"
     folder = Path(shutil.copytree(source, tmp_path / "distillation"))
-    before = lessons.load_folder(folder).fingerprint
+    before = loading.load_folder(folder).fingerprint
     (folder / "handout.en.md").write_text("new words", encoding="utf-8")
-    assert lessons.load_folder(folder).fingerprint == before
+    assert loading.load_folder(folder).fingerprint == before
     with (folder / "autograder.py").open("a", encoding="utf-8") as file:
         file.write("# changed\n")
-    assert lessons.load_folder(folder).fingerprint != before
+    assert loading.load_folder(folder).fingerprint != before

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from grader import lesson
-from grader.handout import source
+from grader.handout import document as source
 from grader.handout.chapter import chapter
 from grader.handout.document import Document, document
 from grader.handout.links import Links
 from grader.handout.slides import slides
-from grader.lesson import Lesson
+from grader.lesson import loading
+from grader.lesson.loading import Lesson
 from grader.text import LANGS, Lang
 
 LECTURES = [
     (name, lang)
-    for name in lesson.names()
+    for name in loading.names()
     for lang in LANGS
-    if source.exists(lesson.load(name), lang)
+    if source.exists(loading.load(name), lang)
 ]
 """Every handout of the course, by lesson and language."""
 
@@ -36,7 +36,7 @@ class Course:
 
     @property
     def lesson(self) -> Lesson:
-        return lesson.load_folder(self.folder)
+        return loading.load_folder(self.folder)
 
     @property
     def folder(self) -> Path:
@@ -70,7 +70,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: Path) ->
 @pytest.fixture(scope="session")
 def lecture() -> Callable[[str, Lang], Document]:
     def load(name: str, lang: Lang) -> Document:
-        return document(source.read(lesson.load(name), lang))
+        return document(source.read(loading.load(name), lang))
 
     return load
 
@@ -81,7 +81,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, Lang, str
     folder = tmp_path_factory.mktemp("pages")
     written = {}
     for name, lang in LECTURES:
-        found = document(source.read(lesson.load(name), lang))
+        found = document(source.read(loading.load(name), lang))
         for kind, page in (("html", chapter(found, Links())), ("slides", slides(found, Links()))):
             path = folder / f"{name}.{lang}.{kind}.html"
             path.write_text(page, encoding="utf-8")

@@ -9,13 +9,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from grader import lesson
-from grader.errors import SpecError
-from grader.handout import source
+from grader.handout import document as source
 from grader.handout.build import Order, build
 from grader.handout.document import document
 from grader.handout.notebook import notebook
+from grader.lesson import loading
 from grader.text import LANGS
+from grader.text.errors import SpecError
 from tests.handout.conftest import Course
 from tests.handout.test_pages import DRAWS
 
@@ -136,9 +136,9 @@ def test_footnotes_stand_at_the_end_and_their_numbers_in_the_text(course: Course
     )
 
 
-@pytest.mark.parametrize("name", lesson.names())
+@pytest.mark.parametrize("name", loading.names())
 def test_every_lesson_has_a_seminar_with_the_same_code_in_both_languages(name: str) -> None:
-    found = lesson.load(name)
+    found = loading.load(name)
     pages = {lang: cells(notebook(document(source.read(found, lang, "seminar")), execute=False))
              for lang in LANGS}  # fmt: skip
     code = {lang: [one.source for one in pages[lang] if one.cell_type == "code"] for lang in LANGS}

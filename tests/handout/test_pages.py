@@ -10,16 +10,18 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from grader.errors import SpecError, UsageError
-from grader.handout import formulas, palette, source
+from grader.handout import document as source
+from grader.handout import pages as palette
+from grader.handout import render
 from grader.handout.chapter import chapter
 from grader.handout.deck import Card, deck
 from grader.handout.document import Document
 from grader.handout.links import Links
+from grader.handout.pages import catalogue
 from grader.handout.render import Renderer
 from grader.handout.slides import slides
-from grader.handout.words import catalogue
 from grader.text import Lang
+from grader.text.errors import SpecError, UsageError
 from tests.handout.conftest import LECTURES, Course
 from tests.handout.markup import read
 
@@ -329,12 +331,12 @@ def test_a_footnote_is_below_the_chapter_and_no_dead_link_on_a_slide(course: Cou
 
 
 def test_formulas_are_words_of_mathml_that_browsers_draw() -> None:
-    found = formulas.mathml(r"\mathrm{clip}(x) = \lfloor x \rfloor", display=True)
+    found = render.mathml(r"\mathrm{clip}(x) = \lfloor x \rfloor", display=True)
     assert "<mi>clip</mi>" in found
     assert '<mo form="prefix">' in found
     assert 'alttext="\\mathrm{clip}(x) = \\lfloor x \\rfloor"' in found
-    assert formulas.mathml(r"\lVert w \rVert_1").count('<mo stretchy="false">') == 2
-    table = formulas.mathml(r"\begin{aligned} a &= b \\ c &= d \end{aligned}")
+    assert render.mathml(r"\lVert w \rVert_1").count('<mo stretchy="false">') == 2
+    table = render.mathml(r"\begin{aligned} a &= b \\ c &= d \end{aligned}")
     assert table.count("<mtr>") == 2
     assert "&<" not in table
 

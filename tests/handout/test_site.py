@@ -15,17 +15,19 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 import pytest
 
-from grader import lesson
-from grader.errors import SpecError
-from grader.handout import glossary, pdf, source, starter
+from grader.handout import document as source
+from grader.handout import pdf, starter
+from grader.handout import site as glossary
 from grader.handout.build import FORMATS, Order, build
 from grader.handout.chapter import chapter
 from grader.handout.document import document
 from grader.handout.links import Links
 from grader.handout.site import site
 from grader.handout.slides import slides
+from grader.lesson import loading
 from grader.report import student_page
 from grader.text import LANGS
+from grader.text.errors import SpecError
 from tests.conftest import Grader
 from tests.handout.conftest import LECTURES, Course
 from tests.handout.markup import read
@@ -98,7 +100,7 @@ def test_a_threshold_of_any_lesson_is_changed_in_one_place(
 
 def shown(folder: Path) -> tuple[list[str], list[str]]:
     """Chapters and slides of a lesson in both languages, and the words of its starter."""
-    found = lesson.load_folder(folder)
+    found = loading.load_folder(folder)
     documents = [document(source.read(found, lang)) for lang in LANGS]
     pages = [make(one, Links()) for one in documents for make in (chapter, slides)]
     files = {str(path): content for path, content in starter.files(found)}
@@ -132,11 +134,11 @@ def test_terms_are_in_alphabetical_order_and_their_lessons_exist() -> None:
         assert words == sorted(words)
         assert len(set(words)) == len(words)
     for term in glossary.terms("en"):
-        assert set(term.lessons) <= set(lesson.names()), term.en
+        assert set(term.lessons) <= set(loading.names()), term.en
 
 
 def test_lessons_stand_in_the_order_of_the_course() -> None:
-    assert [one.name for one in lesson.every()] == [
+    assert [one.name for one in loading.every()] == [
         "profiling",
         "distillation",
         "streaming_kws",
@@ -152,7 +154,7 @@ def test_a_lesson_without_a_place_is_the_last(course: Course) -> None:
         'name = "distillation"\norder = 2\n',
         'name = "another"\n',
     )
-    assert [one.name for one in lesson.every()] == ["distillation", "another"]
+    assert [one.name for one in loading.every()] == ["distillation", "another"]
 
 
 def test_a_damaged_glossary_is_named(course: Course) -> None:
@@ -196,7 +198,7 @@ def test_the_whole_course_holds_together(tmp_path: Path) -> None:
     front = site(tmp_path, formats=["slides", "ipynb"], execute=False)
     assert front == tmp_path / "index.html"
     names = {path.name for path in tmp_path.iterdir()}
-    for name in lesson.names():
+    for name in loading.names():
         assert f"starter.{name}.zip" in names
     for name, lang in LECTURES:
         assert {

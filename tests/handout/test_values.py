@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import lesson
-from grader.errors import SpecError
-from grader.handout import measured, source
+from grader.handout import document, measured
 from grader.handout.measured import Cell
 from grader.handout.values import Values, filters
-from grader.lesson import Lesson
+from grader.lesson import loading
+from grader.lesson.loading import Lesson
 from grader.text import Lang
+from grader.text.errors import SpecError
 from tests.handout.conftest import LECTURES, Course
 
 PAGE = Path("handout.en.md")
@@ -32,7 +32,7 @@ Measured: here.
 
 @pytest.fixture(scope="module")
 def distillation() -> Lesson:
-    return lesson.load("distillation")
+    return loading.load("distillation")
 
 
 def filled(text: str, of: Lesson, lang: Lang = "en") -> str:
@@ -127,12 +127,12 @@ def test_files_of_figures_and_the_lessons_own_values(course: Course) -> None:
 
 @pytest.mark.parametrize(("name", "lang"), LECTURES)
 def test_every_value_of_the_course_has_one(name: str, lang: Lang) -> None:
-    assert "{{" not in source.text(lesson.load(name), lang)
+    assert "{{" not in document.text(loading.load(name), lang)
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in LECTURES}))
 def test_measured_tables_are_those_that_the_benchmarks_kept(name: str) -> None:
-    assert measured.differences(lesson.load(name).folder) == []
+    assert measured.differences(loading.load(name).folder) == []
 
 
 def test_an_edit_of_a_measured_figure_by_hand_is_noticed(course: Course) -> None:

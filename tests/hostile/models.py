@@ -31,9 +31,10 @@ def build(name: str) -> bytes:
 @cache
 def public_clips() -> tuple[np.ndarray, np.ndarray]:
     """Features and labels that every student has: what `grader check` runs on."""
-    from grader import data, lesson
+    from grader import data
+    from grader.lesson import loading
 
-    spec = lesson.load("distillation").spec
+    spec = loading.load("distillation").spec
     sizes = data.SyntheticSettings(
         hidden=data.Size(**spec.settings["hidden"]), validation=data.Size(**spec.settings["public"])
     )

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from grader import ipynb
+from grader.text import notebooks
 from tests.hostile import cases
 
 Cells = list[str] | bytes
@@ -29,7 +29,7 @@ def build(name: str, place: Path) -> None:
     """Write the attack into the folder `place`, which holds what attackers know."""
     cells = ATTACKS[name]()
     raw = cells if isinstance(cells, bytes) else notebook([OPENING, *cells])
-    (place / ipynb.FILE).write_bytes(raw)
+    (place / notebooks.FILE).write_bytes(raw)
     if name not in NOT_THERE:
         shutil.copy(SOLUTION, place)
 
@@ -38,7 +38,7 @@ def honest(place: Path) -> None:
     """A notebook that writes the right solution."""
     place.mkdir()
     source = SOLUTION.read_text(encoding="utf-8")
-    (place / ipynb.FILE).write_bytes(notebook([f"%%writefile solution.py\n{source}"]))
+    (place / notebooks.FILE).write_bytes(notebook([f"%%writefile solution.py\n{source}"]))
 
 
 def notebook(sources: list[str]) -> bytes:

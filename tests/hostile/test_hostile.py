@@ -100,7 +100,7 @@ def speech(small_course: Path, cache: Path) -> Iterator[Path]:
 def _require(scene: Scene, level: str) -> None:
     """Skip, with the reason, where this user has no Python or this machine not the level."""
     code = (
-        "import numpy, onnxruntime; from grader.sandbox.isolation import current_level; "
+        "import numpy, onnxruntime; from grader.sandbox.isolation.levels import current_level; "
         "print(current_level().level)"
     )
     done = subprocess.run(

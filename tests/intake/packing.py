@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.errors import Rejected
 from grader.intake import open_submission
-from grader.lesson import Intake
+from grader.lesson.spec import Intake
+from grader.text.errors import Rejected
 
 RULES = Intake(artefact="model.onnx", max_files=20, max_file_bytes=10_000, max_total_bytes=30_000)
 

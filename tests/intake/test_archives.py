@@ -22,11 +22,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from grader.errors import Rejected
 from grader.intake import open_submission
 from grader.intake.archives import unpack
+from grader.intake.listing import open_file
 from grader.intake.rules import ignored
-from grader.intake.safe_open import open_file
+from grader.text.errors import Rejected
 from tests.intake.packing import RULES, make_tar, make_zip, refusal
 
 LIMITED = """

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from grader.batch import grade_path
-from grader.errors import Rejected, UsageError
 from grader.intake import open_submission
 from grader.intake.downloads import Download, open_download
-from grader.lesson import Intake
+from grader.lesson.spec import Intake
+from grader.text.errors import Rejected, UsageError
 
 RULES = Intake(artefact="model.onnx", max_file_bytes=10_000, max_total_bytes=20_000)
 

@@ -13,14 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.batch import grade_path
-from grader.errors import Rejected, UsageError
-from grader.intake import (
-    candidates,
-    fingerprint,
-    open_submission,
-    safe_open,
-    submission_name,
-)
+from grader.intake import candidates, fingerprint, listing, open_submission, submission_name
+from grader.text.errors import Rejected, UsageError
 from tests.intake.packing import RULES, make, make_tar, make_zip, refusal
 
 
@@ -235,7 +229,7 @@ def test_a_pipe_or_socket_in_place_of_the_artefact_is_refused(tmp_path: Path) ->
 def test_what_is_exchanged_after_it_was_listed_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_folder: bool
 ) -> None:
-    monkeypatch.setattr(safe_open, "_BY_FOLDER", by_folder)
+    monkeypatch.setattr(listing, "_BY_FOLDER", by_folder)
     folder = make(tmp_path / "s", model_dot_onnx=b"m", src__a_dot_py=b"a", b_dot_csv=b"b")
     secret = make(tmp_path / "secret", labels=b"1", a_dot_py=b"a")
     with open_submission(folder, RULES) as submission:

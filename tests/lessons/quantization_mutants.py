@@ -16,9 +16,9 @@ import numpy as np
 import onnx
 from onnx import GraphProto, TensorProto, helper, numpy_helper
 
-from grader import lesson as lessons
+from grader.lesson import loading
 
-LESSON = lessons.load("quantization")
+LESSON = loading.load("quantization")
 REFERENCE = LESSON.reference
 NAMES = ("teacher", "teacher_ptq", "student", "student_ptq")
 ARTEFACTS = (

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from grader.data import Size, SyntheticSettings, load
-from grader.measure.detection import ratio
-from grader.measure.graph import inspect
+from grader.measure.costs.graph import inspect
+from grader.measure.quality.detection import ratio
 from tests.lessons.projects import imported
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from grader import lesson
-from grader.handout import source
+from grader.handout import document
+from grader.lesson import loading
 from grader.text import LANGS, Lang
 
-LESSON = lesson.load("distillation")
+LESSON = loading.load("distillation")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)<!-- end: \1 -->", re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:|figure:)([^)#]+)\)")
@@ -24,7 +24,7 @@ FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
 
 
 def page(lang: Lang) -> str:
-    return source.text(LESSON, lang)
+    return document.text(LESSON, lang)
 
 
 def prose(lang: Lang) -> str:
@@ -180,7 +180,7 @@ def test_the_score_in_the_code_is_the_lessons(
 
 
 def test_the_area_in_the_code_is_the_graders(executed: dict[str, Any]) -> None:
-    from grader.measure import detection
+    from grader.measure.quality import detection
 
     scores, labels = executed["scores"], executed["labels"]
     assert executed["au_fa_fr"](scores, labels) == pytest.approx(

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from grader import lesson, platforms
-from grader.handout import measured, source
+from grader.handout import document, measured
+from grader.lesson import loading
+from grader.measure.hardware import platforms
 from grader.text import LANGS, Lang
 
-LESSON = lesson.load("profiling")
+LESSON = loading.load("profiling")
 STEMS = ("handout", "seminar")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:|figure:)([^)#]+)\)")
@@ -27,7 +28,7 @@ FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
 
 def page(lang: Lang, stem: str = "handout") -> str:
     """What students read: every value filled in."""
-    return source.read(LESSON, lang, stem).text
+    return document.read(LESSON, lang, stem).text
 
 
 def prose(lang: Lang, stem: str) -> str:
@@ -165,7 +166,7 @@ def test_the_seminar_runs() -> None:
 
 
 def test_the_code_computes_what_the_grader_computes(executed: dict[str, Any]) -> None:
-    from grader.measure.speedup_bound import amdahl_bound
+    from grader.measure.hardware.roofline import amdahl_bound
 
     for share, gain in ((0.3, 4.0), (0.9, 1.5), (0.62, 6.5)):
         assert executed["amdahl"](share, gain) == pytest.approx(amdahl_bound(share, gain))

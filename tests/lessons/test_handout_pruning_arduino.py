@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from grader import lesson
-from grader.handout import source
+from grader.handout import document
+from grader.lesson import loading
 from grader.text import LANGS, Lang
 
-LESSON = lesson.load("pruning_arduino")
+LESSON = loading.load("pruning_arduino")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)<!-- end: \1 -->", re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:|figure:)([^)#]+)\)")
 
 
 def page(lang: Lang) -> str:
-    return source.text(LESSON, lang)
+    return document.text(LESSON, lang)
 
 
 def blocks(lang: Lang) -> list[tuple[str, str]]:
@@ -132,8 +132,8 @@ def test_the_score_in_the_code_is_the_lessons(
 
 
 def test_the_code_computes_what_the_grader_computes(executed: dict[str, Any]) -> None:
+    from grader.board import firmware, integer_network
     from grader.data import Position
-    from grader.measure import firmware, integer_network
 
     counts = integer_network.encode(
         [Position("Are you ok?", "", 0)], integer_network.Encoding(128, 1, 1)

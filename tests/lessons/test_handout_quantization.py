@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from grader import lesson
-from grader.handout import board, measured, source
+from grader.handout import board, document, measured
+from grader.lesson import loading
 from grader.text import LANGS, Lang
 
-LESSON = lesson.load("quantization")
+LESSON = loading.load("quantization")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)<!-- end: \1 -->", re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:)([^)#]+)(?:#([\w-]+))?\)")
@@ -26,7 +26,7 @@ UNITS = ("one scale a tensor", "a scale per row", "a scale per block of 16")
 
 
 def page(lang: Lang, stem: str = "handout") -> str:
-    return source.read(LESSON, lang, stem).text
+    return document.read(LESSON, lang, stem).text
 
 
 def blocks(lang: Lang, stem: str = "handout") -> list[tuple[str, str]]:

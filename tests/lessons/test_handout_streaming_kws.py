@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from grader import formula, lesson
-from grader.handout import source
+from grader.handout import document
+from grader.lesson import formula, loading
 from grader.text import LANGS, Lang
 
-LESSON = lesson.load("streaming_kws")
+LESSON = loading.load("streaming_kws")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)<!-- end: \1 -->", re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:|figure:)([^)#]+)\)")
 
 
 def page(lang: Lang) -> str:
-    return source.text(LESSON, lang)
+    return document.text(LESSON, lang)
 
 
 def blocks(lang: Lang) -> list[tuple[str, str]]:
@@ -132,7 +132,7 @@ def test_the_points_of_the_checks_are_the_lessons() -> None:
 
 
 def test_triggers_in_the_code_are_the_graders(executed: dict[str, Any]) -> None:
-    from grader.measure import streaming
+    from grader.measure.streams import streaming
 
     wave, time = executed["wave"], executed["time"]
     ends = (16_000 * time).round().astype(int)

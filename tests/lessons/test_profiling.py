@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from grader import formula, lesson
-from grader.grades import Grade, Status, from_json
 from grader.handout import starter
+from grader.lesson import formula, loading
+from grader.lesson.grades import Grade, Status, from_json
 from grader.report import student_page
 from tests.conftest import Grader
 
-LESSON = lesson.load("profiling")
+LESSON = loading.load("profiling")
 ANALYSIS = ("analysis.toml", "report.md", "model.onnx")
 
 
@@ -90,7 +90,7 @@ def test_reference_has_the_files_of_the_template() -> None:
 
 
 def test_analysed_model_is_the_one_of_another_lesson() -> None:
-    other = lesson.load("distillation").folder / "baseline" / "speech-synthetic.onnx"
+    other = loading.load("distillation").folder / "baseline" / "speech-synthetic.onnx"
     assert (LESSON.reference / "model.onnx").read_bytes() == other.read_bytes()
 
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import course, lesson, platforms
-from grader.grades import Check
 from grader.intake import open_submission
-from grader.measure import traffic
-from grader.measure.roofline import predict
+from grader.lesson import course, loading
+from grader.lesson.grades import Check
+from grader.measure.hardware import platforms, traffic
+from grader.measure.hardware.roofline import predict
 
-LESSON = lesson.load("profiling")
+LESSON = loading.load("profiling")
 REFERENCE, TEMPLATE = LESSON.reference, LESSON.template
 FILES = ("analysis.toml", "report.md", "model.onnx")
 assert LESSON.autograder  # imports the lesson's modules
@@ -279,7 +279,7 @@ def test_byte_order_mark_and_windows_line_ends_are_read(homework: Path) -> None:
 
 
 def test_dynamic_size_is_named_or_asked_for(homework: Path) -> None:
-    streaming = lesson.load("streaming_kws").reference / "model.onnx"
+    streaming = loading.load("streaming_kws").reference / "model.onnx"
     shutil.copy(streaming, homework / "model.onnx")
     found = examine(homework)
     assert "no fixed size (samples)" in found.checks[0].message.en

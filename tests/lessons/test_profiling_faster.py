@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grader import lesson
-from grader.autograder import Setup
-from grader.grades import Check
 from grader.intake import open_submission
-from grader.measure import graph
+from grader.lesson import loading
+from grader.lesson.contract import Setup
+from grader.lesson.grades import Check
+from grader.measure.costs import graph
 
-LESSON = lesson.load("profiling")
+LESSON = loading.load("profiling")
 AUTOGRADER: Any = LESSON.autograder
 checks, runs, exams = (
     importlib.import_module(f"{AUTOGRADER.__name__}.{name}")

@@ -18,19 +18,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import avr, data, grading, lesson
-from grader.avr import simavr_engine
-from grader.data.chat import CHARSET, END, MAX_QUERY, MAX_REPLY, Position
-from grader.errors import Rejected
-from grader.grades import Figure, Grade, Status
-from grader.measure import experiments, firmware, integer_network
-from grader.measure.integer_network import IntegerNetwork
-from grader.measure.proportions import clustered, wilson
+from grader import board as avr
+from grader import data, grading
+from grader.board import firmware, integer_network, simavr_engine
+from grader.board.integer_network import IntegerNetwork
+from grader.data.text.chat import CHARSET, END, MAX_QUERY, MAX_REPLY, Position
+from grader.lesson import loading
+from grader.lesson.grades import Figure, Grade, Status
+from grader.measure.quality import experiments
+from grader.measure.quality.classification import clustered, wilson
 from grader.report import student_page
+from grader.text.errors import Rejected
 from tests.lessons.projects import imported
 from tests.report import browser
 
-LESSON = lesson.load("pruning_arduino")
+LESSON = loading.load("pruning_arduino")
 TEMPLATE, REFERENCE = LESSON.template, LESSON.reference
 BASELINE = LESSON.folder / "baseline"
 NAME = "pruning_arduino"

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader import grading, lesson
-from grader.grades import Grade, Status
+from grader import grading
 from grader.grading import Examination
+from grader.lesson import loading
+from grader.lesson.grades import Grade, Status
 
-LESSON = lesson.load("pruning_arduino")
+LESSON = loading.load("pruning_arduino")
 Edit = Callable[[Path], None]
 
 

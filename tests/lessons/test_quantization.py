@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from grader import grading
-from grader.data.posts import LABELS
-from grader.errors import DataError, Rejected
-from grader.grades import Grade, Status
+from grader.data.text.posts import LABELS
 from grader.grading import Examination
-from grader.lesson import Lesson
+from grader.lesson.grades import Grade, Status
+from grader.lesson.loading import Lesson
+from grader.text.errors import DataError, Rejected
 from tests.lessons import quantization_mutants as mutants
 from tests.lessons.quantization_mutants import LESSON
 

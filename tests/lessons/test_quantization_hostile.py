@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from grader import report
-from grader.grades import Grade, Status
+from grader.lesson.grades import Grade, Status
 from tests.lessons import quantization_mutants as mutants
 from tests.lessons.quantization_mutants import LESSON
 from tests.lessons.test_quantization import examination, failed, graded  # noqa: F401
@@ -125,6 +125,6 @@ def test_the_names_of_models_that_a_sentence_quotes_are_short(folder, examinatio
 
 
 def _plain(grade: Grade):
-    from grader.grades import to_json
+    from grader.lesson.grades import to_json
 
     return json.loads(to_json(grade))

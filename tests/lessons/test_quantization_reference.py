@@ -17,8 +17,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grader.data.posts import LABELS, PostSet
-from grader.measure.graph import GraphLimits, inspect
+from grader.data.text.posts import LABELS, PostSet
+from grader.measure.costs.graph import GraphLimits, inspect
 from grader.measure.quantization import inspect_quantization
 from tests.lessons.projects import imported
 

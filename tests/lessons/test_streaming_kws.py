@@ -8,15 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grader import deductions, grading
-from grader import lesson as lessons
-from grader.grades import Deduction, Grade, Status
+from grader import grading
 from grader.grading import Examination
-from grader.lesson import Lesson
+from grader.lesson import loading, scoring
+from grader.lesson.grades import Deduction, Grade, Status
+from grader.lesson.loading import Lesson
 from grader.text import Text
 from tests.lessons import streaming_mutants as mutants
 
-LESSON = lessons.load("streaming_kws")
+LESSON = loading.load("streaming_kws")
 FEW_SECONDS = {"keywords": 60, "others": 170, "background": 20}
 """Four minutes for an hour: what goes wrong here goes wrong at once, drift included."""
 
@@ -139,7 +139,7 @@ def test_late_days_and_report_penalty_are_taken_off_without_measuring(examinatio
         why=nothing,
     )
     report = Deduction(name="report", title=nothing, formula="0.5", why=nothing)
-    late = deductions.taken_off(grade, LESSON.spec, [one_day, report])
+    late = scoring.taken_off(grade, LESSON.spec, [one_day, report])
     assert late.score == pytest.approx(grade.score - 1.5)
     assert late.measurements == grade.measurements
-    assert deductions.taken_off(late, LESSON.spec, []) == grade
+    assert scoring.taken_off(late, LESSON.spec, []) == grade

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader.data import tracks
+from grader.data.speech import tracks
 
 REFERENCE = Path(__file__).resolve().parents[2] / "reference_solutions" / "streaming_kws"
 

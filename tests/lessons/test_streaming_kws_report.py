@@ -10,9 +10,10 @@ import wave
 import numpy as np
 import pytest
 
-from grader import lesson, report
-from grader.grades import Grade, Provenance, Recording, Status, SubmissionId, Versions
-from grader.report import recordings
+from grader import report
+from grader.lesson import loading
+from grader.lesson.grades import Grade, Provenance, Recording, Status, SubmissionId, Versions
+from grader.report.charts import recordings
 from grader.report.words import Words
 from grader.text import LANGS, Text
 
@@ -47,7 +48,7 @@ def page(recording: Recording, lang: str) -> str:
             grader="0", lesson="0", data="x", isolation="A", versions=Versions("3", "2", "1", "1")
         ),
     )
-    return report.student_page(grade, lesson.load("streaming_kws").spec, lang)  # type: ignore[arg-type]
+    return report.student_page(grade, loading.load("streaming_kws").spec, lang)  # type: ignore[arg-type]
 
 
 def test_the_sound_is_a_wav_inside_the_page(recording):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from grader.data import tracks
-from grader.data.features import mel_bank
-from grader.measure import stream_model
+from grader.data.speech import tracks
+from grader.data.speech.features import mel_bank
+from grader.measure.streams import stream_model
 from tests.lessons.projects import imported
 from tests.lessons.streaming_mutants import forget_scripted_classes
 

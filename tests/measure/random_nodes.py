@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, helper, numpy_helper
 
-from grader.measure.costs import COSTS
-from grader.measure.limits import GraphLimits
+from grader.measure.costs.rules import COSTS
+from grader.measure.costs.view import GraphLimits
 
 Array = np.ndarray
 Arrays = list[tuple[Array | None, bool]]

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from grader.lesson import RunLimits
-from grader.measure import calm
-from grader.measure.calm import Pace
-from grader.measure.latency import typical_seconds
-from grader.sandbox.sequences import RIVAL, SequenceJob, SequenceRun, Timing, run_sequences
+from grader.lesson.spec import RunLimits
+from grader.measure import latency
+from grader.measure.latency import Pace, typical_seconds
+from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, Timing, run_sequences
 from tests.sandbox.token_models import CLASSES, answers, averaging, posts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="timing needs a warm worker")
@@ -47,7 +46,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[SequenceRun]:
         runs.append(run_sequences(*arguments))
         return runs[-1]
 
-    monkeypatch.setattr(calm, "run_sequences", noted)
+    monkeypatch.setattr(latency, "run_sequences", noted)
     return runs
 
 
@@ -56,7 +55,7 @@ def rivals_seconds(timings: Mapping[str, Timing]) -> float:
 
 
 def test_a_calm_run_is_the_only_one(made: list[SequenceRun]) -> None:
-    run = calm.run_calmly(job(averaging()), LIMITS, NEVER)
+    run = latency.run_calmly(job(averaging()), LIMITS, NEVER)
     assert made == [run]
     np.testing.assert_allclose(run.logits["student"], answers(posts(40)), atol=1e-5)
     assert set(run.single) == set(run.batched) == {"student", RIVAL}
@@ -65,8 +64,8 @@ def test_a_calm_run_is_the_only_one(made: list[SequenceRun]) -> None:
 def test_of_disturbed_ones_the_calmest_timings_count_and_answers_stay(
     made: list[SequenceRun],
 ) -> None:
-    run = calm.run_calmly(job(averaging()), LIMITS, ALWAYS)
-    assert len(made) == calm.ATTEMPTS
+    run = latency.run_calmly(job(averaging()), LIMITS, ALWAYS)
+    assert len(made) == latency.ATTEMPTS
     assert rivals_seconds(run.single) == min(rivals_seconds(one.single) for one in made)
     assert rivals_seconds(run.batched) == min(rivals_seconds(one.batched) for one in made)
     assert run.logits is made[0].logits
@@ -75,13 +74,13 @@ def test_of_disturbed_ones_the_calmest_timings_count_and_answers_stay(
 
 
 def test_no_run_begins_that_the_limit_might_end(made: list[SequenceRun]) -> None:
-    calm.run_calmly(job(averaging()), replace(LIMITS, wall_seconds=2.0), ALWAYS)
+    latency.run_calmly(job(averaging()), replace(LIMITS, wall_seconds=2.0), ALWAYS)
     spent = np.cumsum([one.seconds for one in made])
     assert (2 * spent[:-1] <= 2.0).all()
 
 
 def test_a_rival_has_the_pace_of_its_calmest_run_alone(made: list[SequenceRun]) -> None:
-    pace = calm.pace_of_rival(job(averaging()), LIMITS)
+    pace = latency.pace_of_rival(job(averaging()), LIMITS)
     assert pace.single == min(rivals_seconds(one.single) for one in made)
     assert pace.batched == min(rivals_seconds(one.batched) for one in made)
     assert all(set(one.single) == {RIVAL} for one in made)

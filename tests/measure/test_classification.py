@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.measure import classification as c
+from grader.measure.quality import classification as c
 
 CLASSES = 5
 pairs = st.lists(

@@ -7,9 +7,9 @@ import re
 import pytest
 from graph_models import model, node, weights
 
-from grader.errors import Rejected
-from grader.measure.contract import Tensor, require
-from grader.measure.graph import inspect
+from grader.measure.costs.contract import Tensor, require
+from grader.measure.costs.graph import inspect
+from grader.text.errors import Rejected
 
 GIVEN, ANSWER = Tensor("features", (4,)), Tensor("logits", (2,))
 WEIGHTS = {"w": weights(4, 2)}

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from grader.measure.detection import (
+from grader.measure.quality.detection import (
     PRIOR,
     au_fa_fr,
     detection,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.measure.experiments import MAX_BYTES, MAX_NAME, read
+from grader.measure.quality.experiments import MAX_BYTES, MAX_NAME, read
 
 NUMBERS = ("au_fa_fr", "macs", "bytes")
 PLAIN = "name,au_fa_fr,macs,bytes\nмаленькая,5e-5,12000,3000\nlarge,4e-5,90000,20000\n"

@@ -20,7 +20,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from grader.measure.graph import inspect
+from grader.measure.costs.graph import inspect
 
 RELU = node("Relu", "x", "y")
 X = {"x": ["n", 4]}

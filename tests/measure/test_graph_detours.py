@@ -12,7 +12,7 @@ import pytest
 from graph_models import model, node
 from onnx import NodeProto, TensorProto, helper
 
-from grader.measure.graph import GraphReport, Refused, inspect
+from grader.measure.costs.graph import GraphReport, Refused, inspect
 
 K, N = 16, 32
 RNG = np.random.default_rng(0)

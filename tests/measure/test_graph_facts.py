@@ -8,7 +8,7 @@ import pytest
 import torch
 from graph_models import CRNN, constants, export
 
-from grader.measure.graph import GraphReport, Port, inspect
+from grader.measure.costs.graph import GraphReport, Port, inspect
 
 EXAMPLE = torch.zeros(1, 40, 101)
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_nodes import hostile
 
-from grader.errors import Rejected
-from grader.measure.graph import GraphReport, inspect
+from grader.measure.costs.graph import GraphReport, inspect
+from grader.text.errors import Rejected
 
 REAL = export(CRNN(2, 1, (9, 20), (4, 10)), torch.zeros(1, 40, 101), opset=13)
 many = settings(max_examples=150, deadline=None)

@@ -24,11 +24,11 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 from random_nodes import OPS, plausible
 
-from grader.errors import Rejected
-from grader.measure.graph import GraphLimits, inspect
-from grader.measure.inline import flatten
-from grader.measure.validate import read_model, standard_opset
-from grader.measure.walk import walk
+from grader.measure.costs.graph import GraphLimits, inspect
+from grader.measure.costs.inline import flatten
+from grader.measure.costs.validate import read_model, standard_opset
+from grader.measure.costs.walk import walk
+from grader.text.errors import Rejected
 
 LIMITS = GraphLimits()
 RUNTIME_ERRORS = (Fail, InvalidArgument, InvalidGraph, NotImplemented, RuntimeException)

@@ -11,8 +11,7 @@ from graph_models import model, node, weights
 from onnx import TensorProto, helper, numpy_helper
 from text_models import TextModel, dynamic_int8, export, static_int8
 
-from grader.errors import Rejected
-from grader.measure.graph import GraphLimits
+from grader.measure.costs.graph import GraphLimits
 from grader.measure.quantization import (
     Quantization,
     Weight,
@@ -21,6 +20,7 @@ from grader.measure.quantization import (
     require_really_stored,
 )
 from grader.measure.weights import Values, histogram, quantization_errors, spread
+from grader.text.errors import Rejected
 
 LIMITS = GraphLimits(length=16)
 WIDTH = 32

@@ -10,11 +10,11 @@ import pytest
 from graph_models import model, node, weights
 from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
-from grader.errors import ExitCode
-from grader.measure.costs import COSTS
-from grader.measure.graph import GraphLimits, Refused, inspect
-from grader.measure.refusals import refuse
-from grader.measure.validate import REFUSED_BY_NAME
+from grader.measure.costs.graph import GraphLimits, Refused, inspect
+from grader.measure.costs.refusals import refuse
+from grader.measure.costs.rules import COSTS
+from grader.measure.costs.validate import REFUSED_BY_NAME
+from grader.text.errors import ExitCode
 
 X = {"x": ["n", 4]}
 RELU = node("Relu", "x", "y")

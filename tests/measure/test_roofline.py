@@ -11,17 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from grader import course, platforms
-from grader.errors import UsageError
-from grader.measure import graph, integer_network, traffic, workload
-from grader.measure.cutting import cut
-from grader.measure.integer_network import Encoding, IntegerNetwork, Layer
-from grader.measure.liveness import Use, live_amounts
-from grader.measure.roofline import predict
-from grader.measure.speedup_bound import amdahl_bound, speedup_bound
-from grader.measure.workload import Amount, Work, Workload
-from grader.platforms import Figure, Memory, Platform
+from grader.board import integer_network
+from grader.board.integer_network import Encoding, IntegerNetwork, Layer
+from grader.lesson import course
+from grader.measure.costs import graph
+from grader.measure.costs.cutting import cut
+from grader.measure.hardware import platforms, traffic, workload
+from grader.measure.hardware.platforms import Figure, Memory, Platform
+from grader.measure.hardware.roofline import amdahl_bound, predict, speedup_bound
+from grader.measure.hardware.traffic import Use, live_amounts
+from grader.measure.hardware.workload import Amount, Work, Workload
 from grader.text import Text
+from grader.text.errors import UsageError
 from tests.measure.graph_models import model, node, weights
 
 BASELINE = course.assignments() / "distillation" / "baseline" / "speech-synthetic.onnx"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.measure import streaming
-from grader.measure.streaming import SAMPLE_RATE, detect
+from grader.measure.streams import streaming
+from grader.measure.streams.streaming import SAMPLE_RATE, detect
 
 HOP = 160
 

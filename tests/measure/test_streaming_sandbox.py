@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader.errors import Rejected
-from grader.grades import Status
-from grader.lesson import RunLimits
-from grader.sandbox.stream import Listener, Stopped, StreamJob
-from grader.sandbox.tasks.stream import REQUEST, RESET
+from grader.lesson.grades import Status
+from grader.lesson.spec import RunLimits
+from grader.sandbox.runners.child.stream import REQUEST, RESET
+from grader.sandbox.runners.stream import Listener, Stopped, StreamJob
+from grader.text.errors import Rejected
 
 REFERENCE = Path(__file__).resolve().parents[2] / "reference_solutions" / "streaming_kws"
 FORMS = (("onnx", "model.onnx"), ("torchscript", "model.ts"))

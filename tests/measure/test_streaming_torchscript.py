@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grader.errors import Rejected
-from grader.measure import torchscript
-from grader.sandbox.tasks.aten import Counter
+from grader.measure.streams import torchscript
+from grader.sandbox.runners.child.aten import Counter
+from grader.text.errors import Rejected
 
 
 def saved(module: nn.Module) -> bytes:

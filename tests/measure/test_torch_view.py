@@ -12,7 +12,7 @@ import torch
 from graph_models import CRNN, export
 from torch import Tensor, nn
 
-from grader.measure.graph import inspect
+from grader.measure.costs.graph import inspect
 from grader.measure.torch_view import TorchFigures, explain, torch_figures
 
 EXAMPLE = torch.zeros(1, 40, 101)

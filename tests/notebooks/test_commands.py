@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from grader import ipynb
+from grader.text import notebooks
 from tests.conftest import Grader
 from tests.notebooks.test_lessons import LESSONS
 from tests.notebooks.writing import notebook, written
@@ -24,18 +24,18 @@ def test_a_starter_is_a_notebook_that_runs(
     created = grader("new", lesson, folder, "--notebook", "--lang", lang)
     assert created.returncode == 0, created.stderr
     assert "submission.ipynb" in created.stdout
-    raw = (folder / ipynb.FILE).read_text(encoding="utf-8")
+    raw = (folder / notebooks.FILE).read_text(encoding="utf-8")
     nbformat.validate(nbformat.reads(raw, as_version=4))
     plain = tmp_path / "plain"
     assert grader("new", lesson, plain).returncode == 0
-    cells = [cell for cell in ipynb.read(raw.encode()).cells if cell.runs]
+    cells = [cell for cell in notebooks.read(raw.encode()).cells if cell.runs]
     for cell in cells:  # what %%writefile does, by hand
         head, _, text = cell.source.partition("\n")
         if head.startswith("%%writefile "):
             path = folder / head.removeprefix("%%writefile ")
             path.parent.mkdir(exist_ok=True)
             path.write_text(text + "\n", encoding="utf-8")
-    (folder / ipynb.FILE).unlink()
+    (folder / notebooks.FILE).unlink()
     assert contents(folder) == contents(plain)
 
 
@@ -60,8 +60,8 @@ def test_a_batch_keeps_executed_copies(grader: Grader, small_course: Path, tmp_p
         (classroom / name).mkdir(parents=True)
         for file in ("model.onnx", "experiments.csv"):
             shutil.copy(reference / file, classroom / name)
-    (classroom / "good" / ipynb.FILE).write_bytes(notebook("print('привет')"))
-    (classroom / "broken" / ipynb.FILE).write_bytes(notebook("print('hi')", "1 / 0"))
+    (classroom / "good" / notebooks.FILE).write_bytes(notebook("print('привет')"))
+    (classroom / "broken" / notebooks.FILE).write_bytes(notebook("print('hi')", "1 / 0"))
     (classroom / "Иванов Пётр.ipynb").write_bytes(notebook(written("notes.txt", "no model")))
     batch = ("batch", "distillation", classroom, "--out", out, "--trust", "--lang", "ru")
     done = grader(*batch)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import ipynb
-from grader.errors import Rejected
 from grader.intake import candidates, fingerprint, open_submission
-from grader.ipynb import Output
-from grader.lesson import Intake
+from grader.lesson.spec import Intake
+from grader.text import notebooks
+from grader.text.errors import Rejected
+from grader.text.notebooks import Output
 from tests.notebooks.writing import code, notebook
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
@@ -26,7 +26,9 @@ RULES = Intake(artefact="model.onnx")
 
 def test_cells_are_counted_as_jupyter_counts_them() -> None:
     text = {"cell_type": "markdown", "metadata": {}, "source": "# Title"}
-    found = ipynb.read(notebook(text, "a = 1", "  \n", code("train()", "skip-execution"), "b = 2"))
+    found = notebooks.read(
+        notebook(text, "a = 1", "  \n", code("train()", "skip-execution"), "b = 2")
+    )
     assert [cell.runs for cell in found.cells] == [False, True, False, False, True]
     assert found.number(4) == 2
 
@@ -48,13 +50,13 @@ def test_cells_are_counted_as_jupyter_counts_them() -> None:
 )
 def test_what_is_no_python_notebook_is_refused(raw: bytes, says: str) -> None:
     with pytest.raises(Rejected, match=says) as refused:
-        ipynb.read(raw)
+        notebooks.read(raw)
     assert refused.value.text.ru
     assert "\x1b" not in str(refused.value)
 
 
 def test_an_executed_copy_is_text_and_bitmaps() -> None:
-    found = ipynb.read(notebook("x\u202e = 1", "y"))
+    found = notebooks.read(notebook("x\u202e = 1", "y"))
     hostile = {
         "text/html": "<script>alert(1)</script>",
         "image/svg+xml": "<svg onload='alert(1)'/>",
@@ -63,7 +65,7 @@ def test_an_executed_copy_is_text_and_bitmaps() -> None:
         "image/png": PNG,
         "image/jpeg": PNG,
     }
-    copy = ipynb.executed(
+    copy = notebooks.executed(
         found,
         {
             0: [
@@ -88,17 +90,17 @@ def test_an_executed_copy_is_text_and_bitmaps() -> None:
 
 
 def test_an_executed_copy_is_bounded() -> None:
-    found = ipynb.read(notebook(*["1"] * 300))
+    found = notebooks.read(notebook(*["1"] * 300))
     long = [Output("stream", text="x" * 10**6)] * 500
-    copy = ipynb.executed(found, dict.fromkeys(range(300), long))
-    assert len(copy) < 2 * ipynb.MAX_COPY
+    copy = notebooks.executed(found, dict.fromkeys(range(300), long))
+    assert len(copy) < 2 * notebooks.MAX_COPY
     nbformat.validate(nbformat.reads(copy.decode(), as_version=4))
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_notebook_or_refused(raw: bytes) -> None:
     with contextlib.suppress(Rejected):
-        ipynb.read(raw)
+        notebooks.read(raw)
 
 
 @given(
@@ -117,7 +119,7 @@ def test_any_bytes_are_a_notebook_or_refused(raw: bytes) -> None:
     )
 )
 def test_any_outputs_make_a_valid_notebook(shown: list[Output]) -> None:
-    copy = ipynb.executed(ipynb.read(notebook("1")), {0: shown})
+    copy = notebooks.executed(notebooks.read(notebook("1")), {0: shown})
     nbformat.validate(nbformat.reads(copy.decode("utf-8"), as_version=4))
 
 
@@ -130,27 +132,27 @@ def test_a_notebook_may_be_handed_in_by_itself(tmp_path: Path) -> None:
     (candidate,), _ = candidates(tmp_path)
     assert candidate.name == "Иванов 🙂"
     with open_submission(path, RULES) as submission:
-        assert submission.read(ipynb.FILE) == path.read_bytes()
+        assert submission.read(notebooks.FILE) == path.read_bytes()
         assert submission.fingerprint == fingerprint(path, RULES)
 
 
 def test_a_notebook_says_which_folder_is_the_submission(tmp_path: Path) -> None:
     folder = tmp_path / "ivanov" / "hw" / "inner"
     (folder / "old").mkdir(parents=True)
-    (folder / ipynb.FILE).write_bytes(notebook("1"))
+    (folder / notebooks.FILE).write_bytes(notebook("1"))
     (folder / "old" / "model.onnx").write_bytes(b"1")
     with open_submission(tmp_path / "ivanov", RULES) as submission:
-        assert submission.has(ipynb.FILE)
+        assert submission.has(notebooks.FILE)
         assert submission.has("old/model.onnx")
 
 
 def test_a_notebook_below_the_artefact_is_one_of_its_files(tmp_path: Path) -> None:
     (tmp_path / "hw" / "drafts").mkdir(parents=True)
     (tmp_path / "hw" / "model.onnx").write_bytes(b"1")
-    (tmp_path / "hw" / "drafts" / ipynb.FILE).write_bytes(notebook("1"))
+    (tmp_path / "hw" / "drafts" / notebooks.FILE).write_bytes(notebook("1"))
     with open_submission(tmp_path, RULES) as submission:
         assert submission.has("model.onnx")
-        assert not submission.has(ipynb.FILE)
+        assert not submission.has(notebooks.FILE)
 
 
 def test_another_name_in_a_folder_is_explained(tmp_path: Path) -> None:
@@ -170,14 +172,14 @@ def test_alone_a_notebook_may_have_any_name(tmp_path: Path) -> None:
     shutil.make_archive(str(tmp_path / "petrov"), "zip", tmp_path / "ivanov")
     for path in (tmp_path / "ivanov", tmp_path / "petrov.zip"):
         with open_submission(path, RULES) as submission:
-            assert submission.read(ipynb.FILE) == notebook("1")
+            assert submission.read(notebooks.FILE) == notebook("1")
             assert submission.fingerprint == fingerprint(path, RULES)
 
 
 def test_two_notebooks_are_one_too_many(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / ipynb.FILE).write_bytes(notebook("1"))
+        (tmp_path / name / notebooks.FILE).write_bytes(notebook("1"))
     with (
         pytest.raises(Rejected, match=r"Expected one submission\.ipynb, found 2"),
         open_submission(tmp_path, RULES),

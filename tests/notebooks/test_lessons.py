@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import ipynb
+from grader.text import notebooks
 from tests.conftest import Grader
 from tests.notebooks.writing import notebook, written
 
@@ -59,7 +59,7 @@ def as_notebook(files: Path, folder: Path) -> None:
         else:
             (folder / inside).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / inside)
-    (folder / ipynb.FILE).write_bytes(notebook(*cells))
+    (folder / notebooks.FILE).write_bytes(notebook(*cells))
 
 
 def untimed(grade: dict) -> dict:

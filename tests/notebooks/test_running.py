@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grader import ipynb
-from grader.grades import Status
 from grader.intake import places
-from grader.ipynb import Output
-from grader.lesson import Intake, RunLimits
-from grader.sandbox import isolation
-from grader.sandbox.notebook import LeftFile, NotebookJob, NotebookRun, run_notebook
+from grader.lesson.grades import Status
+from grader.lesson.spec import Intake, RunLimits
+from grader.sandbox.isolation import levels
+from grader.sandbox.runners.notebook import LeftFile, NotebookJob, NotebookRun, run_notebook
+from grader.text import notebooks
+from grader.text.notebooks import Output
 from tests.notebooks.writing import code, notebook, written
 
 LIMITS = RunLimits(
@@ -58,7 +58,7 @@ class Runner:
         def judge(left: Sequence[LeftFile]) -> Mapping[int, Path]:
             return places([(f.name, f.size, f.kind) for f in left], self._folder, RULES)
 
-        job = NotebookJob(ipynb.read(notebook(*cells)), files or {}, judge)
+        job = NotebookJob(notebooks.read(notebook(*cells)), files or {}, judge)
         run = run_notebook(job, msgspec.structs.replace(LIMITS, **limits))
         return Ran(run, self._folder)
 
@@ -71,12 +71,12 @@ def run(tmp_path: Path) -> Runner:
 @pytest.fixture(params=["A", "B", "C", "D"])
 def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("GRADER_ISOLATION", request.param)
-    isolation.current_level.cache_clear()
-    if request.param in "AB" and isolation._lacks(request.param) is not None:
+    levels.current_level.cache_clear()
+    if request.param in "AB" and levels._lacks(request.param) is not None:
         pytest.skip(f"no level {request.param} here")
     yield request.param
     monkeypatch.undo()
-    isolation.current_level.cache_clear()
+    levels.current_level.cache_clear()
 
 
 def test_cells_share_a_namespace_and_leave_files(level: str, run: Runner) -> None:

@@ -13,16 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import lesson
-from grader.grades import Grade, Status
+from grader.grading import hints, history
+from grader.grading import project as folder
+from grader.grading.project import snapshot
 from grader.intake.rules import ignored
-from grader.project import folder, hints, history
-from grader.project.watch import snapshot
+from grader.lesson import loading
+from grader.lesson.grades import Grade, Status
 from grader.report import student_page
 from grader.text import EMPTY, LANGS
 from tests.report import factory
 
-LESSON = lesson.load("distillation")
+LESSON = loading.load("distillation")
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -163,9 +164,9 @@ def test_damaged_memory_begins_anew(tmp_path: Path) -> None:
         assert hints.hints(grade, LESSON, tmp_path).of("quality_gate") == ()
 
 
-@pytest.mark.parametrize("name", lesson.names())
+@pytest.mark.parametrize("name", loading.names())
 def test_every_lesson_has_hints_in_both_languages(name: str) -> None:
-    known = hints.load(lesson.load(name))
+    known = hints.load(loading.load(name))
     assert hints.REJECTED in known
     for steps in known.values():
         assert steps
@@ -175,12 +176,12 @@ def test_every_lesson_has_hints_in_both_languages(name: str) -> None:
             assert not any("а" <= letter.lower() <= "я" for letter in step.en)
 
 
-@pytest.mark.parametrize("name", lesson.names())
+@pytest.mark.parametrize("name", loading.names())
 def test_hints_are_for_checks_that_exist(name: str, repository: Path) -> None:
     sources = [*(repository / "assignments" / name).glob("*.py")]
     sources.append(repository / "grader" / "measure" / "recorded.py")
     code = "".join(path.read_text(encoding="utf-8") for path in sources)
-    for check in set(hints.load(lesson.load(name))) - {hints.REJECTED}:
+    for check in set(hints.load(loading.load(name))) - {hints.REJECTED}:
         for part in check.split("*"):
             assert part in code, f"no check of {name} is called {check}"
 
@@ -188,6 +189,6 @@ def test_hints_are_for_checks_that_exist(name: str, repository: Path) -> None:
 def test_hints_do_not_change_grades(tmp_path: Path) -> None:
     copy = tmp_path / "distillation"
     shutil.copytree(LESSON.folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    before = lesson.Lesson(LESSON.spec, copy).fingerprint
-    (copy / lesson.HINTS).write_text("", encoding="utf-8")
-    assert lesson.Lesson(LESSON.spec, copy).fingerprint == before
+    before = loading.Lesson(LESSON.spec, copy).fingerprint
+    (copy / loading.HINTS).write_text("", encoding="utf-8")
+    assert loading.Lesson(LESSON.spec, copy).fingerprint == before

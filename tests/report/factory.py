@@ -6,7 +6,7 @@ import hashlib
 import math
 import random
 
-from grader.grades import (
+from grader.lesson.grades import (
     Axis,
     Check,
     Figure,

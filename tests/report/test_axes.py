@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.report import axes
+from grader.report.charts import axes
 
 sizes = st.floats(1e-250, 1e250)
 some = st.lists(sizes, min_size=1, max_size=20)

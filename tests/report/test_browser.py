@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grader import lesson
-from grader.grades import Grade
+from grader.lesson import loading
+from grader.lesson.grades import Grade
 from grader.report import class_page, student_page
 from grader.text import LANGS, Lang
 from tests.handout.test_browser import axe_source, size, violations
@@ -24,7 +24,7 @@ COLUMN = (
 
 
 def test_the_pages_work_in_a_browser_and_ask_for_nothing(tmp_path: Path) -> None:
-    spec = lesson.load("distillation").spec
+    spec = loading.load("distillation").spec
     grades = [*factory.class_of(), factory.hostile("".join(factory.HOSTILE[:6]))]
     index, report = tmp_path / "index.html", tmp_path / "report.html"
     index.write_text(class_page(grades, spec, "en"), encoding="utf-8")
@@ -69,7 +69,7 @@ def test_the_pages_work_in_a_browser_and_ask_for_nothing(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_no_name_lies_on_another_in_a_trade_off(tmp_path: Path, lang: Lang) -> None:
-    spec = lesson.load("distillation").spec
+    spec = loading.load("distillation").spec
     index, report = tmp_path / "index.html", tmp_path / "report.html"
     grades = [on_the_front(at) for at in range(12)]
     index.write_text(class_page(grades, spec, lang), encoding="utf-8")
@@ -87,7 +87,7 @@ def test_axe_has_nothing_to_say(tmp_path: Path, lang: Lang) -> None:
     axe = axe_source()
     if axe is None:
         pytest.skip("axe-core is not here: pip install axe-core-python")
-    spec = lesson.load("distillation").spec
+    spec = loading.load("distillation").spec
     index = tmp_path / "index.html"
     index.write_text(class_page(factory.class_of(), spec, lang), encoding="utf-8")
     with browser.page() as page:

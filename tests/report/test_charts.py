@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import lesson
-from grader.grades import Axis, Figure, Series, from_json, to_json
-from grader.lesson import LessonSpec
-from grader.report import figures, student_page
-from grader.report.bars import MOST_ROWS
-from grader.report.lettering import ems, fitted
-from grader.report.parts import Plot
+from grader.lesson import loading
+from grader.lesson.grades import Axis, Figure, Series, from_json, to_json
+from grader.lesson.spec import LessonSpec
+from grader.report import student_page
+from grader.report.charts import figures
+from grader.report.charts.bars import MOST_ROWS
+from grader.report.charts.drawing import ems, fitted
+from grader.report.charts.parts import Plot
 from grader.report.words import Words
 from grader.text import Text
-from grader.untrusted import name
+from grader.text.untrusted import name
 from tests.report import browser, factory
 from tests.report.markup import Document, sound
 from tests.report.test_hostile import assert_readable
@@ -30,7 +31,7 @@ EN = Words("en")
 
 @pytest.fixture(scope="module")
 def spec() -> LessonSpec:
-    return lesson.load("distillation").spec
+    return loading.load("distillation").spec
 
 
 def both(text: str) -> Text:

@@ -11,15 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grader import lesson, ranking
-from grader.grades import Status, to_json
-from grader.lesson import LessonSpec
+from grader.lesson import loading, scoring
+from grader.lesson.grades import Status, to_json
+from grader.lesson.spec import LessonSpec
 from grader.report import class_page, write
+from grader.report.charts.tradeoffs import front
+from grader.report.classroom import questions
 from grader.report.metrics import Metric
-from grader.report.outcomes import OUTCOMES, outcome
-from grader.report.questions import questions
-from grader.report.tradeoffs import front
-from grader.report.words import Words
+from grader.report.words import OUTCOMES, Words, outcome
 from grader.text import LANGS, Lang, Text
 from tests.report import factory
 from tests.report.markup import Document, sound
@@ -27,7 +26,7 @@ from tests.report.markup import Document, sound
 
 @pytest.fixture(scope="module")
 def spec() -> LessonSpec:
-    return lesson.load("distillation").spec
+    return loading.load("distillation").spec
 
 
 def leaderboard(page: str) -> list[str]:
@@ -61,7 +60,7 @@ def test_the_leaderboard_puts_the_gate_first_then_uncapped_ratios(spec: LessonSp
         for grade in map(grades.__getitem__, order)
     ]
     assert groups == sorted(groups)
-    worth = [ranking.rank_value(grades[name], spec) or 0.0 for name in order]
+    worth = [scoring.rank_value(grades[name], spec) or 0.0 for name in order]
     for group in (0, 1):
         found = [value for value, one in zip(worth, groups, strict=True) if one == group]
         assert found == sorted(found, reverse=True)

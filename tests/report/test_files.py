@@ -5,10 +5,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from grader import lesson
 from grader.batch import grade_path
-from grader.grades import Grade, to_json
-from grader.lesson import LessonSpec
+from grader.lesson import loading
+from grader.lesson.grades import Grade, to_json
+from grader.lesson.spec import LessonSpec
 from grader.report import write
 from tests.report import factory
 from tests.report.markup import sound
@@ -16,7 +16,7 @@ from tests.report.markup import sound
 
 @pytest.fixture(scope="module")
 def spec() -> LessonSpec:
-    return lesson.load("distillation").spec
+    return loading.load("distillation").spec
 
 
 def folder(out: Path, grades: list[Grade]) -> Path:

@@ -4,17 +4,17 @@ from urllib.parse import quote
 
 import pytest
 
-from grader import lesson
-from grader.lesson import LessonSpec
+from grader.lesson import loading
+from grader.lesson.spec import LessonSpec
 from grader.report import class_page, student_page
-from grader.untrusted import name
+from grader.text.untrusted import name
 from tests.report import factory
 from tests.report.markup import sound
 
 
 @pytest.fixture(scope="module")
 def spec() -> LessonSpec:
-    return lesson.load("distillation").spec
+    return loading.load("distillation").spec
 
 
 @pytest.mark.parametrize("text", factory.HOSTILE, ids=range(len(factory.HOSTILE)))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from grader.report import numbers
+from grader.report.charts import numbers
 
 
 @pytest.mark.parametrize(

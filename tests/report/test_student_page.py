@@ -3,9 +3,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from grader import deductions, lesson
-from grader.grades import Check, Deduction, Grade, Layer, Status, from_json, to_json
-from grader.lesson import LessonSpec
+from grader.lesson import loading, scoring
+from grader.lesson.grades import Check, Deduction, Grade, Layer, Status, from_json, to_json
+from grader.lesson.spec import LessonSpec
 from grader.report import student_page
 from grader.text import EMPTY, LANGS, Lang, Text
 from tests.report import factory
@@ -16,7 +16,7 @@ both = pytest.mark.parametrize("lang", LANGS)
 
 @pytest.fixture(scope="module")
 def spec() -> LessonSpec:
-    return lesson.load("distillation").spec
+    return loading.load("distillation").spec
 
 
 def changed(grade: Grade, **values: object) -> Grade:
@@ -150,7 +150,7 @@ def test_every_deduction_has_a_line_with_its_reason(spec: LessonSpec, lang: Lang
         values={"days_late": 2.0},
         why=Text(en="Handed in two days late.", ru="Сдано на два дня позже."),
     )
-    grade = deductions.taken_off(factory.graded(), spec, [late])
+    grade = scoring.taken_off(factory.graded(), spec, [late])
     words = sound(student_page(grade, spec, lang)).words
     assert grade.score == pytest.approx(sum(term.points for term in grade.terms) - 1.4)
     assert f"{late.title.to(lang)} {late.formula}" in words

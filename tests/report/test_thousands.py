@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import pytest
 
-from grader import lesson, ranking
-from grader.grades import Grade, Status
+from grader.lesson import loading, scoring
+from grader.lesson.grades import Grade, Status
 from grader.report import class_page
 from grader.report.boards import MOST_WRITTEN
-from grader.report.outcomes import outcome
+from grader.report.words import outcome
 from tests.handout.test_browser import axe_source, violations
 from tests.report import browser, factory
 from tests.report.markup import sound
@@ -27,7 +27,7 @@ COUNT = 5_000
 MOST_ROWS = 80
 """Rows in the page at once, whatever is asked of it: those in sight and some beyond."""
 MOST_ELEMENTS = 4_000
-SPEC = lesson.load("distillation").spec
+SPEC = loading.load("distillation").spec
 NAMES = "[...document.querySelectorAll('#board tbody tr:not(.space) th')].map(h => h.innerText)"
 SEEN = """
 (() => {
@@ -45,7 +45,7 @@ PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame
 @pytest.fixture(scope="module")
 def grades() -> list[Grade]:
     found = factory.class_of(COUNT)
-    return sorted(found, key=lambda grade: ranking.rank_key(grade, SPEC))
+    return sorted(found, key=lambda grade: scoring.rank_key(grade, SPEC))
 
 
 @pytest.fixture(scope="module")

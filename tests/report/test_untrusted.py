@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.untrusted import log, name, one_line, quoted, readable, shorten, visible
+from grader.text.untrusted import log, name, one_line, quoted, readable, shorten, visible
 
 
 @pytest.mark.parametrize(

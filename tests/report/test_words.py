@@ -7,7 +7,7 @@ from string import Formatter
 import pytest
 
 import grader.report
-from grader import lesson
+from grader.lesson import loading
 from grader.report import class_page, student_page
 from grader.report.words import Words, catalogue
 from tests.report import factory
@@ -46,7 +46,7 @@ def test_an_unknown_word_is_an_error() -> None:
 
 
 def test_no_english_word_is_left_in_a_russian_page() -> None:
-    spec, grades = lesson.load("distillation").spec, factory.class_of()
+    spec, grades = loading.load("distillation").spec, factory.class_of()
     texts: set[str] = set()
     for source in (
         class_page(grades, spec, "ru"),

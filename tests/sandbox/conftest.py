@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from grader.errors import UsageError
-from grader.sandbox import isolation
+from grader.sandbox.isolation import levels
+from grader.text.errors import UsageError
 
 
 @pytest.fixture(params=["A", "B", "C", "D"])
@@ -23,11 +23,11 @@ def closed_level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 
 def at_level(wanted: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv(isolation.FORCED, wanted)
-    isolation.current_level.cache_clear()
+    monkeypatch.setenv(levels.FORCED, wanted)
+    levels.current_level.cache_clear()
     try:
-        isolation.current_level()
+        levels.current_level()
     except UsageError as error:
         pytest.skip(str(error))
     yield wanted
-    isolation.current_level.cache_clear()
+    levels.current_level.cache_clear()

@@ -7,11 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from grader.lesson import RunLimits
-from grader.sandbox.clock import timed
-from grader.sandbox.program import Program
-from grader.sandbox.start import start
-from grader.sandbox.tasks.function import pack
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.program import Program, timed
+from grader.sandbox.isolation.start import start
+from grader.sandbox.runners.child.function import pack
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere the kernel does not tell time on a core"

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader.grades import Status
-from grader.lesson import RunLimits
-from grader.sandbox.code import FunctionJob, FunctionRun, run_function
-from grader.sandbox.ending import Stopped
+from grader.lesson.grades import Status
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.ending import Stopped
+from grader.sandbox.runners.code import FunctionJob, FunctionRun, run_function
 
 LIMITS = RunLimits(
     wall_seconds=3.0, cpu_seconds=3.0, memory_bytes=256 * 2**20, disk_bytes=8 * 2**20, processes=16

@@ -11,7 +11,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("children are forked on Linux only", allow_module_level=True)
 
-from grader.sandbox.confine import fills, remove_place
+from grader.sandbox.isolation.confine import fills, remove_place
 
 LIMITS = {"disk_bytes": 2**20, "disk_files": 10}
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from grader.grades import Status
-from grader.lesson import RunLimits
-from grader.sandbox.harness import TORCH, Answered, Call, HarnessJob, run_harness
+from grader.lesson.grades import Status
+from grader.lesson.spec import RunLimits
+from grader.sandbox.runners.harness import TORCH, Answered, Call, HarnessJob, run_harness
 
 LIMITS = RunLimits(memory_bytes=256 * 2**20, disk_bytes=8 * 2**20, processes=16)
 HARNESS = b"""

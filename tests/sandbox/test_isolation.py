@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grader.errors import UsageError
-from grader.sandbox import isolation
+from grader.sandbox.isolation import levels
+from grader.text.errors import UsageError
 from tests.conftest import Grader
 
 EVERYTHING = {
@@ -26,26 +26,26 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="levels A to C a
 
 def test_a_child_that_nothing_confines_reaches_everything_that_is_tried() -> None:
     """Otherwise the refusals at A and B would mean nothing."""
-    assert isolation._reached("C", "nothing") == EVERYTHING
+    assert levels._reached("C", "nothing") == EVERYTHING
 
 
 def test_bubblewrap_alone_keeps_the_host_out_of_sight(closed_level: str) -> None:
     if closed_level == "A":
-        assert isolation._reached("A", "nothing") == {"processes", "programs"}
+        assert levels._reached("A", "nothing") == {"processes", "programs"}
 
 
 @pytest.mark.parametrize("confine", ["code", "compute"])
-def test_a_confined_child_reaches_nothing(closed_level: str, confine: isolation.Confine) -> None:
-    assert isolation._reached(closed_level, confine) == set()  # type: ignore[arg-type]
+def test_a_confined_child_reaches_nothing(closed_level: str, confine: levels.Confine) -> None:
+    assert levels._reached(closed_level, confine) == set()  # type: ignore[arg-type]
 
 
 def test_other_peoples_work_needs_level_b_or_trust(level: str) -> None:
     if level in "AB":
-        isolation.require_for_others(trust=False)
+        levels.require_for_others(trust=False)
         return
     with pytest.raises(UsageError, match=f"level {level}.*--trust"):
-        isolation.require_for_others(trust=False)
-    isolation.require_for_others(trust=True)
+        levels.require_for_others(trust=False)
+    levels.require_for_others(trust=True)
 
 
 def test_an_unknown_level_is_refused(grader: Grader) -> None:
@@ -67,7 +67,7 @@ def test_doctor_names_the_level_and_what_keeps_it_from_the_next(grader: Grader) 
 def test_without_bubblewrap_the_level_is_b_and_doctor_says_how_to_get_a(
     grader: Grader, tmp_path: Path
 ) -> None:
-    if not isolation.current_level().level <= "B":
+    if not levels.current_level().level <= "B":
         pytest.skip("neither level A nor B here")
     done = grader("doctor", "--lang", "en", PATH=str(tmp_path))
     assert "level B" in done.stdout
@@ -90,7 +90,7 @@ def test_nothing_is_left_when_the_process_that_grades_is_killed(closed_level: st
     script = (
         "import numpy as np\n"
         "from grader.lesson import RunLimits\n"
-        "from grader.sandbox.code import FunctionJob, run_function\n"
+        "from grader.sandbox.runners.code import FunctionJob, run_function\n"
         "source = b'import time\\ndef solve(x): time.sleep(300)'\n"
         # A library that nothing else names marks the command line of the warm process.
         "run_function(FunctionJob({'sleep.py': source}, 'sleep', 'solve',\n"

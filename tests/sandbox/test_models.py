@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from grader.grades import Status
-from grader.sandbox.run import Job, Limits, Stopped, run_onnx
+from grader.lesson.grades import Status
+from grader.sandbox.runners.rows import Job, Limits, Stopped, run_onnx
 
 pytestmark = pytest.mark.usefixtures("level")
 

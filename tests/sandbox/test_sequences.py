@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from grader.errors import GraderError
-from grader.grades import Status
-from grader.lesson import RunLimits
-from grader.sandbox.sequences import RIVAL, SequenceJob, SequenceRun, Stopped, run_sequences
+from grader.lesson.grades import Status
+from grader.lesson.spec import RunLimits
+from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, Stopped, run_sequences
+from grader.text.errors import GraderError
 from tests.sandbox.token_models import CLASSES, answers, averaging, posts
 
 pytestmark = pytest.mark.usefixtures("level")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from grader.errors import GraderError
-from grader.grades import Status
-from grader.lesson import RunLimits
-from grader.sandbox import tokens
-from grader.sandbox.tokens import Encoded, Stopped, encode
+from grader.lesson.grades import Status
+from grader.lesson.spec import RunLimits
+from grader.sandbox.runners import tokens
+from grader.sandbox.runners.tokens import Encoded, Stopped, encode
+from grader.text.errors import GraderError
 
 pytestmark = pytest.mark.usefixtures("level")
 

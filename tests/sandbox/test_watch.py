@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from grader.grades import Status
-from grader.lesson import RunLimits
-from grader.sandbox.ending import Ended, Stopped, raise_if_stopped
-from grader.sandbox.watch import Watched
+from grader.lesson.grades import Status
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.ending import Ended, Stopped, raise_if_stopped
+from grader.sandbox.isolation.watch import Watched
 
 
 def watched(code: str, folder: Path, **limits: float) -> Watched:

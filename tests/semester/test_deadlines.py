@@ -10,16 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import deductions as taking
-from grader import lesson as lessons
-from grader.errors import UsageError
-from grader.grades import from_json, to_json
 from grader.intake.downloads import Download, Version
-from grader.semester import course_file, deadlines, handed_in, repositories, roster, tables
+from grader.lesson import loading
+from grader.lesson import scoring as taking
+from grader.lesson.grades import from_json, to_json
+from grader.semester import (
+    course_file,
+    deadlines,
+    handed_in,
+    roster,
+    tables,
+)
+from grader.semester import (
+    roster as repositories,
+)
 from grader.semester.handed_in import HandedIn
+from grader.text.errors import UsageError
 from tests.report import factory
 
-SPEC = lessons.load("distillation").spec
+SPEC = loading.load("distillation").spec
 MOSCOW = timezone(timedelta(hours=3))
 COURSE = """
 schema = 1
@@ -333,7 +342,7 @@ def test_a_wrong_course_file_is_named(tmp_path: Path, before, after, sentence) -
     st.floats(0, 20),
 )
 def test_no_deduction_takes_more_than_there_is_or_gives_points(formulas, days) -> None:
-    from grader.grades import Deduction
+    from grader.lesson.grades import Deduction
     from grader.text import EMPTY
 
     values = {"days_late": days, "hours_late": 24 * days}

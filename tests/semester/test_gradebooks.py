@@ -15,18 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from grader import lesson as lessons
-from grader.errors import UsageError
-from grader.gradebook import book, canvas, cells, files, gradescope, moodle
+from grader.gradebook import book, canvas, files, gradescope, moodle
+from grader.gradebook import book as cells
 from grader.gradebook.book import Graded
-from grader.grades import Deduction, Status, to_json
+from grader.lesson import loading
+from grader.lesson.grades import Deduction, Status, to_json
 from grader.semester import handed_in
 from grader.semester.handed_in import HandedIn, HandIn, Submission
 from grader.semester.roster import Student
 from grader.text import Text
+from grader.text.errors import UsageError
 from tests.report import factory
 
-SPEC = lessons.load("distillation").spec
+SPEC = loading.load("distillation").spec
 MOSCOW = timezone(timedelta(hours=3))
 FORMULA = '=HYPERLINK("http://x","grade")'
 PEOPLE = [
@@ -72,12 +73,12 @@ def out(tmp_path: Path) -> Path:
         values={"days_late": 1.0},
         why=Text(en="Handed in a day late.", ru="Сдано на день позже."),
     )
-    from grader import deductions
+    from grader.lesson import scoring
 
     sentence = Text(en="@SUM(1) is no model", ru="@SUM(1) не модель")
     grades = {
         "Анна": factory.graded("Анна"),
-        "two": deductions.taken_off(factory.graded("two"), SPEC, [late]),
+        "two": scoring.taken_off(factory.graded("two"), SPEC, [late]),
         "three": factory.stopped("three", Status.REJECTED, sentence),
         "Red": msgspec.structs.replace(factory.graded("Red"), pending=0.5),
         "fault": factory.stopped("fault", Status.GRADER_FAULT, Text(en="disk", ru="диск")),
@@ -158,7 +159,7 @@ def test_csv_cells_are_no_formulas(graded: Graded) -> None:
 
 @given(st.text(max_size=40))
 def test_escaping_can_be_undone_and_never_begins_a_formula(text: str) -> None:
-    from grader.untrusted import one_line
+    from grader.text.untrusted import one_line
 
     shown = cells.safe(text)
     assert cells.plain(shown) == one_line(text) or shown == one_line(text)

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader import lesson as lessons
+from grader.lesson import loading
 from grader.similarity import code
+from grader.similarity.code import readable_text
 from grader.similarity.pairs import USUAL_CODE
-from grader.similarity.texts import readable_text
 from tests.similarity import works
 
 NAMES = ("first", "second", "third", "fourth")
@@ -21,7 +21,7 @@ NAMES = ("first", "second", "third", "fourth")
 
 @pytest.fixture(scope="module")
 def template() -> Path:
-    return lessons.load("distillation").template
+    return loading.load("distillation").template
 
 
 @pytest.fixture(scope="module")

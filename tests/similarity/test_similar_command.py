@@ -10,7 +10,7 @@ from string import Formatter
 import numpy as np
 import pytest
 
-from grader import lesson as lessons
+from grader.lesson import loading
 from grader.report import similar as report
 from tests.conftest import Grader
 from tests.handout.test_browser import axe_source, violations
@@ -29,7 +29,7 @@ ACCUSING = re.compile(
 
 @pytest.fixture(scope="module")
 def template() -> Path:
-    return lessons.load("distillation").template
+    return loading.load("distillation").template
 
 
 @pytest.fixture

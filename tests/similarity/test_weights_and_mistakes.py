@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.similarity import behaviour, mistakes, weights
+from grader.similarity import behaviour, weights
+from grader.similarity import behaviour as mistakes
+from grader.similarity.behaviour import beyond_class, expected_of_pairs
 from grader.similarity.pairs import USUAL_AGREEMENT
 from grader.similarity.sketches import sketches_of
-from grader.similarity.typical import beyond_class, expected_of_pairs
 from grader.similarity.weights import Known
 from tests.similarity import works
 

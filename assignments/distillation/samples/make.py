@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from grader.lesson import Lesson
+from grader.lesson.loading import Lesson
 
 _HERE = Path(__file__).resolve().parent
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".pytest_cache")

@@ -6,7 +6,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from grader.lesson import Lesson
+from grader.lesson.loading import Lesson
 
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".pytest_cache")
 

@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from grader import course
+from grader.lesson import course
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(course.student_template() / "pruning_arduino"))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from grader.data.chat import CLASSES, END
-from grader.lesson import Lesson
+from grader.data.text.chat import CLASSES, END
+from grader.lesson.loading import Lesson
 
 _IGNORED = shutil.ignore_patterns(
     "__pycache__", "*.pyc", ".pytest_cache", "*.ckpt", "tinychat", "binary"

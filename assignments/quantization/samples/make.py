@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, helper, numpy_helper
 
-from grader.lesson import Lesson
+from grader.lesson.loading import Lesson
 
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pt", ".pytest_cache", "rusentiment")
 _MODELS = ("teacher.onnx", "teacher_ptq.onnx", "student.onnx", "student_ptq.onnx")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from grader.autograder import Findings
-from grader.grades import Gate, Measurement
-from grader.measure import graph
-from grader.sandbox.run import Job, run_onnx
+from grader.lesson.contract import Findings
+from grader.lesson.grades import Gate, Measurement
+from grader.measure.costs import graph
+from grader.sandbox.runners.rows import Job, run_onnx
 from grader.text import Text
 
 MATRIX = np.outer(np.arange(1, 9), np.arange(1, 9))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.checking import public_checks
+from grader.grading.check import public_checks
 
 PROJECT = Path(__file__).resolve().parent.parent
 

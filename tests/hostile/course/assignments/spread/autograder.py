@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from grader.autograder import Findings, Setup
-from grader.grades import Check, Measurement
 from grader.intake import Submission
-from grader.lesson import RunLimits
-from grader.sandbox.code import FunctionJob, run_function
+from grader.lesson.contract import Findings, Setup
+from grader.lesson.grades import Check, Measurement
+from grader.lesson.spec import RunLimits
+from grader.sandbox.runners.code import FunctionJob, run_function
 from grader.text import Text
 
 

@@ -1,0 +1,197 @@
+"""A firmware project: which files it may have, and what its sources may not say."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from grader.text import Text, ru_number
+from grader.text.errors import Rejected, UsageError
+
+C_SOURCES = (".c",)
+CPP_SOURCES = (".cpp",)
+ASSEMBLY = (".S",)
+HEADERS = (".h", ".inc")
+SOURCES = (*C_SOURCES, *CPP_SOURCES, *ASSEMBLY)
+MAX_FILES = 64
+MAX_FILE_BYTES = 2_000_000
+MAX_TOTAL_BYTES = 4_000_000
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+
+
+@dataclass(frozen=True)
+class Project:
+    """The files that take part in a build, by their path with forward slashes."""
+
+    files: Mapping[str, bytes]
+
+    @property
+    def sources(self) -> list[str]:
+        return sorted(name for name in self.files if name.endswith(SOURCES))
+
+    def uses_cpp(self) -> bool:
+        return any(name.endswith(CPP_SOURCES) for name in self.files)
+
+
+def read(project: Mapping[str, bytes] | Path) -> Project:
+    """Judge the names, sizes and texts of a project. Raises Rejected, or UsageError where there
+    is no folder. Files that are neither sources nor headers take no part."""
+    found = dict(project) if isinstance(project, Mapping) else dict(_from_folder(project))
+    files = {name: data for name, data in found.items() if name.endswith((*SOURCES, *HEADERS))}
+    _check_sizes(files)
+    for name, data in files.items():
+        _check_name(name)
+        check_source(name, data)
+    chosen = Project(files)
+    if not chosen.sources:
+        raise Rejected(
+            Text(
+                en="The firmware project has no source: put main.c beside its headers.",
+                ru="В проекте прошивки нет исходного кода: положите main.c рядом с заголовками.",
+            )
+        )
+    return chosen
+
+
+def check_source(name: str, data: bytes) -> None:
+    """Refuse what reaches for files outside the project, with a clear sentence. The isolation of
+    the compiler stands behind this: a directive that is hidden from it finds no file there."""
+    text = _without_comments(_joined(data.decode("utf-8", "replace")))
+    for pattern, reason in _REFUSED:
+        if found := pattern.search(text):
+            line = text.count("\n", 0, found.start()) + 1
+            raise Rejected(Text(en=f"{name}:{line}: {reason.en}", ru=f"{name}:{line}: {reason.ru}"))
+
+
+def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
+    if not folder.is_dir():
+        raise UsageError(
+            Text(en=f"There is no folder {folder}.", ru=f"Папки {folder} не существует.")
+        )
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if any(part.startswith(".") for part in PurePosixPath(name).parts):
+            continue
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            raise Rejected(
+                Text(
+                    en=f"{name} is a link; replace it with the file itself.",
+                    ru=f"{name} — это ссылка; замените её самим файлом.",
+                )
+            )
+        if stat.S_ISREG(mode) and name.endswith((*SOURCES, *HEADERS)):
+            if path.stat().st_size > MAX_FILE_BYTES:
+                raise _too_large(name)
+            yield name, path.read_bytes()
+
+
+def _check_sizes(files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        if len(data) > MAX_FILE_BYTES:
+            raise _too_large(name)
+    if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_TOTAL_BYTES:
+        raise Rejected(
+            Text(
+                en=f"The project has more than {MAX_FILES} source files or "
+                f"{MAX_TOTAL_BYTES:,} bytes; leave out what the firmware does not use.",
+                ru=f"В проекте больше {MAX_FILES} исходных файлов или "
+                f"{ru_number(MAX_TOTAL_BYTES)} байт; уберите то, что прошивка не использует.",
+            )
+        )
+
+
+def _too_large(name: str) -> Rejected:
+    return Rejected(
+        Text(
+            en=f"{name} has more than {MAX_FILE_BYTES:,} bytes; a table that fits 32 KB of flash "
+            "is far smaller.",
+            ru=f"{name} больше {ru_number(MAX_FILE_BYTES)} байт; таблица, помещающаяся в 32 КБ "
+            "флеш-памяти, намного меньше.",
+        )
+    )
+
+
+def _check_name(name: str) -> None:
+    parts = PurePosixPath(name).parts
+    if len(parts) <= 4 and all(_NAME.fullmatch(part) for part in parts) and ".." not in name:
+        return
+    raise Rejected(
+        Text(
+            en=f"The file name '{name[:80]}' is not allowed; use letters, digits, '_', '-' and "
+            "'.', and at most three folders.",
+            ru=f"Имя файла «{name[:80]}» недопустимо; используйте латинские буквы, цифры, '_', "
+            "'-' и '.', не глубже трёх папок.",
+        )
+    )
+
+
+def _joined(text: str) -> str:
+    """Lines that a backslash joins, as one; the count of lines stays."""
+    lines: list[str] = []
+    parts: list[str] = []
+    for line in text.split("\n"):
+        bare = line.rstrip(" \t\r")
+        if bare.endswith("\\"):
+            parts.append(bare[:-1])
+            continue
+        lines += ["".join([*parts, line]), *[""] * len(parts)]
+        parts = []
+    return "\n".join([*lines, "".join(parts)])
+
+
+# Every alternative takes what it has begun, closed or not, so that no text is read twice.
+_TOKENS = re.compile(
+    r"//[^\n]*|/\*(?:.*?\*/|.*)|\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?", re.DOTALL
+)
+
+
+def _without_comments(text: str) -> str:
+    """The text with comments blanked; strings stay, and the count of lines."""
+
+    def blank(match: re.Match[str]) -> str:
+        token = match.group(0)
+        return "\n" * token.count("\n") + " " if token.startswith(("//", "/*")) else token
+
+    return _TOKENS.sub(blank, text)
+
+
+_ESCAPE = Text(
+    en="it reaches for a file outside the project; include headers of the project by a relative "
+    "name, and <avr/...> of the compiler.",
+    ru="это обращение к файлу вне проекта; подключайте заголовки проекта по относительному имени, "
+    "а заголовки компилятора — как <avr/...>.",
+)
+_BINARY = Text(
+    en="files may not be inserted as bytes (.incbin, #embed, .include); export the table as a C "
+    "array.",
+    ru="вставлять файлы как байты (.incbin, #embed, .include) нельзя; экспортируйте таблицу как "
+    "массив C.",
+)
+_PRAGMA = Text(
+    en="of the optimisation pragmas and attributes only O0 to O3, Os and unroll-loops are allowed.",
+    ru="из прагм и атрибутов оптимизации разрешены только O0–O3, Os и unroll-loops.",
+)
+_PROBE = Text(
+    en="__has_include may not ask about files; include what the project has.",
+    ru="__has_include спрашивать о файлах нельзя; подключайте то, что есть в проекте.",
+)
+_LEVEL = "(?:O[0-3s]|unroll-loops)"
+_HASH = r"^[ \t]*(?:#|%:|\?\?=)[ \t]*"
+_INCLUDE = _HASH + r"(?:include|include_next|import)\b"
+_REFUSED = tuple(
+    (re.compile(pattern, re.MULTILINE), reason)
+    for pattern, reason in (
+        (_INCLUDE + r"[ \t]*[\"<][ \t]*(?:/|\\|~|[A-Za-z]:)", _ESCAPE),
+        (_INCLUDE + r"[^\n]*\.\.[/\\]", _ESCAPE),
+        (_HASH + r"embed\b|__has_embed|\.incbin\b|\.include\b", _BINARY),
+        (r"__has_include", _PROBE),
+        (rf"GCC[ \t]+optimize\b(?![ \t]*\(?[ \t]*\"{_LEVEL}\"[ \t]*\)?[ \t\r]*$)", _PRAGMA),
+        (rf"\boptimize(?:__)?[ \t]*\((?![ \t]*\"{_LEVEL}\"[ \t]*\))(?=[ \t]*\")", _PRAGMA),
+        (r"GCC[ \t]+(?:target|dependency)\b", _PRAGMA),
+    )
+)
+"""Each pattern reads a text once: they are anchored, or begin with fixed letters."""

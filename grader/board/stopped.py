@@ -1,0 +1,161 @@
+"""What a firmware did instead of answering, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grader.board.engine import Event, Kind, Stop
+from grader.text import Text
+from grader.text.errors import Rejected
+
+MAX_REPLY = 256
+
+
+class FirmwareStopped(Rejected):
+    """The firmware did not answer; `stop` says why, `cycle` when (counted from the reset)."""
+
+    def __init__(self, stop: int, text: Text, cycle: int) -> None:
+        super().__init__(text)
+        self.stop = Stop(stop)
+        self.cycle = cycle
+
+
+def explain_output(events: Sequence[Event], *, done: bool) -> Text | None:
+    """What is wrong with what was sent so far, or None. `done`: the line's end was sent."""
+    sent = [event for event in events if event.kind == Kind.SENT]
+    taken = [event for event in events if event.kind == Kind.RECEIVED]
+    if any(event.kind == Kind.LOST for event in events):
+        return _LOST
+    line_end = next((event for event in taken if event.value == ord("\n")), None)
+    if sent and (line_end is None or sent[0].cycle < line_end.cycle):
+        return _UNASKED
+    text = bytes(event.value for event in (sent[:-1] if done else sent))
+    if any(not 32 <= byte < 127 for byte in text):
+        return _garbage(text)
+    return _TOO_LONG if len(text) > MAX_REPLY else None
+
+
+def explain(stop: Stop, where: str = "", address: int = 0) -> Text:
+    """The sentence for a stop at the code `where`, about the data address `address`."""
+    en, ru = _SENTENCES[stop]
+    register = REGISTERS.get(address, f"{address:#04x}")
+    return Text(
+        en=en.format(where=where, register=register), ru=ru.format(where=where, register=register)
+    )
+
+
+def _garbage(text: bytes) -> Text:
+    shown = text[:24].decode("latin-1").encode("unicode_escape").decode()
+    return Text(
+        en=f"The reply is not printable ASCII: '{shown}'. Send characters 32 to 126 and end the "
+        "reply with '\\n' alone.",
+        ru=f"В ответе есть непечатаемые символы: «{shown}». Отправляйте символы с кодами от 32 до "
+        "126 и завершайте ответ одним '\\n'.",
+    )
+
+
+_LOST = Text(
+    en="The firmware wrote to UDR0 while the transmitter was busy or switched off, so a byte was "
+    "lost; set TXEN0 and wait for UDRE0 in UCSR0A before each byte.",
+    ru="Прошивка записала байт в UDR0, когда передатчик был занят или выключен, и байт потерян; "
+    "включите TXEN0 и перед каждым байтом ждите UDRE0 в UCSR0A.",
+)
+_UNASKED = Text(
+    en="The firmware sent something before it had read a whole line; it may send only replies, "
+    "without echo or greeting.",
+    ru="Прошивка передала байт, не дочитав строку запроса; отправлять можно только ответы, без "
+    "эха и приветствий.",
+)
+_TOO_LONG = Text(
+    en=f"The reply has more than {MAX_REPLY} characters and no end; send '\\n' when the network "
+    "predicts the end, and stop after a fixed length.",
+    ru=f"В ответе больше {MAX_REPLY} символов, а конца нет; отправляйте '\\n', когда сеть "
+    "предсказывает конец, и ограничьте длину ответа.",
+)
+
+REGISTERS = {
+    **{0x35 + n: f"TIFR{n}" for n in range(3)},
+    0x3F: "EECR", 0x40: "EEDR", 0x41: "EEARL", 0x42: "EEARH", 0x43: "GTCCR", 0x44: "TCCR0A",
+    0x45: "TCCR0B", 0x46: "TCNT0", 0x47: "OCR0A", 0x48: "OCR0B", 0x4C: "SPCR", 0x4E: "SPDR",
+    0x50: "ACSR", 0x53: "SMCR", 0x55: "MCUCR", 0x57: "SPMCSR", 0x60: "WDTCSR", 0x61: "CLKPR",
+    0x6E: "TIMSK0", 0x6F: "TIMSK1", 0x70: "TIMSK2", 0x78: "ADCL", 0x79: "ADCH", 0x7A: "ADCSRA",
+    0x7C: "ADMUX", 0x80: "TCCR1A", 0x81: "TCCR1B", 0x84: "TCNT1L", 0x85: "TCNT1H",
+    0x88: "OCR1AL", 0x89: "OCR1AH", 0xB0: "TCCR2A", 0xB1: "TCCR2B", 0xB2: "TCNT2",
+    0xC1: "UCSR0B",
+}  # fmt: skip
+"""Names for messages, of registers that a firmware might try to use."""
+
+_SENTENCES: dict[Stop, tuple[str, str]] = {
+    Stop.AT_LIMIT: (
+        "The firmware did not answer in time; it was in {where}. Look for an endless loop there.",
+        "Прошивка не ответила вовремя; она выполняла {where}. Поищите там бесконечный цикл.",
+    ),
+    Stop.EVENTS_FULL: (
+        "The firmware writes to GPIOR0 or the serial port without end; mark each inference once.",
+        "Прошивка без конца пишет в GPIOR0 или последовательный порт; отмечайте каждый вывод сети "
+        "один раз.",
+    ),
+    Stop.STARVED: (
+        "The firmware sent no reply and waits for more input; switch the receiver on (RXEN0) and "
+        "answer each line when its '\\n' has come.",
+        "Прошивка не ответила и ждёт ещё данных; включите приёмник (RXEN0) и отвечайте на строку "
+        "сразу после её '\\n'.",
+    ),
+    Stop.STACK_OVERFLOW: (
+        "The stack grew into the static variables, in {where}; make arrays smaller or share them.",
+        "Стек дорос до статических переменных, это случилось в {where}; уменьшите массивы или "
+        "используйте их повторно.",
+    ),
+    Stop.REFUSED_READ: (
+        "The firmware read {register} in {where}; timers and other peripherals are not simulated, "
+        "only the serial port, ports and GPIOR0-2 are.",
+        "Прошивка прочитала {register} в {where}; таймеры и прочая периферия не моделируются, есть "
+        "только последовательный порт, порты ввода-вывода и GPIOR0-2.",
+    ),
+    Stop.REFUSED_WRITE: (
+        "The firmware wrote to {register} in {where}; timers and other peripherals are not "
+        "simulated, only the serial port, ports and GPIOR0-2 are.",
+        "Прошивка записала в {register} в {where}; таймеры и прочая периферия не моделируются, "
+        "есть только последовательный порт, порты ввода-вывода и GPIOR0-2.",
+    ),
+    Stop.REFUSED_INTERRUPT: (
+        "The firmware enabled interrupts of the serial port in {where}; they are not simulated: "
+        "look at UCSR0A in a loop instead.",
+        "Прошивка включила прерывания последовательного порта в {where}; они не моделируются: "
+        "опрашивайте UCSR0A в цикле.",
+    ),
+    Stop.WILD_ADDRESS: (
+        "The firmware used a data address beyond the end of SRAM (0x8FF) in {where}; look for an "
+        "index or a pointer that runs away, or a return that finds no address on the stack.",
+        "Прошивка обратилась за конец SRAM (0x8FF) в {where}; проверьте индексы и указатели и "
+        "возвраты, которым не хватает адреса на стеке.",
+    ),
+    Stop.ILLEGAL_OPCODE: (
+        "The processor met a word that is no instruction of the ATmega328P at {where}; probably "
+        "it jumped to a wrong address.",
+        "Процессор встретил слово, которое не является командой ATmega328P: {where}; вероятно, "
+        "переход был по неверному адресу.",
+    ),
+    Stop.SELF_PROGRAMMING: (
+        "The firmware executed SPM in {where}; a program may not rewrite its own flash here.",
+        "Прошивка выполнила SPM в {where}; переписывать собственную флеш-память здесь нельзя.",
+    ),
+    Stop.SLEPT: (
+        "The firmware executed SLEEP in {where}; nothing would ever wake it: wait in a loop.",
+        "Прошивка выполнила SLEEP в {where}; разбудить её нечему: ждите в цикле.",
+    ),
+    Stop.BROKE: (
+        "The firmware executed BREAK in {where}; that is for debuggers: remove it.",
+        "Прошивка выполнила BREAK в {where}; эта команда — для отладчиков: уберите её.",
+    ),
+    Stop.OUTSIDE_FLASH: (
+        "The processor jumped outside the flash memory, from {where}; look for a wrong function "
+        "pointer or an overwritten stack.",
+        "Процессор перешёл за пределы флеш-памяти из {where}; проверьте указатели на функции и не "
+        "испорчен ли стек.",
+    ),
+    Stop.INTO_DATA: (
+        "The processor was about to execute the table {where}; data must not be executed.",
+        "Процессор собирался выполнить таблицу {where} как код; данные исполнять нельзя.",
+    ),
+}  # fmt: skip

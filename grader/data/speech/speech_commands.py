@@ -1,0 +1,146 @@
+"""`speech-commands-v0.01` and `-v0.02`: Google Speech Commands, keyword "sheila".
+
+One-second recordings at 16 kHz in one folder a word, named `<speaker>_nohash_<index>.wav`,
+with the official split in two lists (P. Warden, arXiv:1804.03209, section 7; CC BY 4.0):
+`testing_list.txt` is our hidden part, `validation_list.txt` validation, the rest train.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.data.speech.clips import CLIP_SAMPLES, SAMPLE_RATE, Part
+from grader.data.speech.recordings import Collection, Recording, require_folder
+from grader.text import Text
+from grader.text.errors import DataError
+
+KEYWORD = "sheila"
+LISTS: dict[Part, str] = {"validation": "validation_list.txt", "hidden": "testing_list.txt"}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Release:
+    """One published archive."""
+
+    name: str
+    address: str
+    sha256: str
+    """As torchaudio registers it for the same address."""
+    megabytes: int
+    clips: int
+
+
+_ADDRESS = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_{}.tar.gz"
+RELEASES = {
+    release.name: release
+    for release in (
+        Release(
+            name="speech-commands-v0.01",
+            address=_ADDRESS.format("v0.01"),
+            sha256="743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d",
+            megabytes=1_489,
+            clips=64_721,
+        ),
+        Release(
+            name="speech-commands-v0.02",
+            address=_ADDRESS.format("v0.02"),
+            sha256="af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58",
+            megabytes=2_429,
+            clips=105_829,
+        ),
+    )
+}
+
+
+def remedy(name: str) -> Text:
+    """How to get a file of this data set."""
+    return Text(
+        en=f"Download it with `grader data get {name}`, or give a complete copy with --from.",
+        ru=f"Скачайте набор командой `grader data get {name}` или укажите полную копию "
+        "через --from.",
+    )
+
+
+def collect(name: str, source: Path) -> Collection:
+    """Understand a folder in the original layout; a copy with fewer clips will do.
+
+    Raises DataError when the folder or a split list is missing, or it holds no recordings.
+    """
+    how = remedy(name)
+    require_folder(source, name, how)
+    parts = {path: part for part in LISTS for path in _listed(source, part, name)}
+    recordings = tuple(
+        Recording(path, path.split("/")[0], _speaker(path), parts.get(path, "train"))
+        for path in _clips(source)
+    )
+    if not recordings:
+        raise DataError(
+            Text(
+                en=f"{source} holds no recording of Speech Commands, such as "
+                f"sheila/<speaker>_nohash_0.wav. {how.en}",
+                ru=f"В {source} нет записей Speech Commands, например "
+                f"sheila/<speaker>_nohash_0.wav. {how.ru}",
+            )
+        )
+    found = sum(recording.part != "train" for recording in recordings)
+    if found < len(parts):
+        _log.warning(
+            "%s is a partial copy: %s of the %s clips in its split lists are there, so figures "
+            "do not compare with those of the whole set",
+            source,
+            f"{found:,}",
+            f"{len(parts):,}",
+        )
+    return Collection(
+        name=name,
+        folder=source,
+        keyword=KEYWORD,
+        sample_rate=SAMPLE_RATE,
+        recordings=recordings,
+        fit=_fit,
+        settings="speech-commands 1",
+        remedy=how,
+    )
+
+
+def _listed(folder: Path, part: Part, name: str) -> list[str]:
+    path = folder / LISTS[part]
+    try:
+        lines = path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        how = remedy(name)
+        raise DataError(
+            Text(
+                en=f"{path}, the official list of {part} clips, is missing or unreadable. {how.en}",
+                ru=f"Нет файла {path} (официальный список клипов части {part}) или он не "
+                f"читается. {how.ru}",
+            )
+        ) from error
+    return lines
+
+
+def _clips(folder: Path) -> Iterator[str]:
+    """Relative paths; folders such as _background_noise_ hold no words."""
+    for word in sorted(folder.iterdir()):
+        if word.is_dir() and not word.name.startswith(("_", ".")):
+            for clip in sorted(word.iterdir()):
+                if clip.suffix == ".wav" and not clip.name.startswith("."):
+                    yield f"{word.name}/{clip.name}"
+
+
+def _speaker(path: str) -> str:
+    return path.split("/")[1].removesuffix(".wav").split("_nohash_")[0]
+
+
+def _fit(samples: NDArray[np.int16], _path: str) -> NDArray[np.int16]:
+    clip = np.zeros(CLIP_SAMPLES, np.int16)
+    clip[: len(samples)] = samples[:CLIP_SAMPLES]
+    return clip

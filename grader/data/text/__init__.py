@@ -1,0 +1,1 @@
+"""Data sets of text: posts with a sentiment, and pairs of a query and a reply."""

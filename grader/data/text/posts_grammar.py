@@ -1,0 +1,393 @@
+"""Templates of `posts-synthetic`: their syntax, and how one becomes a sentence that agrees.
+
+The syntax is explained at the head of posts_templates.toml.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from grader.data.text.posts_vocabulary import GENDERS, Adjective, Domain, Noun, Polar, Vocabulary
+
+TEMPLATES = Path(__file__).parent / "posts_templates.toml"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Slot:
+    key: str
+    flip: bool
+    mark: str
+    """One of . : ~ # or nothing."""
+    argument: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several, whichever; or, `by_writer`, the masculine or the feminine."""
+
+    options: tuple[tuple[Node, ...], ...]
+    by_writer: bool = False
+
+
+Node = str | Slot | Choice
+
+
+@dataclass(frozen=True)
+class Template:
+    identity: str
+    """Group and number in it; stays the same as long as the file does."""
+    group: str
+    rule: str
+    """One of = ~ 0 ? s."""
+    polarity: str
+    """One of * + -."""
+    held_out: bool
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    name: str
+    weight: float
+    without: tuple[str, ...]
+    """Domains that it makes no sense with."""
+    neutral: float
+    """Share of its posts from templates of rule 0, where it has both kinds."""
+    templates: tuple[Template, ...]
+
+
+@cache
+def groups() -> tuple[Group, ...]:
+    """All phenomena with their templates. Raises ValueError that names a bad template."""
+    found = []
+    for name, section in tomllib.loads(TEMPLATES.read_text(encoding="utf-8")).items():
+        lines = section["templates"].strip().splitlines()
+        templates = tuple(
+            _template(f"{name}-{number}", name, line) for number, line in enumerate(lines, start=1)
+        )
+        without = tuple(section.get("without", "").split())
+        neutral = section.get("neutral", 0.0)
+        found.append(Group(name, section["weight"], without, neutral, templates))
+    return tuple(found)
+
+
+@cache
+def parse(text: str) -> tuple[Node, ...]:
+    """The nodes of a template or of a phrase. Raises ValueError."""
+    nodes, end = _sequence(text, 0, "")
+    if end != len(text):
+        raise ValueError(f"{text!r} has something unexpected at character {end}")
+    return nodes
+
+
+@dataclass
+class Scene:
+    """What one post is about: all that its slots agree with."""
+
+    words: Vocabulary
+    draw: random.Random
+    domain: Domain
+    thing: Noun
+    woman: bool
+    mentioned: bool = False
+    picked: dict[str, str] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    people: dict[str, Noun] = field(default_factory=dict)
+    aspects: dict[str, Noun] = field(default_factory=dict)
+    tail: Callable[[str], str] = lambda case: ""
+
+    def render(self, nodes: Sequence[Node], sign: int) -> str:
+        """`sign` is 1 where {A} praises and 0 where it blames."""
+        return "".join([self._node(node, sign) for node in nodes])
+
+    def _node(self, node: Node, sign: int) -> str:
+        if isinstance(node, str):
+            return node
+        if isinstance(node, Choice):
+            if node.by_writer:
+                return self.render(node.options[self.woman], sign)
+            return self.render(self.one(node.options), sign)
+        return self._slot(node, 1 - sign if node.flip else sign)
+
+    # Drawing. random() is the only method whose numbers Python promises to keep.
+
+    def one(self, options: Sequence[T]) -> T:
+        return options[int(self.draw.random() * len(options))]
+
+    def often_first(self, options: Sequence[T]) -> T:
+        """Half of the draws by rank, as words are (Zipf), the other half whichever."""
+        if self.draw.random() < 0.5:
+            return self.one(options)
+        return options[int(len(options) ** self.draw.random()) - 1]
+
+    def fresh(self, options: Sequence[T], name: Callable[[T], str] = str) -> T:
+        """One that this post does not have yet, as far as there is any."""
+        for _ in range(6):
+            chosen = self.one(options)
+            if name(chosen) not in self.used:
+                break
+        self.used.add(name(chosen))
+        return chosen
+
+    # Slots.
+
+    def _slot(self, slot: Slot, sign: int) -> str:
+        key = slot.key
+        if key == "T":
+            return self._thing(slot)
+        if key == "S":
+            return "" if self.mentioned else self._thing(Slot("T", False, "", ""))
+        if key[0] == "H" or re.fullmatch(r"N2?", key):
+            return self._agree(self._person(key), slot)
+        if key in ("A", "A2", "G"):
+            chosen = self._adjective(self.thing, sign, gradable=key == "G")
+            return chosen.form(self.thing, slot.argument or "и")
+        if key in ("B", "B2"):
+            return self._aspect(key).form(slot.argument or "и")
+        if key in ("AB", "AB2"):
+            noun = self._aspect(key[1:])
+            return self._general(sign).form(noun, slot.argument or "и")
+        if key == "K":
+            return self._comparative(sign)
+        if key in ("O", "O2"):
+            return self._opinion(sign)
+        if key in ("C+", "C_"):
+            return self._phrase(self.domain.clauses, key == "C+")
+        if key in _POLAR:
+            return self._phrase(_POLAR[key](self), sign)
+        if key == "V":
+            return conjugate(self.fresh(self.words.verbs[sign]), self.thing.gender)
+        if key in ("city", "city2"):
+            return self._town(key).form(slot.argument or "и")
+        if key in ("thing", "thing2"):
+            return self.one(self.one(self.words.domains[2:3]).things).form(slot.argument or "и")
+        if key not in self.picked:
+            self.picked[key] = self._free(key)
+        return self.picked[key]
+
+    def _free(self, key: str) -> str:
+        kind = key.rstrip("23")
+        if kind == "title":
+            return self.title()
+        if kind == "fam":
+            return surname(self.often_first(self.words.surnames), self._person("N").gender, "и")
+        text = self.fresh(self.words.lists[_LISTS[kind]])
+        return self.render(parse(text), 1)
+
+    def _thing(self, slot: Slot) -> str:
+        if slot.mark in (":", "~", "#") or slot.argument in PRONOUNS:
+            return self._agree(self.thing, slot)
+        case = slot.argument or "и"
+        tail = "" if self.mentioned else self.tail(case)
+        self.mentioned = True
+        return self.thing.form(case) + tail
+
+    def _agree(self, noun: Noun, slot: Slot) -> str:
+        place = GENDERS.index(noun.gender)
+        if slot.mark == ":":
+            return conjugate(slot.argument, noun.gender)
+        if slot.mark == "~":
+            word, _, case = slot.argument.partition(".")
+            return self.words.agreeing[word].form(noun, case or "и")
+        if slot.mark == "#":
+            return slot.argument.split("|")[noun.gender == "-"]
+        if slot.argument in PRONOUNS:
+            return PRONOUNS[slot.argument][place]
+        return noun.form(slot.argument or "и")
+
+    def _person(self, key: str) -> Noun:
+        if key not in self.people:
+            if key == "H":
+                named = self.draw.random() < 0.35
+                pool = self.words.names if named else self.words.holders
+            else:
+                named, pool = True, self.words.names
+            chosen = self.often_first(pool) if named else self.one(pool)
+            self.people[key] = chosen
+        return self.people[key]
+
+    def _town(self, key: str) -> Noun:
+        if key not in self.people:
+            self.people[key] = self.often_first(self.words.towns)
+        return self.people[key]
+
+    def _aspect(self, key: str) -> Noun:
+        if key not in self.aspects:
+            self.aspects[key] = self.fresh(self.domain.aspects, lambda noun: noun.word)
+        return self.aspects[key]
+
+    def _general(self, sign: int) -> Adjective:
+        return self.fresh(self.words.adjectives[sign], lambda one: one.word)
+
+    def _adjective(self, noun: Noun, sign: int, gradable: bool = False) -> Adjective:
+        own = self.domain.adjectives[sign]
+        for _ in range(8):
+            pool = own if self.draw.random() < 0.4 else self.words.adjectives[sign]
+            chosen = self.fresh(pool, lambda one: one.word)
+            if chosen.comparative or not gradable:
+                break
+        return chosen
+
+    def _comparative(self, sign: int) -> str:
+        return self._adjective(self.thing, sign, gradable=True).comparative
+
+    def _opinion(self, sign: int) -> str:
+        text = self._by_weight(self.words.opinions[self.mentioned])
+        kept = dict(self.aspects)
+        self.aspects.clear()
+        said = self.render(parse(text), sign)
+        self.aspects.update(kept)
+        return said
+
+    def _by_weight(self, options: Sequence[tuple[int, str]]) -> str:
+        place = self.draw.random() * sum(weight for weight, _ in options)
+        for weight, text in options:
+            place -= weight
+            if place < 0:
+                return text
+        raise AssertionError("the weights of opinions are all zero")
+
+    def _phrase(self, options: Polar, sign: int) -> str:
+        return self.render(parse(self.fresh(options[sign])), sign)
+
+    def title(self) -> str:
+        chance = self.draw.random()
+        if chance < 0.06:
+            return self.one(self.words.lists["feelings"])
+        title = self.often_first(self.words.titles).capitalize()
+        if chance > 0.9:
+            title += " и " + self.often_first(self.words.titles)
+        return title
+
+
+_POLAR: dict[str, Callable[[Scene], Polar]] = {
+    "C": lambda scene: scene.domain.clauses,
+    "C2": lambda scene: scene.domain.clauses,
+    "X": lambda scene: scene.domain.facts,
+    "E": lambda scene: scene.words.events,
+    "M": lambda scene: scene.words.moods,
+    "P": lambda scene: scene.words.predicates,
+    "L": lambda scene: scene.words.feelings,
+}
+_LISTS = {
+    "time": "times",
+    "next": "next_times",
+    "about": "subjects",
+    "occ": "occasions",
+    "wish": "wishes",
+    "greet": "greetings",
+    "thanks": "thanks_for",
+    "addr": "addressees",
+    "int": "intensifiers",
+    "ne": "negations",
+    "line": "lines",
+    "rhyme": "rhymes",
+    "feeling": "feelings",
+}
+PRONOUNS = {
+    "он": ("он", "она", "оно", "они"),
+    "него": ("него", "неё", "него", "них"),
+    "ним": ("ним", "ней", "ним", "ними"),
+    "ему": ("ему", "ей", "ему", "им"),
+}
+_IRREGULAR = {
+    "пришёл": ("пришёл", "пришла", "пришло", "пришли"),
+    "ушёл": ("ушёл", "ушла", "ушло", "ушли"),
+    "мог": ("мог", "могла", "могло", "могли"),
+    "помог": ("помог", "помогла", "помогло", "помогли"),
+    "прав": ("прав", "права", "право", "правы"),
+    "недоволен": ("недоволен", "недовольна", "недовольно", "недовольны"),
+    "назначен": ("назначен", "назначена", "назначено", "назначены"),
+    "ошибся": ("ошибся", "ошиблась", "ошиблось", "ошиблись"),
+}
+
+
+def conjugate(word: str, gender: str) -> str:
+    """A past verb or a short adjective, given in the masculine, in another gender or the plural."""
+    place = GENDERS.index(gender)
+    if word in _IRREGULAR:
+        return _IRREGULAR[word][place]
+    if word.endswith("лся"):
+        return word[:-2] + ("ся", "ась", "ось", "ись")[place]
+    if word.endswith("л"):
+        return word + ("", "а", "о", "и")[place]
+    raise ValueError(f"{word!r} is no past verb that is known")
+
+
+def surname(noun: Noun, gender: str, case: str) -> str:
+    """A surname, listed in the masculine, of a person of either gender."""
+    if gender != "ж":
+        return noun.form(case)
+    if noun.word.endswith("ий"):
+        return noun.word[:-2] + {"и": "ая", "в": "ую"}.get(case, "ой")
+    return noun.word + {"и": "а", "в": "у"}.get(case, "ой")
+
+
+def _template(identity: str, group: str, line: str) -> Template:
+    held_out = line.startswith("! ")
+    fields = line.removeprefix("! ").split(" ", 2)
+    if len(fields) != 3 or fields[0] not in "=~0?s+-" or fields[1] not in "*+-":
+        raise ValueError(f"template {identity} is no LABEL POLARITY TEXT: {line!r}")
+    rule, polarity, text = fields
+    if rule in "+-":  # the label itself, said with the drawn polarity
+        rule = "=" if rule == polarity else "~"
+    return Template(identity, group, rule, polarity, held_out, parse(text))
+
+
+def _sequence(text: str, at: int, stops: str) -> tuple[tuple[Node, ...], int]:
+    nodes: list[Node] = []
+    start = at
+    while at < len(text) and text[at] not in stops:
+        if text[at] not in "[{":
+            at += 1
+            continue
+        if start < at:
+            nodes.append(text[start:at])
+        node, at = _choice(text, at + 1) if text[at] == "[" else _braces(text, at + 1)
+        nodes.append(node)
+        start = at
+    if start < at:
+        nodes.append(text[start:at])
+    return tuple(nodes), at
+
+
+def _choice(text: str, at: int) -> tuple[Choice, int]:
+    options = []
+    while True:
+        nodes, at = _sequence(text, at, "|]")
+        options.append(nodes)
+        if at >= len(text):
+            raise ValueError(f"{text!r} has a [ that is not closed")
+        at += 1
+        if text[at - 1] == "]":
+            return Choice(tuple(options)), at
+
+
+def _braces(text: str, at: int) -> tuple[Node, int]:
+    end = text.find("}", at)
+    if end < 0:
+        raise ValueError(f"{text!r} has a {{ that is not closed")
+    inside = text[at:end]
+    if re.match("[а-яё]", inside):
+        options = tuple((option,) if option else () for option in inside.split("|"))
+        if len(options) != 2:
+            raise ValueError(f"{text!r}: {{{inside}}} needs a masculine and a feminine form")
+        return Choice(options, by_writer=True), end + 1
+    found = re.fullmatch(r"(-?)([A-Za-z]+[0-9+_]?)(?:([.:~#])(.+))?", inside)
+    if not found:
+        raise ValueError(f"{text!r}: {{{inside}}} is no slot")
+    flip, key, mark, argument = found.groups()
+    return Slot(_key(key), bool(flip), mark or "", argument or ""), end + 1
+
+
+def _key(key: str) -> str:
+    return "next" if key == "time2" else key

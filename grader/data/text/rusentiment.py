@@ -1,0 +1,292 @@
+"""`rusentiment`: 31,185 posts of VKontakte, labelled by people (Rogers et al., COLING 2018).
+
+Three CSV files with the columns `label` and `text`: posts drawn at random and posts chosen by
+active learning, both for training, and the test set, which is our hidden part. `get` downloads
+them, or copies them from a folder, into `<cache>/sources/rusentiment/`; they are read anew at every
+load (a fifth of a second). CC BY-NC-SA 4.0: for evaluation, never part of this package.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import logging
+import shutil
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from grader.data import download, store
+from grader.data.speech.clips import Part, Progress
+from grader.data.text.posts import LABELS, PostSet, spelling_key
+from grader.text import EMPTY, Text, ru_number
+from grader.text.errors import DataError
+
+NAME = "rusentiment"
+ADDRESS = "https://github.com/strawberrypie/rusentiment"
+RANDOM = "rusentiment_random_posts.csv"
+PRESELECTED = "rusentiment_preselected_posts.csv"
+TEST = "rusentiment_test.csv"
+SHA256 = {
+    RANDOM: "bfa850dd0548aaea682bcfa3f1106763c4ed1ed8f5341cec75fed61fda8ff2f3",
+    PRESELECTED: "f25f1a73dcb7be5d932cb65b931cf5ed2576c1c983df5fc98c1596ea48d28d88",
+    TEST: "35964a82c1ecf360e6d4a9fe31cf8532225213cf610ba13bb7eacb081446dc10",
+}
+MAX_BYTES = 32 * 2**20
+
+_RAW = "https://raw.githubusercontent.com/strawberrypie/rusentiment/HEAD/Dataset/"
+_VALIDATION_SHARE = 10
+"""One in so many training posts validates."""
+_log = logging.getLogger(__name__)
+
+REMEDY = Text(
+    en=f"Run `grader data get {NAME}` to download it, or add --from with a folder that holds "
+    f"{RANDOM}, {PRESELECTED} and {TEST} (from {ADDRESS}).",
+    ru=f"Скачайте его командой `grader data get {NAME}` или укажите через --from папку с файлами "
+    f"{RANDOM}, {PRESELECTED} и {TEST} (отсюда: {ADDRESS}).",
+)
+
+Row = tuple[str, str]
+"""Label and text."""
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What was found and mended in the training posts. Two posts are the same when they differ
+    in case or in white space at their ends only."""
+
+    published: int
+    """Training posts in both files."""
+    repeated: int
+    """Left out because the same post stands there before."""
+    conflicting_groups: int
+    """Groups of the same post with different labels."""
+    undecided: int
+    """Posts left out because their group has no most frequent label."""
+    tests_in_train: int
+    """Test posts that were among the training posts."""
+    leaked: int
+    """Training posts left out because they are test posts."""
+    kept: int
+
+    @property
+    def summary(self) -> Text:
+        return Text(
+            en=f"{self.published:,} training posts as published; {self.tests_in_train} test posts "
+            f"were among them ({self.leaked} posts left out); {self.conflicting_groups} groups of "
+            f"the same post had conflicting labels (most frequent one kept, "
+            f"{self.undecided} posts without one left out); {self.repeated} more repetitions left "
+            f"out; {self.kept:,} kept",
+            ru=f"обучающих постов опубликовано: {ru_number(self.published)}; среди них нашлись "
+            f"тестовые: {self.tests_in_train} (убрано постов: {self.leaked}); групп одинаковых "
+            f"постов с разными метками: {self.conflicting_groups} (оставлена самая частая метка, "
+            f"без неё убрано постов: {self.undecided}); прочих повторов убрано: {self.repeated}; "
+            f"осталось: {ru_number(self.kept)}",
+        )
+
+
+def load(part: Part, source: Path | None = None) -> PostSet:
+    """One part, from a folder or from what `get` left. The hidden part is the published test set.
+
+    Raises DataError that names the file, and the line where there is one.
+    """
+    folder = source or _kept()
+    if part == "hidden":
+        return _posts(part, _read(_file(folder, TEST)), folder)
+    rows, cleaning = clean(folder)
+    chosen = [row for row in rows if _part_of(row[1]) == part]
+    return _posts(part, chosen, folder, cleaning.summary if part == "train" else EMPTY)
+
+
+def clean(folder: Path) -> tuple[list[Row], Cleaning]:
+    """The training rows without repetitions and without posts of the test set, and the counts."""
+    train = [row for name in (RANDOM, PRESELECTED) for row in _read(_file(folder, name))]
+    test = [_same(text) for _, text in _read(_file(folder, TEST))]
+    tested = set(test)
+    votes: dict[str, Counter[str]] = {}
+    for label, text in train:
+        votes.setdefault(_same(text), Counter())[label] += 1
+    rows: list[Row] = []
+    seen: set[str] = set()
+    leaked = repeated = undecided = 0
+    for _, text in train:
+        key = _same(text)
+        decided = _decided(votes[key])
+        if key in tested:
+            leaked += 1
+        elif decided is None:
+            undecided += 1
+        elif key in seen:
+            repeated += 1
+        else:
+            rows.append((decided, text))
+        seen.add(key)
+    cleaning = Cleaning(
+        published=len(train),
+        repeated=repeated,
+        conflicting_groups=sum(len(counts) > 1 for counts in votes.values()),
+        undecided=undecided,
+        tests_in_train=sum(key in votes for key in test),
+        leaked=leaked,
+        kept=len(rows),
+    )
+    return rows, cleaning
+
+
+def get(source: Path | None = None, progress: Progress | None = None) -> Path:
+    """Download the three files, or copy them from `source`.
+
+    Returns the folder that `load` reads afterwards. Raises DataError.
+    """
+    folder = _kept()
+    with store.locked(folder, progress):
+        folder.mkdir(parents=True, exist_ok=True)
+        if source is not None:
+            _copy(source, folder)
+        for name, sha256 in SHA256.items():
+            target = folder / name
+            if source is None and not (target.exists() and _sha256(target) == sha256):
+                download.fetch(_RAW + name, target, sha256, progress=progress)
+    return folder
+
+
+def is_prepared() -> bool:
+    """True when `load` needs no source."""
+    return all((_kept() / name).is_file() for name in SHA256)
+
+
+def _same(text: str) -> str:
+    return text.lower().strip()
+
+
+def _decided(votes: Counter[str]) -> str | None:
+    """The label given most often; None when two were given equally often."""
+    (label, count), *others = votes.most_common(2)
+    return None if others and others[0][1] == count else label
+
+
+def _part_of(text: str) -> Part:
+    share = zlib.crc32(f"{NAME}/{spelling_key(text)}".encode()) % _VALIDATION_SHARE
+    return "validation" if share == 0 else "train"
+
+
+def _posts(part: Part, rows: list[Row], folder: Path, notes: Text = EMPTY) -> PostSet:
+    if not rows:
+        raise DataError(
+            Text(
+                en=f"The {part} part of {NAME} in {folder} is empty. {REMEDY.en}",
+                ru=f"Часть {part} набора {NAME} в {folder} пуста. {REMEDY.ru}",
+            )
+        )
+    labels = np.array([LABELS.index(label) for label, _ in rows], np.int64)
+    return PostSet(NAME, part, tuple(text for _, text in rows), labels, ("",) * len(rows), notes)
+
+
+def _copy(source: Path, folder: Path) -> None:
+    """Nothing is replaced unless all three files can be read."""
+    paths = {name: _file(source, name) for name in SHA256}
+    for path in paths.values():
+        _read(path)
+    for name, path in paths.items():
+        if _sha256(path) != SHA256[name]:
+            _log.warning("%s is not the published file, so figures will not compare.", path)
+        partial = folder / f".{name}.partial"
+        shutil.copyfile(path, partial)
+        partial.replace(folder / name)
+
+
+def _file(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise DataError(
+            Text(
+                en=f"{NAME} is not in {folder}: {name} is missing. {REMEDY.en}",
+                ru=f"В {folder} нет набора {NAME}: не хватает {name}. {REMEDY.ru}",
+            )
+        )
+    return path
+
+
+def _read(path: Path) -> list[Row]:
+    """All rows of one file. A byte order mark, CRLF and columns in another order are fine."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _Bad(f"it is larger than {MAX_BYTES:,} bytes", f"он больше {MAX_BYTES:,} байт")
+        text = path.read_bytes().decode("utf-8-sig")
+        rows = list(_parse(csv.reader(io.StringIO(text, newline=""), strict=True)))
+        if not rows:
+            raise _Bad("it holds no post", "в нём нет ни одного поста")
+        return rows
+    except (OSError, ValueError, csv.Error) as error:
+        why = _reason(error)
+        raise DataError(
+            Text(
+                en=f"{path} is damaged: {why.en}. {REMEDY.en}",
+                ru=f"Файл {path} повреждён: {why.ru}. {REMEDY.ru}",
+            )
+        ) from error
+
+
+class _Bad(ValueError):
+    def __init__(self, en: str, ru: str) -> None:
+        super().__init__(en)
+        self.text = Text(en=en, ru=ru)
+
+
+def _parse(lines: Iterable[list[str]]) -> Iterable[Row]:
+    """Rows after the header. Raises _Bad that names the first bad row, the header being row 1."""
+    header: list[str] | None = None
+    for number, fields in enumerate(lines, start=1):
+        if header is None:
+            header = [field.strip().lower() for field in fields]
+            if "label" not in header or "text" not in header:
+                first = ",".join(fields)[:80]
+                raise _Bad(
+                    f"its first row is {first!r}, expected label,text",
+                    f"первая строка {first!r}, а должна быть label,text",
+                )
+        elif fields:
+            yield _row(number, fields, header)
+
+
+def _row(number: int, fields: list[str], header: list[str]) -> Row:
+    if len(fields) != len(header):
+        raise _Bad(
+            f"row {number} has {len(fields)} fields, expected {len(header)}",
+            f"полей в записи {number}: {len(fields)}, а должно быть {len(header)}",
+        )
+    label, text = fields[header.index("label")].strip(), fields[header.index("text")]
+    if label not in LABELS:
+        known = ", ".join(LABELS)
+        raise _Bad(
+            f"row {number} has the label {label[:40]!r}, known are {known}",
+            f"в записи {number} метка {label[:40]!r}, а бывают {known}",
+        )
+    if not text.strip():
+        raise _Bad(f"row {number} has no text", f"в записи {number} нет текста")
+    return label, text
+
+
+def _reason(error: Exception) -> Text:
+    if isinstance(error, _Bad):
+        return error.text
+    if isinstance(error, UnicodeDecodeError):
+        return Text(
+            en=f"byte {error.start} is not UTF-8; save it as UTF-8",
+            ru=f"байт {error.start} не в кодировке UTF-8; сохраните файл в UTF-8",
+        )
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return Text(en=said, ru=said)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _kept() -> Path:
+    return store.cache_root() / "sources" / NAME

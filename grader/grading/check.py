@@ -1,0 +1,188 @@
+"""A student's own check: public data, the student's machine, the same autograder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from grader import grading
+from grader.lesson import loading
+from grader.lesson.contract import Progress
+from grader.lesson.grades import Check, Grade, Status
+from grader.lesson.loading import Lesson
+from grader.lesson.spec import LessonSpec
+from grader.text import Text, ru_number
+from grader.text.errors import Fault, GraderError, UsageError
+
+if TYPE_CHECKING:
+    from grader.measure.torch_view import TorchFigures
+
+TORCH_SECONDS = 45
+MARKER = "grader.toml"
+"""File that says which lesson a project folder is for; `grader new` writes it."""
+
+
+def write_marker(folder: Path, lesson: str) -> None:
+    """Remember in a project folder which lesson it is for."""
+    (folder / MARKER).write_text(
+        f'# Which lesson this folder is for; `grader check` reads it.\nlesson = "{lesson}"\n',
+        encoding="utf-8",
+    )
+
+
+def lesson_of(folder: Path) -> str:
+    """The lesson that `folder` is for. Raises UsageError when it does not say."""
+    path = folder / MARKER
+    try:
+        name = tomllib.loads(path.read_text(encoding="utf-8"))["lesson"]
+    except OSError as error:
+        raise UsageError(
+            Text(
+                en=f"{folder.resolve()} is not a project: expected {MARKER} in it; go to the "
+                "folder that `grader new LESSON DIR` made, or name the lesson with --lesson.",
+                ru=f"{folder.resolve()} — не папка проекта: в ней нет {MARKER}; перейдите в "
+                "папку, созданную `grader new LESSON DIR`, или укажите занятие через --lesson.",
+            )
+        ) from error
+    except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError) as error:
+        raise UsageError(
+            Text(
+                en=f'{path} must hold one line: lesson = "NAME"; write the lesson into it.',
+                ru=f'В файле {path} должна быть строка lesson = "NAME"; впишите в него занятие.',
+            )
+        ) from error
+    return str(name)
+
+
+@dataclass(frozen=True)
+class Checker:
+    """A project and everything that measuring it needs, prepared once for any number of checks."""
+
+    folder: Path
+    lesson: Lesson
+    examination: grading.Examination
+
+    @property
+    def project(self) -> Path | None:
+        """Where checks may leave something behind: the folder, where `grader new` made it."""
+        return self.folder if (self.folder / MARKER).is_file() else None
+
+    def check(self) -> Grade:
+        """The work as it is now. Raises Fault when the grader itself fails."""
+        grade, fault = grading.grade(self.examination, self.folder, self.folder.name)
+        if grade.status is Status.GRADER_FAULT:
+            why = fault.strip().splitlines()[-1]
+            raise Fault(Text(en=f"{grade.reason.en} {why}", ru=f"{grade.reason.ru} {why}"))
+        return grade
+
+
+def prepare(
+    folder: Path,
+    *,
+    lesson: str | None = None,
+    data: str | None = None,
+    source: Path | None = None,
+    progress: Progress | None = None,
+) -> Checker:
+    """Get ready to check one's own project on the public data. Raises UsageError, DataError."""
+    if not folder.is_dir():
+        raise UsageError(
+            Text(
+                en=f"{folder} is not a folder; run `grader check` in your project's folder.",
+                ru=f"{folder} — не папка; запустите `grader check` в папке проекта.",
+            )
+        )
+    found = loading.load(lesson or lesson_of(folder))
+    examination = grading.prepare(found, "public", data=data, source=source, progress=progress)
+    # One's own folder may well be reached through a link.
+    return Checker(folder.resolve(), found, examination)
+
+
+def check(
+    folder: Path,
+    *,
+    lesson: str | None = None,
+    data: str | None = None,
+    source: Path | None = None,
+    progress: Progress | None = None,
+) -> Grade:
+    """Grade one's own project on the public data, and leave nothing behind.
+
+    Raises UsageError, DataError; a fault of the grader is raised as Fault.
+    """
+    return prepare(folder, lesson=lesson, data=data, source=source, progress=progress).check()
+
+
+def other_figures(folder: Path, spec: LessonSpec) -> list[Text]:
+    """Sentences that set thop's and torch's figures beside ours, with the reason they differ.
+
+    Imports the student's own code, in a process of its own, on the student's own machine;
+    empty when the lesson names no module or there is no artefact yet.
+    """
+    from grader.measure import torch_view
+    from grader.measure.costs import graph
+
+    artefact = folder / spec.intake.artefact
+    if spec.torch_module is None or not artefact.is_file():
+        return []
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "grader.measure.torch_view", str(folder), spec.torch_module],
+            capture_output=True,
+            timeout=TORCH_SECONDS,
+            check=False,
+        )
+        figures = msgspec.json.decode(ended.stdout, type=torch_view.TorchFigures)
+    except (OSError, subprocess.SubprocessError, msgspec.MsgspecError):
+        return [_no_other_figures(spec.torch_module)]
+    report = graph.inspect(artefact.read_bytes())
+    return [_other_line(figures), *torch_view.explain(report, figures)]
+
+
+def public_checks(folder: Path) -> list[Check]:
+    """Public checks of the project in `folder`, for its pytest file; the first says whether
+    the artefact could be measured at all."""
+    try:
+        grade = check(folder)
+    except GraderError as error:
+        return [_measured(False, error.text)]
+    measured = _measured(grade.status is Status.GRADED, grade.reason)
+    return [measured, *(check for check in grade.checks if check.visibility == "public")]
+
+
+def _measured(passed: bool, reason: Text) -> Check:
+    return Check(
+        name="artefact_is_measured",
+        title=Text(en="The artefact can be measured", ru="Артефакт удаётся измерить"),
+        visibility="public",
+        points=0.0,
+        max_points=0.0,
+        passed=passed,
+        message=reason,
+    )
+
+
+def _other_line(figures: TorchFigures) -> Text:
+    counts = (figures.thop_macs, figures.flop_counter_macs)
+    thop, counter = ("—" if count is None else f"{count:,}" for count in counts)
+    ru_thop, ru_counter = ("—" if count is None else ru_number(count) for count in counts)
+    return Text(
+        en=f"Other tools on your PyTorch module: thop {thop} MACs, torch's FlopCounterMode / 2 "
+        f"{counter}, {figures.params:,} parameters, torch.save {figures.state_dict_bytes:,} bytes.",
+        ru=f"Другие инструменты о вашем модуле PyTorch: thop {ru_thop} MAC, FlopCounterMode / 2 "
+        f"{ru_counter}, параметров {ru_number(figures.params)}, torch.save "
+        f"{ru_number(figures.state_dict_bytes)} байт.",
+    )
+
+
+def _no_other_figures(module: str) -> Text:
+    return Text(
+        en=f"thop's figures are not shown: {module}() of your project could not be called.",
+        ru=f"Значения thop не показаны: не удалось вызвать {module}() вашего проекта.",
+    )

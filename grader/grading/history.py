@@ -1,0 +1,150 @@
+"""What every version of a student's work came to: kept in the project, drawn as a line."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from grader.grading.project import keep, kept
+from grader.lesson.grades import Axis, Figure, Grade, Series, Status
+from grader.lesson.spec import LessonSpec
+from grader.text import Text
+
+FILE = "history.jsonl"
+MOST = 1_000
+"""Versions that are kept, the latest."""
+DRAWN = 40
+"""Characters of the line on a terminal."""
+_BARS = "▁▂▃▄▅▆▇█"
+_NO_SCORE = "·"
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of the work, as it was last measured."""
+
+    when: Annotated[datetime, msgspec.Meta(tz=True)]
+    lesson: str
+    fingerprint: str
+    """Of the submitted files: while they stay the same, so does the version."""
+    status: Status
+    score: float
+    max_score: float
+    gate: bool | None = None
+    passed: int = 0
+    checks: int = 0
+    measurements: dict[str, float] = {}
+    """The columns of the lesson's leaderboard."""
+
+    @property
+    def graded(self) -> bool:
+        return self.status is Status.GRADED
+
+
+_decoder = msgspec.json.Decoder(Version)
+
+
+def of(grade: Grade, spec: LessonSpec, when: datetime | None = None) -> Version:
+    """What is remembered of a grade."""
+    values = ((one.name, grade.value(one.name)) for one in spec.report.columns)
+    return Version(
+        when=when or datetime.now(UTC).replace(microsecond=0),
+        lesson=grade.lesson,
+        fingerprint=grade.submission.fingerprint,
+        status=grade.status,
+        score=grade.score,
+        max_score=grade.max_score,
+        gate=None if grade.gate is None else grade.gate.passed,
+        passed=sum(check.passed for check in grade.checks),
+        checks=len(grade.checks),
+        measurements={name: value for name, value in values if value is not None},
+    )
+
+
+def read(project: Path, lesson: str) -> list[Version]:
+    """The versions of `lesson`, oldest first; damaged lines are passed over."""
+    return [one for one in _all(project) if one.lesson == lesson]
+
+
+def add(project: Path, version: Version) -> list[Version]:
+    """Remember a version; what was measured again without a change takes its old place.
+
+    Returns all versions of its lesson, oldest first. Raises OSError.
+    """
+    known = _all(project)
+    if known and (known[-1].lesson, known[-1].fingerprint) == (version.lesson, version.fingerprint):
+        known.pop()
+    known = [*known, version][-MOST:]
+    keep(project, FILE, b"".join(msgspec.json.encode(one) + b"\n" for one in known))
+    return [one for one in known if one.lesson == version.lesson]
+
+
+def line(versions: Sequence[Version]) -> str:
+    """Scores as a line of bars, from nothing to the most there can be; `·` was not graded."""
+    return "".join(map(_bar, versions[-DRAWN:]))
+
+
+def sentence(versions: Sequence[Version]) -> Text:
+    """The line of bars, with the best score and the change since the version before."""
+    graded = [one for one in versions if one.graded]
+    drawn, count = line(versions), len(versions)
+    if not graded:
+        return Text(
+            en=f"History: {drawn}  versions: {count}, none graded yet",
+            ru=f"История: {drawn}  версий: {count}, пока ни одна не оценена",
+        )
+    best = max(one.score for one in graded)
+    en = f"History: {drawn}  versions: {count}, best score {best:.3f}"
+    ru = f"История: {drawn}  версий: {count}, лучший балл {best:.3f}"
+    if len(graded) > 1 and versions[-1].graded:
+        change = f"{graded[-1].score - graded[-2].score:+.3f}"
+        en += f", {change} since the version before"
+        ru += f", {change} к прошлой версии"
+    return Text(en=en, ru=ru)
+
+
+def figure(versions: Sequence[Version]) -> Figure | None:
+    """The same as a figure of the report; None before there are two graded versions."""
+    places = [(float(at + 1), one) for at, one in enumerate(versions) if one.graded]
+    if len(places) < 2:
+        return None
+    xs, ys = [at for at, _ in places], [one.score for _, one in places]
+    best = [max(ys[: at + 1]) for at in range(len(ys))]
+    return Figure(
+        name="history",
+        title=Text(en="Your versions so far", ru="Ваши версии на сегодня"),
+        kind="line",
+        x=Axis(Text(en="Version", ru="Версия")),
+        y=Axis(Text(en="Score estimate", ru="Оценка балла")),
+        series=[
+            Series(Text(en="Score", ru="Балл"), "submission", xs, ys),
+            Series(Text(en="Best so far", ru="Лучший к этому времени"), "reference", xs, best),
+        ],
+        caption=Text(
+            en="Scores of grader check on public data, kept in .grader/history.jsonl.",
+            ru="Баллы grader check на открытых данных; они хранятся в .grader/history.jsonl.",
+        ),
+    )
+
+
+def _all(project: Path) -> list[Version]:
+    try:
+        lines = kept(project, FILE).read_bytes().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            found.append(_decoder.decode(line))
+    return found
+
+
+def _bar(version: Version) -> str:
+    if not version.graded or version.max_score <= 0:
+        return _NO_SCORE
+    share = min(max(version.score / version.max_score, 0.0), 1.0)
+    return _BARS[round(share * (len(_BARS) - 1))]

@@ -1,0 +1,285 @@
+"""Grade one submission: intake, run, measure, score. Every ending becomes a Grade."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+import traceback
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import grader
+from grader.grading.notebook import executed
+from grader.intake import Submission, fingerprint, open_submission
+from grader.lesson import loading, rubric
+from grader.lesson.contract import Audience, Exam, Findings, Progress, Setup
+from grader.lesson.grades import Grade, Provenance, Status, SubmissionId, Versions
+from grader.lesson.loading import Lesson
+from grader.lesson.spec import LessonSpec
+from grader.sandbox.isolation.ending import Disturbed, Stopped
+from grader.sandbox.isolation.levels import current_level
+from grader.similarity import evidence as evidences
+from grader.similarity.evidence import Evidence
+from grader.text import EMPTY, Text
+from grader.text.errors import DataError, Fault, Rejected, SpecError, UsageError
+
+MAX_REASON = 1_000
+"""Characters of the sentence that a grade keeps."""
+
+NO_NUMBERS = frozenset(
+    {"_course", "cli", "gradebook", "handout", "release", "report", "semester", "similarity"}
+)
+"""Parts of the engine that decide nothing a grade keeps: pages are drawn from grades, commands
+print them, a comparison comes after them, and what a semester takes off is worked out anew."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A lesson made ready to grade: picklable, the same for every submission."""
+
+    lesson: str
+    exam: Exam
+    provenance: Provenance
+
+
+def prepare(
+    lesson: Lesson,
+    audience: Audience,
+    *,
+    data: str | None = None,
+    source: Path | None = None,
+    seed: str | None = None,
+    progress: Progress | None = None,
+) -> Examination:
+    """Load the data and measure the baseline on it. Raises UsageError, DataError, SpecError, or
+    Fault when the lesson's own baseline does not run here."""
+    names = lesson.spec.data.names
+    if data is not None and data not in names:
+        raise UsageError(
+            Text(
+                en=f"The lesson {lesson.name} does not use the data set {data!r}; it uses "
+                f"{', '.join(names)}.",
+                ru=f"Занятие {lesson.name} не использует набор данных {data!r}; подойдут "
+                f"{', '.join(names)}.",
+            )
+        )
+    setup = Setup(
+        spec=lesson.spec,
+        folder=lesson.folder,
+        audience=audience,
+        data=data or names[0],
+        source=source,
+        seed=seed,
+        progress=progress,
+    )
+    try:
+        exam = lesson.autograder.prepare(setup)
+    except Stopped as error:  # the baseline, which is ours
+        raise Fault(
+            Text(
+                en=f"The lesson's baseline does not run here: {error.text.en}",
+                ru=f"Базовая модель занятия здесь не запускается: {error.text.ru}",
+            )
+        ) from error
+    return Examination(lesson.name, exam, provenance(lesson, exam.data_id))
+
+
+def provenance(lesson: Lesson, data_id: str) -> Provenance:
+    """What a grade given here and now depends on, beside the submission."""
+    return Provenance(
+        grader=f"{grader.__version__}+{source_fingerprint()[:12]}",
+        lesson=lesson.fingerprint,
+        data=data_id,
+        isolation=current_level().level,
+        versions=Versions(
+            python=platform.python_version(),
+            numpy=version("numpy"),
+            onnx=version("onnx"),
+            onnxruntime=version("onnxruntime"),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What became of one submission."""
+
+    grade: Grade
+    fault: str = ""
+    """For a grader fault the traceback that its instructor needs."""
+    notebook: bytes = b""
+    """The executed copy, where the submission is a notebook."""
+    evidence: Evidence | None = None
+    """What it is compared with others by; None where it could not be opened."""
+
+
+def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
+    """The grade of the submission at `path`, and for a grader fault its traceback (empty
+    otherwise). Never raises for anything a submission can cause."""
+    done = grade_for_class(examination, path, name)
+    return done.grade, done.fault
+
+
+def grade_for_class(examination: Examination, path: Path, name: str) -> Graded:
+    """`grade`, with what a class keeps beside it."""
+    evidence: Evidence | None = None
+    copies = [b""]
+    lesson = loading.load(examination.lesson)
+    started = time.monotonic()
+    try:
+        _require_same_isolation(examination)
+        with (
+            open_submission(path, lesson.spec.intake, name) as handed_in,
+            executed(handed_in, lesson.spec, copies.append) as submission,
+        ):
+            evidence = _evidence(lesson, submission)
+            findings = _examine(lesson, examination, submission)
+            identity = SubmissionId(name, submission.fingerprint)
+            result = _graded(lesson.spec, examination, identity, findings, started)
+        if evidence is not None:
+            items = examination.provenance.data
+            evidence = evidences.with_mistakes(evidence, items, findings.mistakes)
+        return Graded(result, "", copies[-1], evidence)
+    except Rejected as error:
+        ended = Stopped(Status.REJECTED, error.text)
+    except Stopped as error:
+        ended = error
+    except MemoryError:
+        ended = Stopped(Status.OUT_OF_MEMORY, _too_large())
+    except Exception as error:
+        ended = Stopped(Status.GRADER_FAULT, fault_sentence(error))
+        identity = identify(path, name, lesson.spec)
+        fault = traceback.format_exc()
+        return Graded(ungraded(examination, identity, ended, started), fault, copies[-1], evidence)
+    identity = identify(path, name, lesson.spec)
+    return Graded(ungraded(examination, identity, ended, started), "", copies[-1], evidence)
+
+
+def _examine(lesson: Lesson, examination: Examination, submission: Submission) -> Findings:
+    """A run that the machine disturbed says nothing about the submission: it is tried again."""
+    try:
+        return lesson.autograder.examine(examination.exam, submission)
+    except Disturbed:
+        return lesson.autograder.examine(examination.exam, submission)
+
+
+def _evidence(lesson: Lesson, submission: Submission) -> Evidence | None:
+    """Never the reason why a submission is not graded; what is wrong with it, `examine` says."""
+    try:
+        return evidences.collect(submission, lesson.name, lesson.template)
+    except Exception:
+        return None
+
+
+def _require_same_isolation(examination: Examination) -> None:
+    """Grades say how strongly their submissions were confined; a worker must keep to it."""
+    promised, here = examination.provenance.isolation, current_level().level
+    if promised != here:
+        raise Fault(
+            Text(
+                en=f"The batch was started at isolation level {promised}, but this worker has "
+                f"{here}; run `grader doctor` where it runs.",
+                ru=f"Проверка начата при изоляции уровня {promised}, а у этого процесса уровень "
+                f"{here}; запустите `grader doctor` там, где он работает.",
+            )
+        )
+
+
+def identify(path: Path, name: str, spec: LessonSpec) -> SubmissionId:
+    """Name and fingerprint, without judging or unpacking anything."""
+    return SubmissionId(name, fingerprint(path, spec.intake))
+
+
+def ungraded(
+    examination: Examination, identity: SubmissionId, ended: Stopped, started: float
+) -> Grade:
+    """The grade of a submission that could not be measured."""
+    spec = loading.load(examination.lesson).spec
+    return Grade(
+        lesson=examination.lesson,
+        submission=identity,
+        status=ended.status,
+        reason=Text(en=_short(ended.text.en), ru=_short(ended.text.ru)),
+        max_score=spec.max_score,
+        baseline=examination.exam.baseline,
+        log=ended.log,
+        provenance=examination.provenance,
+        seconds=time.monotonic() - started,
+    )
+
+
+def fault_sentence(error: BaseException) -> Text:
+    """What a student reads when the fault is ours."""
+    kind = type(error).__name__
+    en, ru = f" ({kind})", f" ({kind})"
+    if isinstance(error, DataError | SpecError | Fault):
+        en, ru = f" ({error.text.en})", f" ({error.text.ru})"
+    elif isinstance(error, OSError):
+        en = ru = f" ({error.strerror}: {Path(str(error.filename)).name[:80]})"
+    return Text(
+        en=f"The grader itself failed{en}. This costs no points; the submission will be graded "
+        "again once the cause is removed.",
+        ru=f"Сбой самого грейдера{ru}. Баллы из-за этого не снимаются; работу проверят заново, "
+        "когда причину устранят.",
+    )
+
+
+@cache
+def source_fingerprint() -> str:
+    """sha256 over the engine's own code: an edited grader regrades."""
+    digest = hashlib.sha256()
+    engine = Path(grader.__file__).parent
+    # Tables of figures count too: platforms, words of generated posts.
+    for path in sorted(p for kind in ("py", "toml", "tsv") for p in engine.rglob(f"*.{kind}")):
+        relative = path.relative_to(engine)
+        if relative.parts[0] not in NO_NUMBERS:
+            digest.update(relative.as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _graded(
+    spec: LessonSpec,
+    examination: Examination,
+    identity: SubmissionId,
+    findings: Findings,
+    started: float,
+) -> Grade:
+    measurements = findings.measurements | rubric.measured(spec, ())
+    values = {name: measured.value for name, measured in measurements.items()}
+    passed = findings.gate is None or findings.gate.passed
+    terms = spec.score(values, gate_passed=passed)
+    return Grade(
+        lesson=spec.name,
+        submission=identity,
+        status=Status.GRADED,
+        reason=EMPTY,
+        score=spec.total(terms),
+        max_score=spec.max_score,
+        gate=findings.gate,
+        measurements=measurements,
+        baseline=examination.exam.baseline,
+        terms=terms,
+        checks=findings.checks,
+        layers=findings.layers,
+        figures=findings.figures,
+        recordings=findings.recordings,
+        pending=rubric.pending(spec, values, (), gate_passed=passed),
+        log=findings.log,
+        provenance=examination.provenance,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _short(sentence: str) -> str:
+    """Names in a sentence come from the submission and may be of any length."""
+    return sentence if len(sentence) <= MAX_REASON else sentence[: MAX_REASON - 1] + "…"
+
+
+def _too_large() -> Text:
+    return Text(
+        en="Reading the submission took more memory than is allowed; make its files smaller.",
+        ru="Чтение работы потребовало больше памяти, чем разрешено; уменьшите файлы.",
+    )

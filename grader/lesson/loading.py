@@ -1,0 +1,192 @@
+"""The lessons of a course: each folder's `lesson.toml`, its autograder and its samples."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+import math
+import re
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol, cast
+
+import msgspec
+
+from grader.lesson import course, formula
+from grader.lesson.contract import Autograder
+from grader.lesson.spec import HINTS, LATE_VALUES, RUBRIC, LessonSpec
+from grader.text import Text
+from grader.text.errors import SpecError, UsageError
+
+
+class Samples(Protocol):
+    """The part of `samples/make.py` that the engine calls."""
+
+    def make(self, folder: Path, lesson: Lesson) -> None:
+        """Write sample submissions into the empty `folder`, one subfolder or archive each."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One lesson on disk."""
+
+    spec: LessonSpec
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def template(self) -> Path:
+        return course.student_template() / self.name
+
+    @property
+    def reference(self) -> Path:
+        return course.reference_solutions() / self.name
+
+    @cached_property
+    def samples(self) -> Samples | None:
+        """`samples/make.py`, which builds the demonstration's submissions, where there is one."""
+        path = self.folder / "samples" / "make.py"
+        if not path.is_file():
+            return None
+        return cast(Samples, _import(path, f"grader_samples_{self.name}", ("make",)))
+
+    @cached_property
+    def autograder(self) -> Autograder:
+        """The lesson's `autograder.py`, imported. Raises SpecError naming what is missing."""
+        path = self.folder / "autograder.py"
+        functions = ("prepare", "examine")
+        return cast(Autograder, _import(path, f"grader_lesson_{self.name}", functions))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the files that decide a grade: not handouts, not samples."""
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.rglob("*")):
+            relative = path.relative_to(self.folder)
+            if path.is_file() and not _decides_nothing(relative):
+                digest.update(relative.as_posix().encode() + b"\0")
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
+
+
+def names() -> list[str]:
+    """Names of all lessons of the course, by the alphabet."""
+    return sorted(path.parent.name for path in course.assignments().glob("*/lesson.toml"))
+
+
+def every() -> list[Lesson]:
+    """All lessons as the course takes them. Raises SpecError for a bad spec."""
+    found = [load(name) for name in names()]
+    return sorted(found, key=lambda lesson: (lesson.spec.order, lesson.name))
+
+
+def load(name: str) -> Lesson:
+    """The lesson called `name`. Raises UsageError for an unknown name, SpecError for a bad spec."""
+    known = names()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        tip = f" Did you mean {close[0]}?" if close else ""
+        ru_tip = f" Может быть, {close[0]}?" if close else ""
+        raise UsageError(
+            Text(
+                en=f"There is no lesson {name!r}. Lessons: {', '.join(known)}.{tip}",
+                ru=f"Занятия {name!r} нет. Занятия: {', '.join(known)}.{ru_tip}",
+            )
+        )
+    return load_folder(course.assignments() / name)
+
+
+def load_folder(folder: Path) -> Lesson:
+    """The lesson in `folder`, validated."""
+    path = folder / "lesson.toml"
+    try:
+        spec = msgspec.toml.decode(path.read_bytes(), type=LessonSpec)
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read: {error.strerror}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: {error}.") from error
+    _validate(spec, path)
+    return Lesson(spec, folder)
+
+
+def _validate(spec: LessonSpec, path: Path) -> None:
+    if spec.schema != 1:
+        raise SpecError(f"{path}: schema is {spec.schema}, this grader reads schema 1.")
+    if spec.name != path.parent.name:
+        raise SpecError(f"{path}: name is {spec.name!r}, but the folder is {path.parent.name!r}.")
+    if not spec.data.names:
+        raise SpecError(f"{path}: data.names is empty; name at least one data set.")
+    try:
+        for expression in (*(term.formula for term in spec.terms), spec.report.rank_by):
+            formula.names(expression)
+        if spec.late_penalty:
+            formula.evaluate(spec.late_penalty, dict.fromkeys(LATE_VALUES, 1.0))
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from error
+    total = sum(term.max_points for term in spec.terms)
+    if abs(total - spec.max_score) > 1e-9:
+        raise SpecError(
+            f"{path}: the terms add up to {total} points, max_score is {spec.max_score}."
+        )
+    _validate_rubric(spec, path)
+
+
+def _validate_rubric(spec: LessonSpec, path: Path) -> None:
+    names = [criterion.name for criterion in spec.rubric]
+    for criterion in spec.rubric:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", criterion.name) or names.count(criterion.name) > 1:
+            raise SpecError(
+                f"{path}: the rubric's criterion {criterion.name!r} is there twice, or its name is "
+                "not of small Latin letters, digits and _."
+            )
+        if not 0 < criterion.max_points < math.inf:
+            raise SpecError(
+                f"{path}: max_points of the rubric's criterion {criterion.name!r} is "
+                f"{criterion.max_points}, not a number above 0."
+            )
+    counted = any(RUBRIC in formula.names(term.formula) for term in spec.terms)
+    if counted != bool(spec.rubric):
+        raise SpecError(
+            f"{path}: a lesson with [[rubric]] has a term whose formula uses `{RUBRIC}`, the sum "
+            "of a person's points, and no other lesson has one."
+        )
+
+
+def _decides_nothing(relative: Path) -> bool:
+    return (
+        "__pycache__" in relative.parts
+        or relative.parts[0] == "samples"
+        or relative.parts[0] == "figures"
+        or relative.parts == (HINTS,)
+        or relative.name.startswith(("handout.", "handout_", "seminar."))
+    )
+
+
+def _import(path: Path, module_name: str, functions: tuple[str, ...]) -> ModuleType:
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    # With a place to search, the lesson's other modules can be imported as `from . import x`.
+    spec = importlib.util.spec_from_file_location(
+        module_name, path, submodule_search_locations=[str(path.parent)]
+    )
+    if spec is None or spec.loader is None or not path.is_file():
+        raise SpecError(f"{path} is missing; docs/new-lesson.md says what a lesson needs.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    for function in functions:
+        if not callable(getattr(module, function, None)):
+            del sys.modules[module_name]
+            raise SpecError(f"{path} must define {function}(); see docs/new-lesson.md.")
+    return module

@@ -1,0 +1,339 @@
+"""A person's points: criteria of the lesson, a form in TOML, and the grade they are merged into.
+
+A form has a section for each criterion, which a person fills in, and below it a history, which only
+grows: who gave how many points for what, when and why. The form's sections are wishes; the history
+is what counts, and a grade carries a copy of it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from grader.lesson import scoring
+from grader.lesson.grades import Grade, Judged, Measurement, Status
+from grader.lesson.spec import RUBRIC, Criterion, LessonSpec
+from grader.text import Lang, Text
+from grader.text.errors import UsageError
+from grader.text.untrusted import quoted
+
+SCHEMA = 1
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a form says about one criterion now."""
+
+    points: float | None = None
+    """None until it is judged."""
+    why: str = ""
+
+
+class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A submission's rubric, as its TOML file holds it."""
+
+    schema: int
+    lesson: str
+    name: str
+    """Of the submission."""
+    by: str = ""
+    """Who judges."""
+    criteria: dict[str, Entry] = {}
+    history: list[Judged] = []
+
+
+# Into a grade -------------------------------------------------------------------------------
+
+
+def current(history: Iterable[Judged]) -> dict[str, Judged]:
+    """What counts of a history: the latest judgement of each criterion, unless taken back."""
+    return {name: one for name, one in _latest(history).items() if one.points is not None}
+
+
+def measured(spec: LessonSpec, history: Iterable[Judged]) -> dict[str, Measurement]:
+    """The sum of a person's points as the measurement `rubric`; nothing for a lesson without."""
+    if not spec.rubric:
+        return {}
+    given = _given(spec, history)
+    how = Text(
+        en=f"points of a person, for {len(given)} of {len(spec.rubric)} criteria so far",
+        ru=f"баллы преподавателя; пока оценено критериев: {len(given)} из {len(spec.rubric)}",
+    )
+    return {RUBRIC: Measurement(sum(given.values()), "", how)}
+
+
+def pending(
+    spec: LessonSpec, values: Mapping[str, float], history: Iterable[Judged], *, gate_passed: bool
+) -> float:
+    """Points that the score would gain if every criterion that waits got all of its points."""
+    given = _given(spec, history)
+    open_points = sum(one.max_points for one in spec.rubric if one.name not in given)
+    if not open_points:
+        return 0.0
+    most = dict(values) | {RUBRIC: sum(given.values()) + open_points}
+    now = spec.total(spec.score(values, gate_passed=gate_passed))
+    return max(spec.total(spec.score(most, gate_passed=gate_passed)) - now, 0.0)
+
+
+def merged(grade: Grade, spec: LessonSpec, history: Sequence[Judged]) -> Grade:
+    """The grade with the points of `history` in it; one that was not graded stays as it is."""
+    if grade.status is not Status.GRADED or not spec.rubric:
+        return grade
+    measurements = grade.measurements | measured(spec, history)
+    values = {name: one.value for name, one in measurements.items()}
+    passed = grade.gate is None or grade.gate.passed
+    terms = spec.score(values, gate_passed=passed)
+    judged = msgspec.structs.replace(
+        grade,
+        measurements=measurements,
+        terms=terms,
+        pending=pending(spec, values, history, gate_passed=passed),
+        judgements=list(history),
+    )
+    return scoring.again(judged, spec)
+
+
+def waiting(grade: Grade, spec: LessonSpec) -> list[Criterion]:
+    """The criteria that nobody has judged yet."""
+    given = current(grade.judgements)
+    return [one for one in spec.rubric if one.name not in given]
+
+
+def outdated(grade: Grade, spec: LessonSpec) -> list[Criterion]:
+    """The criteria that were judged when the submission was another; their points count."""
+    given = current(grade.judgements)
+    now = grade.submission.fingerprint
+    return [one for one in spec.rubric if one.name in given and given[one.name].submission != now]
+
+
+def _latest(history: Iterable[Judged]) -> dict[str, Judged]:
+    return {one.criterion: one for one in sorted(history, key=lambda one: one.when)}
+
+
+def _after(history: Iterable[Judged], now: datetime) -> datetime:
+    """Now, or just after the history where the clock that wrote it was ahead."""
+    return max([now, *(one.when + timedelta(microseconds=1) for one in history)])
+
+
+def _given(spec: LessonSpec, history: Iterable[Judged]) -> dict[str, float]:
+    last = current(history)
+    return {
+        one.name: min(last[one.name].points or 0.0, one.max_points)
+        for one in spec.rubric
+        if one.name in last
+    }
+
+
+# The form -----------------------------------------------------------------------------------
+
+
+def blank(grade: Grade) -> Form:
+    """A form for a submission that nobody has judged, or whose form was lost."""
+    last = current(grade.judgements)
+    return Form(
+        schema=SCHEMA,
+        lesson=grade.lesson,
+        name=grade.submission.name,
+        by=max(last.values(), key=lambda one: one.when).by if last else "",
+        criteria={name: Entry(one.points, one.why) for name, one in last.items()},
+        history=list(grade.judgements),
+    )
+
+
+def read(raw: bytes, where: str, grade: Grade, spec: LessonSpec) -> Form:
+    """The form in the bytes of the file `where`. Raises UsageError with a sentence when it is no
+    form for this submission, or says something that cannot be counted."""
+    try:
+        form = msgspec.toml.decode(raw.decode("utf-8-sig"), type=Form)
+    except UnicodeDecodeError as error:
+        raise _wrong(where, "it is not UTF-8 text", "это не текст в UTF-8") from error
+    except msgspec.DecodeError as error:
+        raise _wrong(where, str(error), str(error)) from error
+    _require_same(form, where, grade)
+    known = {one.name: one for one in spec.rubric}
+    for one in form.history:
+        if one.points is not None and not 0 <= one.points < math.inf:
+            raise _wrong(
+                where,
+                f"points of {quoted(one.criterion)} in the history are {one.points:g}",
+                f"в истории у критерия {quoted(one.criterion)} баллы {one.points:g}",
+            )
+    for name, entry in form.criteria.items():
+        if name not in known:
+            names = ", ".join(known)
+            raise _wrong(
+                where,
+                f"there is no criterion {quoted(name)}; the criteria are {names}",
+                f"критерия {quoted(name)} нет; есть {names}",
+            )
+        _require_sound(form, entry, known[name], where)
+    return form
+
+
+def with_points(
+    form: Form, grade: Grade, points: Mapping[str, float], why: str, by: str, when: datetime
+) -> Form:
+    """The form with the points of some criteria set and recorded, changed or not."""
+    entries = {name: Entry(value, why) for name, value in points.items()}
+    when = _after(form.history, when)
+    recorded = [
+        Judged(
+            criterion=name,
+            points=value,
+            why=why,
+            by=by,
+            when=when,
+            submission=grade.submission.fingerprint,
+        )
+        for name, value in points.items()
+    ]
+    return msgspec.structs.replace(
+        form,
+        by=by,
+        criteria=form.criteria | entries,
+        history=[*form.history, *recorded],
+    )
+
+
+def news(form: Form, grade: Grade, when: datetime) -> list[Judged]:
+    """What belongs into the form's history and is not there: first what the grade knows and the
+    file has lost, then what the form's sections say and nobody has recorded."""
+    lost = [one for one in grade.judgements if one not in form.history]
+    last = _latest([*lost, *form.history])
+    when = _after([*lost, *form.history], when)
+    found = list(lost)
+    for name in [*form.criteria, *(name for name in last if name not in form.criteria)]:
+        entry, before = form.criteria.get(name, Entry()), last.get(name)
+        known = (None, "") if before is None else (before.points, before.why)
+        if entry.points != known[0] or (entry.points is not None and entry.why != known[1]):
+            found.append(
+                Judged(
+                    criterion=name,
+                    points=entry.points,
+                    why=entry.why,
+                    by=form.by.strip() or "—",
+                    when=when,
+                    submission=grade.submission.fingerprint,
+                )
+            )
+    return found
+
+
+def _require_same(form: Form, where: str, grade: Grade) -> None:
+    if form.schema != SCHEMA:
+        raise _wrong(
+            where,
+            f"schema is {form.schema}, this grader reads schema {SCHEMA}",
+            f"schema равно {form.schema}, а эта версия читает schema {SCHEMA}",
+        )
+    ours, theirs = (grade.lesson, grade.submission.name), (form.lesson, form.name)
+    if ours != theirs:
+        raise _wrong(
+            where,
+            f"it is for {quoted(form.name)} in {quoted(form.lesson)}, not for "
+            f"{quoted(ours[1])} in {ours[0]}",
+            f"он для работы {quoted(form.name)} занятия {quoted(form.lesson)}, а не для "
+            f"{quoted(ours[1])} занятия {ours[0]}",
+        )
+
+
+def _require_sound(form: Form, entry: Entry, criterion: Criterion, where: str) -> None:
+    if entry.points is None:
+        return
+    name, most = criterion.name, criterion.max_points
+    if not 0 <= entry.points <= most:
+        raise _wrong(
+            where,
+            f"points of {name} are {entry.points:g}, not from 0 to {most:g}",
+            f"баллы {name} — {entry.points:g}, а должны быть от 0 до {most:g}",
+        )
+    if not entry.why.strip():
+        raise _wrong(
+            where,
+            f"{name} has points, but why is empty; say why in a few words",
+            f"у {name} есть баллы, но поле why пустое; напишите в двух словах почему",
+        )
+    if not form.by.strip():
+        raise _wrong(
+            where,
+            "there are points, but by is empty; write who judges",
+            "баллы есть, а поле by пустое; напишите, кто оценивает",
+        )
+
+
+def _wrong(where: str, en: str, ru: str) -> UsageError:
+    return UsageError(
+        Text(
+            en=f"{where}: {en}. Correct the file and run the command again; nothing in it was "
+            "merged.",
+            ru=f"{where}: {ru}. Исправьте файл и запустите команду ещё раз; из него ничего не "
+            "внесено.",
+        )
+    )
+
+
+# The form as text ---------------------------------------------------------------------------
+
+_HEAD = Text(
+    en="# A person's points. Fill in by, points and why, save, and run `grader rubric` again:\n"
+    "# it checks this file and merges the points into the grade. Without points it waits.\n",
+    ru="# Баллы преподавателя. Впишите by, points и why, сохраните и снова запустите\n"
+    "# `grader rubric`: файл будет проверен, а баллы внесены в оценку. Критерий без points ждёт.\n",
+)
+_BELOW = Text(
+    en="# Kept by `grader rubric`, which only adds to it.\n",
+    ru="# Это ведёт сама команда `grader rubric` и только дополняет.\n",
+)
+
+
+def write(form: Form, spec: LessonSpec, lang: Lang) -> bytes:
+    """The form as TOML, with the questions as comments."""
+    parts = [
+        _HEAD.to(lang),
+        f"schema = {form.schema}\nlesson = {_text(form.lesson)}\nname = {_text(form.name)}\n"
+        f"by = {_text(form.by)}\n",
+    ]
+    for one in spec.rubric:
+        entry = form.criteria.get(one.name, Entry())
+        title, most = one.title.to(lang), f"0…{one.max_points:g}"
+        points = "# points =" if entry.points is None else f"points = {_number(entry.points)}"
+        parts.append(
+            f"\n# {title} ({most}). {one.asks.to(lang)}\n"
+            f"[criteria.{one.name}]\n{points}\nwhy = {_text(entry.why)}\n"
+        )
+    raw = "".join(parts).encode()
+    return appended(raw, form.history, lang)
+
+
+def appended(raw: bytes, history: Sequence[Judged], lang: Lang) -> bytes:
+    """A form's text with more history below; what a person wrote stays as it is."""
+    lines = [] if b"[[history]]" in raw or not history else [f"\n{_BELOW.to(lang)}"]
+    for one in history:
+        points = "" if one.points is None else f"points = {_number(one.points)}\n"
+        lines.append(
+            f"\n[[history]]\ncriterion = {_text(one.criterion)}\n{points}why = {_text(one.why)}\n"
+            f"by = {_text(one.by)}\nwhen = {one.when.isoformat()}\n"
+            f"submission = {_text(one.submission)}\n"
+        )
+    end = b"" if raw.endswith(b"\n") or not lines else b"\n"
+    return raw + end + "".join(lines).encode()
+
+
+def _number(points: float) -> str:
+    return f"{points:g}" if points == float(f"{points:g}") else repr(points)
+
+
+def _text(text: str) -> str:
+    """A TOML string; several lines stay several lines."""
+    if "\n" not in text:
+        return _escaped(text)
+    lines = [_escaped(line)[1:-1] for line in text.split("\n")]
+    return '"""\n' + "\n".join(lines) + '"""'
+
+
+def _escaped(line: str) -> str:
+    # JSON's escapes are TOML's, but for DEL, which TOML does not take as it is.
+    return json.dumps(line, ensure_ascii=False).replace("\x7f", "\\u007f")

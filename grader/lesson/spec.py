@@ -1,0 +1,193 @@
+"""What a lesson's `lesson.toml` may say, as typed and validated values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from grader.lesson import formula
+from grader.lesson.grades import Term
+from grader.text import EMPTY, Text
+
+HINTS = "hints.toml"
+"""File of a lesson with the hints that students ask for; see grader/project/hints.py."""
+RUBRIC = "rubric"
+"""The sum of a person's points, as formulas name it."""
+LATE_VALUES = frozenset({"days_late", "hours_late", "score", "max_score"})
+"""What a formula for lateness may name."""
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Intake(_Strict, frozen=True, kw_only=True):
+    """What a submission must hold and how large it may be."""
+
+    artefact: str
+    """Path of the graded file inside the submission."""
+    alternatives: list[str] = []
+    """Other forms of the artefact, each as good; the first that is there is graded."""
+    max_files: int = 2_000
+    max_file_bytes: int = 64 * 2**20
+    max_total_bytes: int = 256 * 2**20
+
+
+class RunLimits(_Strict, frozen=True, kw_only=True):
+    """What one submission may use while it is measured."""
+
+    wall_seconds: float = 120.0
+    cpu_seconds: float = 120.0
+    memory_bytes: int = 2 * 2**30
+    processes: int = 32
+    """Threads; processes cannot be started at all."""
+    open_files: int = 64
+    file_bytes: int = 64 * 2**20
+    """Of one file that is written."""
+    disk_bytes: int = 256 * 2**20
+    disk_files: int = 2_000
+    """Of the private folder that code may write to."""
+    log_bytes: int = 64 * 2**10
+
+
+class NotebookRules(_Strict, frozen=True, kw_only=True):
+    """How a submission.ipynb is run, whatever the lesson then measures."""
+
+    limits: RunLimits = RunLimits(
+        wall_seconds=300.0,
+        cpu_seconds=300.0,
+        memory_bytes=3 * 2**30,
+        processes=64,
+        open_files=256,
+    )
+    """From the first cell to the last. Disk is what it may use beyond what is handed in."""
+    libraries: tuple[str, ...] = ("numpy", "matplotlib.pyplot", "onnx", "onnxruntime", "torch")
+    """Imported once for all notebooks; others that are installed can be imported too."""
+
+
+class DataChoice(_Strict, frozen=True, kw_only=True):
+    """Data sets that the lesson runs on; the first is the default."""
+
+    names: list[str]
+
+
+class GateSpec(_Strict, frozen=True, kw_only=True):
+    """The artefact passes when metric <= factor * the baseline's on the same clips, or, where a
+    `threshold` is given, when metric >= threshold."""
+
+    metric: str
+    factor: float = 1.0
+    threshold: float | None = None
+
+
+class TermSpec(_Strict, frozen=True, kw_only=True):
+    """One summand of the score."""
+
+    name: str
+    title: Text
+    formula: str
+    max_points: float
+    gated: bool = True
+
+
+class Criterion(_Strict, frozen=True, kw_only=True):
+    """One question of the rubric, which a person answers with points from 0."""
+
+    name: str
+    title: Text
+    asks: Text
+    max_points: float
+
+
+class Column(_Strict, frozen=True, kw_only=True):
+    """A measurement as the reports show it."""
+
+    name: str
+    title: Text
+    format: str = "{:.4g}"
+    better: str = "higher"
+    """`higher` or `lower`: which end of the leaderboard is the top."""
+
+
+class Tradeoff(_Strict, frozen=True, kw_only=True):
+    """A plot of one measurement against another, for every submission of the class."""
+
+    x: str
+    y: str
+
+
+class ReportSpec(_Strict, frozen=True, kw_only=True):
+    columns: list[Column]
+    rank_by: str
+    """Uncapped expression that orders the leaderboard, e.g. `compression * speedup`."""
+    tradeoffs: list[Tradeoff] = []
+
+
+class ReleaseSpec(_Strict, frozen=True, kw_only=True):
+    """What of the lesson's folder students get."""
+
+    withhold: list[str] = []
+    """Files and folders that only grading needs; `*` stands for any name."""
+
+
+class LessonSpec(_Strict, frozen=True, kw_only=True):
+    """Everything that `lesson.toml` says."""
+
+    schema: int
+    name: str
+    title: Text
+    summary: Text
+    next_step: Text = EMPTY
+    """What `grader new` tells a student to do first."""
+    order: int = 100
+    """Place in the course: lessons are listed by it, then by name."""
+    max_score: float
+    intake: Intake
+    limits: RunLimits = RunLimits()
+    notebook: NotebookRules = NotebookRules()
+    data: DataChoice
+    gate: GateSpec | None = None
+    torch_module: str | None = None
+    """`file:function` of the template that builds the student's PyTorch module, so that
+    `grader check` can set thop's figures beside ours on the student's own machine."""
+    terms: list[TermSpec]
+    rubric: list[Criterion] = []
+    """What a person judges; formulas know the sum of the points as `rubric`."""
+    late_penalty: str = ""
+    """Points that lateness takes off, of `days_late`, `hours_late`, `score` and `max_score`; where
+    it is empty, what the course says. Worked out after measuring."""
+    report: ReportSpec
+    release: ReleaseSpec = ReleaseSpec()
+    settings: dict[str, Any] = {}
+    """The autograder's own constants."""
+
+    @property
+    def formula(self) -> str:
+        """The whole score as one expression."""
+        terms = " + ".join(term.formula for term in self.terms)
+        if not self.late_penalty:
+            return terms
+        simple = self.late_penalty.isidentifier()
+        late = self.late_penalty if simple else f"({self.late_penalty})"
+        return f"{terms} - {late} - report_penalty"
+
+    def score(self, values: Mapping[str, float], *, gate_passed: bool) -> list[Term]:
+        """Terms of the score; a missed gate sets gated terms to 0."""
+        return [
+            Term(
+                name=term.name,
+                formula=term.formula,
+                points=0.0
+                if term.gated and not gate_passed
+                else min(formula.evaluate(term.formula, values), term.max_points),
+                max_points=term.max_points,
+                gated=term.gated,
+            )
+            for term in self.terms
+        ]
+
+    def total(self, terms: Sequence[Term]) -> float:
+        """What the terms of a score come to."""
+        return min(max(sum(term.points for term in terms), 0.0), self.max_score)

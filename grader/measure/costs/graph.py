@@ -1,0 +1,284 @@
+"""Bytes and MACs of an ONNX model, counted from the untrusted bytes of its file.
+
+`inspect` is the whole of it: parse and refuse (validate), read what is stored (storage), put
+functions in place of their calls (inline), follow shapes at batch 1 (walk) and add up the table
+of costs (costs). Nothing is executed and nothing that the file says about shapes is believed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx
+from onnx import GraphProto, ModelProto, ValueInfoProto
+
+from grader.lesson.grades import Layer
+from grader.measure.costs.attributes import check_nodes
+from grader.measure.costs.inline import flatten
+from grader.measure.costs.refusals import Refused, refuse
+from grader.measure.costs.storage import (
+    DTYPES,
+    FREE_ENTRIES,
+    Stored,
+    stored_attributes,
+    stored_sparse,
+    stored_tensor,
+)
+from grader.measure.costs.validate import STANDARD, read_model, standard_opset
+from grader.measure.costs.view import GraphLimits
+from grader.measure.costs.walk import Step, Walk, batch_names, walk
+
+__all__ = ["Counted", "GraphLimits", "GraphReport", "Port", "Refused", "count", "inspect"]
+
+_DEFAULT_LIMITS = GraphLimits()
+
+RECIPE_ENTRIES = 512
+"""References and numbers of load-time nodes that are free, with one for every
+`RECIPE_BYTES` stored; beyond, a byte each counts as stored: which constants a graph joins, and in
+which order, is information too."""
+RECIPE_BYTES = 64
+RUN_TIME_PIECES = 128
+"""Pieces that Concat nodes join at run time for free, all together; beyond, a byte each counts as
+stored, or weights could be wired together from a few codes that pretend to be data."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output. Dynamic dimensions are given by name, or None when unnamed."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True)
+class GraphReport:
+    """What a model stores and computes."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    opset: int
+    bytes: int
+    """Constants as stored (storage)."""
+    macs: int
+    """MACs at batch 1 (costs)."""
+    elementwise_macs: int
+    """The part of `macs` outside convolutions, matrix products and recurrent cells."""
+    params: int
+    """Elements of stored tensors, without scalars, booleans and int64."""
+    file_bytes: int
+    layers: tuple[Layer, ...]
+    """Every node that costs or stores something; their sums are the totals."""
+
+
+def inspect(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> GraphReport:
+    """Count the ONNX model in the bytes `model`.
+
+    Raises grader.errors.Rejected (as Refused, with a `code`) when the bytes are no model, or a
+    model that is not counted: the sentence names the operator or tensor and says what to do.
+    """
+    return count(model, limits).report
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A report with the graph that it was made from, for what looks at single nodes."""
+
+    report: GraphReport
+    graph: GraphProto
+    steps: tuple[Step, ...]
+    """Every node at batch 1, functions inlined."""
+    stored: Mapping[int, tuple[Stored, ...]]
+    """Constants by the index of the step that works with them."""
+
+
+def count(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> Counted:
+    """As `inspect`, node by node."""
+    parsed = read_model(model, limits)
+    graph, opset = parsed.graph, standard_opset(parsed, limits)
+    _check_names(graph)
+    ledger = _Ledger()
+    _enter_stored(parsed, opset, limits, ledger)
+    nodes = flatten(parsed, limits)
+    check_nodes(nodes, opset)
+    first, *others = [(b, walk(graph, nodes, opset, b, limits)) for b in limits.batches]
+    one = first[1]
+    if one.macs > limits.max_macs:
+        refuse("work", macs=one.macs, limit=limits.max_macs)
+    for batch, other in others:
+        if other.macs > batch * one.macs:
+            refuse("batch_growth", one=one.macs, many=other.macs, batch=batch)
+    ledger.enter_recipe(one)
+    per_step, loose = ledger.assigned(one, graph)
+    layers = _layers(one, per_step, loose)
+    report = GraphReport(
+        inputs=tuple(_declared(info) for info in _data_inputs(graph)),
+        outputs=tuple(_output(info, graph, [first, *others]) for info in graph.output),
+        opset=opset,
+        bytes=sum(layer.bytes for layer in layers),
+        macs=one.macs,
+        elementwise_macs=sum(step.cost.elementwise for step in one.steps),
+        params=sum(layer.params for layer in layers),
+        file_bytes=len(model),
+        layers=layers,
+    )
+    stored = {index: tuple(items) for index, items in per_step.items()}
+    return Counted(report, graph, tuple(one.steps), stored)
+
+
+_Loose = dict[tuple[str, str], list[Stored]]
+
+
+class _Ledger:
+    """Which constant belongs to whom: an initializer by name, a node by index, or a label."""
+
+    def __init__(self) -> None:
+        self.named: dict[str, Stored] = {}
+        self.in_nodes: dict[int, list[Stored]] = {}
+        self.elsewhere: dict[tuple[str, str], list[Stored]] = {}
+
+    def enter_recipe(self, one: Walk) -> None:
+        """Count the references of load-time nodes, and the pieces joined at run time, beyond
+        what is free: a byte each."""
+        entries = pieces = 0
+        for step in one.steps:
+            inputs = sum(bool(name) for name in step.node.inputs)
+            if step.constant and step.node.op != "Constant":
+                numbers = sum(a.HasField("i") + len(a.ints) for a in step.node.proto.attribute)
+                entries += inputs + numbers
+            elif step.node.op == "Concat":
+                pieces += inputs
+            elif not step.constant:
+                entries += max(inputs - FREE_ENTRIES, 0)
+        groups = [self.named.values(), *self.in_nodes.values(), *self.elsewhere.values()]
+        stored = sum(item.nbytes for group in groups for item in group)
+        excess = max(entries - RECIPE_ENTRIES - stored // RECIPE_BYTES, 0)
+        excess += max(pieces - RUN_TIME_PIECES, 0)
+        if excess > 0:
+            self.elsewhere["recipe of the constants", "graph"] = [Stored("recipe", excess, 0)]
+
+    def assigned(self, one: Walk, graph: GraphProto) -> tuple[dict[int, list[Stored]], _Loose]:
+        """Constants by the step that works with them, and those that belong to none."""
+        users = users_of(one.steps)
+        per_step: dict[int, list[Stored]] = {}
+        loose = dict(self.elsewhere)
+        for name, item in self.named.items():
+            user = users.get(name)
+            if user is None:
+                loose.setdefault((name, "unused"), []).append(item)
+            else:
+                per_step.setdefault(user, []).append(item)
+        steps_of = {step.node.origin: index for index, step in enumerate(one.steps)}
+        counts = Counter(step.node.origin for step in one.steps)
+        for origin, items in self.in_nodes.items():
+            index = steps_of.get(origin)
+            if index is None or counts[origin] > 1:
+                node = graph.node[origin]
+                loose.setdefault((node.name or node.op_type, node.op_type), []).extend(items)
+                continue
+            user = next((users[n] for n in one.steps[index].node.outputs if n in users), index)
+            per_step.setdefault(user if one.steps[index].constant else index, []).extend(items)
+        return per_step, loose
+
+
+def _layers(one: Walk, per_step: dict[int, list[Stored]], loose: _Loose) -> tuple[Layer, ...]:
+    """Costs and constants by node."""
+    layers = []
+    for index, step in enumerate(one.steps):
+        items = per_step.get(index, [])
+        if items or step.cost.macs:
+            layers.append(_layer(step.node.name, step.node.op, items, step))
+    layers += [_layer(name, op, items) for (name, op), items in loose.items()]
+    return tuple(layers)
+
+
+def _layer(name: str, op: str, items: list[Stored], step: Step | None = None) -> Layer:
+    return Layer(
+        name=name,
+        op=op,
+        macs=step.cost.macs if step else 0,
+        bytes=sum(item.nbytes for item in items),
+        params=sum(item.params for item in items),
+        output_shape=step.shape if step else (),
+    )
+
+
+def users_of(steps: Sequence[Step]) -> dict[str, int]:
+    """For every tensor, the first node at run time that works with it, or what it is made into.
+
+    Weights that pass through DequantizeLinear, Transpose and the like belong to the node that
+    uses the result.
+    """
+    users: dict[str, int] = {}
+    for index in reversed(range(len(steps))):
+        step = steps[index]
+        user = index
+        if step.constant:
+            user = min((users[name] for name in step.node.outputs if name in users), default=index)
+        for name in step.node.inputs:
+            users[name] = min(user, users.get(name, user))
+    return users
+
+
+def _check_names(graph: GraphProto) -> None:
+    """Initializers and inputs have names of their own; an input may have a default value."""
+    stored = [t.name for t in graph.initializer] + [s.values.name for s in graph.sparse_initializer]
+    for names in (stored, [info.name for info in graph.input]):
+        for name, count in Counter(names).items():
+            if count > 1 or not name:
+                refuse("duplicate", name=name)
+
+
+def _enter_stored(model: ModelProto, opset: int, limits: GraphLimits, ledger: _Ledger) -> None:
+    """Read every constant of the file, in the graph, its nodes and its functions."""
+    for tensor in model.graph.initializer:
+        ledger.named[tensor.name] = stored_tensor(tensor, limits)
+    for sparse in model.graph.sparse_initializer:
+        ledger.named[sparse.values.name] = stored_sparse(sparse, limits)
+
+    def of_node(node: onnx.NodeProto) -> list[Stored]:
+        known = node.domain in STANDARD and onnx.defs.has(node.op_type, opset, "")
+        schema = onnx.defs.get_schema(node.op_type, opset, "") if known else None
+        return stored_attributes(node, limits, schema)
+
+    for index, node in enumerate(model.graph.node):
+        if items := of_node(node):
+            ledger.in_nodes[index] = items
+    for function in model.functions:
+        items = [item for node in function.node for item in of_node(node)]
+        defaults = onnx.NodeProto(op_type=function.name, attribute=function.attribute_proto)
+        items += stored_attributes(defaults, limits, None)
+        if items:
+            key = (function.name, f"function {function.domain}")
+            ledger.elsewhere.setdefault(key, []).extend(items)
+
+
+def _data_inputs(graph: GraphProto) -> list[ValueInfoProto]:
+    stored = {t.name for t in graph.initializer} | {s.values.name for s in graph.sparse_initializer}
+    return [info for info in graph.input if info.name not in stored]
+
+
+def _declared(info: ValueInfoProto) -> Port:
+    kind = info.type.tensor_type
+    shape = tuple(
+        dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None
+        for dim in kind.shape.dim
+    )
+    return Port(info.name, DTYPES[kind.elem_type].name, shape)
+
+
+def _output(info: ValueInfoProto, graph: GraphProto, walks: list[tuple[int, Walk]]) -> Port:
+    """An output as inferred: a dimension that changes with the batch is the batch, or unknown."""
+    symbol = min(batch_names(graph), default="batch")
+    value = walks[0][1].values[info.name]
+    shapes = [(batch, run.values[info.name].shape) for batch, run in walks]
+    shape: list[int | str | None] = []
+    for axis, size in enumerate(value.shape):
+        sizes = [other[axis] if axis < len(other) else -1 for _, other in shapes]
+        if all(other == size for other in sizes):
+            shape.append(size)
+        else:
+            shape.append(symbol if sizes == [batch for batch, _ in shapes] else None)
+    return Port(info.name, DTYPES[value.dtype].name, tuple(shape))

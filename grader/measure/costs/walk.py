@@ -1,0 +1,308 @@
+"""Shapes and costs of every node of a flat graph, at one batch size.
+
+Shapes come from onnx's own inference, one node at a time, from the shapes and small constants
+found so far; what the file says about shapes of intermediate tensors and outputs is not read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import onnx
+from onnx import GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
+
+from grader.measure.costs.attributes import (
+    check_agreed,
+    check_attributes,
+    check_inference_only,
+    first_line,
+)
+from grader.measure.costs.folding import constant_value, fold, safe_for_inference
+from grader.measure.costs.inline import Node
+from grader.measure.costs.refusals import refuse
+from grader.measure.costs.rules import COSTS
+from grader.measure.costs.storage import (
+    DTYPES,
+    FOLDABLE_ELEMENTS,
+    checked_shape,
+    dtype_of,
+    small_array,
+)
+from grader.measure.costs.validate import find_schema
+from grader.measure.costs.view import Cost, Credit, GraphLimits, Value, View
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node with its cost (0 when it runs at load time) and the shape of its output."""
+
+    node: Node
+    cost: Cost
+    constant: bool
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Walk:
+    steps: list[Step]
+    values: dict[str, Value]
+
+    @property
+    def macs(self) -> int:
+        return sum(step.cost.macs for step in self.steps)
+
+
+def walk(graph: GraphProto, nodes: list[Node], opset: int, batch: int, limits: GraphLimits) -> Walk:
+    """Follow the graph at `batch`; raises Refused for what cannot be known or is too large."""
+    values = _stored_values(graph)
+    inputs = [info for info in graph.input if info.name not in values]
+    ports = len(inputs) + len(graph.output)
+    if ports > limits.max_inputs:
+        refuse("many_inputs", found=ports, limit=limits.max_inputs)
+    names = batch_names(graph)
+    for info in inputs:
+        values[info.name] = _input_value(info, batch, names, limits)
+    walker = _Walker(opset, batch, limits)
+    steps = [walker.step(node, values) for node in nodes]
+    for info in graph.output:
+        if info.name not in values:
+            refuse("missing_output", name=info.name)
+    return Walk(steps, values)
+
+
+def batch_names(graph: GraphProto) -> set[str]:
+    """Names of the batch dimension: those of dynamic first axes of inputs."""
+    stored = {tensor.name for tensor in graph.initializer}
+    firsts = [
+        info.type.tensor_type.shape.dim[0]
+        for info in graph.input
+        if info.name not in stored and info.type.tensor_type.shape.dim
+    ]
+    return {dim.dim_param for dim in firsts if dim.dim_param}
+
+
+class _Walker:
+    def __init__(self, opset: int, batch: int, limits: GraphLimits) -> None:
+        self.opset = opset
+        self.limits = limits
+        self.max_bytes = limits.max_tensor_bytes * batch
+        self.constant_bytes = 0
+        self.constant_macs = 0
+        self.imports = [onnx.helper.make_opsetid("", opset)]
+
+    def step(self, node: Node, values: dict[str, Value]) -> Step:
+        """Add the outputs of `node` to `values` and count it."""
+        for name in node.inputs:
+            if name and name not in values:
+                refuse("missing_input", op=node.op, name=name)
+        for index, name in enumerate(node.outputs):
+            if name and (name in values or name in node.outputs[:index]):
+                refuse("duplicate", name=name)
+        inputs = tuple(values[name] if name else None for name in node.inputs)
+        attributes = {attribute.name: attribute for attribute in node.proto.attribute}
+        check_attributes(node, attributes, inputs)
+        constant = node.op in ("Shape", "Size") or all(x.constant for x in inputs if x is not None)
+        outputs = self._outputs(node, inputs, constant)
+        view = View(
+            node.op,
+            node.name,
+            self.opset,
+            attributes,
+            inputs,
+            outputs,
+            self.limits.charge_additions,
+        )
+        if all(x is None for x in outputs) or not (view.given or node.op == "Constant"):
+            refuse("invalid_node", op=node.op, name=node.name, why="no inputs or outputs")
+        check_inference_only(view)
+        check_agreed(view)
+        cost = self._count(view, constant)
+        for name, value in zip(node.outputs, outputs, strict=True):
+            if value is not None:
+                values[name] = value
+        return Step(node, cost, constant, view.out.shape)
+
+    def _outputs(
+        self, node: Node, inputs: tuple[Value | None, ...], constant: bool
+    ) -> tuple[Value | None, ...]:
+        if node.op == "Constant":
+            return (_constant(node),)
+        inferred = self._infer(node, inputs)
+        outputs: list[Value | None] = []
+        for name in node.outputs:
+            if not name:
+                outputs.append(None)
+                continue
+            dtype, dims = _known(inferred.get(name), name, node)
+            shape = checked_shape(dims, DTYPES[dtype], self.max_bytes, name)
+            if not constant and not prod(shape):
+                refuse("dimension", tensor=name, size=0)
+            if constant:
+                self.constant_bytes += DTYPES[dtype].nbytes(prod(shape))
+            outputs.append(Value(dtype, shape, constant))
+        if self.constant_bytes > self.limits.max_constant_bytes:
+            refuse("constant_size", limit=self.limits.max_constant_bytes)
+        return tuple(outputs)
+
+    def _count(self, view: View, constant: bool) -> Cost:
+        rule = COSTS[view.op]
+        cost = rule.count(view)
+        if constant:
+            self.constant_macs += cost.macs
+            if self.constant_macs > self.limits.max_constant_macs:
+                refuse("constant_work", limit=self.limits.max_constant_macs)
+            if view.op != "Constant" and view.out.size <= FOLDABLE_ELEMENTS:
+                for value, data in zip(view.outputs, fold(view), strict=True):
+                    if value is not None:
+                        value.data = data
+            return Cost()
+        if rule.product:
+            for value in view.outputs:
+                if value is not None:
+                    # No more additions than multiplications: a free product pays for nothing.
+                    value.credit = Credit(min(value.size, cost.macs))
+        elif rule.kind == "free":
+            _hand_on(view)
+        return cost
+
+    def _infer(self, node: Node, inputs: tuple[Value | None, ...]) -> Mapping[str, TypeProto]:
+        """Types of the outputs by onnx's inference for this one node."""
+        schema = find_schema(node.op, self.opset)
+        named = {n: v for n, v in zip(node.inputs, inputs, strict=True) if v is not None}
+        types = {name: _type(value.dtype, value.shape) for name, value in named.items()}
+        data = {
+            name: onnx.numpy_helper.from_array(value.data)
+            for name, value in named.items()
+            if value.data is not None and safe_for_inference(node.op, value.data)
+        }
+        try:
+            if not schema.has_type_and_shape_inference_function:
+                return _elementwise_types(node, inputs)
+            return onnx.shape_inference.infer_node_outputs(
+                schema, _explicit(node.proto), types, data, opset_imports=self.imports
+            )
+        except _INFERENCE_ERRORS as error:
+            if found := _UNSUPPORTED.search(str(error)):
+                refuse(
+                    "operator_type", op=node.op, name=node.name, dtype=found[1], opset=self.opset
+                )
+            refuse("shapes", op=node.op, name=node.name, why=first_line(error))
+
+
+def _stored_values(graph: GraphProto) -> dict[str, Value]:
+    values = {
+        tensor.name: Value(tensor.data_type, tuple(tensor.dims), True, small_array(tensor))
+        for tensor in graph.initializer
+    }
+    for sparse in graph.sparse_initializer:
+        name, dtype = sparse.values.name, sparse.values.data_type
+        values[name] = Value(dtype, tuple(sparse.dims), True)
+    return values
+
+
+def _input_value(info: ValueInfoProto, batch: int, names: set[str], limits: GraphLimits) -> Value:
+    """A graph input with its batch, called by one of `names`, set to `batch` and named dimensions
+    to the limits' sizes."""
+    kind = info.type.tensor_type
+    if not info.type.HasField("tensor_type") or not kind.HasField("shape"):
+        refuse("input_type", name=info.name)
+    dtype = dtype_of(kind.elem_type, info.name)
+    dims = []
+    for axis, dim in enumerate(kind.shape.dim):
+        if dim.HasField("dim_value"):
+            size = dim.dim_value
+            if size < 1:
+                refuse("dimension", tensor=info.name, size=size)
+        elif dim.dim_param in limits.sizes:
+            size = limits.sizes[dim.dim_param]
+        elif axis == 1 and limits.length is not None:
+            size = limits.length
+        elif axis == 0 or (dim.dim_param in names and kind.shape.dim[0].HasField("dim_value")):
+            size = batch  # once per input, or the batch would hide a size of the example
+        else:
+            refuse("dynamic_dimension", axis=axis, name=info.name, size=dim.dim_param or "?")
+        dims.append(size)
+    return Value(
+        kind.elem_type,
+        checked_shape(dims, dtype, limits.max_tensor_bytes * batch, info.name),
+        False,
+    )
+
+
+def _constant(node: Node) -> Value:
+    """The value of a Constant node; its attributes have been checked as stored tensors."""
+    if len(node.proto.attribute) != 1 or len(node.outputs) != 1 or node.inputs:
+        refuse("invalid_node", op=node.op, name=node.name, why="it needs exactly one attribute")
+    attribute = node.proto.attribute[0]
+    if attribute.name == "value" and attribute.HasField("t"):
+        tensor = attribute.t
+        return Value(tensor.data_type, tuple(tensor.dims), True, small_array(tensor))
+    if attribute.name == "sparse_value" and attribute.HasField("sparse_tensor"):
+        sparse = attribute.sparse_tensor
+        return Value(sparse.values.data_type, tuple(sparse.dims), True)
+    array = constant_value(View(node.op, node.name, 0, {attribute.name: attribute}, (), ()))
+    if array is None:
+        refuse("invalid_node", op=node.op, name=node.name, why=f"attribute {attribute.name}")
+    code = TensorProto.INT64 if array.dtype == np.int64 else TensorProto.FLOAT
+    return Value(code, array.shape, True, array if array.size <= FOLDABLE_ELEMENTS else None)
+
+
+_INFERENCE_ERRORS = (
+    onnx.shape_inference.InferenceError,
+    onnx.checker.ValidationError,
+    RuntimeError,
+    ValueError,
+    IndexError,
+)
+
+
+_UNSUPPORTED = re.compile(r"has unsupported type: tensor\((\w+)\)")
+
+
+def _hand_on(view: View) -> None:
+    """Views and activations keep the additions that their input still has to come."""
+    credit = next((x.credit for x in view.given if x.credit is not None), None)
+    for value in view.outputs:
+        if value is not None:
+            value.credit = credit
+
+
+def _type(dtype: int, shape: tuple[int, ...]) -> TypeProto:
+    return onnx.helper.make_tensor_type_proto(dtype, shape)
+
+
+def _known(found: TypeProto | None, name: str, node: Node) -> tuple[int, list[int]]:
+    """Type and dimensions of an inferred output; refused unless all are known."""
+    if found is None or not found.HasField("tensor_type"):
+        refuse("unknown_shape", name=name, op=node.op)
+    kind = found.tensor_type
+    dtype_of(kind.elem_type, name)
+    if not kind.HasField("shape") or not all(dim.HasField("dim_value") for dim in kind.shape.dim):
+        refuse("unknown_shape", name=name, op=node.op)
+    return kind.elem_type, [dim.dim_value for dim in kind.shape.dim]
+
+
+def _explicit(proto: NodeProto) -> NodeProto:
+    """onnx's inference forgets that STFT is one-sided by default."""
+    if proto.op_type != "STFT" or any(a.name == "onesided" for a in proto.attribute):
+        return proto
+    copy = NodeProto()
+    copy.CopyFrom(proto)
+    copy.attribute.append(onnx.helper.make_attribute("onesided", 1))
+    return copy
+
+
+def _elementwise_types(node: Node, inputs: tuple[Value | None, ...]) -> dict[str, TypeProto]:
+    """For the few operators of old opsets that onnx infers nothing for."""
+    shapes = [value.shape for value in inputs if value is not None]
+    first = next(value for value in inputs if value is not None)
+    if node.op in ("GreaterOrEqual", "LessOrEqual"):
+        shape = tuple(np.broadcast_shapes(*shapes))
+        return {node.outputs[0]: _type(TensorProto.BOOL, shape)}
+    if node.op not in ("MeanVarianceNormalization", "GroupNormalization"):
+        refuse("unknown_shape", name=node.outputs[0], op=node.op)
+    return {node.outputs[0]: _type(first.dtype, first.shape)}

@@ -1,0 +1,1 @@
+"""How good answers are: detection, classification, and the experiments that students record."""

@@ -1,0 +1,1 @@
+"""Measurements of streaming models, which take sound chunk by chunk."""

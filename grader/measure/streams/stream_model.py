@@ -1,0 +1,184 @@
+"""A streaming model before it runs: which form it has, that it keeps the contract, what it costs.
+
+ONNX:        inputs `chunk` float32 [1, samples] and any `state_...` float32 of fixed shapes;
+             outputs `probability` float32 of one number, and `state_..._next` for every state.
+TorchScript: `reset()` and `forward(chunk)`, which returns one probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from grader.lesson.grades import Layer
+from grader.measure.costs import graph
+from grader.measure.costs.graph import GraphLimits, Port
+from grader.measure.streams import torchscript
+from grader.sandbox.runners.stream import Form
+from grader.text import Text
+from grader.text.errors import Rejected
+
+HOP = 160
+SAMPLE_RATE = 16_000
+LENGTH = "samples"
+"""Name of the free dimension of `chunk`."""
+NEXT = "_next"
+
+
+@dataclass(frozen=True)
+class StreamModel:
+    """A model that keeps the contract."""
+
+    form: Form
+    data: bytes
+    bytes: int
+    """Weights and constants as stored."""
+    params: int | None
+    state_bytes: int | None
+    """Of the states in the contract; None for TorchScript, where it shows at run time."""
+    macs_per_second: dict[int, float]
+    """Multiplications for a second of audio, by chunk size in samples; empty for TorchScript."""
+    layers: tuple[Layer, ...]
+    """At the cheapest chunk size."""
+
+    @property
+    def best_chunk(self) -> int:
+        """The chunk size, in samples, at which it multiplies least; the smallest of several."""
+        return min(self.macs_per_second, key=lambda size: (self.macs_per_second[size], size))
+
+
+def read(data: bytes, form: Form, hops: Sequence[int]) -> StreamModel:
+    """Judge and count the model, at chunks of `hops` hops. Raises Rejected with a sentence."""
+    return _onnx(data, hops) if form == "onnx" else _script(data)
+
+
+def with_counts(model: StreamModel, macs_per_second: dict[int, float]) -> StreamModel:
+    """The model with multiplications that were counted at run time."""
+    return replace(model, macs_per_second=macs_per_second)
+
+
+def _script(data: bytes) -> StreamModel:
+    report = torchscript.inspect(data)
+    return StreamModel("torchscript", data, report.bytes, None, None, {}, ())
+
+
+def _onnx(data: bytes, hops: Sequence[int]) -> StreamModel:
+    reports = {hop * HOP: _inspect(data, hop * HOP) for hop in hops}
+    first = next(iter(reports.values()))
+    states = _require_contract(first)
+    model = StreamModel(
+        form="onnx",
+        data=data,
+        bytes=first.bytes,
+        params=first.params,
+        state_bytes=sum(4 * prod(_fixed(state)) for state in states),
+        macs_per_second={n: r.macs * SAMPLE_RATE / n for n, r in reports.items()},
+        layers=(),
+    )
+    return replace(model, layers=reports[model.best_chunk].layers)
+
+
+def _inspect(data: bytes, samples: int) -> graph.GraphReport:
+    limits = GraphLimits(sizes={LENGTH: samples}, batches=(1,))
+    try:
+        return graph.inspect(data, limits)
+    except graph.Refused as refused:
+        if refused.code in ("dynamic_dimension", "batch_growth"):
+            raise Rejected(_free_length(f"{refused.text.en}", f"{refused.text.ru}")) from refused
+        raise
+
+
+def _require_contract(report: graph.GraphReport) -> list[Port]:
+    """The states. Raises Rejected unless inputs and outputs are those of the contract."""
+    inputs = {port.name: port for port in report.inputs}
+    outputs = {port.name: port for port in report.outputs}
+    chunk, probability = inputs.pop("chunk", None), outputs.pop("probability", None)
+    if chunk is None or chunk.dtype != "float32" or len(chunk.shape) != 2:
+        raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
+    if isinstance(chunk.shape[1], int):
+        raise Rejected(_whole_clip(chunk.shape[1]))
+    if chunk.shape[0] != 1 or chunk.shape[1] != LENGTH:
+        raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
+    if (
+        probability is None
+        or probability.dtype != "float32"
+        or not all(isinstance(size, int) for size in probability.shape)
+        or prod(size for size in probability.shape if isinstance(size, int)) != 1
+    ):
+        raise Rejected(_wrong_port("output", "выход", "probability", "[1, 1]", probability))
+    for port in inputs.values():
+        _require_state(port, outputs.pop(port.name + NEXT, None))
+    if outputs:
+        extra = next(iter(outputs.values()))
+        raise Rejected(_unmatched(extra.name.removesuffix(NEXT), None, extra))
+    return list(inputs.values())
+
+
+def _require_state(port: Port, after: Port | None) -> None:
+    fixed = all(isinstance(size, int) for size in port.shape)
+    named = port.name.startswith("state")
+    if not named or not fixed or port.dtype != "float32":
+        raise Rejected(_wrong_port("input", "вход", "state_...", "[fixed sizes]", port))
+    if after is None:
+        raise Rejected(_unmatched(port.name, port, None))
+    if not all(isinstance(size, int) for size in after.shape) or prod(_fixed(after)) > prod(
+        _fixed(port)
+    ):
+        raise Rejected(_grows(port, after))
+    if after.shape != port.shape or after.dtype != "float32":
+        raise Rejected(_unmatched(port.name, port, after))
+
+
+def _fixed(port: Port) -> list[int]:
+    return [size for size in port.shape if isinstance(size, int)]
+
+
+def _shown(port: Port | None) -> str:
+    if port is None:
+        return "-"
+    sizes = ", ".join("?" if size is None else str(size) for size in port.shape)
+    return f"`{port.name}` {port.dtype} [{sizes}]"
+
+
+def _wrong_port(what: str, ru: str, name: str, shape: str, found: Port | None) -> Text:
+    return Text(
+        en=f"Expected the {what} `{name}` float32 {shape}, found {_shown(found)}; export with "
+        "export.py of the template.",
+        ru=f"Ожидался {ru} `{name}` float32 {shape}, найдено: {_shown(found)}; экспортируйте "
+        "модель с помощью export.py из шаблона.",
+    )
+
+
+def _whole_clip(size: int) -> Text:
+    return Text(
+        en=f"The model needs {size:,} samples at once, but a stream comes in chunks of any "
+        f"multiple of {HOP}; give `chunk` the free length `{LENGTH}` and keep the past in states.",
+        ru=f"Модели нужно сразу {size} отсчётов, а поток приходит кусками любой длины, кратной "
+        f"{HOP}; задайте `chunk` свободную длину `{LENGTH}` и храните прошлое в состоянии.",
+    )
+
+
+def _free_length(en: str, ru: str) -> Text:
+    return Text(
+        en=f"Expected `chunk` float32 [1, {LENGTH}] and states of fixed sizes: {en}",
+        ru=f"Ожидался вход `chunk` float32 [1, {LENGTH}] и состояния постоянных размеров: {ru}",
+    )
+
+
+def _unmatched(name: str, port: Port | None, after: Port | None) -> Text:
+    return Text(
+        en=f"Every state goes in and comes out in one shape: for `{name}` there is {_shown(port)} "
+        f"going in and {_shown(after)} coming out; name the output `{name}{NEXT}`.",
+        ru=f"Каждое состояние входит и выходит в одной форме: для `{name}` на входе "
+        f"{_shown(port)}, на выходе {_shown(after)}; назовите выход `{name}{NEXT}`.",
+    )
+
+
+def _grows(port: Port, after: Port) -> Text:
+    return Text(
+        en=f"The state grows: {_shown(port)} goes in and {_shown(after)} comes out; keep only what "
+        "later answers need, and drop the oldest.",
+        ru=f"Состояние растёт: на входе {_shown(port)}, на выходе {_shown(after)}; храните только "
+        "нужное для следующих ответов и отбрасывайте самое старое.",
+    )

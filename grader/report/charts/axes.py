@@ -1,0 +1,253 @@
+"""Axes: limits and ticks for data, and the empty plot that matplotlib draws from them.
+
+Matplotlib draws what carries no colour of its own: grid, ticks and labels. Its SVG is reduced
+to classed elements without ids, so that a page can hold many and style sheets can turn them
+dark. Frames are cached: a thousand reports share a few dozen.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+from xml.etree import ElementTree
+
+from markupsafe import escape
+
+from grader.report.charts import numbers
+from grader.text import Lang
+from grader.text.untrusted import name
+
+Scale = Literal["linear", "log"]
+Tick = tuple[float, str]
+
+WIDE = (520.0, 350.0)
+SMALL = (360.0, 220.0)
+TOP, BOTTOM = 30.0, 46.0
+"""Room above and below what is drawn, for the labels of the axes."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis with its limits and ticks; everything that decides how it is drawn."""
+
+    label: str
+    scale: Scale
+    low: float
+    high: float
+    ticks: tuple[Tick, ...]
+
+    def place(self, value: float) -> float:
+        """Where `value` lies between the limits, 0 to 1; what lies outside is put on the edge."""
+        if math.isnan(value):
+            return 0.0
+        if self.scale == "log":
+            first, last = math.log(self.low), math.log(self.high)
+            share = (math.log(max(value, self.low)) - first) / (last - first)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return min(max(share, 0.0), 1.0)
+
+    def value(self, share: float) -> float:
+        """The value that lies at `share` of the way, the inverse of `place`."""
+        if self.scale == "log":
+            first, last = math.log(self.low), math.log(self.high)
+            return math.exp(first + share * (last - first))
+        return self.low + share * (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An empty plot: SVG elements, its size, and where data land on it."""
+
+    body: str
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    x: Axis
+    y: Axis
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """SVG coordinates of a point."""
+        return (
+            self.left + self.x.place(x) * (self.right - self.left),
+            self.bottom - self.y.place(y) * (self.bottom - self.top),
+        )
+
+
+def axis(
+    label: str,
+    values: Iterable[float],
+    lang: Lang,
+    scale: Scale,
+    *,
+    ticks: int = 6,
+    most: float | None = None,
+) -> Axis:
+    """An axis that holds all `values` and about `ticks` ticks.
+
+    A log axis ignores what is not positive; without a positive value it becomes linear. With
+    `most`, a linear axis goes from 0, or the lowest value, to `most`, or the highest.
+    """
+    finite = [value for value in values if numbers.finite(value) and abs(value) < 1e300]
+    positive = [value for value in finite if value > 1e-300]
+    if scale == "log" and positive:
+        low, high = _log_limits(min(positive), max(positive))
+        places = _log_ticks(low, high, ticks)
+    else:
+        scale = "linear"
+        ends = finite if most is None else [*finite, 0.0, most]
+        low, high, places = _linear(min(ends, default=0.0), max(ends, default=1.0), ticks)
+        if most is not None and most > low:
+            high = max(ends)
+            places = [at for at in places if at <= high]
+    powers = scale == "log" and low < 1e-3
+    named = tuple((at, numbers.short(at, lang, powers=powers)) for at in places)
+    return Axis(label, scale, low, high, named)
+
+
+def fitting_scale(values: Sequence[float]) -> Scale:
+    """Log where the positive values span about a decade; a few zeros do not change that."""
+    positive = [value for value in values if value > 0]
+    few_others = len(values) - len(positive) <= len(values) // 4
+    wide = bool(positive) and max(positive) > 8 * min(positive)
+    return "log" if wide and few_others and min(values) >= 0 else "linear"
+
+
+def leaves_out(axis: Axis, values: Iterable[float]) -> bool:
+    """True when some of `values` have no place on the axis and are drawn at its edge."""
+    return axis.scale == "log" and any(value <= 0 for value in values)
+
+
+@lru_cache(maxsize=512)
+def frame(
+    x: Axis,
+    y: Axis,
+    size: tuple[float, float] = WIDE,
+    margins: tuple[float, float] | None = None,
+) -> Frame:
+    """The empty plot with these axes, drawn by matplotlib.
+
+    `margins` is the room at the left and at the right; without, the ticks of `y` decide.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    width, height = size
+    longest = max((len(text) for _, text in y.ticks), default=1)
+    before, behind = margins or (14 + 7.2 * longest, 16.0)
+    left, right, top, bottom = before, width - behind, TOP, height - BOTTOM
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "grader"}):
+        # 72 units an inch: matplotlib's SVG is then measured in our units.
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        FigureCanvasSVG(figure)
+        panel = figure.add_axes(
+            (left / width, 1 - bottom / height, (right - left) / width, (bottom - top) / height)
+        )
+        panel.set_facecolor("none")
+        for axis_, spec, set_scale, set_limits in (
+            (panel.xaxis, x, panel.set_xscale, panel.set_xlim),
+            (panel.yaxis, y, panel.set_yscale, panel.set_ylim),
+        ):
+            set_scale(spec.scale)
+            set_limits(spec.low, spec.high)
+            axis_.set_major_locator(FixedLocator([at for at, _ in spec.ticks]))
+            axis_.set_major_formatter(FixedFormatter([name(text) for _, text in spec.ticks]))
+            axis_.set_minor_locator(NullLocator())
+            axis_.set_tick_params(length=0, pad=7, labelsize=12, labelcolor=_TICK)
+            for text in axis_.get_ticklabels():
+                text.set_parse_math(False)
+        panel.grid(True, color=_GRID)
+        for side, spine in panel.spines.items():
+            spine.set_visible(side == "bottom")
+            spine.set_color(_SPINE)
+        drawing = io.StringIO()
+        figure.savefig(drawing, format="svg", transparent=True)
+    labels = (
+        f'<text class="label" x="{right:g}" y="{height - 8:g}" text-anchor="end">'
+        f"{escape(name(x.label, 64))}</text>"
+        f'<text class="label" x="4" y="14">{escape(name(y.label, 64))}</text>'
+    )
+    body = _reduced(drawing.getvalue()) + labels
+    return Frame(body, width, height, left, right, top, bottom, x, y)
+
+
+# Colours that stand for classes until the SVG is reduced.
+_GRID, _SPINE, _TICK = "#00000a", "#00000b", "#00000c"
+_CLASSES = {_GRID: "grid", _SPINE: "spine", _TICK: "tick"}
+_SVG = "{http://www.w3.org/2000/svg}"
+
+
+def _reduced(svg: str) -> str:
+    """Grid lines, the base line and tick labels of matplotlib's SVG, as classed elements."""
+    parts = []
+    for element in ElementTree.fromstring(svg).iter():
+        style = element.get("style", "")
+        kind = next((_CLASSES[colour] for colour in _CLASSES if colour in style), None)
+        if kind is None:
+            continue
+        if element.tag == f"{_SVG}path":
+            path = re.sub(r"\d+\.\d+", lambda m: f"{float(m[0]):.1f}", element.get("d", ""))
+            parts.append(f'<path class="{kind}" d="{" ".join(path.split())}"/>')
+        elif element.tag == f"{_SVG}text":
+            anchor = re.search(r"text-anchor: (\w+)", style)
+            x, y = (float(element.get(key, "0")) for key in "xy")
+            text = escape(element.text or "")
+            parts.append(
+                f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"'
+                f' text-anchor="{anchor[1] if anchor else "start"}">{text}</text>'
+            )
+    return "".join(parts)
+
+
+def _log_limits(low: float, high: float) -> tuple[float, float]:
+    """Limits of the form 1, 2 or 5 times a power of ten, with a little room around the data."""
+    return _round_log(low / 1.25, down=True), _round_log(high * 1.25, down=False)
+
+
+def _round_log(value: float, *, down: bool) -> float:
+    power = math.floor(math.log10(value))
+    steps = [float(f"{m}e{power + e}") for e, m in ((0, 1), (0, 2), (0, 5), (1, 1))]
+    if down:
+        return max(step for step in steps if step <= value * (1 + 1e-12))
+    return min(step for step in steps if step >= value * (1 - 1e-12))
+
+
+def _log_ticks(low: float, high: float, most: int) -> list[float]:
+    """The densest of 1-2-5, 1-3 and whole decades that gives at most about `most` ticks."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for steps, every in (((1, 2, 5), 1), ((1, 3), 1), *(((1,), n) for n in range(1, 400))):
+        places = [
+            float(f"{step}e{power}")
+            for power in range(first, last + 1)
+            if power % every == 0
+            for step in steps
+        ]
+        places = [place for place in places if low * 0.999 <= place <= high * 1.001]
+        if len(places) <= most:
+            return places
+    return [low, high]
+
+
+def _linear(low: float, high: float, most: int) -> tuple[float, float, list[float]]:
+    """Limits and ticks at multiples of 1, 2 or 5 times a power of ten."""
+    if high - low <= 1e-12 * max(abs(high), abs(low)):
+        room = abs(low) / 2 or 1.0
+        low, high = low - room, high + room
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    places = [
+        round(index * step, 12 - math.floor(math.log10(step))) for index in range(first, last + 1)
+    ]
+    return places[0], places[-1], places

@@ -1,0 +1,269 @@
+"""Marks on a frame: lines, bands, symbols, links and labels, as one inline SVG.
+
+Marks carry the class of their role and no colour; templates/style.css gives them one for light
+and one for dark. Every text goes through `escape` and `untrusted.name` here.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from markupsafe import Markup, escape
+
+from grader.report.charts.axes import WIDE, Frame
+from grader.text.untrusted import name
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]
+
+MOST_POINTS = 5_000
+"""Of one line; more cannot be seen."""
+_ROOMY, _PHONE = (6.4, 13.0), (8.9, 18.0)
+"""Width of a letter and height of a line of labels: as drawn on wide screens and on phones, where
+a plot is smaller and its letters, in its own units, are larger (style.css)."""
+_BESIDE = (
+    (9.0, 4.0, "start"),
+    (-9.0, 4.0, "end"),
+    (0.0, -10.0, "middle"),
+    (0.0, 19.0, "middle"),
+    (6.0, -7.0, "start"),
+    (-6.0, -7.0, "end"),
+    (6.0, 17.0, "start"),
+    (-6.0, 17.0, "end"),
+)
+"""Where a label may stand beside its point, the best place first."""
+
+
+class Drawing:
+    """An SVG under construction; coordinates are those of the data."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self._parts: list[str] = []
+        self._taken: list[Box] = []
+        self._linked = False
+
+    def line(self, points: Sequence[Point], role: str, *, keeps_clear: bool = False) -> None:
+        """A line through `points`; those that fall on the same pixel are drawn once.
+
+        Labels are not written across a line of right angles that `keeps_clear`."""
+        path = self._path(_thinned(points))
+        if keeps_clear:
+            ends = [self.frame.at(x, y) for x, y in points]
+            for (x0, y0), (x1, y1) in pairwise(ends):
+                box = (min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1)
+                self._taken.append(box)
+        if path:
+            self._parts.append(f'<path class="line {role}" d="M{path}"/>')
+
+    def band(self, upper: Sequence[Point], lower: Sequence[Point], role: str) -> None:
+        """The area between two lines."""
+        path = self._path([*_thinned(upper), *reversed(_thinned(lower))])
+        if path:
+            self._parts.append(f'<path class="band {role}" d="M{path}Z"/>')
+
+    def rule(self, y: float, role: str) -> None:
+        """A horizontal line across the plot."""
+        left, right = _n(self.frame.left), _n(self.frame.right)
+        at = _n(self.frame.at(self.frame.x.low, y)[1])
+        self._parts.append(f'<path class="line {role}" d="M{left} {at}H{right}"/>')
+
+    def upright(self, x: float, role: str) -> None:
+        """A vertical line across the plot."""
+        top, bottom = _n(self.frame.top), _n(self.frame.bottom)
+        at = _n(self.frame.at(x, self.frame.y.low)[0])
+        self._parts.append(f'<path class="line {role}" d="M{at} {top}V{bottom}"/>')
+
+    def error_bar(self, x: float, low: float, high: float, role: str) -> None:
+        """A vertical bar between `low` and `high`."""
+        at, top = self.frame.at(x, high)
+        _, bottom = self.frame.at(x, low)
+        self._taken.append((at - 1, top, at + 1, bottom))
+        self._parts.append(f'<path class="bar {role}" d="M{_n(at)} {_n(top)}V{_n(bottom)}"/>')
+
+    def column(self, left: float, right: float, height: float, role: str, title: str) -> None:
+        """One column of a histogram, standing on the base line."""
+        x0, y0 = self.frame.at(left, height)
+        x1, y1 = self.frame.at(right, self.frame.y.low)
+        self._parts.append(
+            f'<rect class="column {role}" x="{_n(x0 + 0.75)}" y="{_n(y0)}"'
+            f' width="{_n(max(x1 - x0 - 1.5, 1.0))}" height="{_n(max(y1 - y0, 0.0))}">'
+            f"<title>{escape(name(title))}</title></rect>"
+        )
+
+    def box(self, at: Point, size: Point, role: str, title: str) -> None:
+        """A rectangle with a tooltip, in SVG coordinates: its upper left corner and its size."""
+        self._parts.append(
+            f'<rect class="{escape(role)}" x="{_n(at[0])}" y="{_n(at[1])}" width="{_n(size[0])}"'
+            f' height="{_n(size[1])}"><title>{escape(name(title, 120))}</title></rect>'
+        )
+
+    def rail(self, start: Point, end: Point) -> None:
+        """A faint line that leads the eye, in SVG coordinates."""
+        ends = (f"{_n(x)} {_n(y)}" for x, y in (start, end))
+        self._parts.append(f'<path class="grid" d="M{"L".join(ends)}"/>')
+
+    def text(self, at: Point, text: str, kind: str, anchor: str, *, upright: bool = False) -> None:
+        """Words in SVG coordinates, wherever they land; `upright` reads from below to above."""
+        x, y = _n(at[0]), _n(at[1])
+        turned = f' transform="rotate(-90 {x} {y})"' if upright else ""
+        self._parts.append(
+            f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}"{turned}>'
+            f"{escape(name(text))}</text>"
+        )
+
+    def cloud(self, points: Iterable[Point], role: str) -> None:
+        """Many anonymous dots as one path; dots on the same pixel are drawn once."""
+        dots = sorted({tuple(map(_n, self.frame.at(x, y))) for x, y in points})
+        if dots:
+            path = "".join(f"M{x} {y}h0" for x, y in dots)
+            self._parts.append(f'<path class="cloud {role}" d="{path}"/>')
+
+    def mark(self, x: float, y: float, role: str, title: str, href: str | None = None) -> None:
+        """One symbol, whose shape follows its role, with a tooltip and perhaps a link."""
+        at = self.frame.at(x, y)
+        self._taken.append((at[0] - 6, at[1] - 6, at[0] + 6, at[1] + 6))
+        body = f"<title>{escape(name(title, 120))}</title>{symbol(role, *at)}"
+        if href is None:
+            self._parts.append(f"<g>{body}</g>")
+        else:
+            self._linked = True
+            # The leaderboard holds the same links; one tab stop for each is enough.
+            self._parts.append(f'<a href="{escape(href)}" tabindex="-1">{body}</a>')
+
+    def label(self, x: float, y: float, text: str, role: str = "") -> bool:
+        """Write `text` beside a point where it covers nothing; False when there is no room.
+
+        What has room only in the letters of wide screens is left out on phones."""
+        text = name(text, 26)
+        at = self.frame.at(x, y)
+        for letter, kind in ((_PHONE, "name"), (_ROOMY, "name roomy")):
+            for dx, dy, anchor in _BESIDE:
+                box = _box((at[0] + dx, at[1] + dy), letter, len(text), anchor)
+                if self._free(box):
+                    self._taken.append(box)
+                    self._parts.append(
+                        f'<text class="{" ".join([kind, *role.split()])}" x="{_n(at[0] + dx)}"'
+                        f' y="{_n(at[1] + dy)}" text-anchor="{anchor}">{escape(text)}</text>'
+                    )
+                    return True
+        return False
+
+    def svg(self, description: str, kind: str = "") -> Markup:
+        """The finished picture. `description` says in words what it shows."""
+        role = "group" if self._linked else "img"
+        frame = self.frame
+        wide = ["wide"] if (frame.width, frame.height) == WIDE else []
+        return Markup(
+            f'<svg class="{" ".join(["plot", *wide, *kind.split()])}"'
+            f' viewBox="0 0 {frame.width:g} {frame.height:g}" role="{role}"'
+            f' aria-label="{escape(name(description, 300))}">'
+            f"{frame.body}{''.join(self._parts)}</svg>"
+        )
+
+    def _path(self, points: Iterable[Point]) -> str:
+        places: list[str] = []
+        for x, y in points:
+            left, top = self.frame.at(x, y)
+            place = f"{_n(left)} {_n(top)}"
+            if not places or places[-1] != place:
+                places.append(place)
+        return "L".join(places)
+
+    def _free(self, box: Box) -> bool:
+        frame = self.frame
+        inside = box[0] >= frame.left and box[2] <= frame.right and box[1] >= frame.top
+        return (
+            inside
+            and box[3] <= frame.bottom
+            and not any(
+                box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+                for other in self._taken
+            )
+        )
+
+
+def scrolling(picture: Markup, title: str) -> Markup:
+    """A picture that is read by scrolling where a screen is too narrow for it."""
+    box = Markup('<div class="scroll" tabindex="0" role="group" aria-label="{}">{}</div>')
+    return box.format(name(title, 120), picture)
+
+
+def symbol(role: str, x: float, y: float) -> Markup:
+    """The symbol of a role at SVG coordinates; shapes differ, not only colours."""
+    at = f"{_n(x)} {_n(y)}"
+    match role:
+        case "baseline":
+            return Markup(f'<path class="mark {role}" d="M{at}m0-6l6 6-6 6-6-6z"/>')
+        case "reference":
+            return Markup(f'<path class="mark {role}" d="M{at}m0-6.5l6 10.5h-12z"/>')
+        case "experiment":
+            return Markup(f'<path class="mark {role}" d="M{at}m-4.5-4.5h9v9h-9z"/>')
+        case "submission":
+            return Markup(
+                f'<circle class="halo" cx="{_n(x)}" cy="{_n(y)}" r="8.5"/>'
+                f'<circle class="mark {role}" cx="{_n(x)}" cy="{_n(y)}" r="6"/>'
+            )
+        case _:
+            return Markup(
+                f'<circle class="mark {escape(role)}" cx="{_n(x)}" cy="{_n(y)}" r="4.5"/>'
+            )
+
+
+def _box(start: Point, letter: tuple[float, float], length: int, anchor: str) -> Box:
+    """Where a line of `length` letters lies that is written at `start`."""
+    width, height = letter[0] * length, letter[1]
+    left = start[0] - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+    return left, start[1] - height + 3, left + width, start[1] + 3
+
+
+def _thinned(points: Sequence[Point]) -> list[Point]:
+    step = -(-len(points) // MOST_POINTS)
+    return [*points[:: max(step, 1)], *points[-1:]]
+
+
+def _n(value: float) -> str:
+    text = f"{value:.1f}"
+    return text.removesuffix(".0")
+
+
+# How much room a text takes in a plot, before a browser has set it.
+#
+# No font is known here. The widths are those of a wide sans-serif letter of each kind, so that a
+# name that fits by them fits in whatever font a reader has.
+
+
+SIZE = 15.5
+"""The larger letters of a phone (style.css), in units of the plot."""
+
+
+def ems(text: str) -> float:
+    """Width of `text` in units of the size of its letters."""
+    return sum(_em(letter) for letter in text)
+
+
+def fitted(text: str, most: float, length: int = 24) -> str:
+    """`text` on one line of at most `length` characters and `most` ems, its middle left out."""
+    while True:
+        shown = name(text, length)
+        if length <= 1 or ems(shown) <= most:
+            return shown
+        length = min(length, len(shown)) - 1
+
+
+def _em(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in "WF":
+        return 1.0
+    if unicodedata.combining(letter):
+        return 0.0
+    if letter.isdecimal() or letter == "_":
+        return 0.6
+    if letter in "il.,:;|!' ()[]-":
+        return 0.4
+    if letter.isascii() and letter.islower():
+        return 0.9 if letter in "mw" else 0.62
+    if letter in "абвгдезийклнопрстухчьэя" or letter == "\u202f":
+        return 0.65
+    return 1.0

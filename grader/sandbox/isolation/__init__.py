@@ -1,0 +1,1 @@
+"""How a child process is confined: levels, processes, limits, and how it ended."""

@@ -1,0 +1,106 @@
+"""A child started anew for one run, watched from outside: where no process can be forked warm."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from grader.sandbox.isolation.ending import Ended, not_here
+from grader.sandbox.isolation.environment import environment, python
+from grader.sandbox.isolation.program import Child, Program
+from grader.sandbox.isolation.watch import Watched
+from grader.sandbox.isolation.work import READY
+from grader.text.errors import Fault
+
+
+def start(program: Program) -> Child:
+    """An interpreter of its own for `program`. Its inputs and results are files."""
+    return ColdChild(program)
+
+
+class ColdChild:
+    def __init__(self, program: Program) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="grader-run-", ignore_cleanup_errors=True)
+        place = Path(self._folder.name)
+        self._answers = place / "answers"
+        (place / "work").mkdir()
+        self._child = Watched(
+            [*python(), "-m", "grader.sandbox.isolation.cold_child", self._order(program, place)],
+            env=environment() | {"TMPDIR": str(place / "work"), "HOME": str(place / "work")},
+            cwd=place / "work",
+            wall_seconds=program.limits.wall_seconds,
+            memory_bytes=program.limits.memory_bytes,
+            log_bytes=program.limits.log_bytes,
+        )
+        try:
+            self.receive(len(READY))
+        except BrokenPipeError as error:
+            ended = self.finish()
+            self.close()
+            raise Fault(not_here(ended.log)) from error
+
+    def send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._child.stdin.write(view) :]
+            except OSError as error:
+                raise BrokenPipeError from error
+
+    def receive(self, count: int) -> bytes:
+        data = self._child.read_exactly(count)
+        if len(data) < count:
+            raise BrokenPipeError
+        return data
+
+    def pending(self) -> bool:
+        """Unknown where a pipe cannot be asked; nobody else's work is run that way."""
+        return False
+
+    def core_seconds(self) -> float | None:
+        return None
+
+    def finish(self) -> Ended:
+        code = self._child.finish()
+        return Ended(code, self._child.killed, self._child.seconds, self._child.log)
+
+    def answers(self) -> bytes:
+        return self._answers.read_bytes()
+
+    def close(self) -> None:
+        self._child.close()
+        with contextlib.suppress(OSError):
+            self._folder.cleanup()
+
+    def _order(self, program: Program, place: Path) -> str:
+        blobs = [*program.blobs, *([program.kept] if program.kept is not None else [])]
+        for number, blob in enumerate(blobs):
+            (place / f"blob{number}").write_bytes(blob)
+        size = 0
+        if program.answers is not None:
+            np.full(program.answers, np.nan, dtype="<f4").tofile(self._answers)
+            size = self._answers.stat().st_size
+        limits = program.limits
+        mapped = size + (program.inputs.stat().st_size if program.inputs is not None else 0)
+        return json.dumps(
+            {
+                "task": program.task,
+                "order": dict(program.order),
+                "inputs": None if program.inputs is None else str(program.inputs),
+                "answers": None if program.answers is None else str(self._answers),
+                "blobs": [str(place / f"blob{number}") for number in range(len(program.blobs))],
+                "kept": str(place / f"blob{len(blobs) - 1}") if program.kept is not None else None,
+                "limits": {
+                    # Address space is not resident memory: libraries map more than they touch.
+                    "RLIMIT_AS": limits.memory_bytes + 2**30 + mapped,
+                    "RLIMIT_CPU": int(limits.cpu_seconds) + 1,
+                    "RLIMIT_FSIZE": max(limits.file_bytes, size + 2**20),
+                    "RLIMIT_CORE": 0,
+                    "RLIMIT_NOFILE": limits.open_files,
+                },
+            }
+        )

@@ -1,0 +1,207 @@
+"""The child closes the door behind itself: limits, namespaces, Landlock, seccomp.
+
+In this order, since each step takes away what the one before needed. What cannot be closed
+at the promised level raises, and the child then runs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import grader
+from grader.sandbox.isolation import landlock, seccomp, syscalls
+from grader.sandbox.isolation.environment import library_folders
+
+PLACE = "GRADER_PLACE"
+"""Environment variable of a zygote: where private folders may be made."""
+_NOTHING = Path(os.devnull)
+_DEVICES = ("/dev/zero", "/dev/urandom", "/dev/random")
+_SYSTEM = (
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/share/zoneinfo",
+    "/lib",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/sys/devices/system/cpu",
+)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a zygote can close its children in."""
+
+    level: str
+    readable: tuple[Path, ...]
+    """What code may read: the installed libraries and nothing else."""
+    listable: tuple[Path, ...]
+    """Folders of which code may see the names, as imports need."""
+    places: Path
+
+    @classmethod
+    def here(cls, level: str) -> Policy:
+        readable = tuple(_readable()) if level in "AB" else ()
+        listable = tuple(library_folders())
+        places = Path(os.environ.get(PLACE, tempfile.gettempdir()))
+        return cls(level, readable, listable, places)
+
+
+def make_place(policy: Policy) -> Path:
+    """A private folder for one child; hidden under a tmpfs of its own where that is possible."""
+    return Path(tempfile.mkdtemp(prefix="work-", dir=policy.places))
+
+
+def remove_place(place: Path) -> None:
+    """Remove what a child left, however deep it dug and whatever rights it took away. The child
+    is dead, so that what is a folder here stays one."""
+    waiting, number = [place], 0
+    while waiting:
+        folder = waiting.pop()
+        with contextlib.suppress(OSError):
+            folder.chmod(0o700)
+            for entry in os.scandir(folder):
+                if entry.is_dir(follow_symlinks=False):
+                    # Moved up first: the path of a folder in a folder in a folder grows too long.
+                    number += 1
+                    aside = place.with_name(f"{place.name}-{number}")
+                    os.chmod(entry.path, 0o700)  # noqa: PTH101  (of an entry, no path)
+                    os.rename(entry.path, aside)  # noqa: PTH104
+                    waiting.append(aside)
+                else:
+                    os.unlink(entry.path)  # noqa: PTH108
+            folder.rmdir()
+
+
+def fills(place: Path, limits: Mapping[str, int]) -> bool:
+    """Whether a child wrote more into its folder than it may, where the folder is on a disk of
+    the system's; one in memory of its own has a fixed size and looks empty from here."""
+    waiting, files, size = [str(place)], 0, 0
+    while waiting:
+        try:
+            for entry in os.scandir(waiting.pop()):
+                files += 1
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                if files > limits["disk_files"] or size > limits["disk_bytes"]:
+                    return True
+        except FileNotFoundError:  # it goes on working
+            continue
+        except OSError:  # a path too long, or no right to look: nothing that a lesson asks for
+            return True
+    return False
+
+
+def limit(limits: Mapping[str, int]) -> None:
+    """Set the limits that the kernel enforces on one process."""
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 9)
+    # What the process has mapped already is not the submission's.
+    address_space = _mapped_bytes() + limits["mapped_bytes"] + limits["memory_bytes"] + 2**28
+    for kind, value in (
+        (resource.RLIMIT_AS, address_space),
+        (resource.RLIMIT_FSIZE, limits["file_bytes"]),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_RTPRIO, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+    # Two seconds of grace turn the kernel's SIGKILL into a SIGXCPU, which says why.
+    seconds = int(limits["cpu_seconds"]) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
+
+
+def enter(confined: str, policy: Policy, place: Path | None, limits: Mapping[str, int]) -> None:
+    """Give up everything that a task of this kind does not need. Raises OSError."""
+    if place is not None:
+        _take_place(policy, place, limits)
+    if policy.level not in "AB" or confined == "nothing":
+        return
+    if confined == "compute":
+        rules = landlock.ruleset()
+        allowed = seccomp.COMPUTE
+    else:
+        rules = landlock.ruleset(policy.readable, policy.listable, [_NOTHING], place)
+        allowed = seccomp.CODE
+    landlock.restrict(rules)
+    os.close(rules)
+    syscalls.drop_capabilities()
+    seccomp.install(allowed)
+
+
+def _take_place(policy: Policy, place: Path, limits: Mapping[str, int]) -> None:
+    """Make `place` the working and home folder, in memory of a fixed size if that is possible:
+    then a full disk is the child's own, and nothing it wrote survives it."""
+    if policy.level in "AB":
+        with contextlib.suppress(OSError):
+            _private_mount(place, limits)
+    os.chdir(place)
+    os.environ.update(HOME=str(place), TMPDIR=str(place), MPLCONFIGDIR=str(place))
+    tempfile.tempdir = None
+
+
+def _private_mount(place: Path, limits: Mapping[str, int]) -> None:
+    user, group = os.getuid(), os.getgid()
+    syscalls.unshare(
+        syscalls.CLONE_NEWUSER
+        | syscalls.CLONE_NEWNS
+        | syscalls.CLONE_NEWIPC
+        | syscalls.CLONE_NEWUTS
+        | syscalls.CLONE_NEWNET
+    )
+    for name, line in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
+        Path("/proc/self", name).write_text(line)
+    syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+    syscalls.mount(
+        "tmpfs",
+        str(place),
+        "tmpfs",
+        syscalls.MS_NOSUID | syscalls.MS_NODEV,
+        f"size={limits['disk_bytes']},nr_inodes={limits['disk_files']},mode=0700",
+    )
+
+
+def _readable() -> Iterator[Path]:
+    """The installed libraries, and what the loader and Python look at."""
+    yield from (Path(name) for name in (*_SYSTEM, *_DEVICES))
+    for library in library_folders():
+        yield from _without(library, _hidden())
+
+
+def _hidden() -> tuple[Path, ...]:
+    """What student code may not read although it may lie among the libraries: this package,
+    which holds the lessons and their references in an installed copy."""
+    return (Path(grader.__file__).resolve().parent,)
+
+
+def _without(folder: Path, hidden: tuple[Path, ...]) -> Iterator[Path]:
+    """The parts of `folder` that hold nothing of `hidden`."""
+    if folder in hidden:
+        return
+    if not any(path.is_relative_to(folder) for path in hidden):
+        yield folder
+        return
+    for entry in folder.iterdir():
+        yield from _without(entry, hidden)
+
+
+def _mapped_bytes() -> int:
+    with Path("/proc/self/statm").open("rb") as file:
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")

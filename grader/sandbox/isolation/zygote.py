@@ -1,0 +1,188 @@
+"""The warm process: imports the libraries once, then forks a confined child per submission.
+
+Started as `python -P -m grader.sandbox.isolation.zygote FD LIBRARIES CONFINE-LEVEL`. It holds no
+secrets and runs nothing of a submission itself. Messages on the control socket are JSON from
+the trusted side with descriptors attached; the child's end is reported with what the kernel
+says about it, never with what the child says. When the socket closes, everything ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grader.sandbox.isolation import confine
+from grader.sandbox.isolation.work import Channel, ChildExit, Work, guarded
+
+MESSAGE_BYTES = 256 * 1024
+MAX_DESCRIPTORS = 16
+DISK_TICK_MS = 50
+TASKS = (
+    "rows",
+    "function",
+    "harness",
+    "probe",
+    "stream",
+    "timing",
+    "tokens",
+    "sequences",
+    "notebook",
+)
+_CHANNEL, _FIRST = 3, 4
+"""Where a child finds its descriptors: 0 nothing, 1 and 2 the log, 3 the channel, then the rest."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    order: dict[str, Any]
+    descriptors: list[int]
+
+
+def main() -> int:
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)
+    for name in filter(None, sys.argv[2].split(",")):
+        _warm(name)
+    policy = confine.Policy.here(sys.argv[3])
+    kept: dict[str, Any] = {}
+    gc.freeze()  # the collector of a child does not copy what it inherited
+    _send(control, {"ready": True, "pid": os.getpid()})
+    while (request := _receive(control)) is not None:
+        _serve(control, request, policy, kept)
+    return 0
+
+
+def _warm(library: str) -> None:
+    """Import, and do once what the library does on its first use."""
+    module = importlib.import_module(library)
+    if library == "grader.sandbox.runners.child.kernel":
+        module.warm()
+    if library == "onnxruntime":
+        module.set_default_logger_severity(3)
+        module.disable_telemetry_events()
+    if library == "torch":
+        module.set_num_threads(1)
+        module.set_num_interop_threads(1)
+
+
+def _serve(
+    control: socket.socket, request: _Request, policy: confine.Policy, kept: dict[str, Any]
+) -> None:
+    order = request.order
+    if "keep" in order:
+        kept.clear()  # one at a time: a batch has one baseline
+        kept[order["keep"]] = _keep(order, request.descriptors)
+        gc.freeze()
+        _send(control, {"kept": order["keep"]})
+        return
+    task = _task(order["task"])
+    place = confine.make_place(policy) if order["confine"] == "code" else None
+    pid = os.fork()
+    if pid == 0:
+        code = int(ChildExit.NOT_CONFINED)
+        try:
+            control.close()
+            code = _be_child(task, request, policy, place, kept.get(order["kept"]))
+        finally:
+            os._exit(code)
+    for descriptor in request.descriptors:
+        os.close(descriptor)
+    pidfd = os.pidfd_open(pid)
+    socket.send_fds(control, [b'{"started":true}'], [pidfd])
+    filled = _wait(control, pidfd, place, order["limits"])
+    _, status, usage = os.wait4(pid, 0)
+    os.close(pidfd)
+    if place is not None:
+        confine.remove_place(place)
+    cpu = usage.ru_utime + usage.ru_stime
+    code = os.waitstatus_to_exitcode(status)
+    _send(control, {"code": code, "cpu_seconds": cpu, "filled_disk": filled})
+
+
+def _keep(order: dict[str, Any], descriptors: list[int]) -> Any:
+    data = os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0)
+    os.close(descriptors[0])
+    return _task(order["task"]).keep(data)
+
+
+def _wait(control: socket.socket, pidfd: int, place: Path | None, limits: dict[str, Any]) -> bool:
+    """Until the child ends. It has to when the trusted side is gone, and when it fills its folder:
+    then the answer is true."""
+    filled = False
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.register(control, 0)  # only a hang-up: nothing is asked of us meanwhile
+    while pidfd not in (ready := {descriptor for descriptor, _ in poll.poll(DISK_TICK_MS)}):
+        if control.fileno() in ready:
+            poll.unregister(control)
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        elif place is not None and confine.fills(place, limits):
+            filled = True
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    return filled
+
+
+def _be_child(
+    task: Any, request: _Request, policy: confine.Policy, place: Path | None, kept: Any
+) -> int:
+    order = request.order
+    rest = _arrange(request.descriptors)
+    inputs = rest.pop(0) if order["has_inputs"] else -1
+    answers = rest.pop(0) if order["has_answers"] else -1
+    work = Work(order["order"], Channel(_CHANNEL, _CHANNEL), inputs, answers, rest, kept)
+    try:
+        confine.limit(order["limits"])
+        confine.enter(order["confine"], policy, place, order["limits"])
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        return ChildExit.NOT_CONFINED
+    return guarded(task, work)
+
+
+def _arrange(descriptors: list[int]) -> list[int]:
+    """Move the descriptors to where a child expects them and close every other one.
+
+    What comes: the log, the channel, then inputs, answers and blobs."""
+    # Out of the way first, so that no target is still somebody's source.
+    high = [os.dup2(descriptor, 200 + n, False) for n, descriptor in enumerate(descriptors)]
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    targets = [1, _CHANNEL, *range(_FIRST, _FIRST + len(high) - 2)]
+    for source, target in zip(high, targets, strict=True):
+        os.dup2(source, target, False)
+    os.dup2(1, 2)
+    os.closerange(targets[-1] + 1, 4096)
+    return targets[2:]
+
+
+def _task(name: str) -> Any:
+    """The module of a task, imported here once and not by every child."""
+    if name not in TASKS:
+        raise ValueError(f"unknown task {name!r}")
+    return importlib.import_module(f"grader.sandbox.runners.child.{name}")
+
+
+def _receive(control: socket.socket) -> _Request | None:
+    message, descriptors, flags, _ = socket.recv_fds(control, MESSAGE_BYTES, MAX_DESCRIPTORS)
+    if not message:
+        return None
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        raise ValueError("a request does not fit")
+    return _Request(json.loads(message), descriptors)
+
+
+def _send(control: socket.socket, message: dict[str, Any]) -> None:
+    control.send(json.dumps(message).encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

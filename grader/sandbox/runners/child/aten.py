@@ -1,0 +1,119 @@
+"""Multiplications of torch operators as they run, by the rules of `grader.measure.costs.rules`.
+
+A TorchScript model decides at run time which operators it needs, so they are counted as it
+hears, below the interpreter, where every operator passes. Products of matrices and convolutions
+count exactly, what multiplies elementwise counts 1 an output, an addition of data that no
+product pays for counts 1, moving and comparing is free. What is not in the tables is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_PER_OUTPUT = (
+    "mul mul_ div div_ pow pow_ reciprocal sqrt rsqrt exp exp_ exp2 expm1 log log2 log10 "
+    "log1p sin cos tan asin acos atan sinh cosh remainder fmod square addcmul addcdiv "
+    "logaddexp leaky_relu elu gelu hardswish hardsigmoid silu lerp"
+)
+PER_OUTPUT = frozenset(_PER_OUTPUT.split())
+_ADDITIONS = "add add_ sub sub_ rsub cumsum index_add index_add_ scatter_add"
+ADDITIONS = frozenset(_ADDITIONS.split())
+_REDUCTIONS = "sum mean prod _softmax _log_softmax logsumexp var std norm"
+REDUCTIONS = frozenset(_REDUCTIONS.split())
+_COMBINING = "minimum maximum"
+COMBINING = frozenset(_COMBINING.split())
+_FREE = (
+    "_softmax_backward abs alias amax amin aminmax any all arange argmax argmin as_strided "
+    "bitwise_and bitwise_not bitwise_or ceil clamp clamp_ clamp_max clamp_min clone "
+    "constant_pad_nd contiguous copy copy_ cat chunk detach detach_ empty empty_like eq erf "
+    "expand fill fill_ flip floor full full_like gather ge gt index index_copy index_copy_ "
+    "index_put index_put_ index_select isfinite isinf isnan item le lift_fresh linspace "
+    "logical_and logical_not logical_or lt masked_fill masked_fill_ max min narrow ne neg "
+    "neg_ new_empty new_full new_ones new_zeros nonzero ones ones_like permute pad "
+    "reflection_pad1d relu relu_ repeat reshape roll round scalar_tensor scatter select "
+    "select_scatter sigmoid sigmoid_ sign slice slice_scatter softplus sort split "
+    "split_with_sizes squeeze squeeze_ stack t t_ tanh tanh_ to topk transpose transpose_ "
+    "tril triu unbind unfold unsafe_split unsqueeze unsqueeze_ view where zero_ zeros "
+    "zeros_like _local_scalar_dense _reshape_alias _to_copy _unsafe_view _to_cpu dropout "
+    "floor_divide trunc max_pool2d_with_indices"
+)
+FREE = frozenset(_FREE.split())
+
+
+class Counter(TorchDispatchMode):
+    """While active, adds up `macs` and collects the names of operators that no table has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.macs = 0
+        self.unknown: set[str] = set()
+        self._credit = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Nothing is compiled here, and torch would import its compiler to be told so.
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = func.overloadpacket.__name__
+        self._count(name, args, result)
+        return result
+
+    def _count(self, name: str, args: Any, result: Any) -> None:
+        out = sum(t.numel() for t in _tensors(result))
+        product = _product(name, args, out)
+        if product is not None:
+            self.macs += product
+            self._credit += min(out, product)
+        elif name in PER_OUTPUT:
+            self.macs += out if _floating(result) else 0
+            self._credit += out
+        elif name in ADDITIONS or name in REDUCTIONS:
+            terms = out if name in ADDITIONS else max(_elements(args) - out, 0)
+            # An addition is free once for each multiplication before it.
+            paid = min(self._credit, terms)
+            self._credit -= paid
+            self.macs += (terms - paid) if _floating(result) else 0
+        elif name in COMBINING:
+            self.macs += out if _floating(result) else 0
+        elif name not in FREE:
+            self.unknown.add(name)
+
+
+def _product(name: str, args: Any, out: int) -> int | None:
+    """Multiplications of matrix products, convolutions and fused cells; None for the others."""
+    if name in ("mm", "bmm"):
+        return out * int(args[0].shape[-1])
+    if name in ("addmm", "baddbmm"):
+        return out * int(args[1].shape[-1])
+    if name in ("mv", "dot"):
+        return int(args[0].numel())
+    if name == "addmv":
+        return int(args[1].numel())
+    if name in ("convolution", "_convolution", "mkldnn_convolution", "convolution_overrideable"):
+        weight, transposed = args[1], len(args) > 6 and bool(args[6])
+        each = int(weight[0].numel())
+        return int(args[0].numel()) * each if transposed else out * each
+    if name in ("_thnn_fused_gru_cell", "_thnn_fused_lstm_cell"):
+        return 0
+    return None
+
+
+def _tensors(result: Any) -> list[torch.Tensor]:
+    if isinstance(result, torch.Tensor):
+        return [result]
+    if isinstance(result, list | tuple):
+        return [tensor for one in result for tensor in _tensors(one)]
+    return []
+
+
+def _floating(result: Any) -> bool:
+    return any(t.is_floating_point() for t in _tensors(result))
+
+
+def _elements(args: Any) -> int:
+    return max((a.numel() for a in args if isinstance(a, torch.Tensor)), default=0)

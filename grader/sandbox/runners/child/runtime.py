@@ -1,0 +1,33 @@
+"""ONNX Runtime in a child: one thread, no spinning, and its complaints as exit codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grader.sandbox.isolation.work import ChildExit, Failure
+
+
+def open_session(data: bytes) -> Any:
+    """A session of the model in `data`. Raises Failure."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise Failure(ChildExit.NO_RUNTIME, f"{error}") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise classified(error, ChildExit.LOAD_FAILED) from error
+
+
+def classified(error: Exception, code: ChildExit) -> Failure:
+    """The failure with `code`, or out of memory where the message says so."""
+    message = " ".join(str(error).split())[:2000]
+    starved = isinstance(error, MemoryError) or any(
+        words in message.lower() for words in ("bad alloc", "failed to allocate", "bad_alloc")
+    )
+    return Failure(ChildExit.OUT_OF_MEMORY if starved else code, message)

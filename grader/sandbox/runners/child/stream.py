@@ -1,0 +1,193 @@
+"""Sandbox B: a model that listens, one request at a time.
+
+Blob 0 is the model. `order["form"]` says which of two it is: "onnx", whose state passes through
+our hands between chunks, or "torchscript", which keeps it inside; no student Python in either.
+
+Protocol, raw little-endian. A request is one byte, a uint32 and that many float32 samples:
+
+    RESET           start anew
+    CHUNK n ...     hear n samples
+    HELD            what is kept now
+    COUNT n ...     hear n samples and count multiplications (TorchScript)
+    END
+
+Every answer is one record `ANSWER`: probability, 1 if probability and state are finite, and two
+numbers: for HELD all bytes kept and those of them that change with what was heard, for COUNT the
+multiplications, otherwise the bytes of the state (0 where it cannot be seen).
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import struct
+import sys
+import zipfile
+import zlib
+from typing import Any, Protocol
+
+import numpy as np
+
+from grader.sandbox.isolation.work import ChildExit, Failure, Work
+from grader.sandbox.runners.child.runtime import open_session
+
+if "torch" in sys.modules:  # in a warm process; behind the closed door nothing can be imported
+    from grader.sandbox.runners.child import aten  # noqa: F401
+
+RESET, CHUNK, HELD, COUNT, END = range(5)
+REQUEST = struct.Struct("<BI")
+ANSWER = struct.Struct("<ffQQ")
+
+
+class _Stream(Protocol):
+    def reset(self) -> None: ...
+
+    def hear(self, chunk: np.ndarray) -> tuple[float, bool, int]:
+        """Probability, whether all is finite, bytes of state; `chunk` is (1, samples)."""
+
+    def held(self) -> tuple[int, int]:
+        """Bytes kept, and bytes kept that have changed since the reset."""
+
+    def count(self, chunk: np.ndarray) -> tuple[float, int]:
+        """Probability and multiplications."""
+
+
+def run(work: Work) -> None:
+    data = work.blob(0)
+    stream: _Stream = _Onnx(data) if work.order["form"] == "onnx" else _TorchScript(data)
+    read, write = work.channel.read, work.channel.write
+    while True:
+        kind, samples = REQUEST.unpack(read(REQUEST.size))
+        chunk = np.frombuffer(read(4 * samples), "<f4").reshape(1, samples)
+        probability, finite, first, second = float("nan"), True, 0, 0
+        if kind == END:
+            return
+        if kind == RESET:
+            stream.reset()
+        elif kind == CHUNK:
+            probability, finite, first = stream.hear(chunk)
+        elif kind == HELD:
+            first, second = stream.held()
+        else:
+            probability, first = stream.count(chunk)
+        write(ANSWER.pack(probability, float(finite), first, second))
+
+
+class _Onnx:
+    def __init__(self, data: bytes) -> None:
+        self._session = open_session(data)
+        ports = self._session.get_inputs()
+        self._shapes = {p.name: tuple(p.shape) for p in ports if p.name != "chunk"}
+        self._outputs = ["probability", *(f"{name}_next" for name in self._shapes)]
+        self._state: dict[str, np.ndarray] = {}
+        self._bytes = sum(4 * int(np.prod(shape)) for shape in self._shapes.values())
+
+    def reset(self) -> None:
+        self._state = {name: np.zeros(shape, np.float32) for name, shape in self._shapes.items()}
+
+    def hear(self, chunk: np.ndarray) -> tuple[float, bool, int]:
+        try:
+            answer, *new = self._session.run(self._outputs, {"chunk": chunk, **self._state})
+        except Exception as error:
+            raise _classified(error, ChildExit.RUN_FAILED) from error
+        for (name, shape), value in zip(self._shapes.items(), new, strict=True):
+            if value.shape != shape or value.dtype != np.float32:
+                found = f"{value.dtype} {list(value.shape)}"
+                raise _bad(f"`{name}_next` came out as {found} for `{name}` float32 {list(shape)}")
+            self._state[name] = value
+        if answer.size != 1 or answer.dtype != np.float32:
+            raise _bad(f"`probability` came out as {answer.dtype} {list(answer.shape)}")
+        finite = np.isfinite(answer).all() and all(np.isfinite(value).all() for value in new)
+        return float(answer.reshape(())), bool(finite), self._bytes
+
+    def held(self) -> tuple[int, int]:
+        return self._bytes, self._bytes
+
+    def count(self, chunk: np.ndarray) -> tuple[float, int]:
+        return self.hear(chunk)[0], 0
+
+
+class _TorchScript:
+    def __init__(self, data: bytes) -> None:
+        try:
+            import torch
+        except ImportError as error:
+            raise Failure(ChildExit.NO_RUNTIME, f"{error}") from error
+        torch.set_num_threads(1)
+        torch.set_grad_enabled(False)
+        # Without it the graph would be specialised, and compiled anew, for sizes of chunks.
+        torch._C._set_graph_executor_optimize(False)
+        self._torch = torch
+        try:
+            self._module = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()
+        except Exception as error:
+            raise _classified(error, ChildExit.LOAD_FAILED) from error
+        self._fresh: set[tuple[int, int]] = set()
+        if not hasattr(self._module, "reset"):
+            raise Failure(ChildExit.LOAD_FAILED, "it has no exported method reset().")
+
+    def reset(self) -> None:
+        self._guard(self._module.reset)
+        self._fresh = set(self._stored())
+
+    def hear(self, chunk: np.ndarray) -> tuple[float, bool, int]:
+        answer = self._guard(self._module, self._torch.from_numpy(chunk.copy()))
+        if not isinstance(answer, self._torch.Tensor) or answer.numel() != 1:
+            found = list(answer.shape) if hasattr(answer, "shape") else type(answer).__name__
+            raise _bad(f"forward(chunk) must return one probability, it returned {found}")
+        if answer.dtype != self._torch.float32:
+            raise _bad(f"forward(chunk) must return float32, it returned {answer.dtype}")
+        probability = float(answer)
+        return probability, bool(np.isfinite(probability)), 0
+
+    def held(self) -> tuple[int, int]:
+        now = self._stored()
+        changed = [size for size, crc in now if (size, crc) not in self._fresh]
+        numbers = _numbers(self._module.save_to_buffer())
+        return sum(size for size, _ in now) + numbers, sum(changed) + numbers
+
+    def count(self, chunk: np.ndarray) -> tuple[float, int]:
+        from grader.sandbox.runners.child.aten import Counter
+
+        with Counter() as counter:
+            probability, _, _ = self.hear(chunk)
+        if counter.unknown:
+            names = ", ".join(sorted(counter.unknown)[:5])
+            raise Failure(ChildExit.RUN_FAILED, f"it uses operators that are not counted: {names}.")
+        return probability, counter.macs
+
+    def _stored(self) -> list[tuple[int, int]]:
+        """Size and checksum of every tensor that the module keeps, as saving it would write it."""
+        archive = zipfile.ZipFile(io.BytesIO(self._module.save_to_buffer()))
+        kept = [i for i in archive.infolist() if "/data/" in i.filename]
+        return [(i.file_size, zlib.crc32(archive.read(i))) for i in kept]
+
+    def _guard(self, call: Any, *arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except Exception as error:
+            raise _classified(error, ChildExit.RUN_FAILED) from error
+
+
+def _numbers(saved: bytes) -> int:
+    """Bytes of the numbers and texts that a saved module keeps outside tensors. The pickle is
+    read as a list of instructions and not carried out."""
+    archive = zipfile.ZipFile(io.BytesIO(saved))
+    name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
+    sizes = {"BINFLOAT": 8, "LONG1": 8}
+    return sum(sizes.get(op.name, 0) for op, _, _ in pickletools.genops(archive.read(name)))
+
+
+def _bad(what: str) -> Failure:
+    return Failure(ChildExit.BAD_OUTPUT, what)
+
+
+def _classified(error: Exception, code: ChildExit) -> Failure:
+    """The last line says most: TorchScript puts a traceback of its own before it."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["?"]
+    message = " ".join((lines[-1] if "Traceback" in lines[0] else " ".join(lines)).split())[:2000]
+    starved = isinstance(error, MemoryError) or any(
+        words in message.lower()
+        for words in ("bad alloc", "failed to allocate", "bad_alloc", "can't allocate memory")
+    )
+    return Failure(ChildExit.OUT_OF_MEMORY if starved else code, message)

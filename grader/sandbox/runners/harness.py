@@ -1,0 +1,247 @@
+"""Sandbox A: a lesson's own harness asks a submission's code one thing after another.
+
+The harness is trusted source that the lesson gives; it runs beside the student's files, so that
+nothing secret may be in it or in its orders. Every call has a time limit of its own, and one
+that fails, hangs or ends the process costs the others nothing. Answers are plain data: JSON or
+bytes, of a bounded size. Nothing is unpickled, and every value has to be judged by the caller: a
+submission can forge any answer.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import structs
+
+from grader.lesson.grades import Status
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation import levels
+from grader.sandbox.isolation.ending import Disturbed, Ended, Stopped, raise_if_stopped, unfinished
+from grader.sandbox.isolation.program import Child, Program
+from grader.sandbox.isolation.start import start
+from grader.sandbox.isolation.work import ChildExit
+from grader.sandbox.runners.child.function import pack
+from grader.sandbox.runners.child.harness import ANSWER, BLOB, FAILED, HEADER, LENGTH
+from grader.text import Text, ru_number, untrusted
+
+TORCH = ("numpy", "torch", "torch._dynamo")
+"""Libraries of a harness for torch: what a TorchDispatchMode imports on its first use is much."""
+COLD_SECONDS = 60.0
+"""For an interpreter of its own to import its libraries, where no warm process is."""
+
+
+@dataclass(frozen=True)
+class HarnessJob:
+    """Whose code is asked, and by what."""
+
+    harness: Mapping[str, bytes]
+    """Trusted modules by name, in the order of their import; the last one is asked."""
+    files: Mapping[str, bytes]
+    """The submission's files by relative path; they become the working folder."""
+    libraries: tuple[str, ...] = TORCH
+    """Imported once by the warm process, before any submission is there."""
+    lost_calls: int = 3
+    """After so many calls that ran out of time the others are not made."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One question."""
+
+    name: str
+    order: Mapping[str, Any]
+    """What the harness is given, as JSON."""
+    seconds: float = 10.0
+    max_bytes: int = 2**20
+    """Of the answer."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came back from one call: `value` or `blob`, or an `error` with its status."""
+
+    name: str
+    value: Any = None
+    """Plain data out of JSON; None for bytes and errors."""
+    blob: bytes | None = None
+    error: Text | None = None
+    status: Status = Status.GRADED
+    seconds: float = 0.0
+    """From asking to having the answer, on our clock."""
+
+
+@dataclass(frozen=True)
+class HarnessRun:
+    answers: tuple[Answered, ...]
+    """One for each call, in their order."""
+    log: str
+
+
+def run_harness(job: HarnessJob, calls: Sequence[Call], limits: RunLimits) -> HarnessRun:
+    """Make all calls, in order. Raises Disturbed when the machine ended or starved a child, Fault
+    when none can be started; what a submission does wrong is in its answers."""
+    run = _Run(job, limits)
+    try:
+        for call in calls:
+            run.make(call)
+    finally:
+        run.end()
+    return HarnessRun(tuple(run.answers), run.log)
+
+
+class _Run:
+    """The calls made so far, and the child that is being asked."""
+
+    def __init__(self, job: HarnessJob, limits: RunLimits) -> None:
+        self.answers: list[Answered] = []
+        self.log = ""
+        self._job = job
+        self._limits = limits
+        self._child: Child | None = None
+        self._own = limits
+        """The limits of the child: those of the call that it was started for."""
+        self._lost = 0
+
+    def make(self, call: Call) -> None:
+        """Ask, and once more in a child of its own when one that had answered others ended: no
+        call suffers for those before it."""
+        if self._lost >= self._job.lost_calls:
+            self.answers.append(_failed(call, _not_asked(self._lost), Status.TIMED_OUT))
+            return
+        if self._child is not None and self._own.wall_seconds != call.seconds:
+            self.end()  # it was given another call's time
+        fresh = self._child is None
+        answer = self._ask(call)
+        if self._child is None and not fresh:
+            answer = self._ask(call)
+        self._lost += answer.status is Status.TIMED_OUT
+        self.answers.append(answer)
+
+    def end(self) -> Ended | None:
+        """End the child, if there is one."""
+        child, self._child = self._child, None
+        if child is None:
+            return None
+        try:
+            ended = child.finish()
+        finally:
+            child.close()
+        self._keep(ended.log)
+        return ended
+
+    def _ask(self, call: Call) -> Answered:
+        """The answer; after one that a child did not live to give, there is no child."""
+        child = self._child = self._child or self._begin(call)
+        started = time.perf_counter()
+        try:
+            if child.pending():
+                self._drop(child)
+                return _failed(call, _EARLY, Status.REJECTED)
+            question = json.dumps(dict(call.order)).encode()
+            child.send(LENGTH.pack(len(question)) + question)
+            kind, size = HEADER.unpack(child.receive(HEADER.size))
+            if size > call.max_bytes or kind not in (ANSWER, BLOB, FAILED):
+                self._drop(child)
+                return _failed(call, _too_large(call.max_bytes), Status.REJECTED)
+            data = child.receive(size)
+        except BrokenPipeError:
+            return self._ended(call)
+        return _understood(call, kind, data, time.perf_counter() - started, self._own)
+
+    def _begin(self, call: Call) -> Child:
+        self._own = _limits_for(self._limits, call.seconds)
+        cold = COLD_SECONDS if levels.current_level().level in "CD" else 0.0
+        job = self._job
+        return start(
+            Program(
+                task="harness",
+                order={},
+                confine="code",
+                libraries=job.libraries,
+                blobs=[pack(job.files), pack(job.harness)],
+                limits=_limits_for(self._limits, call.seconds + cold),
+            )
+        )
+
+    def _ended(self, call: Call) -> Answered:
+        """What the end of the child means for the call that it did not answer."""
+        ended = self.end()
+        assert ended is not None
+        try:
+            raise_if_stopped(ended, self._own, "code")
+            raise unfinished("code", 0, 1, ended.log)
+        except Disturbed:
+            raise
+        except Stopped as stopped:
+            return _failed(call, stopped.text, stopped.status)
+
+    def _drop(self, child: Child) -> None:
+        self._child = None
+        child.close()
+
+    def _keep(self, log: str) -> None:
+        self.log = (self.log + log)[: self._limits.log_bytes]
+
+
+def _limits_for(limits: RunLimits, seconds: float) -> RunLimits:
+    return structs.replace(limits, wall_seconds=seconds, cpu_seconds=seconds)
+
+
+def _understood(call: Call, kind: int, data: bytes, seconds: float, limits: RunLimits) -> Answered:
+    if kind == BLOB:
+        return Answered(call.name, blob=data, seconds=seconds)
+    try:
+        value = json.loads(data, parse_constant=_no_number)
+        if kind == ANSWER:
+            return Answered(call.name, value=value, seconds=seconds)
+        code, message = value
+        told = Ended(int(ChildExit(code)), None, seconds, untrusted.one_line(str(message)))
+    except (ValueError, TypeError, RecursionError):
+        return _failed(call, _NO_ANSWER, Status.REJECTED, seconds)
+    try:
+        raise_if_stopped(told, limits, "code")
+    except Stopped as stopped:
+        return _failed(call, stopped.text, stopped.status, seconds)
+    return _failed(call, _NO_ANSWER, Status.REJECTED, seconds)
+
+
+def _no_number(constant: str) -> float:
+    raise ValueError(constant)
+
+
+def _failed(call: Call, error: Text, status: Status, seconds: float = 0.0) -> Answered:
+    return Answered(call.name, error=error, status=status, seconds=seconds)
+
+
+def _not_asked(lost: int) -> Text:
+    return Text(
+        en=f"Not asked any more: {lost} calls before it ran out of time.",
+        ru=f"Вопрос не задавался: до него не уложились в срок уже {lost}.",
+    )
+
+
+def _too_large(limit: int) -> Text:
+    return Text(
+        en=f"The answer takes more than the {limit:,} bytes that are allowed; return numbers "
+        "and short names only.",
+        ru=f"Ответ занимает больше разрешённых {ru_number(limit)} байт; возвращайте только числа и "
+        "короткие имена.",
+    )
+
+
+_EARLY = Text(
+    en="Something answered before it was asked; answer by returning from the function, and do not "
+    "write to file descriptors that you did not open.",
+    ru="Ответ пришёл раньше вопроса; отвечайте, возвращая значение из функции, и не пишите в "
+    "файловые дескрипторы, которые вы не открывали.",
+)
+_NO_ANSWER = Text(
+    en="What came back is no answer of the function: something wrote to file descriptors that it "
+    "did not open; only return values.",
+    ru="Пришёл не ответ функции: что-то пишет в файловые дескрипторы, которые не открывало; только "
+    "возвращайте значения.",
+)

@@ -1,0 +1,265 @@
+"""Sandbox A: run a notebook from its first cell to its last, and take the files that it leaves.
+
+Everything that comes back is the submission's own word: which cell it is at chooses a sentence,
+outputs go into a copy that nobody trusts, and files are judged as handed-in files are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from grader.lesson.grades import Status
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation import levels
+from grader.sandbox.isolation.ending import Disturbed, Stopped, raise_if_stopped, unfinished
+from grader.sandbox.isolation.program import Child, Program
+from grader.sandbox.isolation.start import start
+from grader.sandbox.runners.child.function import pack
+from grader.text import Text, notebooks
+from grader.text.errors import GraderError
+from grader.text.notebooks import Notebook, Output
+from grader.text.untrusted import name as named
+from grader.text.untrusted import quoted
+
+KERNEL = "grader.sandbox.runners.child.kernel"
+"""Warmed before the libraries: it chooses where matplotlib draws."""
+COLD_SECONDS = 20.0
+"""For an interpreter of its own to import IPython, where no warm process is."""
+MAX_SHOWN = 4 * 2**20
+"""Bytes of one cell's outputs."""
+MAX_SHOWN_IN_ALL = 16 * 2**20
+MAX_INDEX = 8 * 2**20
+"""Bytes of the list of files."""
+MAX_REASON = 64 * 2**10
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class LeftFile:
+    """A file that a notebook left, as it was announced."""
+
+    name: str
+    size: int
+    kind: str
+
+
+Judge = Callable[[Sequence[LeftFile]], Mapping[int, Path]]
+"""Where the files go that are wanted, by their place in the list; it raises Rejected."""
+
+
+@dataclass(frozen=True)
+class NotebookJob:
+    notebook: Notebook
+    files: Mapping[str, bytes]
+    """What lies beside it, by relative path; they become the working folder."""
+    judge: Judge
+    libraries: tuple[str, ...] = ("numpy",)
+    """Imported before the submission is there; others that are installed can be, by it."""
+
+
+@dataclass
+class NotebookRun:
+    """What became of it."""
+
+    shown: dict[int, list[Output]] = field(default_factory=dict)
+    """Outputs by the index of the cell, of those that ran."""
+    stopped: GraderError | None = None
+    """Why it did not run to its end: Stopped, or Rejected for the files that it left."""
+
+
+def run_notebook(job: NotebookJob, limits: RunLimits) -> NotebookRun:
+    """Run it. Raises Disturbed when the machine ended or starved it, Fault when nothing can be
+    started; what a submission does wrong is in `stopped`, with the cell that did it."""
+    cold = COLD_SECONDS if levels.current_level().level in "CD" else 0.0
+    given = msgspec.structs.replace(limits, wall_seconds=limits.wall_seconds + cold)
+    run = _Run(job)
+    child = start(_program(job, given))
+    try:
+        run.listen(child)
+    except Disturbed:
+        raise
+    except GraderError as error:
+        run.result.stopped = error
+    except BrokenPipeError:
+        run.result.stopped = run.ended(child, limits)
+    finally:
+        child.close()
+    return run.result
+
+
+def _program(job: NotebookJob, limits: RunLimits) -> Program:
+    cells: list[dict[str, Any]] = [
+        {
+            "cell_type": cell.kind,
+            "metadata": {"tags": list(cell.tags)},
+            "source": cell.source,
+            **({"outputs": [], "execution_count": None} if cell.kind == "code" else {}),
+        }
+        for cell in job.notebook.cells
+    ]
+    return Program(
+        task="notebook",
+        order={},
+        confine="code",
+        libraries=(KERNEL, *job.libraries),
+        blobs=[pack(job.files), json.dumps(cells).encode()],
+        limits=limits,
+    )
+
+
+class _Run:
+    """What a child has said so far."""
+
+    def __init__(self, job: NotebookJob) -> None:
+        self.result = NotebookRun()
+        self._job = job
+        self._at: int | None = None
+        """Index of the cell that it is at."""
+        self._shown = 0
+        """Bytes of outputs so far."""
+
+    def listen(self, child: Child) -> None:
+        """Until it has left its files. Raises Stopped, Rejected, or BrokenPipeError when it ended
+        before."""
+        from grader.sandbox.runners.child.notebook import BEGUN, FAILED, HEADER, LEFT, SHOWN
+
+        limits = {
+            BEGUN: (4, 4),
+            SHOWN: (4, MAX_SHOWN),
+            FAILED: (0, MAX_REASON),
+            LEFT: (0, MAX_INDEX),
+        }
+        while True:
+            kind, size = HEADER.unpack(child.receive(HEADER.size))
+            least, most = limits.get(kind, (1, 0))
+            if not least <= size <= most:
+                raise self._stopped(Status.REJECTED, _TOO_MUCH if kind == LEFT else _FORGED)
+            data = child.receive(size)
+            if kind == FAILED:
+                raise self._failed(data)
+            if kind == LEFT:
+                self._at = None
+                return self._take(child, data)
+            index = int.from_bytes(data[:4], "little")
+            if index >= len(self._job.notebook.cells):
+                raise self._stopped(Status.REJECTED, _FORGED)
+            if kind == BEGUN:
+                self._at = index
+            else:
+                self._show(index, data[4:])
+
+    def _show(self, index: int, data: bytes) -> None:
+        self._shown += len(data)
+        self.result.shown[index] = []
+        if self._shown <= MAX_SHOWN_IN_ALL:
+            with suppress(msgspec.MsgspecError, RecursionError):
+                self.result.shown[index] = notebooks.outputs(data)
+
+    def ended(self, child: Child, limits: RunLimits) -> Stopped:
+        """Why it ended before its end. Raises Disturbed."""
+        ended = child.finish()
+        try:
+            raise_if_stopped(ended, limits, "code")
+            raise unfinished("code", 0, 1, ended.log)
+        except Disturbed:
+            raise
+        except Stopped as error:
+            text = error.text if ended.code != 0 or ended.killed else _EXITED
+            return self._stopped(error.status, text, error.log)
+
+    def _failed(self, data: bytes) -> Stopped:
+        try:
+            name, message, starved = msgspec.json.decode(data, type=tuple[str, str, bool])
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return self._stopped(Status.REJECTED, _FORGED)
+        log = "\n".join(
+            notebooks.plain(str(line))
+            for output in self.result.shown.get(-1 if self._at is None else self._at, ())
+            for line in output.traceback[-50:]
+        )
+        refused = "not permitted" in message or "Permission denied" in message
+        text = _raised(named(name), named(message, 200), refused)
+        return self._stopped(Status.OUT_OF_MEMORY if starved else Status.REJECTED, text, log)
+
+    def _take(self, child: Child, data: bytes) -> None:
+        try:
+            index = msgspec.json.decode(data, type=list[tuple[str, int, str]])
+            left = [LeftFile(name, max(size, 0), kind) for name, size, kind in index]
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise self._stopped(Status.REJECTED, _FORGED) from None
+        wanted = self._job.judge(left)
+        for number, file in enumerate(left):
+            _receive(child, file.size, wanted.get(number))
+
+    def _stopped(self, status: Status, text: Text, log: str = "") -> Stopped:
+        """The sentence, with the cell that the notebook was at."""
+        if self._at is None:
+            where = Text(en=notebooks.FILE, ru=notebooks.FILE)
+        else:
+            notebook = self._job.notebook
+            lines = notebook.cells[self._at].source.strip().splitlines()
+            line = quoted(lines[0]) if lines else ""
+            number = notebook.number(self._at)
+            where = Text(
+                en=f"{notebooks.FILE}, cell [{number}] (`{line}`)",
+                ru=f"{notebooks.FILE}, ячейка [{number}] (`{line}`)",
+            )
+        return Stopped(status, Text(en=f"{where.en}: {text.en}", ru=f"{where.ru}: {text.ru}"), log)
+
+
+def _receive(child: Child, size: int, target: Path | None) -> None:
+    """Exactly `size` bytes into a new file, or nowhere."""
+    file: Any = None
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file = target.open("xb")
+    try:
+        while size > 0:
+            block = child.receive(min(size, _BLOCK))
+            size -= len(block)
+            if file is not None:
+                file.write(block)
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _raised(name: str, message: str, refused: bool) -> Text:
+    en = ru = ""
+    if refused:
+        en = (
+            " Programs, processes, the network and files outside the notebook's folder are out "
+            "of its reach here; put what it needs beside it."
+        )
+        ru = (
+            " Программы, процессы, сеть и файлы вне папки ноутбука здесь недоступны; положите всё "
+            "нужное рядом с ним."
+        )
+    what = f"{name}: {message}".rstrip(".: ")
+    return Text(
+        en=f"{what}.{en} All cells must run in order in a restarted kernel; tag one "
+        f"that is not needed for the grade with {notebooks.SKIPPED}.",
+        ru=f"{what}.{ru} Все ячейки должны выполняться по порядку после перезапуска "
+        f"ядра; ненужную для оценки ячейку пометьте тегом {notebooks.SKIPPED}.",
+    )
+
+
+_EXITED = Text(
+    en="The process of the notebook ended here; do not exit, let the notebook run to its end.",
+    ru="Процесс ноутбука здесь завершился; не завершайте его сами, пусть ноутбук дойдёт до конца.",
+)
+_FORGED = Text(
+    en="Something wrote to file descriptors that it did not open; write to files only.",
+    ru="Что-то пишет в файловые дескрипторы, которые не открывало; пишите только в файлы.",
+)
+_TOO_MUCH = Text(
+    en="The notebook left far too many files; leave only those that are handed in.",
+    ru="Ноутбук оставил слишком много файлов; оставьте только те, что сдаются.",
+)

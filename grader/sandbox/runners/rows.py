@@ -1,0 +1,124 @@
+"""Sandbox B: run one ONNX model over a file of inputs, and bring back its answers."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from grader.lesson.spec import RunLimits as Limits
+from grader.sandbox.isolation.ending import Disturbed, Stopped, raise_if_stopped
+from grader.sandbox.isolation.program import Child, Program, timed
+from grader.sandbox.isolation.start import start
+from grader.sandbox.runners.child.rows import EVALUATE
+
+WARM_UP = 5
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run. `inputs` is a .npy file of float32, (rows, *row_shape)."""
+
+    model: bytes
+    inputs: Path
+    out_shape: tuple[int, ...]
+    """Shape of one row of the only output."""
+    rival: bytes | None = None
+    """A trusted model timed in turn with `model`, in the same process."""
+    singles: Sequence[int] = ()
+    """Rows that are also sent one at a time, the next after the answer to the last."""
+    batch: int = 1
+    """Rows in one call. With 1, MACs at batch 1 and quality come from one and the same path
+    through the model, and no row can influence another."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Answers of the model; a row that was not answered holds NaN."""
+
+    outputs: np.ndarray
+    """(rows, *out_shape) float32, of the evaluation of all rows."""
+    singles: np.ndarray
+    """(singles, *out_shape) float32, each row sent alone."""
+    seconds_per_single: np.ndarray
+    """(singles,) seconds that answering a row took, see `clock.timed`."""
+    rival_seconds_per_single: np.ndarray
+    """(singles,) the same for the rival, interleaved; empty without one."""
+    seconds: float
+    log: str
+
+
+def run_onnx(job: Job, limits: Limits) -> Run:
+    """Evaluate `job.model`. Raises Stopped with the submission's status when it does not end
+    well: a model that ONNX Runtime refuses, a wrong output, a time-out, a crash, no memory."""
+    inputs = np.load(job.inputs, mmap_mode="r", allow_pickle=False)
+    child = start(_program(job, inputs, limits))
+    try:
+        singles, timings = _ask_one_by_one(child, job, inputs)
+        ended = child.finish()
+        raise_if_stopped(ended, limits, "model")
+        outputs = np.frombuffer(child.answers(), dtype="<f4")
+    finally:
+        child.close()
+    outputs = outputs.reshape(len(inputs), *job.out_shape)
+    return Run(outputs, singles, timings[0], timings[1], ended.seconds, ended.log)
+
+
+def _program(job: Job, inputs: np.ndarray, limits: Limits) -> Program:
+    return Program(
+        task="rows",
+        order={
+            "rows": len(inputs),
+            "row_shape": list(inputs.shape[1:]),
+            "out_shape": list(job.out_shape),
+            "offset": int(getattr(inputs, "offset", 0)),
+            "batch": job.batch,
+            # Always the same for one model, so that one submission has one score.
+            "shuffle": zlib.crc32(job.model),
+        },
+        confine="compute",
+        libraries=("numpy", "onnxruntime"),
+        inputs=job.inputs,
+        blobs=[job.model],
+        kept=job.rival,
+        answers=(len(inputs), *job.out_shape),
+        limits=limits,
+    )
+
+
+def _ask_one_by_one(
+    child: Child, job: Job, inputs: np.ndarray
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Send single rows to the model and its rival in turn, in ABBA order, and last the request
+    to evaluate them all."""
+    rivals = (0, 1) if job.rival is not None else (0,)
+    answers = np.full((len(job.singles), *job.out_shape), np.nan, dtype="<f4")
+    seconds = np.full((2, len(job.singles)), np.nan)
+    try:
+        for _ in range(WARM_UP if len(job.singles) else 0):
+            for which in rivals:
+                _ask(child, which, inputs[job.singles[0]], answers[0])
+        for number, row in enumerate(job.singles):
+            for which in rivals if number % 2 == 0 else rivals[::-1]:
+                clip = np.ascontiguousarray(inputs[row])
+                answer, seconds[which, number] = timed(
+                    child, partial(_ask, child, which, clip, answers[number])
+                )
+                if which == 0:
+                    answers[number] = answer
+        child.send(bytes([EVALUATE]))
+    except BrokenPipeError:  # the child ended; its end says why
+        pass
+    return answers, (seconds[0], seconds[1] if len(rivals) == 2 else seconds[1, :0])
+
+
+def _ask(child: Child, which: int, clip: np.ndarray, like: np.ndarray) -> np.ndarray:
+    child.send(bytes([which]) + np.ascontiguousarray(clip, dtype="<f4").tobytes())
+    return np.frombuffer(child.receive(like.nbytes), dtype="<f4").reshape(like.shape)
+
+
+__all__ = ["Disturbed", "Job", "Limits", "Run", "Stopped", "run_onnx"]

@@ -1,0 +1,506 @@
+"""Sandbox B: several models over the same posts, their answers and their speed against a rival.
+
+    run = run_sequences(
+        SequenceJob(
+            models={"student": student, "student_ptq": student_ptq},
+            ids={"student": encoded.ids, "student_ptq": encoded.ids},
+            classes=5,
+            pad_ids={"student": encoded.pad_id, "student_ptq": encoded.pad_id},
+            rival=baseline, rival_ids=baseline_encoded.ids, rival_pad_id=baseline_encoded.pad_id,
+        ),
+        limits,
+    )
+    run.logits["student_ptq"]        # (posts, 5), each post alone, without padding
+    run.single["student_ptq"]        # Timing at batch 1; run.single[RIVAL] is the rival's
+    run.batched["student_ptq"]       # Timing at batch 32
+
+All models live in one child with one thread. Posts are sent in bundles; what is timed is the time
+that the child spent on a core, by the kernel's account, from when it is told to run a bundle that
+it holds until its answers are here: neither tokens nor arrays are in it, nor waiting for a core
+that somebody else has. (Where the system keeps no such account, at levels C and D, our clock is
+used.) The models take turns, in an order that rotates, over the same posts; a bundle is cut into
+pieces of some milliseconds for every model, so that what the wire costs is the same small share
+of each. `grader.measure.latency.sequence_ratio` makes a ratio of it. A model's input
+`attention_mask` is optional; answers must not depend on padding.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.lesson.grades import Status
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.ending import Disturbed, Ended, Stopped, raise_if_stopped
+from grader.sandbox.isolation.program import Child, Program, timed
+from grader.sandbox.isolation.start import start
+from grader.sandbox.isolation.work import READY, ChildExit
+from grader.sandbox.runners.child.sequences import END, GO, LOAD, PREPARE, REQUEST
+from grader.text import Text, ru_number
+from grader.text.errors import GraderError, Rejected
+
+# Sentences about a model that reads token ids and does not run as it has to.
+
+
+def of(name: str, text: Text) -> Text:
+    """`text`, said of the model `name`."""
+    return Text(en=f"{name}.onnx: {text.en}", ru=f"{name}.onnx: {text.ru}")
+
+
+def went_away() -> Text:
+    return Text(
+        en="The model ended without a word; export it again.",
+        ru="Модель завершилась без сообщения; экспортируйте её заново.",
+    )
+
+
+def no_kernel(name: str, op: str, version: int) -> Text:
+    return Text(
+        en=f"{name}.onnx: ONNX Runtime has no kernel for {op} (opset {version}) on these types; "
+        "4-bit weights run behind a DequantizeLinear to float32 of opset 21, otherwise store int8.",
+        ru=f"{name}.onnx: в ONNX Runtime нет ядра {op} (opset {version}) для таких типов; "
+        "4-битные веса работают через DequantizeLinear в float32 из opset 21, иначе храните int8.",
+    )
+
+
+def wrong_tokenizer(name: str, index: int, rows: int) -> Text:
+    return Text(
+        en=f"{name}.onnx: the tokenizer does not match the model: it gives the id {index:,}, and "
+        f"the embedding has {rows:,} rows; submit the tokenizer.json that the model was trained "
+        "with.",
+        ru=f"{name}.onnx: токенизатор не подходит к модели: он выдаёт номер {ru_number(index)}, а "
+        f"в таблице эмбеддингов {ru_number(rows)} строк; сдайте тот tokenizer.json, с которым "
+        "модель обучалась.",
+    )
+
+
+def too_long(name: str, length: int, most: int | None) -> Text:
+    takes_en = f" (it takes {most:,})" if most else ""
+    takes_ru = f" (её предел — {ru_number(most)})" if most else ""
+    return Text(
+        en=f"{name}.onnx fails on a post of {length:,} tokens{takes_en} and runs on shorter ones; "
+        "set the truncation in tokenizer.json (enable_truncation) to what the model takes.",
+        ru=f"{name}.onnx падает на посте из {ru_number(length)} токенов{takes_ru}, а на более "
+        "коротких работает; задайте в tokenizer.json усечение (enable_truncation) под длину, "
+        "которую принимает модель.",
+    )
+
+
+def fixed_batch(name: str) -> Text:
+    return Text(
+        en=f"{name}.onnx runs on one post but not on two at once; export it with a dynamic batch "
+        "and length, and reshape with -1 where the batch is.",
+        ru=f"{name}.onnx работает с одним постом, но не с двумя сразу; экспортируйте модель с "
+        "динамическими размером батча и длиной, а в reshape на месте батча пишите -1.",
+    )
+
+
+def not_finite(name: str, bad: int, total: int) -> Text:
+    return Text(
+        en=f"{name}.onnx: expected finite logits, found NaN or infinity on {bad:,} of {total:,} "
+        "posts; look for a quantisation scale of 0 (a row of zeros), a mask of -inf over a whole "
+        "row, or an overflow in float16.",
+        ru=f"{name}.onnx: ожидались конечные логиты, но на {ru_number(bad)} постах из "
+        f"{ru_number(total)} получены NaN или бесконечность; ищите нулевой масштаб квантизации "
+        "(строка из нулей), маску -inf на всю строку или переполнение float16.",
+    )
+
+
+def padding_matters(name: str, effect: float, allowed: float) -> Text:
+    return Text(
+        en=f"{name}.onnx: padding a post changes its logits by {effect:.2g} of their standard "
+        f"deviation, allowed is {allowed:g}; take the input attention_mask and leave padded places "
+        "out of attention, convolution and pooling.",
+        ru=f"{name}.onnx: от дополнения поста логиты меняются на {effect:.2g} их стандартного "
+        f"отклонения, допустимо {allowed:g}; сделайте вход attention_mask и исключите "
+        "дополненные места из внимания, свёрток и усреднения.",
+    )
+
+
+RIVAL = "rival"
+"""The rival's name in the timings."""
+PIECE_SECONDS = 3e-3
+"""About the time of one piece of a bundle at batch 1."""
+TURN_SECONDS = 0.04
+MAX_PASSES = 8
+"""A fast model repeats its posts in its turn, so that its few short pieces are known as well as the
+many of a slow one."""
+REOPEN = 5
+"""Rounds after which every model is loaded anew: where its weights happen to lie in memory is
+worth some per cent, and one place is no better than another."""
+QUALITY_BUNDLE = 64
+PADDED_POSTS = 48
+"""Posts whose answers with and without padding are compared."""
+MAX_PADDING_EFFECT = 0.1
+"""Difference that padding may make to the logits, in standard deviations of the logits, median
+over posts. A mask that is right changes float32 by 1e-6; quantising activations by the range of
+the whole batch changes some hundredths."""
+
+Ids = Sequence[NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class SequenceJob:
+    """What to run. `ids` holds the same posts for every model, each (length,) int64."""
+
+    models: Mapping[str, bytes]
+    """By the name under which a sentence speaks of them: `NAME.onnx`."""
+    ids: Mapping[str, Ids]
+    classes: int
+    pad_ids: Mapping[str, int] = field(default_factory=dict)
+    """0 for models that are not named."""
+    rival: bytes | None = None
+    """A trusted model that is timed in turn with the others."""
+    rival_ids: Ids = ()
+    rival_pad_id: int = 0
+    answers: bool = True
+    """False to time the models and ask nothing else."""
+    batch: int = 32
+    timed_posts: int = 64
+    """Chosen by the rival: the same for all models that are ever timed against it."""
+    rounds: int = 20
+    """How often every model is timed on these posts; 0 for answers alone."""
+    timed_seconds: float = 40.0
+    """Of running models, at each batch size, after which no new round begins, but for
+    `MIN_ROUNDS`."""
+
+
+MIN_ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one model on the posts that are timed, the same for every model."""
+
+    seconds: NDArray[np.float64]
+    """(rounds, pieces), each the lower quartile of the passes of one turn."""
+    posts: int
+    """In all pieces of a round together."""
+    batch: int
+
+    @property
+    def per_post(self) -> NDArray[np.float64]:
+        """(rounds,) seconds a post."""
+        return self.seconds.sum(axis=1) / self.posts
+
+
+@dataclass(frozen=True)
+class SequenceRun:
+    """Answers and timings by the models' names; timings also by RIVAL."""
+
+    logits: Mapping[str, NDArray[np.float32]]
+    """(posts, classes) of every post alone; finite."""
+    padding_effect: Mapping[str, float]
+    """How much padding changes the logits, in their standard deviations (median over posts)."""
+    single: Mapping[str, Timing]
+    batched: Mapping[str, Timing]
+    seconds: float
+    log: str
+
+
+def run_sequences(job: SequenceJob, limits: RunLimits) -> SequenceRun:
+    """Evaluate and time all models. `limits` hold for all of them together.
+
+    Raises Stopped (REJECTED, TIMED_OUT, OUT_OF_MEMORY, CRASHED) or Rejected with a sentence that
+    names the model: one that ONNX Runtime cannot load or has no kernel for, ids that its
+    embedding does not have, sequences longer than it takes, a batch that is fixed, answers of a
+    wrong shape, that are not finite, or that padding changes.
+    """
+    return _Session(job, limits).run()
+
+
+Stage = Literal["load", "shortest", "longest", "greatest", "pair", "answers", "padded", "timed"]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The request that is under way, to say what a failure means."""
+
+    name: str
+    stage: Stage
+    rows: Ids = ()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One model: where its blob is, and its posts."""
+
+    number: int
+    ids: Ids
+    pad: int
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How one model is timed."""
+
+    size: int
+    """Posts in a piece."""
+    passes: int
+    """Over all pieces in a turn."""
+
+
+class _Session:
+    """One child and the conversation with it."""
+
+    def __init__(self, job: SequenceJob, limits: RunLimits) -> None:
+        self._job, self._limits = job, limits
+        self._entries = {
+            name: _Entry(number, job.ids[name], job.pad_ids.get(name, 0))
+            for number, name in enumerate(job.models)
+        }
+        blobs = list(job.models.values())
+        if job.rival is not None:
+            self._entries[RIVAL] = _Entry(len(blobs), job.rival_ids, job.rival_pad_id)
+            blobs.append(job.rival)
+        self._posts = _common_length(self._entries.values())
+        # Always the same for the same models, so that one submission has one score.
+        self._rng = np.random.default_rng([zlib.crc32(blob) for blob in blobs])
+        self._asked = _Asked("", "load")
+        self._child: Child = start(
+            Program(
+                task="sequences",
+                order={"classes": job.classes},
+                confine="compute",
+                libraries=("numpy", "onnxruntime"),
+                blobs=blobs,
+                limits=limits,
+            )
+        )
+
+    def run(self) -> SequenceRun:
+        try:
+            for name in self._entries:
+                self._open(name)
+            asked = self._job.models if self._job.answers else ()
+            logits = {name: self._answers(name) for name in asked}
+            effects = {name: self._padding_effect(name, logits[name]) for name in logits}
+            chosen = self._timed_posts()
+            single = self._time(chosen, 1)
+            batched = self._time(chosen, self._job.batch)
+            self._send(END)
+            ended = self._child.finish()
+        except BrokenPipeError:
+            self._fail(self._child.finish())
+        finally:
+            self._child.close()
+        raise_if_stopped(ended, self._limits, "model")
+        return SequenceRun(logits, effects, single, batched, ended.seconds, ended.log)
+
+    def _open(self, name: str) -> None:
+        """Load a model and try what most often does not fit, one thing after the other."""
+        self._load(name)
+        entry = self._entries[name]
+        shortest = min(entry.ids, key=len)
+        self._ask(name, "shortest", [shortest])
+        self._ask(name, "longest", [max(entry.ids, key=len)])
+        self._ask(name, "greatest", [max(entry.ids, key=lambda ids: int(ids.max()))])
+        self._ask(name, "pair", [shortest, shortest], batch=2)
+
+    def _load(self, name: str) -> None:
+        self._asked = _Asked(name, "load")
+        self._send(LOAD, self._entries[name].number)
+        self._ready()
+
+    # Answers --------------------------------------------------------------------------------
+
+    def _answers(self, name: str) -> NDArray[np.float32]:
+        """(posts, classes), in a random order: no answer can lean on the one before."""
+        ids = self._entries[name].ids
+        logits = np.full((self._posts, self._job.classes), np.nan, np.float32)
+        order = self._rng.permutation(self._posts)
+        for first in range(0, self._posts, QUALITY_BUNDLE):
+            rows = order[first : first + QUALITY_BUNDLE]
+            logits[rows] = self._ask(name, "answers", [ids[row] for row in rows])
+        bad = int((~np.isfinite(logits).all(axis=1)).sum())
+        if bad:
+            raise Rejected(not_finite(name, bad, len(logits)))
+        return logits
+
+    def _padding_effect(self, name: str, logits: NDArray[np.float32]) -> float:
+        """Posts alone, but padded as the longest would have them: no model need take more."""
+        ids = self._entries[name].ids
+        rows = self._rng.permutation(self._posts)[:PADDED_POSTS]
+        width = max(map(len, ids))
+        padded = self._ask(name, "padded", [ids[row] for row in rows], width=width)
+        spread = float(logits.std()) or 1.0
+        effect = float(np.median(np.abs(padded - logits[rows]).max(axis=1))) / spread
+        if not effect <= MAX_PADDING_EFFECT:
+            raise Rejected(padding_matters(name, effect, MAX_PADDING_EFFECT))
+        return effect
+
+    # Time -----------------------------------------------------------------------------------
+
+    def _timed_posts(self) -> NDArray[np.int64]:
+        """The same against one rival, so that its own time can be compared between runs."""
+        rng = np.random.default_rng(zlib.crc32(self._job.rival or b""))
+        return rng.permutation(self._posts)[: self._job.timed_posts]
+
+    def _time(self, chosen: NDArray[np.int64], batch: int) -> dict[str, Timing]:
+        """Rounds of all models over the same posts."""
+        if not self._job.rounds:
+            return {}
+        plans = {name: self._plan(name, chosen, batch) for name in self._entries}
+        seconds: dict[str, list[list[float]]] = {name: [] for name in self._entries}
+        names, spent = list(self._entries), 0.0
+        for number in range(self._job.rounds):
+            if number >= MIN_ROUNDS and spent > self._job.timed_seconds:
+                break
+            if number % REOPEN == 0:
+                self._reopen(chosen, batch)
+            for name in _turn(names, number):
+                seconds[name].append(self._turn_of(name, chosen, batch, plans[name]))
+                spent += plans[name].passes * sum(seconds[name][-1])
+        return {
+            name: Timing(np.array(rounds), len(chosen), batch) for name, rounds in seconds.items()
+        }
+
+    def _reopen(self, chosen: NDArray[np.int64], batch: int) -> None:
+        """Load all models anew, and run each once, untimed."""
+        for name in self._entries:
+            self._load(name)
+            self._ask(name, "timed", [self._entries[name].ids[i] for i in chosen], batch=batch)
+
+    def _plan(self, name: str, chosen: NDArray[np.int64], batch: int) -> _Plan:
+        """Pieces of about PIECE_SECONDS, or of one batch, and passes that fill a turn."""
+        size = batch
+        if batch == 1:
+            post = min(self._round(name, chosen[:16], 1, 4)) / 4
+            size = int(2 ** np.clip(np.round(np.log2(PIECE_SECONDS / post)), 0, 5))
+        once = sum(self._round(name, chosen, batch, size))
+        return _Plan(size, int(np.clip(TURN_SECONDS / once, 1, MAX_PASSES)))
+
+    def _turn_of(
+        self, name: str, chosen: NDArray[np.int64], batch: int, plan: _Plan
+    ) -> list[float]:
+        """Seconds of each piece: the lower quartile of the passes."""
+        passes = [self._round(name, chosen, batch, plan.size) for _ in range(plan.passes)]
+        return np.quantile(passes, 0.25, axis=0).tolist()
+
+    def _round(self, name: str, chosen: NDArray[np.int64], batch: int, size: int) -> list[float]:
+        """Seconds of each piece. The first is run once before: others were in the caches."""
+        found = []
+        for first in range(0, len(chosen), size):
+            rows = [self._entries[name].ids[row] for row in chosen[first : first + size]]
+            self._prepare(name, "timed", rows, batch=batch, warm=first == 0)
+            answers, seconds = timed(self._child, partial(self._go, len(rows)))
+            found.append(seconds)
+            if not np.isfinite(answers).all():
+                raise Rejected(not_finite(name, len(rows), len(chosen)))
+        return found
+
+    # The wire -------------------------------------------------------------------------------
+
+    def _ask(
+        self, name: str, stage: Stage, rows: Ids, *, batch: int = 1, width: int = 0
+    ) -> NDArray[np.float32]:
+        self._prepare(name, stage, rows, batch=batch, width=width)
+        return self._go(len(rows))
+
+    def _prepare(
+        self, name: str, stage: Stage, rows: Ids, *, batch: int, width: int = 0, warm: bool = False
+    ) -> None:
+        self._asked = _Asked(name, stage, rows)
+        entry = self._entries[name]
+        lengths = np.array([len(row) for row in rows], "<u4").tobytes()
+        flat = np.concatenate(rows).astype("<i4").tobytes()
+        head = REQUEST.pack(PREPARE, entry.number, warm, batch, len(rows), width, entry.pad)
+        self._child.send(head + lengths + flat)
+        self._ready()
+
+    def _go(self, posts: int) -> NDArray[np.float32]:
+        self._send(GO)
+        raw = self._child.receive(4 * posts * self._job.classes)
+        return np.frombuffer(raw, "<f4").reshape(posts, self._job.classes)
+
+    def _send(self, kind: int, number: int = 0) -> None:
+        self._child.send(REQUEST.pack(kind, number, 0, 1, 0, 0, 0))
+
+    def _ready(self) -> None:
+        self._child.receive(len(READY))
+
+    def _fail(self, ended: Ended) -> NoReturn:
+        """Say what the end of the child means for the model that it was running."""
+        asked = self._asked
+        text = _explained(asked, ended)
+        if text is not None:
+            raise Stopped(Status.REJECTED, text, ended.log)
+        try:
+            raise_if_stopped(ended, self._limits, "model")
+        except Stopped as stopped:
+            if isinstance(stopped, Disturbed):
+                raise
+            text = of(asked.name, stopped.text)
+            raise Stopped(stopped.status, text, ended.log) from None
+        text = of(asked.name, went_away())
+        raise Stopped(Status.CRASHED, text, ended.log)
+
+
+def _common_length(entries: Iterable[_Entry]) -> int:
+    """Posts, which all models must have alike."""
+    lengths = {len(entry.ids) for entry in entries}
+    if len(lengths) != 1 or 0 in lengths:
+        raise ValueError(f"every model needs the same posts, at least one; found {lengths}")
+    return lengths.pop()
+
+
+def _turn(names: Sequence[str], number: int) -> list[str]:
+    """Rotated by one each round, and backwards every other: nobody always follows the same."""
+    shift = number % len(names)
+    order = [*names[shift:], *names[:shift]]
+    return order[::-1] if number % 2 else order
+
+
+# What a failure means -----------------------------------------------------------------------
+
+_NO_KERNEL = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
+_OUTSIDE = re.compile(r"idx=(-?\d+) must be within the inclusive range \[-?\d+,(-?\d+)\]")
+_BROADCAST = re.compile(r"by a dimension other than 1\. (\d+) by (\d+)")
+
+
+def _explained(asked: _Asked, ended: Ended) -> Text | None:
+    """A sentence of its own for what ONNX Runtime's words do not say plainly."""
+    if ended.killed is not None:
+        return None
+    said = (ended.log.strip().splitlines() or [""])[-1]
+    if ended.code == ChildExit.LOAD_FAILED and (kernel := _NO_KERNEL.search(said)):
+        return no_kernel(asked.name, kernel[1], int(kernel[2]))
+    if ended.code == ChildExit.BAD_OUTPUT and asked.stage == "pair":
+        return fixed_batch(asked.name)
+    if ended.code != ChildExit.RUN_FAILED:
+        return None
+    if found := _OUTSIDE.search(said):
+        return _outside(asked, int(found[1]), int(found[2]) + 1)
+    if asked.stage == "longest":
+        length = len(asked.rows[0])
+        met = _BROADCAST.search(said)  # a table of positions that ends earlier
+        most = min(int(met[1]), int(met[2])) if met else length
+        return too_long(asked.name, length, most if most < length else None)
+    return fixed_batch(asked.name) if asked.stage == "pair" else None
+
+
+def _outside(asked: _Asked, index: int, rows: int) -> Text | None:
+    """A table with `rows` rows was asked for row `index`: by an id, or by a position."""
+    longest = max(map(len, asked.rows))
+    by_position = longest > rows and index == rows  # the first that a table of positions lacks
+    if not by_position and any((ids == index).any() for ids in asked.rows):
+        return wrong_tokenizer(asked.name, index, rows)
+    return too_long(asked.name, longest, rows) if longest > rows else None
+
+
+__all__ = [
+    "RIVAL",
+    "GraderError",
+    "SequenceJob",
+    "SequenceRun",
+    "Stopped",
+    "Timing",
+    "run_sequences",
+]

@@ -1,0 +1,164 @@
+"""Drive a model that listens: the trusted side chooses the chunks and owns the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.ending import Stopped, raise_if_stopped
+from grader.sandbox.isolation.program import Child, Program
+from grader.sandbox.isolation.start import start
+from grader.sandbox.runners.child.stream import ANSWER, CHUNK, COUNT, END, HELD, REQUEST, RESET
+from grader.text import Text
+from grader.text.errors import Rejected
+
+Form = Literal["onnx", "torchscript"]
+
+LIBRARIES: dict[Form, tuple[str, ...]] = {
+    "onnx": ("numpy", "onnxruntime"),
+    "torchscript": ("numpy", "torch"),
+}
+
+
+@dataclass(frozen=True)
+class StreamJob:
+    """A model of one of the two forms."""
+
+    model: bytes
+    form: Form
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a model answered to the chunks of one recording."""
+
+    probabilities: NDArray[np.float64]
+    """(chunks,) after each chunk."""
+    ends: NDArray[np.int64]
+    """(chunks,) samples heard so far."""
+    seconds: NDArray[np.float64]
+    """(chunks,) from sending a chunk to having its answer, on our clock."""
+    finite: NDArray[np.bool_]
+    """(chunks,) whether probability and visible state were finite."""
+    state_bytes: NDArray[np.int64]
+    """(chunks,) bytes of the state that passes through our hands; 0 for TorchScript."""
+
+
+class Listener:
+    """A running model. Use as a context manager; leaving it ends the child.
+
+    Every method raises Stopped when the child ends early, with the submission's status, and
+    Rejected when it answers what it was not asked yet.
+    """
+
+    def __init__(self, job: StreamJob, limits: RunLimits) -> None:
+        self._limits = limits
+        self._child: Child = start(
+            Program(
+                task="stream",
+                order={"form": job.form},
+                confine="compute",
+                libraries=LIBRARIES[job.form],
+                blobs=[job.model],
+                limits=limits,
+            )
+        )
+        self.log = ""
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._child.close()
+
+    def reset(self) -> None:
+        """Start anew."""
+        self._ask(RESET)
+
+    def hear(self, samples: NDArray[np.float32], sizes: Iterable[int]) -> Heard:
+        """Send `samples` (n,) in chunks of these sizes, each after the answer to the last; the
+        sizes must add up to at least n, the last chunk is what is left."""
+        answers, ends, start_of_chunk = [], [], 0
+        for size in sizes:
+            if start_of_chunk >= len(samples):
+                break
+            chunk = samples[start_of_chunk : start_of_chunk + size]
+            began = time.perf_counter()
+            probability, finite, kept, _ = self._ask(CHUNK, chunk)
+            answers.append((probability, finite, kept, time.perf_counter() - began))
+            start_of_chunk += len(chunk)
+            ends.append(start_of_chunk)
+        columns = np.array(answers, np.float64).reshape(-1, 4)
+        return Heard(
+            probabilities=columns[:, 0],
+            ends=np.array(ends, np.int64),
+            seconds=columns[:, 3],
+            finite=columns[:, 1] == 1.0,
+            state_bytes=columns[:, 2].astype(np.int64),
+        )
+
+    def held(self) -> tuple[int, int]:
+        """Bytes that the model keeps, and those among them that depend on what it heard."""
+        _, _, kept, changed = self._ask(HELD)
+        return int(kept), int(changed)
+
+    def count(self, samples: NDArray[np.float32], size: int) -> int:
+        """Multiplications for `samples` in chunks of `size` (TorchScript; 0 for ONNX)."""
+        chunks = np.split(samples, range(size, len(samples), size))
+        return sum(int(self._ask(COUNT, chunk)[2]) for chunk in chunks)
+
+    def finish(self) -> None:
+        """End the model in order. Raises Stopped unless it ended well."""
+        self._ask(END)
+
+    def _ask(
+        self, kind: int, samples: NDArray[np.float32] | None = None
+    ) -> tuple[float, float, int, int]:
+        raw = b"" if samples is None else np.ascontiguousarray(samples, "<f4").tobytes()
+        try:
+            if self._child.pending():
+                raise Rejected(_too_early())
+            self._child.send(REQUEST.pack(kind, len(raw) // 4) + raw)
+            if kind == END:
+                self._end()
+                return (0.0, 0.0, 0, 0)
+            return ANSWER.unpack(self._child.receive(ANSWER.size))
+        except BrokenPipeError:
+            self._end()
+            raise Rejected(_went_away()) from None
+
+    def _end(self) -> None:
+        ended = self._child.finish()
+        self.log = ended.log
+        raise_if_stopped(ended, self._limits, "model")
+
+
+def _too_early() -> Text:
+    return Text(
+        en="The model answered before the samples came; an answer may depend only on samples "
+        "that were sent.",
+        ru="Модель ответила раньше, чем пришли отсчёты; ответ может зависеть только от того, что "
+        "уже отправлено.",
+    )
+
+
+def _went_away() -> Text:
+    return Text(
+        en="The model ended in the middle of the stream without a word; export it again.",
+        ru="Модель завершилась посреди потока без сообщения; экспортируйте её заново.",
+    )
+
+
+__all__ = ["Form", "Heard", "Listener", "Stopped", "StreamJob"]

@@ -1,0 +1,251 @@
+"""Sandbox B: a submission's `tokenizer.json` turns our texts into token ids.
+
+    encoded = encode(submission.read("tokenizer.json"), posts.texts, limits, max_length=128)
+    encoded.ids         # one int64 array (length,) a text, 1 <= length <= max_length
+    encoded.vocabulary  # every id is below it
+    encoded.pad_id      # for SequenceJob.pad_ids
+
+The file is data to the `tokenizers` library and is read by it in the sandbox only, never here.
+Rules: a sequence ends at `max_length` or where the file's own truncation says, whichever is
+shorter, special tokens included; the file's padding is not used; a text that gives no token at
+all becomes the unknown token (the padding token where there is none), and too many of those are
+refused; a tokenizer that gives two answers to one text is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.lesson.grades import Status
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.ending import Ended, Stopped, raise_if_stopped, unfinished
+from grader.sandbox.isolation.program import Child, Program
+from grader.sandbox.isolation.start import start
+from grader.sandbox.isolation.work import ChildExit
+from grader.sandbox.runners.child.tokens import HEADER
+from grader.text import Text, ru_number
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted
+
+MAX_FILE_BYTES = 32 * 2**20
+"""A vocabulary of 250,000 words takes 17 MB as JSON."""
+MAX_WORDLESS = 0.05
+"""Share of the texts that are not blank for which a tokenizer may find no token."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of every text, in the order of the texts."""
+
+    ids: tuple[NDArray[np.int64], ...]
+    """(length,) each, at least 1 and at most `max_length`."""
+    vocabulary: int
+    """One more than the greatest id that the tokenizer knows."""
+    pad_id: int
+    """Its padding token; 0 where it names none."""
+    asked_length: int | None
+    """Where the file's own truncation cuts, None where it has none."""
+    cut: int
+    """Texts that were longer than a sequence may be."""
+    wordless: int
+    """Texts without a token: blank ones, and those in which the tokenizer found nothing."""
+    log: str
+
+
+def encode(
+    tokenizer: bytes, texts: Sequence[str], limits: RunLimits, *, max_length: int
+) -> Encoded:
+    """Ids of `texts`. Raises Rejected or Stopped with a sentence: a file that is no
+    tokenizer.json, one that fails, takes too long or too much memory, draws lots, or finds no
+    tokens."""
+    if len(tokenizer) > MAX_FILE_BYTES:
+        raise Rejected(_too_large(len(tokenizer)))
+    child = start(_program(tokenizer, texts, limits, max_length))
+    try:
+        answer = _receive(child, len(texts), max_length)
+        ended = child.finish()
+    finally:
+        child.close()
+    _raise_if_stopped(ended, limits)
+    if answer is None:
+        raise unfinished("code", 0, len(texts), ended.log)
+    return _checked(answer, texts, ended.log)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    vocabulary: int
+    pad: int
+    unknown: int
+    asked: int
+    ids: list[NDArray[np.int64]]
+    cut: int
+
+
+def _program(tokenizer: bytes, texts: Sequence[str], limits: RunLimits, max_length: int) -> Program:
+    # A lone surrogate is no text; the library would refuse it.
+    clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    return Program(
+        task="tokens",
+        order={"max_length": max_length},
+        confine="compute",
+        libraries=("numpy", "tokenizers"),
+        blobs=[tokenizer, json.dumps(clean).encode()],
+        limits=limits,
+    )
+
+
+def _receive(child: Child, count: int, max_length: int) -> _Answer | None:
+    """What the child answered, none of it believed; None when it ended before."""
+    try:
+        vocabulary, pad, unknown, asked = HEADER.unpack(child.receive(HEADER.size))
+        lengths = np.frombuffer(child.receive(4 * count), "<u4")
+        cut = np.frombuffer(child.receive(count), "u1")
+        if lengths.size and int(lengths.max()) > max_length:
+            return None
+        total = int(lengths.sum(dtype=np.int64))
+        flat = np.frombuffer(child.receive(4 * total), "<u4").astype(np.int64)
+    except BrokenPipeError:  # its end says why
+        return None
+    ids = np.split(flat, np.cumsum(lengths, dtype=np.int64)[:-1]) if count else []
+    return _Answer(vocabulary, pad, unknown, asked, ids, int((cut > 0).sum()))
+
+
+def _checked(answer: _Answer, texts: Sequence[str], log: str) -> Encoded:
+    wordless = [number for number, ids in enumerate(answer.ids) if not len(ids)]
+    lost = sum(bool(texts[number].strip()) for number in wordless)
+    if lost > MAX_WORDLESS * sum(bool(text.strip()) for text in texts):
+        raise Rejected(_no_tokens(lost, len(texts)))
+    greatest = max((int(ids.max()) for ids in answer.ids if len(ids)), default=-1)
+    if greatest >= answer.vocabulary:
+        raise Rejected(_outside(greatest, answer.vocabulary))
+    stand_in = next((i for i in (answer.unknown, answer.pad) if i >= 0), 0)
+    filler = np.array([stand_in], np.int64)
+    return Encoded(
+        ids=tuple(ids if len(ids) else filler for ids in answer.ids),
+        vocabulary=answer.vocabulary,
+        pad_id=max(answer.pad, 0),
+        asked_length=answer.asked or None,
+        cut=answer.cut,
+        wordless=len(wordless),
+        log=log,
+    )
+
+
+def _raise_if_stopped(ended: Ended, limits: RunLimits) -> None:
+    """The sentences of a tokenizer where it has its own, else those of any code."""
+    last = quoted((ended.log.strip().splitlines() or ["?"])[-1])
+    sentences: dict[int, Text] = {
+        ChildExit.LOAD_FAILED: _not_a_tokenizer(last),
+        ChildExit.RUN_FAILED: _fails(last),
+        ChildExit.BAD_OUTPUT: _draws_lots(),
+    }
+    sentence = sentences.get(ended.code)
+    if ended.killed is None and sentence is not None:
+        raise Stopped(Status.REJECTED, sentence, ended.log)
+    try:
+        raise_if_stopped(ended, limits, "model")
+    except Stopped as stopped:
+        text = {
+            Status.TIMED_OUT: _too_slow(
+                limits.wall_seconds if ended.killed == "time" else limits.cpu_seconds
+            ),
+            Status.OUT_OF_MEMORY: _too_hungry(limits),
+            Status.CRASHED: _crashed(),
+        }.get(stopped.status)
+        if text is None:
+            raise
+        raise Stopped(stopped.status, text, ended.log) from None
+
+
+# Sentences ----------------------------------------------------------------------------------
+
+
+def _too_large(size: int) -> Text:
+    limit = MAX_FILE_BYTES // 2**20
+    return Text(
+        en=f"tokenizer.json takes {size:,} bytes, at most {limit} MiB are read; keep fewer words "
+        "in the vocabulary.",
+        ru=f"tokenizer.json занимает {ru_number(size)} байт, а читается не больше {limit} МиБ; "
+        "сократите словарь.",
+    )
+
+
+def _not_a_tokenizer(detail: str) -> Text:
+    return Text(
+        en=f"tokenizer.json is not a file of the `tokenizers` library ({detail}); write it with "
+        "Tokenizer.save(), in UTF-8.",
+        ru=f"tokenizer.json — не файл библиотеки `tokenizers` ({detail}); сохраните его с помощью "
+        "Tokenizer.save() в UTF-8.",
+    )
+
+
+def _fails(detail: str) -> Text:
+    return Text(
+        en=f"The tokenizer fails on a post ({detail}); load tokenizer.json with "
+        "Tokenizer.from_file() and encode the public posts.",
+        ru=f"Токенизатор падает на одном из постов ({detail}); загрузите tokenizer.json через "
+        "Tokenizer.from_file() и закодируйте открытые посты.",
+    )
+
+
+def _draws_lots() -> Text:
+    return Text(
+        en="The tokenizer gives different tokens for the same post; save it without BPE dropout.",
+        ru="Токенизатор разбивает один и тот же пост по-разному; сохраните его без BPE dropout.",
+    )
+
+
+def _outside(greatest: int, vocabulary: int) -> Text:
+    return Text(
+        en=f"The tokenizer gives the id {greatest:,}, but its vocabulary ends at "
+        f"{vocabulary - 1:,}; train and save it again, special tokens included.",
+        ru=f"Токенизатор выдаёт номер {ru_number(greatest)}, хотя его словарь кончается на "
+        f"{ru_number(vocabulary - 1)}; обучите и сохраните его заново вместе со служебными "
+        "токенами.",
+    )
+
+
+def _no_tokens(lost: int, total: int) -> Text:
+    return Text(
+        en=f"The tokenizer finds no token in {lost:,} of {total:,} posts that are not blank; "
+        "give it an unknown token, or a vocabulary that knows these letters.",
+        ru=f"В {ru_number(lost)} непустых постах из {ru_number(total)} токенизатор не нашёл ни "
+        "одного токена; задайте ему токен для неизвестных слов или словарь с этими буквами.",
+    )
+
+
+def _too_slow(seconds: float) -> Text:
+    return Text(
+        en=f"The tokenizer did not finish within {seconds:g} s; look for a regular expression "
+        "that backtracks, such as (a+)+.",
+        ru=f"Токенизатор не уложился в {seconds:g} с; ищите регулярное выражение с перебором "
+        "вариантов, вроде (a+)+.",
+    )
+
+
+def _too_hungry(limits: RunLimits) -> Text:
+    size = f"{limits.memory_bytes / 2**20:,.0f}"
+    return Text(
+        en=f"The tokenizer needs more than the {size} MiB of memory that are allowed; look for "
+        "a rule that makes texts longer.",
+        ru=f"Токенизатору не хватило разрешённых {size} МиБ памяти; ищите правило, которое "
+        "удлиняет текст.",
+    )
+
+
+def _crashed() -> Text:
+    return Text(
+        en="The process that ran the tokenizer crashed; train it and save it again with "
+        "Tokenizer.save().",
+        ru="Процесс с токенизатором аварийно завершился; обучите токенизатор и сохраните его "
+        "заново с помощью Tokenizer.save().",
+    )
+
+
+__all__ = ["Encoded", "Stopped", "encode"]
