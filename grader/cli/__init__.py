@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import click
 
 from grader import __version__
-from grader.text import LANGS, Lang, Text
+from grader.text import LANGS, Lang, Text, language
 from grader.text.errors import ExitCode, GraderError
 
 INTERRUPTED = 130
@@ -135,18 +135,6 @@ def run(arguments: Sequence[str]) -> int:
         return ExitCode.UNGRADED
     except Exception:
         return _fault(lang)
-
-
-def language(arguments: Sequence[str] = ()) -> Lang:
-    """`--lang`, else GRADER_LANG, else Russian where the locale says so, else English."""
-    for position, argument in enumerate(arguments):
-        if argument.startswith("--lang="):
-            return "ru" if argument.endswith("ru") else "en"
-        if argument == "--lang" and position + 1 < len(arguments):
-            return "ru" if arguments[position + 1] == "ru" else "en"
-    names = ("GRADER_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
-    chosen = next((os.environ[name] for name in names if os.environ.get(name)), "")
-    return "ru" if chosen.lower().startswith("ru") else "en"
 
 
 def _interrupted(lang: Lang) -> int:

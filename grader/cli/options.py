@@ -38,7 +38,7 @@ LESSON = LessonName()
 
 
 def lang() -> Decorator:
-    from grader.cli import language
+    from grader.text import language
 
     return click.option(
         "--lang",

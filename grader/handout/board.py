@@ -16,8 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from grader.handout import pages
-from grader.handout.measured import Table
-from grader.handout.values import figures_file
+from grader.handout.measured import Table, figures_file
 from grader.lesson.loading import Lesson
 from grader.text import Lang, Text
 from grader.text.errors import SpecError

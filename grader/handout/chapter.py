@@ -11,11 +11,11 @@ from markupsafe import Markup
 
 from grader.handout import blocks as markdown
 from grader.handout.blocks import Block, Misplaced
-from grader.handout.document import Document, Section, Slide, Source, wrong
+from grader.handout.document import Document, Section, Slide, Source
 from grader.handout.links import Links
 from grader.handout.pages import Words, page
 from grader.handout.render import Renderer
-from grader.handout.values import Values
+from grader.handout.values import Values, wrong
 from grader.lesson.loading import Lesson
 from grader.text import Lang
 from grader.text.errors import SpecError

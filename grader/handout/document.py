@@ -9,7 +9,7 @@ from pathlib import Path
 from grader.handout import blocks as markdown
 from grader.handout.blocks import Block, Misplaced
 from grader.handout.measured import Table, tables
-from grader.handout.values import Values
+from grader.handout.values import Values, wrong
 from grader.lesson.loading import Lesson
 from grader.text import Lang, Text
 from grader.text.errors import SpecError, UsageError
@@ -63,14 +63,6 @@ def text(lesson: Lesson, lang: Lang) -> str:
 
 def _path(lesson: Lesson, lang: Lang, stem: str) -> Path:
     return lesson.folder / f"{stem}.{lang}.md"
-
-
-# One way to say that a handout is wrong: the file, the line, and what to do.
-
-
-def wrong(path: Path, line: int, en: str, ru: str) -> SpecError:
-    """The error for line `line`, counted from 1, of a source."""
-    return SpecError(Text(en=f"{path}:{line}: {en}", ru=f"{path}:{line}: {ru}"))
 
 
 MINUTES = 90

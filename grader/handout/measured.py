@@ -7,9 +7,11 @@ so that an edit by hand is noticed.
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -146,3 +148,13 @@ def _write(folder: Path, kept: Mapping[str, Mapping[str, Table]]) -> None:
     ordered = {name: dict(sorted(kept[name].items())) for name in sorted(kept)}
     text = msgspec.json.format(msgspec.json.encode(ordered), indent=1)
     path.write_bytes(text + b"\n")
+
+
+def figures_file(folder: Path, name: str) -> Any:
+    """What `figures/NAME.json` or `.toml` of a lesson holds. Raises KeyError for neither."""
+    path = folder / "figures" / name
+    if (found := path.with_suffix(".json")).is_file():
+        return msgspec.json.decode(found.read_bytes())
+    if (found := path.with_suffix(".toml")).is_file():
+        return tomllib.loads(found.read_text(encoding="utf-8"))
+    raise KeyError(f"no file figures/{name}.json or .toml")

@@ -7,7 +7,6 @@ nothing else of a source can be taken for a template and an error has a line.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,16 +16,20 @@ import msgspec
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
-from grader.handout.document import wrong
-from grader.handout.measured import Cell, Table
+from grader.handout.measured import Cell, Table, figures_file
 from grader.lesson import formula
 from grader.lesson.loading import Lesson
-from grader.text import LANGS, Lang
+from grader.text import LANGS, Lang, Text
 from grader.text.errors import SpecError
 
 _EXPRESSION = re.compile(r"\{\{(.+?)\}\}(?!\})")
 _SPACE = {"en": ",", "ru": "\u00a0"}
 _POINT = {"en": ".", "ru": ","}
+
+
+def wrong(path: Path, line: int, en: str, ru: str) -> SpecError:
+    """The error for line `line`, counted from 1, of a source."""
+    return SpecError(Text(en=f"{path}:{line}: {en}", ru=f"{path}:{line}: {ru}"))
 
 
 class Values:
@@ -154,16 +157,6 @@ def filters(lang: Lang) -> dict[str, Callable[..., str | float]]:
         "exponent": exponent,
         "round": round,
     }
-
-
-def figures_file(folder: Path, name: str) -> Any:
-    """What `figures/NAME.json` or `.toml` of a lesson holds. Raises KeyError for neither."""
-    path = folder / "figures" / name
-    if (found := path.with_suffix(".json")).is_file():
-        return msgspec.json.decode(found.read_bytes())
-    if (found := path.with_suffix(".toml")).is_file():
-        return tomllib.loads(found.read_text(encoding="utf-8"))
-    raise KeyError(f"no file figures/{name}.json or .toml")
 
 
 class _Lazy:

@@ -32,8 +32,8 @@ from grader.text.untrusted import readable
 #
 # Canvas (ContentZipper): `lastfirst_LATE_4321_98765_work.zip`, the user's id, then the
 # attachment's. Each upload has an attachment of its own, so later ones have larger ids; a file
-# that was handed in again gets `-1` behind its name. Texts and links end in `_text.html` and `_link.html`. Anonymous
-# ones start with `anon` and have letters for an id.
+# that was handed in again gets `-1` behind its name. Texts and links end in `_text.html` and
+# `_link.html`. Anonymous ones start with `anon` and have letters for an id.
 #
 # GitHub Classroom: a clone for each student or team, called `assignment-login`.
 

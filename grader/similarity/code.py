@@ -14,7 +14,6 @@ up in a sparse matrix, since comparing all pairs of files is quadratic in time.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -26,44 +25,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from grader.intake.rules import ignored
-from grader.similarity.evidence import MAX_TEXT_BYTES
-
-# Which files of a submission are compared as text, and how a notebook is read as one.
-
-
-PYTHON = (".py", ".ipynb")
-FIRMWARE = (".c", ".h", ".cpp", ".hpp", ".cc", ".ino", ".s", ".asm")
-PROSE = (".md", ".toml", ".csv", ".txt", ".yaml", ".yml")
-CELL = "# ---- cell {number}"
-
-
-def is_code(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in (*PYTHON, *FIRMWARE)
-
-
-def is_text(path: str) -> bool:
-    return is_code(path) or PurePosixPath(path).suffix.lower() in PROSE
-
-
-def readable_text(raw: bytes, path: str) -> str:
-    """The file as text with plain line ends; of a notebook its cells, in order."""
-    text = raw.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    if path.lower().endswith(".ipynb"):
-        return _cells(text)
-    return text
-
-
-def _cells(text: str) -> str:
-    """Sources of the code cells; what they printed says nothing about who wrote them."""
-    try:
-        cells = json.loads(text)["cells"]
-        sources = ["".join(cell["source"]) for cell in cells if cell.get("cell_type") == "code"]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return ""
-    return "\n".join(
-        f"{CELL.format(number=number)}\n{source}" for number, source in enumerate(sources, 1)
-    )
-
+from grader.similarity.evidence import (
+    FIRMWARE,
+    MAX_TEXT_BYTES,
+    PROSE,
+    PYTHON,
+    is_text,
+    readable_text,
+)
 
 CHARACTERS = 32
 """Of the reduced text, about fourteen tokens: what a fingerprint stands for."""

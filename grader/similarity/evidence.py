@@ -8,9 +8,10 @@ Files that are the template's, byte for byte, are left out: everybody has them.
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 import numpy as np
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 
 from grader.intake import Submission
 from grader.intake.rules import ignored
-from grader.similarity.code import is_code, is_text, readable_text
 from grader.similarity.sketches import Sketch, sketches_of
 
 SCHEMA = 1
@@ -119,4 +119,41 @@ def _hashes(template: Path) -> frozenset[str]:
         hashlib.sha256(path.read_bytes()).hexdigest()
         for path in template.rglob("*")
         if path.is_file() and not ignored(path.relative_to(template))
+    )
+
+
+# Which files of a submission are compared as text, and how a notebook is read as one.
+
+
+PYTHON = (".py", ".ipynb")
+FIRMWARE = (".c", ".h", ".cpp", ".hpp", ".cc", ".ino", ".s", ".asm")
+PROSE = (".md", ".toml", ".csv", ".txt", ".yaml", ".yml")
+CELL = "# ---- cell {number}"
+
+
+def is_code(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in (*PYTHON, *FIRMWARE)
+
+
+def is_text(path: str) -> bool:
+    return is_code(path) or PurePosixPath(path).suffix.lower() in PROSE
+
+
+def readable_text(raw: bytes, path: str) -> str:
+    """The file as text with plain line ends; of a notebook its cells, in order."""
+    text = raw.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    if path.lower().endswith(".ipynb"):
+        return _cells(text)
+    return text
+
+
+def _cells(text: str) -> str:
+    """Sources of the code cells; what they printed says nothing about who wrote them."""
+    try:
+        cells = json.loads(text)["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if cell.get("cell_type") == "code"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ""
+    return "\n".join(
+        f"{CELL.format(number=number)}\n{source}" for number, source in enumerate(sources, 1)
     )

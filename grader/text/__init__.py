@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import msgspec
@@ -29,3 +31,15 @@ def ru_number(value: float) -> str:
 
 
 EMPTY = Text(en="", ru="")
+
+
+def language(arguments: Sequence[str] = ()) -> Lang:
+    """`--lang`, else GRADER_LANG, else Russian where the locale says so, else English."""
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--lang="):
+            return "ru" if argument.endswith("ru") else "en"
+        if argument == "--lang" and position + 1 < len(arguments):
+            return "ru" if arguments[position + 1] == "ru" else "en"
+    names = ("GRADER_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+    chosen = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    return "ru" if chosen.lower().startswith("ru") else "en"

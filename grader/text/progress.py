@@ -19,8 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from grader.cli import language
-from grader.text import Lang, Text
+from grader.text import Lang, Text, language
 
 LOG_SECONDS = 5.0
 """At most one plain line in this time, and one at the end of each step."""

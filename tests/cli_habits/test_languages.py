@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from grader.cli import COMMANDS, cli, language, run, russian
+from grader.cli import COMMANDS, cli, run, russian
+from grader.text import language
 
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 

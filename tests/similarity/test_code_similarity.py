@@ -12,7 +12,7 @@ import pytest
 
 from grader.lesson import loading
 from grader.similarity import code
-from grader.similarity.code import readable_text
+from grader.similarity.evidence import readable_text
 from grader.similarity.pairs import USUAL_CODE
 from tests.similarity import works
 

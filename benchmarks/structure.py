@@ -1,0 +1,161 @@
+"""Print how large the engine is and how its parts depend on each other.
+
+    python benchmarks/structure.py          # a table
+    python benchmarks/structure.py --json
+
+A module is one Python file of `grader/`, a part is a top-level package or module of it. A level is
+a step of the longest chain of imports between parts: a part that imports no other is on level 1.
+A circle is a group of modules that import each other in a loop. Private helpers are functions of a
+module whose name begins with an underscore.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import statistics
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).resolve().parents[1]
+ENGINE = ROOT / "grader"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Figures of one checkout; `tests/engine/test_structure.py` holds limits for them."""
+
+    modules: int
+    lines: int
+    """Of all Python files, blank lines and comments included."""
+    median_lines: int
+    parts: int
+    part_imports: int
+    """Pairs of parts of which the first imports the second."""
+    levels: int
+    circles: list[list[str]]
+    """Modules that import each other in a loop, one list a circle."""
+    private_helpers: int
+    private_helpers_with_one_caller: int
+
+
+def measure() -> Structure:
+    files = sorted(ENGINE.rglob("*.py"))
+    lines = [len(path.read_text(encoding="utf-8").splitlines()) for path in files]
+    modules = _module_imports()
+    parts: dict[str, set[str]] = {}
+    for module, imported in modules.items():
+        part = _part(module)
+        parts.setdefault(part, set()).update(_part(other) for other in imported)
+        parts[part].discard(part)
+    helpers, lonely = _private_helpers(files)
+    return Structure(
+        modules=len(files),
+        lines=sum(lines),
+        median_lines=round(statistics.median(lines)),
+        parts=len(parts),
+        part_imports=sum(len(imported) for imported in parts.values()),
+        levels=_levels(parts),
+        circles=_circles(modules),
+        private_helpers=helpers,
+        private_helpers_with_one_caller=lonely,
+    )
+
+
+def _module_imports() -> dict[str, set[str]]:
+    """Which modules of the engine each imports, imports inside functions included.
+
+    The package itself only holds the version, and `__main__` only starts the command line.
+    """
+    graph = grimp.build_graph("grader", cache_dir=None)
+    left_out = {"grader", "grader.__main__"}
+    return {
+        module: graph.find_modules_directly_imported_by(module) - left_out
+        for module in graph.modules - left_out
+    }
+
+
+def _part(module: str) -> str:
+    return module.split(".")[1]
+
+
+def _levels(parts: dict[str, set[str]]) -> int:
+    """Length of the longest chain of imports between parts; 0 where parts form a circle."""
+    on_the_way: set[str] = set()
+
+    @cache
+    def level(part: str) -> int:
+        if part in on_the_way:
+            raise RecursionError
+        on_the_way.add(part)
+        found = 1 + max((level(other) for other in parts.get(part, ())), default=0)
+        on_the_way.discard(part)
+        return found
+
+    try:
+        return max(level(part) for part in parts)
+    except RecursionError:
+        return 0
+
+
+def _circles(imports: dict[str, set[str]]) -> list[list[str]]:
+    """Strongly connected groups of more than one module (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        index[module] = low[module] = len(index)
+        stack.append(module)
+        for other in sorted(imports.get(module, ())):
+            if other not in index:
+                visit(other)
+                low[module] = min(low[module], low[other])
+            elif other in stack:
+                low[module] = min(low[module], index[other])
+        if low[module] == index[module]:
+            group = stack[stack.index(module) :]
+            del stack[stack.index(module) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for module in sorted(imports):
+        if module not in index:
+            visit(module)
+    return found
+
+
+def _private_helpers(files: list[Path]) -> tuple[int, int]:
+    """How many there are, and how many of them are named once in their module."""
+    count = lonely = 0
+    for path in files:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("_"):
+                count += 1
+                lonely += named[node.name] == 1
+    return count, lonely
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true")
+    found = measure()
+    if parser.parse_args().json:
+        print(json.dumps(asdict(found), indent=2))
+        return
+    for name, value in asdict(found).items():
+        print(f"{name.replace('_', ' '):32} {len(value) if name == 'circles' else value:>8,}")
+    for circle in found.circles:
+        print("circle:", ", ".join(circle))
+
+
+if __name__ == "__main__":
+    main()
