@@ -1,38 +1,37 @@
 """`posts-synthetic`: short Russian posts whose label follows from how they are put together.
 
 A template says how an opinion is wrapped (negated, contrasted, quoted, unreal, ironic ...) and what
-that does to its label; almost all are said with praise and with blame alike, so that a single word
-decides little. Held out of the public parts, and so new in the hidden one: the templates
-marked in posts_templates.toml and 15% of the words.
+that does to its label. Almost all are used with praise and with blame, so that a single word
+decides little. The templates marked in posts_templates.toml and 15% of the words are held out of
+the public parts and new in the hidden one.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import hashlib
-import hmac
 import logging
-import os
 import random
 import re
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import numpy as np
 
-from grader.data import store
-from grader.data.speech.clips import PARTS, Part, Progress
+from grader.data import cache, seeds
+from grader.data.dataset import PARTS, PUBLIC_PARTS, Dataset, Part, Progress, Request
 from grader.data.text import posts_grammar, posts_noise, posts_vocabulary
 from grader.data.text.posts import LABELS, PostSet, spelling_key
 from grader.data.text.posts_grammar import Group, Scene, Template, surname
+from grader.lesson.grades import write_atomically
 from grader.text import Text
 
 NAME = "posts-synthetic"
-PUBLIC_SEED = "public"
 MAKING = Text(en="writing posts", ru="составление постов")
 
 _SHARES: dict[Part, tuple[int, ...]] = {"train": (0, 1, 2, 3), "validation": (4,), "hidden": (5,)}
@@ -59,34 +58,12 @@ class PostSettings:
 
 
 class _Stored(msgspec.Struct, frozen=True):
+    """What the file in the cache holds."""
+
     fingerprint: str
     texts: list[str]
     labels: list[int]
     groups: list[str]
-
-
-def load(
-    part: Part,
-    seed: str | None = None,
-    settings: PostSettings | None = None,
-    progress: Progress | None = None,
-) -> PostSet:
-    """One part, from the cache or written now; `seed` decides the hidden part only."""
-    settings = settings or PostSettings()
-    path = _path(part, seed, settings)
-    if path.exists() and (found := _read(path, part)):
-        return found
-    with store.locked(path, progress):
-        if path.exists() and (found := _read(path, part)):
-            return found
-        made, _ = write(part, seed, settings, progress)
-        stored = _Stored(
-            made.fingerprint, list(made.texts), made.labels.tolist(), list(made.groups)
-        )
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        partial.write_bytes(msgspec.json.encode(stored))
-        partial.replace(path)
-    return made
 
 
 def write(
@@ -95,9 +72,14 @@ def write(
     settings: PostSettings | None = None,
     progress: Progress | None = None,
 ) -> tuple[PostSet, tuple[str, ...]]:
-    """The posts of one part, and the identity of each one's template; nothing is cached."""
+    """The posts of one part, and the identity of each one's template; nothing is cached.
+
+    `seed` decides the hidden part only.
+    """
     settings = settings or PostSettings()
-    draw, label_draw = (random.Random(_entropy(part, seed, use)) for use in ("text", "label"))
+    draw, label_draw = (
+        random.Random(seeds.entropy(NAME, part, seed, f"{part}/{use}")) for use in ("text", "label")
+    )
     author = _Author(part, draw, settings)
     wanted: int = getattr(settings, part)
     texts: list[str] = []
@@ -118,18 +100,9 @@ def write(
             progress(len(texts), wanted, MAKING)
     if part == "train":
         labels = [_mislabelled(label, label_draw, settings.label_noise) for label in labels]
-    made = PostSet(
-        NAME,
-        part,
-        tuple(texts),
-        np.array(labels, np.int64),
-        tuple(template.group for template in chosen),
-    )
+    groups = tuple(template.group for template in chosen)
+    made = PostSet(NAME, part, tuple(texts), np.array(labels, np.int64), groups)
     return made, tuple(template.identity for template in chosen)
-
-
-def is_cached(part: Part, settings: PostSettings | None = None) -> bool:
-    return _path(part, None, settings or PostSettings()).is_file()
 
 
 class _Author:
@@ -246,48 +219,90 @@ def _tidy(text: str) -> str:
     return re.sub(r"([!?])[.,](?= |$)", r"\1", text)
 
 
-def _entropy(part: Part, seed: str | None, use: str) -> int:
-    """128 bits from a seed; the seed cannot be read back from them."""
-    hidden = part == "hidden"
-    key = seed if hidden and seed is not None else PUBLIC_SEED
-    message = f"small-fast-nets/{NAME}/{part}/{use}"
-    return int.from_bytes(hmac.digest(key.encode(), message.encode(), "sha256")[:16])
+def _load(request: Request) -> PostSet:
+    """One part, from the cache or written now."""
+    part = request.part
+    path = _path(part, request.seed, request.settings or PostSettings())
+    if found := _read(path, part):
+        return found
+    with cache.locked(path, request.progress):
+        if found := _read(path, part):
+            return found
+        made, _ = write(part, request.seed, request.settings, request.progress)
+        stored = _Stored(
+            made.fingerprint, list(made.texts), made.labels.tolist(), list(made.groups)
+        )
+        write_atomically(path, msgspec.json.encode(stored))
+    return made
 
 
 def _path(part: Part, seed: str | None, settings: PostSettings) -> Path:
-    values = asdict(settings)
-    for other in PARTS:
-        if other != part:
-            del values[other]
-    what = f"{sorted(values.items())}/{_entropy(part, seed, 'text'):x}/{_recipe()}"
+    values = {name: value for name, value in asdict(settings).items() if name not in PARTS}
+    values[part] = getattr(settings, part)
+    entropy = seeds.entropy(NAME, part, seed, f"{part}/text")
+    what = f"{sorted(values.items())}/{entropy:x}/{_recipe()}"
     key = hashlib.sha256(what.encode()).hexdigest()[:20]
-    return store.cache_root() / "data" / f"{NAME}-{part}-{key}.json"
+    return cache.entry(NAME, part, key).with_suffix(".json")
 
 
-@cache
+@functools.cache
 def _recipe() -> str:
-    """A digest of all that decides what is written: another recipe, another cache entry."""
+    """A digest of the tables and the code that decide the posts; part of the cache key."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("posts*")):
-        if path.suffix in (".py", ".toml", ".tsv"):
+        if path.suffix == ".py":
+            digest.update(code_only(path.read_bytes()).encode())
+        elif path.suffix in (".toml", ".tsv"):
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
+def code_only(source: bytes) -> str:
+    """The syntax tree of a module without its imports, comments and docstrings."""
+
+    class Remover(ast.NodeTransformer):
+        def visit_Import(self, node: ast.Import) -> None: ...
+
+        def visit_ImportFrom(self, node: ast.ImportFrom) -> None: ...
+
+        def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+            return None if isinstance(node.value, ast.Constant) else node
+
+    return ast.dump(Remover().visit(ast.parse(source)))
+
+
 def _read(path: Path, part: Part) -> PostSet | None:
-    """What the cache holds, or None (and a line in the log) where it is damaged."""
+    """What the cache holds, or None (and a line in the log where it is damaged)."""
     try:
         stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
-        found = PostSet(
-            NAME,
-            part,
-            tuple(stored.texts),
-            np.array(stored.labels, np.int64),
-            tuple(stored.groups),
-        )
+        labels, groups = np.array(stored.labels, np.int64), tuple(stored.groups)
+        found = PostSet(NAME, part, tuple(stored.texts), labels, groups)
         if found.fingerprint == stored.fingerprint:
             return found
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, IndexError, msgspec.MsgspecError):
         pass
     _log.warning("%s is damaged; preparing it again", path)
     return None
+
+
+def _is_prepared() -> bool:
+    return all(_path(part, None, PostSettings()).is_file() for part in PUBLIC_PARTS)
+
+
+_POSTS = PostSettings.train + PostSettings.validation + PostSettings.hidden
+DATASET = Dataset(
+    name=NAME,
+    holds=PostSet,
+    title=Text(
+        en="Russian posts in five classes of sentiment, made from templates (built in)",
+        ru="русские посты пяти классов тональности, по шаблонам (встроенный)",
+    ),
+    license="made on this machine, no rights in it",
+    size=Text(en=f"{_POSTS:,} posts", ru=f"{_POSTS:,} постов"),
+    address=__name__,
+    settings=PostSettings,
+    load=_load,
+    is_prepared=_is_prepared,
+)
