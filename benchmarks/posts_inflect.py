@@ -20,7 +20,6 @@ from typing import Any
 
 from grader.data.text.posts_vocabulary import LEXICON, WORDS
 
-
 CASES = ("nomn", "gent", "datv", "accs", "ablt", "loct")
 MARKS = {"name": "Name", "surname": "Surn", "town": "Geox"}
 """What pymorphy3 calls the kinds of names."""

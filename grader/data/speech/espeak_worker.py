@@ -1,6 +1,6 @@
 """Part of `speech-synthetic` or of its long tracks, spoken in a fresh process, as eSpeak needs it.
 
-`python -m grader.data.speech.espeak_worker` reads one `synthetic.Order` as JSON from standard
+`python -m grader.data.speech.espeak_worker` reads one `synthetic.SpeechJob` as JSON from standard
 input, writes its rows into the arrays that were laid out in its folder, and prints how many it
 finished, line by line.
 """
@@ -19,7 +19,7 @@ from grader.data.speech.clips import CLIP_SAMPLES, SAMPLE_RATE
 from grader.data.speech.espeak import Espeak
 from grader.data.speech.features import log_mel
 from grader.data.speech.noise import Waves
-from grader.data.speech.synthetic import ClipPlan, Order, SyntheticSettings, clip_rng, plan
+from grader.data.speech.synthetic import ClipPlan, SpeechJob, SyntheticSettings, clip_rng, plan
 
 _SILENCE = 0.01
 """Around a word, samples below this share of the loudest one are silence ..."""
@@ -29,25 +29,25 @@ _CHUNK = 200
 
 
 def main() -> None:
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    {"clips": write_clips, "slots": write_slots}[order.kind](order)
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=SpeechJob)
+    {"clips": write_clips, "slots": write_slots}[job.kind](job)
 
 
-def write_clips(order: Order) -> None:
+def write_clips(job: SpeechJob) -> None:
     """Fill rows of features.npy and, where it was laid out, of audio.npy."""
-    plans = plan(order.part, order.settings, order.entropy, order.start, order.stop)
+    plans = plan(job.part, job.settings, job.entropy, job.start, job.stop)
     words = speak(plans)
-    talk = _other_words(plans, words, order.settings)
-    folder = Path(order.folder)
+    talk = _other_words(plans, words, job.settings)
+    folder = Path(job.folder)
     features = np.load(folder / "features.npy", mmap_mode="r+")
     keeps_audio = (folder / "audio.npy").exists()
     audio = np.load(folder / "audio.npy", mmap_mode="r+") if keeps_audio else None
     for first in range(0, len(plans), _CHUNK):
         chunk = slice(first, first + _CHUNK)
-        rows = slice(order.start + first, order.start + min(first + _CHUNK, len(plans)))
+        rows = slice(job.start + first, job.start + min(first + _CHUNK, len(plans)))
         clips = np.stack(
             [
-                record(p, wave, clip_rng(order.part, order.entropy, p.index, purpose=1), talk)
+                record(p, wave, clip_rng(job.part, job.entropy, p.index, purpose=1), talk)
                 for p, wave in zip(plans[chunk], words[chunk], strict=True)
             ]
         )
@@ -57,22 +57,22 @@ def write_clips(order: Order) -> None:
         print(len(clips), flush=True)
 
 
-def write_slots(order: Order) -> None:
+def write_slots(job: SpeechJob) -> None:
     """Fill rows of slots.npy and spans.npy: words, and after the last of them noise alone."""
-    part, settings, entropy = order.part, order.settings, order.entropy
+    part, settings, entropy = job.part, job.settings, job.entropy
     words = settings.size(part).clips
-    slots = np.load(Path(order.folder) / "slots.npy", mmap_mode="r+")
-    spans = np.load(Path(order.folder) / "spans.npy", mmap_mode="r+")
-    plans = plan(part, settings, entropy, order.start, min(order.stop, words))
+    slots = np.load(Path(job.folder) / "slots.npy", mmap_mode="r+")
+    spans = np.load(Path(job.folder) / "spans.npy", mmap_mode="r+")
+    plans = plan(part, settings, entropy, job.start, min(job.stop, words))
     waves = speak(plans)
     talk = _other_words(plans, waves, settings)
     for p, wave in zip(plans, waves, strict=True):
         begin = _start(p, wave)
         slots[p.index] = record(p, wave, clip_rng(part, entropy, p.index, purpose=1), talk)
         spans[p.index] = begin, begin + len(wave)
-    for index in range(max(order.start, words), order.stop):
+    for index in range(max(job.start, words), job.stop):
         slots[index] = _background(clip_rng(part, entropy, index), settings, talk)
-    print(order.stop - order.start, flush=True)
+    print(job.stop - job.start, flush=True)
 
 
 def speak(plans: list[ClipPlan]) -> list[Waves]:

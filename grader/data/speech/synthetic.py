@@ -192,7 +192,7 @@ class ClipPlan:
 
 
 @dataclass(frozen=True)
-class Order:
+class SpeechJob:
     """The job of one `espeak_worker`: rows `start` to `stop` of the arrays in `folder`.
 
     Of "slots" (see `tracks`), those after the last word of the part are noise alone.
@@ -266,7 +266,7 @@ def build(
     """
     total = settings.size(part).clips
     features.create(folder, total, audio=part != "hidden")
-    whole = Order("clips", str(folder), part, settings, entropy, 0, total)
+    whole = SpeechJob("clips", str(folder), part, settings, entropy, 0, total)
     speak(whole, settings.shard, progress=progress, jobs=jobs)
     plans = plan(part, settings, entropy, 0, total)
     labels: NDArray[np.uint8] = np.array([p.word == settings.keyword for p in plans], np.uint8)
@@ -275,18 +275,18 @@ def build(
 
 
 def speak(
-    whole: Order,
+    whole: SpeechJob,
     shard: int,
     *,
     progress: Progress | None = None,
     what: Text = GENERATING,
     jobs: int | None = None,
 ) -> None:
-    """Run an order in shards, each in a process of its own, `jobs` at a time (default: all cores).
+    """Do a job in shards, each in a process of its own, `jobs` at a time (default: all cores).
 
     Raises Fault when a process dies.
     """
-    orders = [
+    shards = [
         replace(whole, start=start, stop=min(start + shard, whole.stop))
         for start in range(whole.start, whole.stop, shard)
     ]
@@ -294,8 +294,8 @@ def speak(
     finished: queue.SimpleQueue[int] = queue.SimpleQueue()
     running: set[subprocess.Popen[str]] = set()
     done = 0
-    with ThreadPoolExecutor(min(jobs or os.cpu_count() or 1, len(orders))) as pool:
-        futures = [pool.submit(_run, order, finished, running) for order in orders]
+    with ThreadPoolExecutor(min(jobs or os.cpu_count() or 1, len(shards))) as pool:
+        futures = [pool.submit(_run, job, finished, running) for job in shards]
         try:
             while done < total:
                 try:
@@ -317,7 +317,7 @@ def speak(
 
 
 def _run(
-    order: Order,
+    job: SpeechJob,
     finished: queue.SimpleQueue[int],
     running: set[subprocess.Popen[str]],
 ) -> None:
@@ -340,7 +340,7 @@ def _run(
         assert process.stdout is not None
         # On standard input, so that the entropy of the hidden part is in no process list.
         with suppress(BrokenPipeError), process.stdin as stdin:
-            stdin.write(msgspec.json.encode(order).decode())
+            stdin.write(msgspec.json.encode(job).decode())
         for line in process.stdout:
             finished.put(int(line))
         status = process.wait()

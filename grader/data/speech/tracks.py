@@ -170,7 +170,7 @@ def _spoken(request: Request, counts: SlotCounts) -> Slots:
 
     def build(folder: Path) -> None:
         _lay_out(folder, total)
-        whole = synthetic.Order("slots", str(folder), part, settings, entropy, 0, total)
+        whole = synthetic.SpeechJob("slots", str(folder), part, settings, entropy, 0, total)
         synthetic.speak(whole, SHARD, progress=request.progress, what=PREPARING)
         plans = synthetic.plan(part, settings, entropy, 0, words)
         spoken = [p.word for p in plans] + [""] * counts.background
