@@ -65,18 +65,16 @@ __all__ = [
     "load_posts",
 ]
 
-DATASETS: dict[str, Dataset[Any]] = {
-    dataset.name: dataset
-    for dataset in (
-        synthetic.DATASET,
-        *speech_commands.DATASETS,
-        fsdd.DATASET,
-        chat_synthetic.DATASET,
-        tinychat.DATASET,
-        posts_synthetic.DATASET,
-        rusentiment.DATASET,
-    )
-}
+_DATASETS: tuple[Dataset[Any], ...] = (
+    synthetic.DATASET,
+    *speech_commands.DATASETS,
+    fsdd.DATASET,
+    chat_synthetic.DATASET,
+    tinychat.DATASET,
+    posts_synthetic.DATASET,
+    rusentiment.DATASET,
+)
+DATASETS = {dataset.name: dataset for dataset in _DATASETS}
 """All data sets by name; the first needs nothing."""
 
 T = TypeVar("T")
@@ -143,7 +141,7 @@ def get(
     Returns its parts (without the hidden one of built-in data, which takes a seed); `load`,
     `load_pairs` or `load_posts` finds them without a source afterwards. Raises as `load` does.
     """
-    dataset = _find(name, object, "data set", "набор данных")
+    dataset: Dataset[Any] = _find(name, object, "data set", "набор данных")
     if dataset.prepare is None:
         return {
             part: _load(dataset, Request(part, source, progress=progress)) for part in PUBLIC_PARTS

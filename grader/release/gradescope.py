@@ -11,7 +11,6 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import get_args
 
 import msgspec
 
@@ -22,7 +21,6 @@ from grader.lesson.loading import Lesson
 from grader.release import audit, contents, wheel
 from grader.text import Lang
 
-SHOWN: tuple[Shown, ...] = get_args(Shown)
 SETTINGS = "settings.json"
 SEED = "hidden_seed"
 _FILES = Path(__file__).parent / "files"

@@ -68,7 +68,8 @@ def test_no_variant_is_in_two_parts() -> None:
 
 
 def test_every_variant_and_accent_is_installed(engine: Espeak) -> None:
-    assert set(itertools.chain(*VARIANTS.values())) <= set(engine.variants())
+    installed = Path(espeakng_loader.get_data_path()) / "voices" / "!v"
+    assert set(itertools.chain(*VARIANTS.values())) <= {path.name for path in installed.iterdir()}
     spoken = {
         accent: engine.say(
             "house", accent=accent, variant="f1", pitch=50, inflection=50, rate=175

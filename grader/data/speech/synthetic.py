@@ -98,8 +98,6 @@ VARIANTS: dict[Part, tuple[str, ...]] = {
     ),
 }
 
-NEGATIVES_PER_POSITIVE = 3
-
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -156,10 +154,6 @@ class SyntheticSettings:
     def size(self, part: Part) -> Size:
         size: Size = getattr(self, part)
         return size
-
-    def with_positives(self, part: Part, positives: int) -> SyntheticSettings:
-        """The same with `positives` in one part, and three times as many negatives."""
-        return self.with_size(part, Size(positives, NEGATIVES_PER_POSITIVE * positives))
 
     def with_size(self, part: Part, size: Size) -> SyntheticSettings:
         """The same with another size of one part."""

@@ -15,10 +15,9 @@ import logging
 import random
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -27,7 +26,7 @@ from grader.data import cache, seeds
 from grader.data.dataset import PARTS, PUBLIC_PARTS, Dataset, Part, Progress, Request
 from grader.data.text import posts_grammar, posts_noise, posts_vocabulary
 from grader.data.text.posts import LABELS, PostSet, spelling_key
-from grader.data.text.posts_grammar import Group, Scene, Template, surname
+from grader.data.text.posts_grammar import Group, Scene, Template, surname, weighted
 from grader.lesson.grades import write_atomically
 from grader.text import Text
 
@@ -35,11 +34,9 @@ NAME = "posts-synthetic"
 MAKING = Text(en="writing posts", ru="составление постов")
 
 _SHARES: dict[Part, tuple[int, ...]] = {"train": (0, 1, 2, 3), "validation": (4,), "hidden": (5,)}
-"""Which remainders of a post's checksum belong to which part."""
+"""The remainders of a post's checksum that belong to each part."""
 _MAX_LENGTH = 280
 _log = logging.getLogger(__name__)
-
-Option = TypeVar("Option")
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class PostSettings:
     validation: int = 4_000
     hidden: int = 6_000
     label_noise: float = 0.04
-    """Share of the training posts with another label, whichever; the other parts have none."""
+    """Share of the training posts with a random wrong label; the other parts have none."""
     held_out_templates: float = 0.15
     """Share of the hidden posts from templates that the public parts never use."""
     version: int = 1
@@ -99,7 +96,7 @@ def write(
         if progress and len(texts) % 1_000 == 0:
             progress(len(texts), wanted, MAKING)
     if part == "train":
-        labels = [_mislabelled(label, label_draw, settings.label_noise) for label in labels]
+        labels = [_mislabeled(label, label_draw, settings.label_noise) for label in labels]
     groups = tuple(template.group for template in chosen)
     made = PostSet(NAME, part, tuple(texts), np.array(labels, np.int64), groups)
     return made, tuple(template.identity for template in chosen)
@@ -111,14 +108,13 @@ class _Author:
     def __init__(self, part: Part, draw: random.Random, settings: PostSettings) -> None:
         self.draw = draw
         self.words = posts_vocabulary.vocabulary(everything=part == "hidden")
-        self.groups = posts_grammar.groups()
+        self.groups = [(group.weight, group) for group in posts_grammar.groups()]
         self.held_out_share = settings.held_out_templates if part == "hidden" else 0.0
-        self.group_weights = [group.weight for group in self.groups]
-        self.domain_weights = [domain.weight for domain in self.words.domains]
+        self.domains = [(domain.weight, domain) for domain in self.words.domains]
 
     def post(self) -> tuple[str, int, Template]:
         """Text, label and template of one post."""
-        group = self._weighted(self.groups, self.group_weights)
+        group = weighted(self.groups, self.draw)
         template = self._template(group)
         sign = {"+": 1, "-": 0}.get(template.polarity)
         if sign is None:
@@ -140,25 +136,15 @@ class _Author:
 
     def _scene(self, group: Group) -> Scene:
         while True:
-            domain = self._weighted(self.words.domains, self.domain_weights)
+            domain = weighted(self.domains, self.draw)
             if domain.name not in group.without:
                 break
         thing = domain.things[int(self.draw.random() * len(domain.things))]
         scene = Scene(self.words, self.draw, domain, thing, self.draw.random() < 0.5)
-        if self.draw.random() < _TAILED.get(domain.tail, 0.0):
-            scene.tail = _TAILS[domain.tail](scene)
+        share, tail = _TAILS.get(domain.tail, (0.0, _title_tail))
+        if self.draw.random() < share:
+            scene.tail = tail(scene)
         return scene
-
-    def _weighted(self, options: Sequence[Option], weights: Sequence[float]) -> Option:
-        place = self.draw.random() * sum(weights)
-        for option, weight in zip(options, weights, strict=True):
-            place -= weight
-            if place < 0:
-                return option
-        return options[-1]
-
-
-_TAILED = {"title": 0.45, "brand": 0.4, "city": 0.4, "surname": 0.5, "about": 0.5}
 
 
 def _title_tail(scene: Scene) -> Callable[[str], str]:
@@ -190,13 +176,14 @@ def _about_tail(scene: Scene) -> Callable[[str], str]:
     return lambda case: f" по {subject}"
 
 
-_TAILS: dict[str, Callable[[Scene], Callable[[str], str]]] = {
-    "title": _title_tail,
-    "brand": _brand_tail,
-    "city": _city_tail,
-    "surname": _surname_tail,
-    "about": _about_tail,
+_TAILS: dict[str, tuple[float, Callable[[Scene], Callable[[str], str]]]] = {
+    "title": (0.45, _title_tail),
+    "brand": (0.4, _brand_tail),
+    "city": (0.4, _city_tail),
+    "surname": (0.5, _surname_tail),
+    "about": (0.5, _about_tail),
 }
+"""What may follow the name of a thing, by the domain's kind of tail, and how often it does."""
 
 
 def _label(rule: str, sign: int) -> str:
@@ -208,7 +195,7 @@ def _label(rule: str, sign: int) -> str:
     return {"0": "neutral", "?": "skip", "s": "speech"}[rule]
 
 
-def _mislabelled(label: int, draw: random.Random, share: float) -> int:
+def _mislabeled(label: int, draw: random.Random, share: float) -> int:
     if draw.random() >= share:
         return label
     return (label + 1 + int(draw.random() * (len(LABELS) - 1))) % len(LABELS)
