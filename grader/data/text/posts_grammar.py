@@ -146,7 +146,7 @@ class Scene:
         return chosen
 
     def _slot(self, slot: Slot, sign: int) -> str:
-        key = slot.key
+        key, case = slot.key, slot.argument or "и"
         if key == "T":
             return self._thing(slot)
         if key == "S":
@@ -155,29 +155,31 @@ class Scene:
             return self._agree(self._person(key), slot)
         if key in ("A", "A2", "G"):
             chosen = self._adjective(sign, gradable=key == "G")
-            return chosen.form(self.thing, slot.argument or "и")
+            return chosen.form(self.thing, case)
         if key in ("B", "B2"):
-            return self._aspect(key).form(slot.argument or "и")
+            return self._aspect(key).form(case)
         if key in ("AB", "AB2"):
             noun = self._aspect(key[1:])
             chosen = self.fresh(self.words.adjectives[sign], lambda one: one.word)
-            return chosen.form(noun, slot.argument or "и")
+            return chosen.form(noun, case)
         if key == "K":
             return self._adjective(sign, gradable=True).comparative
         if key in ("O", "O2"):
             return self._opinion(sign)
-        if key in ("C+", "C_"):
-            return self._phrase(self.domain.clauses, key == "C+")
+        if key[0] == "C":
+            return self._phrase(self.domain.clauses, {"C+": 1, "C_": 0}.get(key, sign))
+        if key == "X":
+            return self._phrase(self.domain.facts, sign)
         if key in _POLAR:
-            return self._phrase(_POLAR[key](self), sign)
+            return self._phrase(getattr(self.words, _POLAR[key]), sign)
         if key == "V":
             return conjugate(self.fresh(self.words.verbs[sign]), self.thing.gender)
         if key in ("city", "city2"):
             if key not in self.people:
                 self.people[key] = self.often_first(self.words.towns)
-            return self.people[key].form(slot.argument or "и")
+            return self.people[key].form(case)
         if key in ("thing", "thing2"):
-            return self.one(self.one(self.words.domains[2:3]).things).form(slot.argument or "и")
+            return self.one(self.one(self.words.domains[2:3]).things).form(case)
         if key not in self.picked:
             self.picked[key] = self._free(key)
         return self.picked[key]
@@ -255,15 +257,8 @@ class Scene:
         return title
 
 
-_POLAR: dict[str, Callable[[Scene], Polar]] = {
-    "C": lambda scene: scene.domain.clauses,
-    "C2": lambda scene: scene.domain.clauses,
-    "X": lambda scene: scene.domain.facts,
-    "E": lambda scene: scene.words.events,
-    "M": lambda scene: scene.words.moods,
-    "P": lambda scene: scene.words.predicates,
-    "L": lambda scene: scene.words.feelings,
-}
+_POLAR = {"E": "events", "M": "moods", "P": "predicates", "L": "feelings"}
+"""Fields of a vocabulary by their slots."""
 _LISTS = {
     "time": "times",
     "next": "next_times",
