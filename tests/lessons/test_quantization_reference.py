@@ -342,7 +342,6 @@ def test_an_adjusted_student_differs_in_its_last_bias_alone(code, posts, tokeniz
     part = code.train.read_posts(tokenizer, posts)
     config = code.model.StudentConfig(150, width=16, channels=32)
     taught = torch.zeros(len(part.ids), 5)
-    weights = code.losses.LossWeights
     plain, moved = (
         code.distill.train_student(
             config,
