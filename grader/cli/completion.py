@@ -15,7 +15,7 @@ HOW = {
 }
 """Which file of a shell takes which line."""
 VARIABLE = "_GRADER_COMPLETE"
-"""Where click looks for what a shell wants completed."""
+"""Environment variable in which a shell asks click for completions."""
 
 
 @click.command()

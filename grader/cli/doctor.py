@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
+import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -36,12 +36,14 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Finding:
+    """What was found of one thing that the grader needs."""
+
     name: str
     ok: bool
     found: str
     remedy: str = ""
     advice: bool = False
-    """The remedy makes something that works work better."""
+    """True when it works, and `remedy` would make it work better."""
 
 
 @click.command()
@@ -51,7 +53,7 @@ def command(as_json: bool, lang: Lang) -> int:
     """Check Python, packages, built-in speech, isolation, memory and disk."""
     findings = examine(lang)
     if as_json:
-        click.echo(json.dumps([asdict(found) for found in findings], ensure_ascii=False, indent=2))
+        options.print_json([asdict(found) for found in findings])
     else:
         for found in findings:
             click.secho("✓ " if found.ok else "✗ ", fg="green" if found.ok else "red", nl=False)
@@ -62,6 +64,7 @@ def command(as_json: bool, lang: Lang) -> int:
 
 
 def examine(lang: Lang) -> list[Finding]:
+    """One finding for each thing that the grader needs."""
     return [
         _python(lang),
         *(_package(name, lang) for name in PACKAGES),
@@ -99,9 +102,7 @@ def _lessons(lang: Lang) -> Finding:
 
 
 def _speech(lang: Lang) -> Finding:
-    """eSpeak NG is tried by starting it, in a process of its own."""
-    import subprocess
-
+    """eSpeak NG is started in a process of its own."""
     name = Text(en="built-in speech (eSpeak NG)", ru="встроенная речь (eSpeak NG)").to(lang)
     remedy = "pip install espeakng-loader"
     try:
@@ -129,7 +130,7 @@ def _isolation(lang: Lang) -> Finding:
     except GraderError as error:
         return Finding(name, False, error.to(lang), "unset GRADER_ISOLATION")
     found = f"{label} {isolation.level}: {isolation.why.to(lang)}"
-    # Own work can be checked at any level; other people's needs A or B.
+    # A student's own work can be checked at any level; other people's needs A or B.
     enough = isolation.level in ("A", "B")
     return Finding(name, enough, found, isolation.stronger.to(lang), advice=enough)
 
