@@ -13,7 +13,6 @@ import click
 
 from grader import batch, grading
 from grader.cli import options, report, show
-from grader.data import hidden_seed
 from grader.intake import Candidate
 from grader.intake.downloads import LAYOUTS, Layout
 from grader.lesson import loading
@@ -262,6 +261,8 @@ def _grade(
     progress: Reporter,
 ) -> dict[str, Grade]:
     """Grade what is missing or changed; every grade by the name of its submission."""
+    from grader.data import hidden_seed
+
     spec, out = request.spec, request.out
     examination = grading.prepare(
         loading.load(request.lesson),

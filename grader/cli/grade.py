@@ -11,7 +11,6 @@ import click
 
 from grader import batch, grading
 from grader.cli import keep_fault, options, show
-from grader.data import hidden_seed
 from grader.intake import Candidate, require_submission, submission_name
 from grader.lesson import loading
 from grader.lesson.grades import Grade, write_atomically
@@ -124,6 +123,8 @@ def _grade(
     The executed copy of a notebook goes to `executed`. Raises UsageError where this machine does
     not isolate other people's work well, unless `trust`.
     """
+    from grader.data import hidden_seed
+
     secret, _ = hidden_seed(seed)
     outcomes: list[batch.Outcome] = []
     candidate = Candidate(submission_name(path), path.resolve())
