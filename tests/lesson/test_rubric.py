@@ -471,6 +471,35 @@ def test_pages_show_any_judgement_in_both_languages(spec: loading.LessonSpec) ->
         assert class_page([grade], spec, lang)
 
 
+@pytest.mark.parametrize("end", ["\n", ""])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_what_a_person_wrote_into_a_form_stays_byte_for_byte(
+    spec: loading.LessonSpec, newline: str, end: str
+) -> None:
+    """Comments, the order of sections and a byte order mark, with one history and with another."""
+    grade = essay(spec)
+    lines = [
+        "\ufeff# mine",
+        'by = "Ада"   # I',
+        "schema = 1",
+        f'name = "{grade.submission.name}"',
+        'lesson = "essay"',
+        "[criteria.depth]  # first",
+        'why = "so"',
+        "points=1.50",
+        "[criteria.style]",
+        "# points = 2, or less?",
+    ]
+    raw = (newline.join(lines) + end).encode()
+    for hour in range(2):
+        form = rubric.read(raw, "form", grade, spec)
+        found = rubric.unrecorded(form, grade, NOON + timedelta(hours=hour))
+        longer = rubric.appended(raw, found, "en")
+        assert longer.startswith(raw)
+        assert rubric.read(longer, "form", grade, spec).history == [*form.history, *found]
+        raw = longer.replace(b"points=1.50", b"points=2.00", 1)
+
+
 def test_form_of_another_submission_is_refused(spec: loading.LessonSpec) -> None:
     grade = essay(spec)
     other = msgspec.structs.replace(
