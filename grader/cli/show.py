@@ -57,15 +57,15 @@ def one(
         click.echo(one_line(grade.reason.to(lang)))
         return
     for check in grade.checks:
-        mark, colour = ("✓", "green") if check.passed else ("✗", "red")
-        click.secho(f"{mark} {check.title.to(lang)}", fg=colour)
+        mark, color = ("✓", "green") if check.passed else ("✗", "red")
+        click.secho(f"{mark} {check.title.to(lang)}", fg=color)
         click.echo(f"    {one_line(check.message.to(lang))}")
         if not check.passed and check.hint.to(lang):
             click.echo(f"    → {one_line(check.hint.to(lang))}")
         for step in () if check.passed else steps(check.name):
             click.echo(f"    → {one_line(step.to(lang))}")
     click.echo()
-    if grade.figures and grade.figures[0].kind == "table":  # what the lesson is about
+    if grade.figures and grade.figures[0].kind == "table":  # the lesson's main result
         _figure_table(grade.figures[0], lang)
         click.echo()
     _measurements(grade, lang)
@@ -73,7 +73,7 @@ def one(
 
 
 def many(grades: list[Grade], spec: LessonSpec, lang: Lang) -> None:
-    """A table of a class, the best first; long classes are cut, the page has them all."""
+    """A table of a class, the best first, at most `MAX_ROWS`; the class page has all."""
     table = Table(box=None, pad_edge=False)
     heads = ("работа", "статус", "балл") if lang == "ru" else ("submission", "status", "score")
     table.add_column(heads[0], no_wrap=True, max_width=40)
@@ -142,7 +142,7 @@ def _measurements(grade: Grade, lang: Lang) -> None:
 
 
 def _figure_table(figure: Figure, lang: Lang) -> None:
-    """A figure that is a table, its rows and columns as the report has them."""
+    """A figure of the kind `table`, with the rows and columns of the report."""
     click.secho(figure.title.to(lang), bold=True)
     table = Table(box=None, pad_edge=False)
     table.add_column(figure.y.label.to(lang))
@@ -164,33 +164,30 @@ def _score(grade: Grade, lang: Lang, estimate: bool) -> None:
     for deduction in grade.deductions:
         why = one_line(deduction.why.to(lang))
         click.echo(f"{deduction.title.to(lang)}: −{deduction.points:.3f} ({why})")
-    label = {
-        ("en", False): "Score",
-        ("en", True): "Score estimate (public data)",
-        ("ru", False): "Балл",
-        ("ru", True): "Оценка балла (открытые данные)",
-    }[lang, estimate]
-    click.secho(f"{label}: {grade.score:.3f} / {grade.max_score:g}", bold=True)
+    label = Text(en="Score", ru="Балл")
+    if estimate:
+        label = Text(en="Score estimate (public data)", ru="Оценка балла (открытые данные)")
+    click.secho(f"{label.to(lang)}: {grade.score:.3f} / {grade.max_score:g}", bold=True)
     if grade.pending:
-        words = Text(
-            en="Waiting for a person: up to {:g} more.",
-            ru="Ждёт оценки преподавателя, баллов: ещё до {:g}.",
+        waiting = Text(
+            en=f"Waiting for a person: up to {grade.pending:g} more.",
+            ru=f"Ждёт оценки преподавателя, баллов: ещё до {grade.pending:g}.",
         )
-        click.echo(words.to(lang).format(grade.pending))
+        click.echo(waiting.to(lang))
 
 
 def _gate(gate: Gate, lang: Lang) -> None:
-    words = {
-        ("en", True): "Gate passed",
-        ("en", False): "Gate missed, gated terms score 0",
-        ("ru", True): "Порог пройден",
-        ("ru", False): "Порог не пройден, зависящие от него слагаемые равны 0",
-    }[lang, gate.passed]
-    noise = {"en": " (within the noise of the data)", "ru": " (в пределах шума данных)"}[lang]
+    verdict = Text(en="Gate passed", ru="Порог пройден")
+    if not gate.passed:
+        verdict = Text(
+            en="Gate missed, gated terms score 0",
+            ru="Порог не пройден, зависящие от него слагаемые равны 0",
+        )
+    noise = Text(en=" (within the noise of the data)", ru=" (в пределах шума данных)").to(lang)
     less = gate.value < gate.threshold
     sign = ("≤" if less else "≥") if gate.passed else ("<" if less else ">")
     click.secho(
-        f"{words}: {gate.metric} {gate.value:.4g} {sign} {gate.threshold:.4g}"
+        f"{verdict.to(lang)}: {gate.metric} {gate.value:.4g} {sign} {gate.threshold:.4g}"
         + (noise if gate.within_noise else ""),
         fg="green" if gate.passed else "red",
     )
