@@ -7,26 +7,22 @@ between checks (in `.grader/`, which is no part of a submission).
 
 from grader.grading.one import (
     Examination,
-    Graded,
     fault_sentence,
     grade,
     grade_for_class,
     identify,
     prepare,
     provenance,
-    source_fingerprint,
     ungraded,
 )
 
 __all__ = [
     "Examination",
-    "Graded",
     "fault_sentence",
     "grade",
     "grade_for_class",
     "identify",
     "prepare",
     "provenance",
-    "source_fingerprint",
     "ungraded",
 ]

@@ -101,14 +101,6 @@ def prepare(
     return Checker(folder.resolve(), found, examination)
 
 
-def check(folder: Path, lesson: str | None = None) -> Grade:
-    """Grade one's own project on the public data, and leave nothing behind.
-
-    Raises UsageError, DataError; a fault of the grader is raised as Fault.
-    """
-    return prepare(folder, lesson=lesson).check()
-
-
 def other_figures(folder: Path, spec: LessonSpec) -> list[Text]:
     """Sentences that compare thop's and torch's figures with ours and say why they differ.
 
@@ -155,7 +147,7 @@ def public_checks(folder: Path) -> list[Check]:
     the artefact could be measured at all."""
     checks: list[Check] = []
     try:
-        grade = check(folder)
+        grade = prepare(folder).check()
         passed, reason, checks = grade.status is Status.GRADED, grade.reason, grade.checks
     except GraderError as error:
         passed, reason = False, error.text

@@ -65,11 +65,6 @@ def of(grade: Grade, spec: LessonSpec, when: datetime | None = None) -> Version:
     )
 
 
-def read(project: Path, lesson: str) -> list[Version]:
-    """The versions of `lesson`, oldest first; damaged lines are skipped."""
-    return [one for one in _all(project) if one.lesson == lesson]
-
-
 def add(project: Path, version: Version) -> list[Version]:
     """Store a version; the same files measured again replace their entry.
 
@@ -132,6 +127,7 @@ def figure(versions: Sequence[Version]) -> Figure | None:
 
 
 def _all(project: Path) -> list[Version]:
+    """The versions of every lesson, oldest first; damaged lines are skipped."""
     try:
         lines = kept(project, FILE).read_bytes().splitlines()
     except OSError:

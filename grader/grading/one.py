@@ -60,7 +60,7 @@ class Examination:
 
 
 @dataclass(frozen=True)
-class Graded:
+class GradingResult:
     """The grade of one submission, and what a batch keeps beside it."""
 
     grade: Grade
@@ -142,7 +142,7 @@ def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
     return done.grade, done.fault
 
 
-def grade_for_class(examination: Examination, path: Path, name: str) -> Graded:
+def grade_for_class(examination: Examination, path: Path, name: str) -> GradingResult:
     """Like `grade`, with what a batch keeps beside the grade."""
     evidence: Evidence | None = None
     copies = [b""]
@@ -162,7 +162,7 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> Graded:
         if evidence is not None:
             items = examination.provenance.data
             evidence = evidences.with_mistakes(evidence, items, findings.mistakes)
-        return Graded(result, "", copies[-1], evidence)
+        return GradingResult(result, "", copies[-1], evidence)
     except Rejected as error:
         ended = Stopped(Status.REJECTED, error.text)
     except Stopped as error:
@@ -177,7 +177,9 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> Graded:
         ended = Stopped(Status.GRADER_FAULT, fault_sentence(error))
         fault = traceback.format_exc()
     identity = identify(path, name, lesson.spec)
-    return Graded(ungraded(examination, identity, ended, started), fault, copies[-1], evidence)
+    return GradingResult(
+        ungraded(examination, identity, ended, started), fault, copies[-1], evidence
+    )
 
 
 def identify(path: Path, name: str, spec: LessonSpec) -> SubmissionId:
