@@ -104,16 +104,16 @@ def _place_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("lesson")
 @click.argument("folder", metavar="DOWNLOAD", type=options.PATH)
 @click.option("--out", required=True, type=options.PATH, help="Folder for results.")
-@options.papers()
+@options.papers
 @click.option("--layout", type=click.Choice(LAYOUTS), help="Of DOWNLOAD.  [default: recognised]")
-@options.data()
-@options.seed()
-@options.jobs()
+@options.data
+@options.seed
+@options.jobs
 @_place_options
-@options.trust()
+@options.trust
 @click.option("--force", is_flag=True, help="Use OUT though it was made from another DOWNLOAD.")
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 @batch.temporary_files()
 def command(

@@ -31,8 +31,8 @@ BACKENDS = click.Choice(["portable", "system"])
 @click.option(
     "--hex", "hex_file", type=options.PATH, help="Also write the program to this file, for avrdude."
 )
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 def command(
     firmware: Path,
     compiler: Compiler,

@@ -41,10 +41,10 @@ class Request:
     is_flag=True,
     help=f"Write {project.BADGE} and {project.SUMMARY}, a summary to paste.",
 )
-@options.data()
-@options.html()
-@options.as_json()
-@options.lang()
+@options.data
+@options.html
+@options.as_json
+@options.lang
 def command(
     folder: Path,
     lesson: str | None,

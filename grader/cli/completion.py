@@ -20,7 +20,7 @@ VARIABLE = "_GRADER_COMPLETE"
 
 @click.command()
 @click.argument("shell", type=click.Choice(list(HOW)))
-@options.lang()
+@options.lang
 def command(shell: str, lang: Lang) -> None:
     """Print what makes SHELL complete commands, options and lessons.
 

@@ -17,8 +17,8 @@ def command() -> None:
 
 
 @command.command("list")
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 def list_(as_json: bool, lang: Lang) -> None:
     """What data sets there are, and which are ready."""
     from grader.data import catalogue
@@ -54,7 +54,7 @@ def list_(as_json: bool, lang: Lang) -> None:
 @command.command("get")
 @click.argument("name")
 @click.option("--from", "source", type=options.PATH, help="A copy that is already on disk.")
-@options.lang()
+@options.lang
 def get(name: str, source: Path | None, lang: Lang) -> None:
     """Prepare the data set NAME: synthesise it, download it, or read it from --from PATH."""
     from grader import data
@@ -67,7 +67,7 @@ def get(name: str, source: Path | None, lang: Lang) -> None:
 
 @command.command("add")
 @click.argument("folder", metavar="DIR", type=options.PATH)
-@options.lang()
+@options.lang
 def add(folder: Path, lang: Lang) -> None:
     """Take prepared data from DIR, the folder data/ of a release, into the cache."""
     from grader.data import prepared

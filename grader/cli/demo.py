@@ -24,8 +24,8 @@ SEED = "demo"
 
 @click.command()
 @click.option("--out", type=options.PATH, default=Path("demo"), show_default=True)
-@options.jobs()
-@options.lang()
+@options.jobs
+@options.lang
 @batch.sigterm_like_ctrl_c()
 @batch.temporary_files()
 def command(out: Path, jobs: int, lang: Lang) -> int:

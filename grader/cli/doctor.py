@@ -48,8 +48,8 @@ class Finding:
 
 
 @click.command()
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 def command(as_json: bool, lang: Lang) -> int:
     """Check Python, packages, built-in speech, isolation, memory and disk."""
     findings = examine(lang)

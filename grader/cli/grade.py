@@ -22,13 +22,13 @@ from grader.text.progress import Reporter
 @click.command()
 @click.argument("lesson", type=options.LESSON)
 @click.argument("path", type=options.PATH)
-@options.data()
-@options.seed()
-@options.trust()
-@options.html()
-@options.executed()
-@options.as_json()
-@options.lang()
+@options.data
+@options.seed
+@options.trust
+@options.html
+@options.executed
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(
     lesson: str,
@@ -58,10 +58,10 @@ def command(
 @click.command()
 @click.argument("lesson", type=options.LESSON)
 @click.option("--train", is_flag=True, help="First train it anew with its own script.")
-@options.data()
-@options.seed()
-@options.as_json()
-@options.lang()
+@options.data
+@options.seed
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def reference(
     lesson: str,

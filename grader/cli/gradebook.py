@@ -59,9 +59,9 @@ MANY = 8
 )
 @click.option("--course", type=options.PATH, help="course.toml.  [default: that of the batch]")
 @click.option("--explain", metavar="NAME", help="Say where every cell of one student comes from.")
-@options.jobs()
-@options.as_json()
-@options.lang()
+@options.jobs
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(
     outs: tuple[Path, ...],

@@ -39,8 +39,8 @@ WITHOUT_PDF = Text(
     type=click.IntRange(min=1),
     help="Length of the lecture, for the timer of the slides.  [default: what the lecture says]",
 )
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 def command(
     lesson: str | None,
     whole: bool,

@@ -10,8 +10,8 @@ from grader.text import Lang
 
 
 @click.command()
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 def command(as_json: bool, lang: Lang) -> None:
     """List the lessons of the course."""
     found = [lesson.spec for lesson in loading.every()]

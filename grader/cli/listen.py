@@ -45,7 +45,7 @@ FORMS = {".onnx": "onnx", ".ts": "torchscript"}
     help="Milliseconds of sound at a time, a multiple of 10.",
 )
 @click.option("--seconds", type=float, help="Stop listening to the microphone after this long.")
-@options.lang()
+@options.lang
 def command(
     model: Path, sound: Path | None, threshold: float, chunk: int, seconds: float | None, lang: Lang
 ) -> int:

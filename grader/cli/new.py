@@ -18,7 +18,7 @@ from grader.text.errors import UsageError
 @click.argument("lesson", type=options.LESSON)
 @click.argument("folder", metavar="DIR", type=options.PATH)
 @click.option("--notebook", is_flag=True, help=f"Make a {notebooks.FILE} of what you are to write.")
-@options.lang()
+@options.lang
 def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
     """Copy the template of LESSON into the new folder DIR."""
     from grader.handout import starter, starter_notebook
@@ -47,7 +47,7 @@ def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=options.PATH)
-@options.lang()
+@options.lang
 def new_course(folder: Path, lang: Lang) -> None:
     """Start a course of your own in the new folder DIR, with one lesson that works."""
     _require_new(folder)

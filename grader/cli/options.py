@@ -15,7 +15,7 @@ from grader.text import LANGS, Text, language
 from grader.text.errors import UsageError
 from grader.text.untrusted import quoted
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Command = Callable[..., Any]
 PATH = click.Path(path_type=Path)
 
 
@@ -39,77 +39,67 @@ class LessonName(click.ParamType):
 LESSON = LessonName()
 
 
-def lang() -> Decorator:
-    return click.option(
-        "--lang",
-        type=click.Choice(LANGS),
-        default=lambda: click.get_current_context().find_root().obj or language(),
-        help="Language of sentences and pages.  [default: from the locale]",
-    )
+lang = click.option(
+    "--lang",
+    type=click.Choice(LANGS),
+    default=lambda: click.get_current_context().find_root().obj or language(),
+    help="Language of sentences and pages.  [default: from the locale]",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+seed = click.option(
+    "--seed",
+    help="The instructor's secret that hidden data is made from.  "
+    "[default: GRADER_HIDDEN_SEED, else a secret kept in the user's configuration folder]",
+)
+jobs = click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    default=lambda: _available_cores(),
+    help="Submissions graded at once.  [default: cores]",
+)
+trust = click.option(
+    "--trust",
+    is_flag=True,
+    help="Grade other people's work although this machine does not isolate it well "
+    "(grader doctor says why).",
+)
 
 
-def as_json() -> Decorator:
-    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def data(function: Command) -> Command:
+    """`--data` and `--from`."""
+    about = "Folder or archive with a copy of the data set."
+    function = click.option("--from", "source", type=PATH, help=about)(function)
+    return click.option("--data", help="Data set.  [default: the lesson's first]")(function)
+
+
+def papers(function: Command) -> Command:
+    """`--course`, `--roster` and `--times`."""
+    texts = {
+        "times": "CSV with the times of handing in, where the roster has none.",
+        "roster": "CSV of the students: your own, or an export of Moodle, Canvas or GitHub.",
+        "course": "course.toml: deadlines, extensions, late days.",
+    }
+    for name, text in texts.items():
+        about = f"{text}  [default: that of the last run into OUT]"
+        function = click.option(f"--{name}", type=PATH, help=about)(function)
+    return function
+
+
+def html(function: Command) -> Command:
+    """`--html`, checked before anything is measured."""
+    return _file_to_write("--html", "Also write a report page to this file.")(function)
+
+
+def executed(function: Command) -> Command:
+    """`--executed`, checked before anything is run."""
+    about = "Also write the executed copy of a notebook to this file."
+    return _file_to_write("--executed", about)(function)
 
 
 def print_json(value: object) -> None:
-    """The result of a command for `--json`."""
+    """Print the result of a command for `--json`."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def data() -> Decorator:
-    """`--data` and `--from`."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        about = "Folder or archive with a copy of the data set."
-        function = click.option("--from", "source", type=PATH, help=about)(function)
-        return click.option("--data", help="Data set.  [default: the lesson's first]")(function)
-
-    return decorate
-
-
-def seed() -> Decorator:
-    return click.option(
-        "--seed",
-        help="The instructor's secret that hidden data is made from.  "
-        "[default: GRADER_HIDDEN_SEED, else a secret kept in the user's configuration folder]",
-    )
-
-
-def jobs() -> Decorator:
-    return click.option(
-        "--jobs",
-        "-j",
-        type=click.IntRange(min=1),
-        default=_available_cores,
-        help="Submissions graded at once.  [default: cores]",
-    )
-
-
-def papers() -> Decorator:
-    """`--course`, `--roster` and `--times`."""
-    texts = {
-        "course": "course.toml: deadlines, extensions, late days.",
-        "roster": "CSV of the students: your own, or an export of Moodle, Canvas or GitHub.",
-        "times": "CSV with the times of handing in, where the roster has none.",
-    }
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for name, text in reversed(texts.items()):
-            about = f"{text}  [default: that of the last run into OUT]"
-            function = click.option(f"--{name}", type=PATH, help=about)(function)
-        return function
-
-    return decorate
-
-
-def trust() -> Decorator:
-    return click.option(
-        "--trust",
-        is_flag=True,
-        help="Grade other people's work although this machine does not isolate it well "
-        "(grader doctor says why).",
-    )
 
 
 def require_isolation(trust: bool) -> None:
@@ -117,16 +107,6 @@ def require_isolation(trust: bool) -> None:
     from grader.sandbox.isolation.levels import require_for_others
 
     require_for_others(trust)
-
-
-def html() -> Decorator:
-    """`--html`, checked before anything is measured."""
-    return _file_to_write("--html", "Also write a report page to this file.")
-
-
-def executed() -> Decorator:
-    """`--executed`, checked before anything is run."""
-    return _file_to_write("--executed", "Also write the executed copy of a notebook to this file.")
 
 
 def nobody(name: str) -> Text:
@@ -145,7 +125,7 @@ def unwritable(path: Path, error: OSError) -> Text:
     )
 
 
-def _file_to_write(name: str, about: str) -> Decorator:
+def _file_to_write(name: str, about: str) -> Callable[[Command], Command]:
     def writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
         if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
             raise UsageError(

@@ -57,9 +57,9 @@ ALL = "all"
     is_flag=True,
     help="Also run the model here, whole and operator by operator (ONNX Runtime, one thread).",
 )
-@options.html()
-@options.as_json()
-@options.lang()
+@options.html
+@options.as_json
+@options.lang
 def command(
     model: Path,
     platform: str,

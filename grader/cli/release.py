@@ -34,8 +34,8 @@ SHOWN = ("visible", "after_due_date", "after_published", "hidden")
 )
 @click.option("--no-handouts", is_flag=True, help="Leave the handouts out.")
 @click.option("--with-data", is_flag=True, help="Also the prepared public data (large).")
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 def command(
     folder: Path,
     chosen: tuple[str, ...],
@@ -90,9 +90,9 @@ def export() -> None:
     help="When students see what is measured on hidden data; until then the total is hidden too.",
 )
 @click.option("--data", help="Data set.  [default: the lesson's first]")
-@options.seed()
-@options.trust()
-@options.lang()
+@options.seed
+@options.trust
+@options.lang
 def gradescope(
     lesson: str,
     out: Path | None,

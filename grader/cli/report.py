@@ -22,8 +22,8 @@ WRITING = Text(en="writing pages", ru="страницы")
 
 @click.command()
 @click.argument("out", type=options.PATH)
-@options.jobs()
-@options.lang()
+@options.jobs
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(out: Path, jobs: int, lang: Lang) -> int:
     """Draw the pages of a graded folder again, from its grades only."""

@@ -37,9 +37,9 @@ MAX_ROWS = 60
 @click.option("--why", default="", help="Why these points; with --set.")
 @click.option("--by", default="", help="Who judges; with --set.")
 @click.option("--waiting", is_flag=True, help="List only what is not judged yet.")
-@options.jobs()
-@options.as_json()
-@options.lang()
+@options.jobs
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(
     out: Path,

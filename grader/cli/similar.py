@@ -47,9 +47,9 @@ class _Manifest(msgspec.Struct):
     show_default=True,
     help="Show what is shared for so many pairs.",
 )
-@options.jobs()
-@options.as_json()
-@options.lang()
+@options.jobs
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
     """Compare the submissions graded in OUT: code, weights, mistakes on hidden data.
