@@ -186,7 +186,7 @@ def _overhead(as_json: bool) -> int:
     opened = next(_models(None))[1][0]
     found = this_machine.measure(opened.data, opened.workload)
     here = found.calibration
-    found = {
+    measured = {
         "overhead_us": here.overhead_s * 1e6,
         "call_us": here.call_s * 1e6,
         "gmacs_per_second": here.macs_per_second["float32"] / 1e9,
@@ -195,9 +195,9 @@ def _overhead(as_json: bool) -> int:
         "measured_us": found.seconds * 1e6,
     }
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(measured))
     else:
-        print(figures.table(["figure", "value"], [[k, f"{v:.3g}"] for k, v in found.items()]))
+        print(figures.table(["figure", "value"], [[k, f"{v:.3g}"] for k, v in measured.items()]))
     return 0
 
 
