@@ -21,8 +21,7 @@ from grader.lesson.loading import Lesson
 from grader.lesson.spec import LessonSpec
 from grader.sandbox.isolation.ending import Disturbed, Stopped
 from grader.sandbox.isolation.levels import current_level
-from grader.similarity import evidence as evidences
-from grader.similarity.evidence import Evidence
+from grader.similarity.evidence import Evidence, collect, with_mistakes
 from grader.text import EMPTY, Text
 from grader.text.errors import DataError, Fault, Rejected, SpecError
 
@@ -161,7 +160,7 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> GradingR
             result = _scored(lesson.spec, examination, identity, findings, started)
         if evidence is not None:
             items = examination.provenance.data
-            evidence = evidences.with_mistakes(evidence, items, findings.mistakes)
+            evidence = with_mistakes(evidence, items, findings.mistakes)
         return GradingResult(result, "", copies[-1], evidence)
     except Rejected as error:
         ended = Stopped(Status.REJECTED, error.text)
@@ -230,7 +229,7 @@ def _examine(lesson: Lesson, examination: Examination, submission: Submission) -
 def _evidence(lesson: Lesson, submission: Submission) -> Evidence | None:
     """None where it cannot be collected: that is no reason to leave a submission ungraded."""
     try:
-        return evidences.collect(submission, lesson.name, lesson.template)
+        return collect(submission, lesson.name, lesson.template)
     except Exception:
         return None
 
