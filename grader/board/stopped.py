@@ -1,10 +1,10 @@
-"""What a firmware did instead of answering, in sentences."""
+"""Messages about a firmware that did not answer as the protocol says."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grader.board.engine import Event, Kind, Stop
+from grader.board.processor import Event, Kind, Stop
 from grader.text import Text
 from grader.text.errors import Rejected
 
@@ -12,7 +12,8 @@ MAX_REPLY = 256
 
 
 class FirmwareStopped(Rejected):
-    """The firmware did not answer; `stop` says why, `cycle` when (counted from the reset)."""
+    """The firmware did not answer as it must: `stop` is the reason for which its run ended, `cycle`
+    the time, counted from the reset."""
 
     def __init__(self, stop: int, text: Text, cycle: int) -> None:
         super().__init__(text)
@@ -21,7 +22,7 @@ class FirmwareStopped(Rejected):
 
 
 def explain_output(events: Sequence[Event], *, done: bool) -> Text | None:
-    """What is wrong with what was sent so far, or None. `done`: the line's end was sent."""
+    """What is wrong with the bytes sent so far, or None. `done` says that the line's end was sent."""
     sent = [event for event in events if event.kind == Kind.SENT]
     taken = [event for event in events if event.kind == Kind.RECEIVED]
     if any(event.kind == Kind.LOST for event in events):
@@ -36,7 +37,7 @@ def explain_output(events: Sequence[Event], *, done: bool) -> Text | None:
 
 
 def explain(stop: Stop, where: str = "", address: int = 0) -> Text:
-    """The sentence for a stop at the code `where`, about the data address `address`."""
+    """The message for a stop in the code at `where`, caused by the data address `address`."""
     en, ru = _SENTENCES[stop]
     register = REGISTERS.get(address, f"{address:#04x}")
     return Text(
@@ -83,7 +84,7 @@ REGISTERS = {
     0x88: "OCR1AL", 0x89: "OCR1AH", 0xB0: "TCCR2A", 0xB1: "TCCR2B", 0xB2: "TCNT2",
     0xC1: "UCSR0B",
 }  # fmt: skip
-"""Names for messages, of registers that a firmware might try to use."""
+"""Names of registers that are not simulated, by their data address."""
 
 _SENTENCES: dict[Stop, tuple[str, str]] = {
     Stop.AT_LIMIT: (
