@@ -23,7 +23,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))
 import docs
-from grader import board as avr
+from grader import board
 from grader.board import gcc_system, gcc_wasm, project, simavr_engine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,12 +94,12 @@ def _files(place: Path) -> dict[str, bytes]:
     return {"main.c": place.read_bytes(), "serial.h": (place.parent / "serial.h").read_bytes()}
 
 
-def _compilers() -> list[avr.Compiler]:
+def _compilers() -> list[board.Compiler]:
     return ["portable", "system"] if gcc_system.available() else ["portable"]
 
 
-def _speed(place: Path, compiler: avr.Compiler) -> Speed:
-    image = avr.build(_files(place), compiler, trusted=True)
+def _speed(place: Path, compiler: board.Compiler) -> Speed:
+    image = board.build(_files(place), compiler, trusted=True)
     questions = _questions(image)
     with_simavr = simavr_engine.available()
     ours, simavr = [], []
@@ -134,25 +134,25 @@ def _lesson_name(place: Path) -> str:
     )
 
 
-def _questions(image: avr.Image) -> list[str]:
+def _questions(image: board.Image) -> list[str]:
     """As many as fill a run."""
     questions: list[str] = []
-    with avr.Board(image) as board:
-        while board.cycle < CYCLES:
+    with board.Board(image) as uno:
+        while uno.cycle < CYCLES:
             questions += LINES
             for line in LINES:
-                board.ask(line)
+                uno.ask(line)
     return questions
 
 
 def _run(
-    image: avr.Image, simulator: avr.Simulator, questions: Sequence[str]
-) -> tuple[float, list[avr.Reply]]:
+    image: board.Image, simulator: board.Simulator, questions: Sequence[str]
+) -> tuple[float, list[board.Reply]]:
     """Processor seconds of asking, this process and its children, and the replies."""
-    with avr.Board(image, simulator) as board:
+    with board.Board(image, simulator) as uno:
         processes = [psutil.Process(), *psutil.Process().children()]
         started = sum(map(_cpu, processes))
-        replies = [board.ask(line) for line in questions]
+        replies = [uno.ask(line) for line in questions]
         return sum(map(_cpu, processes)) - started, replies
 
 
@@ -161,7 +161,7 @@ def _cpu(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-def _build(place: Path, compiler: avr.Compiler) -> Build:
+def _build(place: Path, compiler: board.Compiler) -> Build:
     """The shortest of five."""
     files = _files(place)
     if compiler == "portable":
@@ -169,7 +169,7 @@ def _build(place: Path, compiler: avr.Compiler) -> Build:
     seconds = []
     for _ in range(REPEATS):
         started = time.perf_counter()
-        avr.build(files, compiler, trusted=True)
+        board.build(files, compiler, trusted=True)
         seconds.append(time.perf_counter() - started)
     return Build(compiler, min(seconds))
 

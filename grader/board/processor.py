@@ -10,7 +10,7 @@ import weakref
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import wasmtime
 
@@ -89,28 +89,8 @@ class State(NamedTuple):
     event_count: int
 
 
-class Processor(Protocol):
+class Processor:
     """A processor with its memories. Not shared between threads."""
-
-    def load(self, flash: bytes, data_marks: bytes, sram: bytes, stack_limit: int) -> None:
-        """Start from address 0. `flash` has 32,768 bytes; `data_marks` one byte per word of flash,
-        1 where it must not be executed; `sram` 2,048 bytes."""
-
-    def run(
-        self, limit: int, data: bytes = b"", *, stop_at_line_end: bool = False
-    ) -> tuple[State, list[Event]]:
-        """Run until cycle `limit` counted from the reset, or until a reason of Stop. The firmware
-        reads `data`, at most MAX_INPUT bytes, from the serial port."""
-
-    def memory(self) -> bytes:
-        """The data space, (2,304,) bytes: registers, I/O (as zeros), SRAM."""
-
-    def close(self) -> None:
-        """Release the memories."""
-
-
-class WasmProcessor:
-    """The Processor of this package."""
 
     def __init__(self) -> None:
         engine, module = _module()
@@ -130,6 +110,8 @@ class WasmProcessor:
         }  # fmt: skip
 
     def load(self, flash: bytes, data_marks: bytes, sram: bytes, stack_limit: int) -> None:
+        """Start from address 0. `flash` has 32,768 bytes; `data_marks` one byte per word of flash,
+        1 where it must not be executed; `sram` 2,048 bytes."""
         self._write("flash_memory", flash)
         self._write("data_marks", data_marks)
         self._write("data_memory", bytes(DATA_BYTES - len(sram)) + sram)
@@ -138,6 +120,8 @@ class WasmProcessor:
     def run(
         self, limit: int, data: bytes = b"", *, stop_at_line_end: bool = False
     ) -> tuple[State, list[Event]]:
+        """Run until cycle `limit` counted from the reset, or until a reason of Stop. The firmware
+        reads `data`, at most MAX_INPUT bytes, from the serial port."""
         self._write("input", data)
         self._call("run", limit, len(data), int(stop_at_line_end))
         state = State._make(STATE.unpack(self._read("state_memory", STATE.size)))
@@ -145,9 +129,11 @@ class WasmProcessor:
         return state, list(map(Event._make, EVENT.iter_unpack(events)))
 
     def memory(self) -> bytes:
+        """The data space, (2,304,) bytes: registers, I/O (as zeros), SRAM."""
         return self._read("data_memory", DATA_BYTES)
 
     def close(self) -> None:
+        """Release the memories."""
         self._close()
 
     def _call(self, name: str, *arguments: int) -> int:

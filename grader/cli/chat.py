@@ -17,17 +17,11 @@ from grader.text.errors import ExitCode, GraderError, UsageError
 from grader.text.untrusted import one_line
 
 if TYPE_CHECKING:
-    from grader.board import Board, Compiler, Image, Reply, Simulator
-
-BACKENDS = click.Choice(["portable", "system"])
+    from grader.board import Board, Image, Reply
 
 
 @click.command()
 @click.argument("firmware", type=click.Path(path_type=Path))
-@click.option(
-    "--compiler", type=BACKENDS, default="portable", help="Which gcc builds a project.  [portable]"
-)
-@click.option("--simulator", type=BACKENDS, default="portable", help="Ours, or simavr.  [portable]")
 @click.option(
     "--hex",
     "hex_file",
@@ -36,35 +30,28 @@ BACKENDS = click.Choice(["portable", "system"])
 )
 @options.as_json()
 @options.lang()
-def command(
-    firmware: Path,
-    compiler: Compiler,
-    simulator: Simulator,
-    hex_file: Path | None,
-    as_json: bool,
-    lang: Lang,
-) -> int:
+def command(firmware: Path, hex_file: Path | None, as_json: bool, lang: Lang) -> int:
     """Talk with FIRMWARE (a project folder, .elf or .hex) on a simulated Arduino UNO.
 
     Each line is a query, a line with a tab asks for the next character after the context behind
     it. Questions may come from a pipe: `echo "how are you" | grader chat firmware`.
     """
-    from grader import board as avr
+    from grader import board
 
-    image = _load(firmware, compiler, lang)
+    image = _load(firmware, lang)
     if hex_file is not None:
         _write_hex(image, hex_file)
     if not as_json:
         click.echo(_about(image, lang), err=True)
     failed = False
-    with avr.Board(image, simulator) as board:
+    with board.Board(image) as uno:
         for line in _lines(lang):
-            failed |= not _answer(board, line, lang, as_json)
+            failed |= not _answer(uno, line, lang, as_json)
     return ExitCode.BELOW if failed else ExitCode.OK
 
 
-def _load(firmware: Path, compiler: Compiler, lang: Lang) -> Image:
-    from grader import board as avr
+def _load(firmware: Path, lang: Lang) -> Image:
+    from grader import board
 
     if not firmware.exists():
         raise UsageError(
@@ -76,14 +63,14 @@ def _load(firmware: Path, compiler: Compiler, lang: Lang) -> Image:
     inside = firmware / "firmware"
     if inside.is_dir() and not any(firmware.glob("*.c*")):
         firmware = inside
-    if firmware.is_dir() and compiler == "portable" and not avr.is_prepared():
+    if firmware.is_dir() and not board.is_prepared():
         waiting = Text(
             en="Preparing the compiler for this computer; it takes about a minute, once.",
             ru="Компилятор подготавливается для этого компьютера; это займёт около минуты, один "
             "раз.",
         )
         click.echo(waiting.to(lang), err=True)
-    return avr.load(firmware, compiler, trusted=True)
+    return board.load(firmware)
 
 
 def _write_hex(image: Image, path: Path) -> None:
@@ -124,15 +111,15 @@ def _lines(lang: Lang) -> Iterator[str]:
             yield line
 
 
-def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
+def _answer(uno: Board, line: str, lang: Lang, as_json: bool) -> bool:
     """Ask, print; whether it answered. After a failure the board starts afresh."""
     from grader.board import FirmwareStopped
 
     try:
-        reply = board.ask(_ascii(line))
+        reply = uno.ask(_ascii(line))
     except GraderError as error:
         if isinstance(error, FirmwareStopped):
-            board.reset()
+            uno.reset()
         if as_json:
             click.echo(json.dumps({"query": line, "error": error.to(lang)}, ensure_ascii=False))
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grader import board as avr
+from grader import board
 from grader.board import gcc_system, simavr_engine
 from grader.board.engine import Kind
 from tests.avr.projects import GOOD, LINES, answering, project
@@ -29,10 +29,10 @@ OK = "serial_put('o'); serial_put('k'); serial_put('\\n');"
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_a_line_gets_its_reply_and_each_inference_its_cycles(simulator: avr.Simulator) -> None:
-    image = avr.build(project("echo"))
-    with avr.Board(image, simulator) as board:
-        replies = [board.ask(line) for line in LINES]
+def test_a_line_gets_its_reply_and_each_inference_its_cycles(simulator: board.Simulator) -> None:
+    image = board.build(project("echo"))
+    with board.Board(image, simulator) as uno:
+        replies = [uno.ask(line) for line in LINES]
     assert [reply.text for reply in replies] == list(LINES)
     reply = replies[0]
     assert len(reply.inferences) == len("hello")
@@ -46,9 +46,9 @@ def test_a_line_gets_its_reply_and_each_inference_its_cycles(simulator: avr.Simu
 @SIMAVR
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("name", GOOD)
-def test_both_simulators_agree_to_the_cycle(name: str, compiler: avr.Compiler) -> None:
-    image = avr.build(project(name), compiler, trusted=True)
-    with avr.Board(image) as ours, avr.Board(image, "system") as simavr:
+def test_both_simulators_agree_to_the_cycle(name: str, compiler: board.Compiler) -> None:
+    image = board.build(project(name), compiler, trusted=True)
+    with board.Board(image) as ours, board.Board(image, "system") as simavr:
         for line in LINES:
             assert ours.ask(line) == simavr.ask(line)
         assert ours.cycle == simavr.cycle
@@ -60,10 +60,10 @@ def test_both_simulators_agree_to_the_cycle(name: str, compiler: avr.Compiler) -
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("folder", REFERENCES, ids=lambda folder: folder.parent.name)
 def test_the_references_measure_the_same_on_both_simulators(
-    folder: Path, compiler: avr.Compiler
+    folder: Path, compiler: board.Compiler
 ) -> None:
-    image = avr.build(folder, compiler, trusted=True)
-    with avr.Board(image) as ours, avr.Board(image, "system") as simavr:
+    image = board.build(folder, compiler, trusted=True)
+    with board.Board(image) as ours, board.Board(image, "system") as simavr:
         for line in ("hello", "are you sure?", "are you sure?\tI"):
             assert ours.ask(line) == simavr.ask(line)
         assert ours.sram_bytes == simavr.sram_bytes
@@ -74,21 +74,21 @@ def test_the_references_measure_the_same_on_both_simulators(
 @pytest.mark.parametrize("name", GOOD)
 def test_both_compilers_make_programs_that_answer_alike(name: str) -> None:
     images = [
-        avr.build(project(name), compiler, trusted=True) for compiler in ("portable", "system")
+        board.build(project(name), compiler, trusted=True) for compiler in ("portable", "system")
     ]
     answers = []
     for image in images:
-        with avr.Board(image) as board:
-            answers.append([board.ask(line).text for line in LINES])
+        with board.Board(image) as uno:
+            answers.append([uno.ask(line).text for line in LINES])
     assert answers[0] == answers[1]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_cpp_with_constructors_runs(compiler: avr.Compiler) -> None:
+def test_cpp_with_constructors_runs(compiler: board.Compiler) -> None:
     files = {"main.cpp": project_file("plus.cpp"), "serial.h": project_file("serial.h")}
-    with avr.Board(avr.build(files, compiler, trusted=True)) as board:
-        assert [board.ask("x").text for _ in range(3)] == ["a", "b", "c"]
+    with board.Board(board.build(files, compiler, trusted=True)) as uno:
+        assert [uno.ask("x").text for _ in range(3)] == ["a", "b", "c"]
 
 
 def project_file(name: str) -> bytes:
@@ -98,10 +98,10 @@ def project_file(name: str) -> bytes:
 
 
 def test_a_reset_starts_again_and_runs_are_repeatable() -> None:
-    with avr.Board(avr.build(project("tables"))) as board:
-        first = [board.ask(line) for line in LINES]
-        board.reset()
-        assert [board.ask(line) for line in LINES] == first
+    with board.Board(board.build(project("tables"))) as uno:
+        first = [uno.ask(line) for line in LINES]
+        uno.reset()
+        assert [uno.ask(line) for line in LINES] == first
 
 
 def test_noise_in_memory_shows_variables_that_were_never_set() -> None:
@@ -109,8 +109,8 @@ def test_noise_in_memory_shows_variables_that_were_never_set() -> None:
         "serial_put('a' + (forgotten & 15)); serial_put('\\n');",
         declarations='static uint8_t forgotten __attribute__((section(".noinit")));',
     )
-    image = avr.build(files)
-    with avr.Board(image) as painted, avr.Board(image, paint=None) as noisy:
+    image = board.build(files)
+    with board.Board(image) as painted, board.Board(image, paint=None) as noisy:
         assert painted.ask("x").text == "f"  # 0xA5
         assert noisy.ask("x").text != "f"
 
@@ -121,51 +121,51 @@ def test_the_stack_is_measured_by_pointer_and_by_paint() -> None:
         declarations="static void __attribute__((noinline)) fill(void) {"
         " volatile uint8_t big[300]; for (uint16_t i = 0; i < 300; i++) big[i] = i; }",
     )
-    with avr.Board(avr.build(files)) as board:
-        board.ask("x")
-        assert 300 < board.stack_bytes < 330
-        assert board.sram_bytes == board.image.static_bytes + board.stack_bytes
+    with board.Board(board.build(files)) as uno:
+        uno.ask("x")
+        assert 300 < uno.stack_bytes < 330
+        assert uno.sram_bytes == uno.image.static_bytes + uno.stack_bytes
 
 
 def test_a_byte_written_to_a_busy_transmitter_is_lost() -> None:
-    image = avr.build(answering("UDR0 = 'a'; UDR0 = 'b'; UDR0 = 'c'; UDR0 = '\\n';"))
-    with avr.Board(image) as board, pytest.raises(avr.FirmwareStopped, match="UDRE0"):
-        board.ask("x")
+    image = board.build(answering("UDR0 = 'a'; UDR0 = 'b'; UDR0 = 'c'; UDR0 = '\\n';"))
+    with board.Board(image) as uno, pytest.raises(board.FirmwareStopped, match="UDRE0"):
+        uno.ask("x")
 
 
 def test_sending_takes_the_time_of_the_real_line() -> None:
     """U2X with UBRR 16 is 8 * 17 cycles a bit, ten bits a byte."""
     body = "for (uint8_t i = 0; i < 20; i++) serial_put('x'); serial_put('\\n');"
-    with avr.Board(avr.build(answering(body))) as board:
-        sent = board.ask("x").sent
+    with board.Board(board.build(answering(body))) as uno:
+        sent = uno.ask("x").sent
     gaps = [later - earlier for earlier, later in pairwise(sent[2:])]
     assert all(abs(gap - 1_360) < 16 for gap in gaps)
 
 
 BAD = {
-    "endless loop": ("for (;;) {}", avr.Stop.AT_LIMIT, "main"),
-    "no reply": ("", avr.Stop.STARVED, "no reply"),
-    "receiver off": ("UCSR0B = 1 << TXEN0;", avr.Stop.STARVED, "RXEN0"),
-    "timer": ("serial_put('0' + TCNT1L); " + OK, avr.Stop.REFUSED_READ, "TCNT1L"),
-    "timer set": ("TCCR1B = 1; " + OK, avr.Stop.REFUSED_WRITE, "TCCR1B"),
-    "EEPROM": ("EECR = 1; " + OK, avr.Stop.REFUSED_WRITE, "EECR"),
-    "watchdog": ("WDTCSR = 8; " + OK, avr.Stop.REFUSED_WRITE, "WDTCSR"),
-    "interrupt": ("UCSR0B |= 1 << RXCIE0; " + OK, avr.Stop.REFUSED_INTERRUPT, "interrupts"),
-    "self-programming": ('asm volatile("spm"); ' + OK, avr.Stop.SELF_PROGRAMMING, "SPM"),
-    "sleep": ('asm volatile("sleep"); ' + OK, avr.Stop.SLEPT, "SLEEP"),
-    "break": ('asm volatile("break"); ' + OK, avr.Stop.BROKE, "BREAK"),
-    "illegal": ('asm volatile(".word 0xffff"); ' + OK, avr.Stop.ILLEGAL_OPCODE, "no instruction"),
-    "wild pointer": ("*(volatile uint8_t *)0x4000 = 1; " + OK, avr.Stop.WILD_ADDRESS, "0x8FF"),
+    "endless loop": ("for (;;) {}", board.Stop.AT_LIMIT, "main"),
+    "no reply": ("", board.Stop.STARVED, "no reply"),
+    "receiver off": ("UCSR0B = 1 << TXEN0;", board.Stop.STARVED, "RXEN0"),
+    "timer": ("serial_put('0' + TCNT1L); " + OK, board.Stop.REFUSED_READ, "TCNT1L"),
+    "timer set": ("TCCR1B = 1; " + OK, board.Stop.REFUSED_WRITE, "TCCR1B"),
+    "EEPROM": ("EECR = 1; " + OK, board.Stop.REFUSED_WRITE, "EECR"),
+    "watchdog": ("WDTCSR = 8; " + OK, board.Stop.REFUSED_WRITE, "WDTCSR"),
+    "interrupt": ("UCSR0B |= 1 << RXCIE0; " + OK, board.Stop.REFUSED_INTERRUPT, "interrupts"),
+    "self-programming": ('asm volatile("spm"); ' + OK, board.Stop.SELF_PROGRAMMING, "SPM"),
+    "sleep": ('asm volatile("sleep"); ' + OK, board.Stop.SLEPT, "SLEEP"),
+    "break": ('asm volatile("break"); ' + OK, board.Stop.BROKE, "BREAK"),
+    "illegal": ('asm volatile(".word 0xffff"); ' + OK, board.Stop.ILLEGAL_OPCODE, "no instruction"),
+    "wild pointer": ("*(volatile uint8_t *)0x4000 = 1; " + OK, board.Stop.WILD_ADDRESS, "0x8FF"),
     "wild jump": (
         "((void (*)(void))0x7000)(); " + OK,
-        avr.Stop.OUTSIDE_FLASH,
+        board.Stop.OUTSIDE_FLASH,
         "outside",
     ),
-    "erased flash": ("((void (*)(void))0x3000)(); " + OK, avr.Stop.ILLEGAL_OPCODE, "0x6000"),
-    "recursion": ("deep(count); " + OK, avr.Stop.STACK_OVERFLOW, "stack"),
+    "erased flash": ("((void (*)(void))0x3000)(); " + OK, board.Stop.ILLEGAL_OPCODE, "0x6000"),
+    "recursion": ("deep(count); " + OK, board.Stop.STACK_OVERFLOW, "stack"),
     "code in a table": (
         "((void (*)(void))((uint16_t)code / 2))(); " + OK,
-        avr.Stop.INTO_DATA,
+        board.Stop.INTO_DATA,
         "code",
     ),
     "garbage": ("serial_put(200); serial_put('\\n');", None, "printable"),
@@ -189,11 +189,11 @@ uint8_t deep(uint8_t n) {
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize("what", BAD)
-def test_what_goes_wrong_is_named(what: str, simulator: avr.Simulator) -> None:
+def test_what_goes_wrong_is_named(what: str, simulator: board.Simulator) -> None:
     body, stop, words = BAD[what]
-    image = avr.build(answering(body, declarations=EXTRAS))
-    with avr.Board(image, simulator) as board, pytest.raises(avr.FirmwareStopped) as caught:
-        board.ask("hello", max_cycles=4_000_000)
+    image = board.build(answering(body, declarations=EXTRAS))
+    with board.Board(image, simulator) as uno, pytest.raises(board.FirmwareStopped) as caught:
+        uno.ask("hello", max_cycles=4_000_000)
     assert words in caught.value.text.en
     assert caught.value.text.ru != caught.value.text.en
     if stop is not None:
@@ -205,9 +205,9 @@ def test_a_greeting_or_an_echo_is_refused() -> None:
         answering(OK, before="serial_put('h'); serial_put('i');"),
         answering(OK, before="serial_put('h'); serial_put('\\n');"),
     ):
-        image = avr.build(files)
-        with avr.Board(image) as board, pytest.raises(avr.FirmwareStopped, match="before it had"):
-            board.ask("hello")
+        image = board.build(files)
+        with board.Board(image) as uno, pytest.raises(board.FirmwareStopped, match="before it had"):
+            uno.ask("hello")
 
 
 def test_work_outside_the_markers_is_counted() -> None:
@@ -220,15 +220,15 @@ def test_work_outside_the_markers_is_counted() -> None:
     )
     outside = {}
     for name, files in (("marked", marked), ("hidden", hidden), ("early", early)):
-        with avr.Board(avr.build(files)) as board:
-            outside[name] = board.ask("hello").outside_cycles
+        with board.Board(board.build(files)) as uno:
+            outside[name] = uno.ask("hello").outside_cycles
     assert outside["marked"] < 2_000
     assert outside["hidden"] > 20_000
     assert outside["early"] > 100_000
 
 
 def test_raw_runs_give_every_event() -> None:
-    with avr.Board(avr.build(project("echo"))) as board:
-        events = board.run(1_000_000, b"ab\n")
+    with board.Board(board.build(project("echo"))) as uno:
+        events = uno.run(1_000_000, b"ab\n")
     assert bytes(event.value for event in events if event.kind == Kind.SENT) == b"ab\n"
     assert bytes(event.value for event in events if event.kind == Kind.RECEIVED) == b"ab\n"

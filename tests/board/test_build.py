@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import board as avr
+from grader import board
 from grader.board import gcc_system, image
 from grader.board.core import build as core
 from grader.text.errors import Rejected, UsageError
@@ -22,11 +22,11 @@ COMPILERS = ["portable", pytest.param("system", marks=AVR_GCC)]
 MAIN = b"int main(void) { for (;;) {} }\n"
 
 
-def build(code: str, compiler: avr.Compiler = "portable") -> avr.Image:
-    return avr.build({"main.c": code.encode() + MAIN}, compiler, trusted=True)
+def build(code: str, compiler: board.Compiler = "portable") -> board.Image:
+    return board.build({"main.c": code.encode() + MAIN}, compiler, trusted=True)
 
 
-def refusal(code: str, compiler: avr.Compiler) -> str:
+def refusal(code: str, compiler: board.Compiler) -> str:
     with pytest.raises(Rejected) as caught:
         build(code, compiler)
     assert caught.value.text.ru != caught.value.text.en
@@ -34,7 +34,7 @@ def refusal(code: str, compiler: avr.Compiler) -> str:
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_the_map_of_memories_adds_up(compiler: avr.Compiler) -> None:
+def test_the_map_of_memories_adds_up(compiler: board.Compiler) -> None:
     code = """
 #include <avr/pgmspace.h>
 const char table[1000] PROGMEM = {1};
@@ -43,7 +43,7 @@ char zero[50];
 const char *keep(int i) { return table + initialised[i] + zero[i]; }
 int main(void) { for (;;) { asm volatile("" :: "r"(keep(1))); } }
 """
-    made = avr.build({"main.c": code.encode()}, compiler, trusted=True)
+    made = board.build({"main.c": code.encode()}, compiler, trusted=True)
     sizes = {symbol.name: (symbol.memory, symbol.size) for symbol in made.symbols}
     assert sizes["table"] == ("flash", 1_000)
     assert sizes["initialised"] == ("sram", 20)
@@ -57,26 +57,26 @@ int main(void) { for (;;) { asm volatile("" :: "r"(keep(1))); } }
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_an_error_names_file_and_line(compiler: avr.Compiler) -> None:
+def test_an_error_names_file_and_line(compiler: board.Compiler) -> None:
     said = refusal("int first;\nint second = third;\n", compiler)
     assert said.startswith("main.c:2")
     assert "third" in said
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_a_missing_header_is_named(compiler: avr.Compiler) -> None:
+def test_a_missing_header_is_named(compiler: board.Compiler) -> None:
     assert "weights.h" in refusal('#include "weights.h"\n', compiler)
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_an_assembly_error_names_its_line(compiler: avr.Compiler) -> None:
+def test_an_assembly_error_names_its_line(compiler: board.Compiler) -> None:
     files = {"main.c": MAIN, "kernel.S": b"#include <avr/io.h>\n nop\n frobnicate r1\n"}
-    with pytest.raises(avr.CompileError, match=r"kernel\.S:3"):
-        avr.build(files, compiler, trusted=True)
+    with pytest.raises(board.CompileError, match=r"kernel\.S:3"):
+        board.build(files, compiler, trusted=True)
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_a_missing_function_is_named(compiler: avr.Compiler) -> None:
+def test_a_missing_function_is_named(compiler: board.Compiler) -> None:
     said = refusal(
         "void layer2(void);\nvoid (*volatile f)(void) = layer2;\n"
         "__attribute__((constructor, used)) void g(void) { f(); layer2(); }\n",
@@ -86,7 +86,7 @@ def test_a_missing_function_is_named(compiler: avr.Compiler) -> None:
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_a_program_that_is_too_large_is_told_so(compiler: avr.Compiler) -> None:
+def test_a_program_that_is_too_large_is_told_so(compiler: board.Compiler) -> None:
     half = (
         '__attribute__((used)) const char {}[20000] __attribute__((section(".text.t"))) = {{1}};\n'
     )
@@ -97,7 +97,7 @@ def test_a_program_that_is_too_large_is_told_so(compiler: avr.Compiler) -> None:
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_too_many_variables_are_told_so(compiler: avr.Compiler) -> None:
+def test_too_many_variables_are_told_so(compiler: board.Compiler) -> None:
     code = "volatile char big[3000];\n"
     code += "__attribute__((constructor, used)) void g(void) { big[2] = 1; }\n"
     assert "SRAM" in refusal(code, compiler)
@@ -111,9 +111,9 @@ def test_eeprom_is_refused() -> None:
 def test_a_project_needs_a_source(tmp_path: Path) -> None:
     (tmp_path / "model.h").write_text("")
     with pytest.raises(Rejected, match=r"main\.c"):
-        avr.build(tmp_path)
+        board.build(tmp_path)
     with pytest.raises(UsageError, match="no folder"):
-        avr.build(tmp_path / "nothing")
+        board.build(tmp_path / "nothing")
 
 
 def test_folders_assembly_and_other_files(tmp_path: Path) -> None:
@@ -134,39 +134,39 @@ def test_folders_assembly_and_other_files(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
     (tmp_path / "firmware.ino").write_text("// the program is in main.c\n")
     (tmp_path / "notes.md").write_text("notes")
-    with avr.Board(avr.load(tmp_path)) as board:
-        assert board.ask("a").text == "h"
+    with board.Board(board.load(tmp_path)) as uno:
+        assert uno.ask("a").text == "h"
 
 
 def test_builds_are_the_same_every_time() -> None:
-    assert avr.build(project("tables")).elf == avr.build(project("tables")).elf
+    assert board.build(project("tables")).elf == board.build(project("tables")).elf
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_main_that_returns_is_named(compiler: avr.Compiler) -> None:
+def test_main_that_returns_is_named(compiler: board.Compiler) -> None:
     files = {"main.c": b"int main(void) { return 0; }\n"}
-    image = avr.build(files, compiler, trusted=True)
-    with avr.Board(image) as board, pytest.raises(avr.FirmwareStopped) as caught:
-        board.ask("x", max_cycles=100_000)
-    assert caught.value.stop == avr.Stop.AT_LIMIT
+    image = board.build(files, compiler, trusted=True)
+    with board.Board(image) as uno, pytest.raises(board.FirmwareStopped) as caught:
+        uno.ask("x", max_cycles=100_000)
+    assert caught.value.stop == board.Stop.AT_LIMIT
 
 
 def test_hex_runs_like_elf(tmp_path: Path) -> None:
-    made = avr.build(project("echo"))
+    made = board.build(project("echo"))
     path = tmp_path / "firmware.hex"
     path.write_text(made.to_hex())
-    assert avr.load(path).flash == made.flash
+    assert board.load(path).flash == made.flash
     (tmp_path / "firmware.elf").write_bytes(made.elf)
     with (
-        avr.Board(avr.load(path)) as hexed,
-        avr.Board(avr.load(tmp_path / "firmware.elf")) as board,
+        board.Board(board.load(path)) as hexed,
+        board.Board(board.load(tmp_path / "firmware.elf")) as uno,
     ):
-        assert hexed.ask("hello") == board.ask("hello")
+        assert hexed.ask("hello") == uno.ask("hello")
 
 
 @given(st.binary(min_size=1, max_size=3_000))
 def test_hex_keeps_every_byte(flash: bytes) -> None:
-    made = avr.Image(flash, text_bytes=len(flash), data_bytes=0, bss_bytes=0)
+    made = board.Image(flash, text_bytes=len(flash), data_bytes=0, bss_bytes=0)
     assert image.from_hex(made.to_hex()).flash == flash
 
 
@@ -177,11 +177,11 @@ def test_damaged_files_are_refused(raw: bytes, tmp_path: Path) -> None:
     path = tmp_path / "firmware.elf"
     path.write_bytes(raw)
     with pytest.raises((Rejected, UsageError)):
-        avr.load(path)
+        board.load(path)
 
 
 def test_damaged_elf_never_escapes_as_another_error() -> None:
-    elf = avr.build(project("echo")).elf
+    elf = board.build(project("echo")).elf
     for position in range(0, min(len(elf), 600), 7):
         damaged = bytearray(elf)
         damaged[position] ^= 0xFF
