@@ -1,25 +1,28 @@
-"""A firmware on the simulated board: replies, markers, memory, and every way to go wrong."""
+"""A firmware on the simulated board: replies, markers, memory, and every reason to stop."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from grader import board
-from grader.board import gcc_system, simavr_engine
-from grader.board.engine import Kind
-from tests.avr.projects import GOOD, LINES, answering, project
+from grader.board.processor import Kind
+from tests.board.oracles import NEEDS_AVR_GCC, NEEDS_SIMAVR, avr_gcc, simavr
+from tests.board.projects import FOLDER, GOOD, LINES, SERIAL, answering, project
 
-SIMAVR = pytest.mark.skipif(
-    not simavr_engine.available(), reason="needs simavr (apt install libsimavr-dev gcc)"
-)
-AVR_GCC = pytest.mark.skipif(
-    not gcc_system.available(), reason="needs avr-gcc (apt install gcc-avr avr-libc)"
-)
-SIMULATORS = ["portable", pytest.param("system", marks=SIMAVR)]
-COMPILERS = ["portable", pytest.param("system", marks=AVR_GCC)]
+Start = Callable[[board.Image], board.Board]
+Build = Callable[..., board.Image]
+SIMULATORS = [
+    pytest.param(board.Board, id="ours"),
+    pytest.param(simavr.board, marks=NEEDS_SIMAVR, id="simavr"),
+]
+COMPILERS = [
+    pytest.param(board.build, id="pinned"),
+    pytest.param(avr_gcc.build, marks=NEEDS_AVR_GCC, id="avr-gcc"),
+]
 REFERENCES = [
     path.parent
     for path in sorted((Path(__file__).parents[2] / "reference_solutions").rglob("weights.h"))
@@ -28,10 +31,10 @@ REFERENCES = [
 OK = "serial_put('o'); serial_put('k'); serial_put('\\n');"
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
-def test_a_line_gets_its_reply_and_each_inference_its_cycles(simulator: board.Simulator) -> None:
+@pytest.mark.parametrize("start", SIMULATORS)
+def test_a_line_gets_its_reply_and_each_inference_its_cycles(start: Start) -> None:
     image = board.build(project("echo"))
-    with board.Board(image, simulator) as uno:
+    with start(image) as uno:
         replies = [uno.ask(line) for line in LINES]
     assert [reply.text for reply in replies] == list(LINES)
     reply = replies[0]
@@ -43,58 +46,47 @@ def test_a_line_gets_its_reply_and_each_inference_its_cycles(simulator: board.Si
     assert reply.asked < reply.line_read < reply.inferences[0].begin < reply.sent[0]
 
 
-@SIMAVR
-@pytest.mark.parametrize("compiler", COMPILERS)
+@NEEDS_SIMAVR
+@pytest.mark.parametrize("build", COMPILERS)
 @pytest.mark.parametrize("name", GOOD)
-def test_both_simulators_agree_to_the_cycle(name: str, compiler: board.Compiler) -> None:
-    image = board.build(project(name), compiler, trusted=True)
-    with board.Board(image) as ours, board.Board(image, "system") as simavr:
+def test_both_simulators_agree_to_the_cycle(name: str, build: Build) -> None:
+    image = build(project(name))
+    with board.Board(image) as ours, simavr.board(image) as theirs:
         for line in LINES:
-            assert ours.ask(line) == simavr.ask(line)
-        assert ours.cycle == simavr.cycle
-        assert ours.sram_bytes == simavr.sram_bytes
-        assert ours.memory == simavr.memory
+            assert ours.ask(line) == theirs.ask(line)
+        assert ours.cycle == theirs.cycle
+        assert ours.sram_bytes == theirs.sram_bytes
+        assert ours.memory == theirs.memory
 
 
-@SIMAVR
-@pytest.mark.parametrize("compiler", COMPILERS)
+@NEEDS_SIMAVR
+@pytest.mark.parametrize("build", COMPILERS)
 @pytest.mark.parametrize("folder", REFERENCES, ids=lambda folder: folder.parent.name)
-def test_the_references_measure_the_same_on_both_simulators(
-    folder: Path, compiler: board.Compiler
-) -> None:
-    image = board.build(folder, compiler, trusted=True)
-    with board.Board(image) as ours, board.Board(image, "system") as simavr:
+def test_the_references_measure_the_same_on_both_simulators(folder: Path, build: Build) -> None:
+    image = build(folder)
+    with board.Board(image) as ours, simavr.board(image) as theirs:
         for line in ("hello", "are you sure?", "are you sure?\tI"):
-            assert ours.ask(line) == simavr.ask(line)
-        assert ours.sram_bytes == simavr.sram_bytes
-        assert ours.memory == simavr.memory
+            assert ours.ask(line) == theirs.ask(line)
+        assert ours.sram_bytes == theirs.sram_bytes
+        assert ours.memory == theirs.memory
 
 
-@AVR_GCC
+@NEEDS_AVR_GCC
 @pytest.mark.parametrize("name", GOOD)
 def test_both_compilers_make_programs_that_answer_alike(name: str) -> None:
-    images = [
-        board.build(project(name), compiler, trusted=True) for compiler in ("portable", "system")
-    ]
     answers = []
-    for image in images:
-        with board.Board(image) as uno:
+    for build in (board.build, avr_gcc.build):
+        with board.Board(build(project(name))) as uno:
             answers.append([uno.ask(line).text for line in LINES])
     assert answers[0] == answers[1]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("compiler", COMPILERS)
-def test_cpp_with_constructors_runs(compiler: board.Compiler) -> None:
-    files = {"main.cpp": project_file("plus.cpp"), "serial.h": project_file("serial.h")}
-    with board.Board(board.build(files, compiler, trusted=True)) as uno:
+@pytest.mark.parametrize("build", COMPILERS)
+def test_cpp_with_constructors_runs(build: Build) -> None:
+    files = {"main.cpp": (FOLDER / "plus.cpp").read_bytes(), "serial.h": SERIAL}
+    with board.Board(build(files)) as uno:
         assert [uno.ask("x").text for _ in range(3)] == ["a", "b", "c"]
-
-
-def project_file(name: str) -> bytes:
-    from tests.avr.projects import FOLDER
-
-    return (FOLDER / name).read_bytes()
 
 
 def test_a_reset_starts_again_and_runs_are_repeatable() -> None:
@@ -187,12 +179,12 @@ uint8_t deep(uint8_t n) {
 """
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("start", SIMULATORS)
 @pytest.mark.parametrize("what", BAD)
-def test_what_goes_wrong_is_named(what: str, simulator: board.Simulator) -> None:
+def test_what_goes_wrong_is_named(what: str, start: Start) -> None:
     body, stop, words = BAD[what]
     image = board.build(answering(body, declarations=EXTRAS))
-    with board.Board(image, simulator) as uno, pytest.raises(board.FirmwareStopped) as caught:
+    with start(image) as uno, pytest.raises(board.FirmwareStopped) as caught:
         uno.ask("hello", max_cycles=4_000_000)
     assert words in caught.value.text.en
     assert caught.value.text.ru != caught.value.text.en
@@ -225,6 +217,21 @@ def test_work_outside_the_markers_is_counted() -> None:
     assert outside["marked"] < 2_000
     assert outside["hidden"] > 20_000
     assert outside["early"] > 100_000
+
+
+def test_a_table_of_any_declared_size_takes_bounded_memory() -> None:
+    """A project may declare a size of gigabytes for a symbol in flash."""
+    files = answering(OK)
+    files["table.S"] = (
+        b".section .progmem.data\n.global table\n.type table, @object\n"
+        b"table: .word 0\n.size table, 0xfffffff0\n"
+    )
+    files["main.c"] += b"extern const char table; const void *volatile keep = &table;\n"
+    files["main.c"] += b"__attribute__((constructor, used)) void use(void) { (void)keep; }\n"
+    image = board.build(files)
+    assert max(symbol.size for symbol in image.symbols) > 2**31
+    with board.Board(image) as uno, pytest.raises(board.FirmwareStopped):
+        uno.ask("x")
 
 
 def test_raw_runs_give_every_event() -> None:

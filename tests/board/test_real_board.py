@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from grader import board
-from tests.avr.projects import SERIAL
+from tests.board.projects import SERIAL
 
 PAGE = Path(__file__).parents[2] / "docs" / "real-board.md"
 SIMAVR = shutil.which("simavr")

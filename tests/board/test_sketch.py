@@ -11,7 +11,7 @@ import pytest
 
 from grader import board
 from grader.board.project import read
-from tests.avr.projects import LINES, project
+from tests.board.projects import LINES, project
 
 CORE = Path("/usr/share/arduino/hardware/arduino/avr")
 DEFINES = ["-mmcu=atmega328p", "-DF_CPU=16000000L", "-DARDUINO=10819", "-DARDUINO_AVR_UNO"]
