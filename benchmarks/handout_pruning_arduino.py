@@ -31,8 +31,7 @@ import torch
 from torch.nn import functional
 
 from docs import Table, count, plain, write_between
-from grader import board
-from grader import data, grading
+from grader import board, data, grading
 from grader.board import firmware, integer_network
 from grader.board.integer_network import IntegerNetwork
 from grader.data import Pair, Position

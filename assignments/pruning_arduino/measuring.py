@@ -72,7 +72,8 @@ def on_board(image: board.Image, talk: Conversation) -> dict[str, Measurement]:
     half = NORMAL_95 * float(cycles.std(ddof=1)) / math.sqrt(len(cycles))
     mean = float(cycles.mean())
     marked = float(np.mean([one.reply.inference_cycles for one in talk.characters]))
-    right = np.mean([one.reply.text == character(one.position.next_char) for one in talk.characters])
+    asked = [(one.reply.text, one.position) for one in talk.characters]
+    right = np.mean([text == character(position.next_char) for text, position in asked])
     return {
         "flash_bytes": Measurement(
             image.flash_bytes,

@@ -29,7 +29,9 @@ def plain_image(network: IntegerNetwork, runtime: Path) -> tuple[board.Image, in
     return board.build(sources), sum(packed) - max(packed)
 
 
-def costs(image: board.Image, missing: int, positions: Sequence[Position]) -> dict[str, Measurement]:
+def costs(
+    image: board.Image, missing: int, positions: Sequence[Position]
+) -> dict[str, Measurement]:
     """Flash, SRAM and cycles of the `image`, asked at `positions`; `missing` bytes of tables are
     not in it."""
     flash = image.flash_bytes + missing

@@ -18,8 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import board
-from grader import data, grading
+from grader import board, data, grading
 from grader.board import firmware, integer_network
 from grader.board.integer_network import IntegerNetwork
 from grader.data.text.chat import CHARSET, END, MAX_QUERY, MAX_REPLY, Position
