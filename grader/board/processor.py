@@ -21,8 +21,6 @@ WASM = Path(__file__).parent / "core" / "atmega328p.wasm"
 MEMORY_BYTES = 2**21
 """More than the core uses. By default wasmtime reserves 4 GiB of address space for each board, more
 than a limited process may have."""
-
-
 STATE = struct.Struct("<Q10I")
 EVENT = struct.Struct("<QII")
 
