@@ -24,7 +24,7 @@ from grader.board.compiling import (
 )
 from grader.board.isolation import isolated_command
 from grader.board.project import Project
-from grader.sandbox.isolation.watch import Watched
+from grader.sandbox.isolation.watch import WatchedProcess
 from grader.text import Text
 from grader.text.errors import UsageError
 
@@ -85,7 +85,7 @@ def _run(arguments: Sequence[str], folder: Path, deadline: float, trusted: bool)
         if not trusted:
             raise NotIsolated
         command = [driver, *arguments]
-    child = Watched(
+    child = WatchedProcess(
         command,
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": "0"},
         cwd=folder,

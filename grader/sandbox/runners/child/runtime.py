@@ -1,10 +1,10 @@
-"""ONNX Runtime in a child: one thread, no spinning, and its complaints as exit codes."""
+"""ONNX Runtime in a child: one thread, no spinning, and its errors as exit codes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from grader.sandbox.isolation.work import ChildExit, Failure
+from grader.sandbox.isolation.task import ChildExit, Failure
 
 
 def open_session(data: bytes) -> Any:
@@ -25,7 +25,7 @@ def open_session(data: bytes) -> Any:
 
 
 def classified(error: Exception, code: ChildExit) -> Failure:
-    """The failure with `code`, or out of memory where the message says so."""
+    """A failure with `code`, or with OUT_OF_MEMORY where the message says so."""
     message = " ".join(str(error).split())[:2000]
     starved = isinstance(error, MemoryError) or any(
         words in message.lower() for words in ("bad alloc", "failed to allocate", "bad_alloc")
