@@ -128,7 +128,7 @@ def test_one_bad_ending_costs_one_call(
     ],
 )
 def test_limits_hold_at_every_level(level: str, statement: str, status: Status, words: str) -> None:
-    (answer,) = run(f"def solve(x):\n    {statement}\n", xs(1), seconds=60.0)
+    (answer,) = run(f"kept = []\ndef solve(x):\n    {statement}\n", xs(1), seconds=60.0)
     assert answer.status is status
     assert answer.error is not None
     assert words in answer.error.en

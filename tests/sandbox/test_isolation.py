@@ -75,7 +75,7 @@ def test_without_bubblewrap_the_level_is_b_and_doctor_says_how_to_get_a(
 
 
 def forked_with(marker: str) -> list[str]:
-    """Command lines of a warm process with the marker and of its children, which share it."""
+    """Arguments of a warm process with the marker and of its children, which have the same."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

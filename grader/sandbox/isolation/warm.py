@@ -196,7 +196,12 @@ class WarmChild:
         self._poll = select.poll()
         for descriptor in (self._socket.fileno(), self._log_end, self._pidfd):
             self._poll.register(descriptor, select.POLLIN)
-        self._require_ready()
+        try:
+            self.receive(len(READY))
+        except BrokenPipeError as error:  # before anything of the submission was run
+            ended = self.finish()
+            self.close()
+            raise Fault(not_here(ended.log)) from error
 
     def send(self, data: bytes) -> None:
         view = memoryview(data)
@@ -274,15 +279,6 @@ class WarmChild:
         for descriptor in (self._log_end, self._pidfd, self._answers):
             if descriptor >= 0:
                 os.close(descriptor)
-
-    def _require_ready(self) -> None:
-        """Raises Fault when the child ended before anything of the submission was run."""
-        try:
-            self.receive(len(READY))
-        except BrokenPipeError as error:
-            ended = self.finish()
-            self.close()
-            raise Fault(not_here(ended.log)) from error
 
     def _memories(self, program: Program) -> list[int]:
         """Descriptors in the order that a child expects: inputs, answers, blobs."""

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -183,18 +183,11 @@ class Shell(ZMQInteractiveShell):
         raise SystemExit("the notebook asked its kernel to exit")
 
 
-class Channel:
+class Channel(asyncio.Queue[Message]):
     """Messages from the kernel to its client."""
 
-    def __init__(self) -> None:
-        self._waiting: asyncio.Queue[Message] = asyncio.Queue()
-
-    def put(self, messages: Iterable[Message]) -> None:
-        for message in messages:
-            self._waiting.put_nowait(message)
-
     async def get_msg(self, timeout: float | None = None) -> Message:
-        return await self._waiting.get()
+        return await self.get()
 
 
 class Kernel:
@@ -244,7 +237,7 @@ class Kernel:
         request = self._request()
         about = {"name": "python", "version": sys.version.split()[0]}
         content = {"status": "ok", "language_info": about}
-        self.shell_channel.put([self.outputs.message("kernel_info_reply", content)])
+        self.shell_channel.put_nowait(self.outputs.message("kernel_info_reply", content))
         return request
 
     async def execute(
@@ -261,9 +254,11 @@ class Kernel:
         if error is not None:
             self.failure = error
             reply = {"status": "error", "traceback": [], **_described(error)}
+        for message in self.outputs.all():
+            self.iopub_channel.put_nowait(message)
         idle = self.outputs.message("status", {"execution_state": "idle"})
-        self.iopub_channel.put([*self.outputs.all(), idle])
-        self.shell_channel.put([self.outputs.message("execute_reply", reply)])
+        self.iopub_channel.put_nowait(idle)
+        self.shell_channel.put_nowait(self.outputs.message("execute_reply", reply))
         return request
 
     async def _run(self, code: str, store_history: bool) -> Any:
@@ -300,23 +295,17 @@ class Kernel:
         return name
 
 
-_warm: Kernel | None = None
-"""Made by the process that children are forked from; IPython has one shell per process."""
+@cache
+def kernel() -> Kernel:
+    """The kernel of this process, since IPython has one shell per process."""
+    # Read when matplotlib is imported.
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    return Kernel()
 
 
 def warm() -> None:
-    """Make the kernel before there is a submission."""
-    global _warm
-    # Read when matplotlib is imported.
-    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-    _warm = _warm or Kernel()
-
-
-def kernel() -> Kernel:
-    """The kernel of this process."""
-    warm()
-    assert _warm is not None
-    return _warm
+    """Make the kernel in the process that children are forked from, before any submission."""
+    kernel()
 
 
 def _updates(message: Message, name: object) -> bool:

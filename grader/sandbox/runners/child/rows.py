@@ -14,10 +14,9 @@ import numpy as np
 from numpy.random import default_rng
 
 from grader.sandbox.isolation.task import ChildExit, Failure, Work
-from grader.sandbox.runners.child.runtime import classified, open_session
+from grader.sandbox.runners.child.runtime import checked, classified, open_session
 
 EVALUATE = 255
-_FLOAT32 = np.dtype("<f4")
 
 
 def keep(data: bytes) -> Any:
@@ -77,8 +76,4 @@ def _infer(model: Any, rows: np.ndarray, out_shape: tuple[int, ...]) -> np.ndarr
         output = model(rows)
     except Exception as error:
         raise classified(error, ChildExit.RUN_FAILED) from error
-    expected = (len(rows), *out_shape)
-    if type(output) is not np.ndarray or output.shape != expected or output.dtype != _FLOAT32:
-        found = f"{getattr(output, 'dtype', type(output))} {getattr(output, 'shape', '')}"
-        raise Failure(ChildExit.BAD_OUTPUT, f"expected float32 {expected}, found {found}")
-    return output
+    return checked(output, (len(rows), *out_shape))

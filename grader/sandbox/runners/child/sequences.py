@@ -17,12 +17,11 @@ from __future__ import annotations
 
 import gc
 import struct
-from typing import Any
 
 import numpy as np
 
-from grader.sandbox.isolation.task import READY, ChildExit, Failure, Work
-from grader.sandbox.runners.child.runtime import classified, open_session
+from grader.sandbox.isolation.task import READY, ChildExit, Work
+from grader.sandbox.runners.child.runtime import checked, classified, open_session
 
 LOAD, PREPARE, GO, END = range(4)
 REQUEST = struct.Struct("<BBBHIIq")
@@ -85,12 +84,9 @@ class _Model:
             outputs = [run(names, feeds)[0] for feeds in bundle]
         except Exception as error:
             raise classified(error, ChildExit.RUN_FAILED) from error
-        for output, feeds in zip(outputs, bundle, strict=True):
-            self._check(output, len(feeds[IDS]))
-        return np.concatenate(outputs)
-
-    def _check(self, output: Any, rows: int) -> None:
-        expected = (rows, self._classes)
-        if type(output) is not np.ndarray or (output.shape, output.dtype) != (expected, np.float32):
-            found = f"{getattr(output, 'dtype', type(output))} {getattr(output, 'shape', '')}"
-            raise Failure(ChildExit.BAD_OUTPUT, f"expected float32 {expected}, found {found}")
+        return np.concatenate(
+            [
+                checked(output, (len(feeds[IDS]), self._classes))
+                for output, feeds in zip(outputs, bundle, strict=True)
+            ]
+        )

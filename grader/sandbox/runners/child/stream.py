@@ -29,7 +29,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from grader.sandbox.isolation.task import ChildExit, Failure, Work
-from grader.sandbox.runners.child.runtime import open_session
+from grader.sandbox.runners.child.runtime import classified, open_session
 
 if "torch" in sys.modules:  # in a warm process, since a confined child can import nothing
     from grader.sandbox.runners.child import aten  # noqa: F401
@@ -89,7 +89,7 @@ class _Onnx:
         try:
             answer, *new = self._session.run(self._outputs, {"chunk": chunk, **self._state})
         except Exception as error:
-            raise _classified(error, ChildExit.RUN_FAILED) from error
+            raise classified(error, ChildExit.RUN_FAILED) from error
         for (name, shape), value in zip(self._shapes.items(), new, strict=True):
             if value.shape != shape or value.dtype != np.float32:
                 found = f"{value.dtype} {list(value.shape)}"
@@ -127,7 +127,7 @@ class _TorchScript:
         try:
             self._module = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()
         except Exception as error:
-            raise _classified(error, ChildExit.LOAD_FAILED) from error
+            raise classified(error, ChildExit.LOAD_FAILED) from error
         self._fresh: set[tuple[int, int]] = set()
         if not hasattr(self._module, "reset"):
             raise Failure(ChildExit.LOAD_FAILED, "it has no exported method reset().")
@@ -178,7 +178,7 @@ class _TorchScript:
         try:
             return call(*arguments)
         except Exception as error:
-            raise _classified(error, ChildExit.RUN_FAILED) from error
+            raise classified(error, ChildExit.RUN_FAILED) from error
 
 
 def _numbers(saved: bytes) -> int:
@@ -188,14 +188,3 @@ def _numbers(saved: bytes) -> int:
     name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
     sizes = {"BINFLOAT": 8, "LONG1": 8}
     return sum(sizes.get(op.name, 0) for op, _, _ in pickletools.genops(archive.read(name)))
-
-
-def _classified(error: Exception, code: ChildExit) -> Failure:
-    """A failure with the last line of the message, since TorchScript puts a traceback before it."""
-    lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["?"]
-    message = " ".join((lines[-1] if "Traceback" in lines[0] else " ".join(lines)).split())[:2000]
-    starved = isinstance(error, MemoryError) or any(
-        words in message.lower()
-        for words in ("bad alloc", "failed to allocate", "bad_alloc", "can't allocate memory")
-    )
-    return Failure(ChildExit.OUT_OF_MEMORY if starved else code, message)
