@@ -79,20 +79,16 @@ def forked_with(marker: str) -> list[str]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            line = process.cmdline()
-            if (
-                line[0] == sys.executable
-                and marker in " ".join(line)
-                and "zygote" in " ".join(line)
-            ):
-                found.append(" ".join(line))
+            interpreter, *rest = process.cmdline() or [""]
+            if interpreter == sys.executable and "-m" in rest and marker in " ".join(rest):
+                found.append(" ".join(rest))
     return found
 
 
 def test_nothing_is_left_when_the_process_that_grades_is_killed(closed_level: str) -> None:
     """Neither the warm process nor its child outlives us, even if we are given no time."""
     script = (
-        "from grader.lesson import RunLimits\n"
+        "from grader.lesson.spec import RunLimits\n"
         "from grader.sandbox.runners.harness import Call, HarnessJob, run_harness\n"
         "harness = b'import time\\ndef answer(order, student): time.sleep(300)'\n"
         # A library that nothing else names marks the command line of the warm process.

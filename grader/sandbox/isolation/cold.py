@@ -75,6 +75,10 @@ class ColdChild:
         with contextlib.suppress(OSError):
             self._folder.cleanup()
 
+    @property
+    def log(self) -> str:
+        return self._child.log
+
     def _order(self, program: Program, place: Path) -> str:
         blobs = [*program.blobs, *([program.kept] if program.kept is not None else [])]
         for number, blob in enumerate(blobs):

@@ -79,6 +79,10 @@ class Child(Protocol):
     def close(self) -> None:
         """End the child whatever it does, and free what it had."""
 
+    @property
+    def log(self) -> str:
+        """What the child has printed, bounded and without control characters."""
+
 
 def timed(child: Child, ask: Callable[[], Answer]) -> tuple[Answer, float]:
     """The result of `ask()`, and the seconds that the child spent on it.

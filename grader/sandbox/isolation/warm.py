@@ -254,7 +254,7 @@ class WarmChild:
             code=message["code"],
             killed=self._killed or ("disk" if message["filled_disk"] else None),
             seconds=time.monotonic() - self._started,
-            log=untrusted.log(bytes(self._log)),
+            log=self.log,
             cpu_seconds=message["cpu_seconds"],
         )
         return self._end
@@ -279,6 +279,10 @@ class WarmChild:
         for descriptor in (self._log_end, self._pidfd, self._answers):
             if descriptor >= 0:
                 os.close(descriptor)
+
+    @property
+    def log(self) -> str:
+        return untrusted.log(bytes(self._log))
 
     def _memories(self, program: Program) -> list[int]:
         """Descriptors in the order that a child expects: inputs, answers, blobs."""

@@ -157,7 +157,7 @@ class _Run:
             ended = child.finish()
         finally:
             child.close()
-        self.log = (self.log + ended.log)[: self._limits.log_bytes]
+        self._keep(ended.log)
         return ended
 
     def _ask(self, call: Call) -> Answered:
@@ -218,6 +218,10 @@ class _Run:
     def _drop(self, child: Child) -> None:
         self._child = None
         child.close()
+        self._keep(child.log)
+
+    def _keep(self, log: str) -> None:
+        self.log = (self.log + log)[: self._limits.log_bytes]
 
 
 def _limits_for(limits: RunLimits, seconds: float) -> RunLimits:

@@ -92,7 +92,7 @@ def run(work: Work) -> None:
     student = Student(root)
     read, write = work.channel.read, work.channel.write
     while (size := LENGTH.unpack(read(LENGTH.size))[0]) > 0:
-        kind, data = _answer(answer, json.loads(read(size)), student)
+        kind, data = _answer(answer, json.loads(read(size).decode()), student)
         write(HEADER.pack(kind, len(data)) + data)
 
 

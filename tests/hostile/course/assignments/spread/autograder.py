@@ -28,7 +28,9 @@ def answer(order, student):
     found = student.call(solve, np.array(order["x"], np.float32))
     # Exactly an array: anything else may run code of its own when it is looked at.
     if type(found) is not np.ndarray or found.dtype.kind not in "biuf" or found.shape != (1,):
-        return f"{type(found).__name__} {getattr(found, 'dtype', '')} {getattr(found, 'shape', '')}"
+        if type(found) is np.ndarray:
+            return f"an array of {found.dtype}, shape {found.shape}"
+        return type(found).__name__
     return np.ascontiguousarray(found, "<f4").tobytes()
 """
 """Runs in the sandbox: calls solve() on one row; answers with a float32, or says what came back."""
@@ -90,7 +92,7 @@ def _number_of(answer: Answered, log: str) -> float:
         raise Stopped(
             Status.REJECTED,
             Text(
-                en=f"solve() must return a numpy array of shape (1,), found {found}.",
+                en=f"solve() must return a numpy array of shape (1,), it returned {found}.",
                 ru=f"solve() должна вернуть массив numpy формы (1,), а вернула {found}.",
             ),
             log,
