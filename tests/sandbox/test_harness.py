@@ -175,7 +175,7 @@ def test_what_is_written_to_the_wire_is_no_answer(closed_level: str) -> None:
         "        except OSError: pass\n"
         "    return x\n"
     )
-    found = harness_run("print('hello')\n" + source, xs(1, 2))
+    found = harness_run("print('hello', flush=True)\n" + source, xs(1, 2))
     for answer in found.answers:
         assert answer.value is None
         assert answer.status is Status.REJECTED

@@ -50,7 +50,7 @@ def _limit(limits: dict[str, int]) -> None:
         _, hard = resource.getrlimit(kind)
         if hard != resource.RLIM_INFINITY:
             value = min(value, hard)
-        # A second of grace turns the kernel's SIGKILL into a SIGXCPU, which says why.
+        # A hard limit a second later makes the kernel send SIGXCPU first, which tells the cause.
         grace = 1 if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else 0
         try:
             resource.setrlimit(kind, (value, value + grace))

@@ -120,7 +120,7 @@ def limit(limits: Mapping[str, int]) -> None:
         _, hard = resource.getrlimit(kind)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (value, value))
-    # Two seconds of grace turn the kernel's SIGKILL into a SIGXCPU, which says why.
+    # A hard limit two seconds later makes the kernel send SIGXCPU first, which tells the cause.
     seconds = int(limits["cpu_seconds"]) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
 

@@ -104,6 +104,8 @@ _UNKNOWN_MACHINE = Text(
 
 @dataclass(frozen=True)
 class Isolation:
+    """A level of isolation, and why it is the one in force here."""
+
     level: Level
     why: Text
     stronger: Text = EMPTY

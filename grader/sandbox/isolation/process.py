@@ -44,7 +44,7 @@ class Program:
     libraries: tuple[str, ...] = ("numpy",)
     """Imported once by the warm process that the child is forked from."""
     inputs: Path | None = None
-    """A file of ours that the child may read, through a descriptor."""
+    """A trusted file that the child may read, through a descriptor."""
     blobs: Sequence[bytes] = ()
     """Untrusted bytes, each in memory of its own."""
     kept: bytes | None = None
@@ -113,7 +113,7 @@ class Stopped(GraderError):
 
 
 class Disturbed(Stopped):
-    """The machine ended or starved the run; worth another try, and nobody's mistake."""
+    """The machine ended or starved the run: the submission is not at fault, and a retry may work."""
 
     def __init__(self, text: Text, log: str = "") -> None:
         super().__init__(Status.GRADER_FAULT, text, log)

@@ -28,11 +28,11 @@ class ChildExit(IntEnum):
     BAD_OUTPUT = 22
     OUT_OF_MEMORY = 23
     NO_RUNTIME = 24
-    """A library of ours is missing or broken here: nobody's work is at fault."""
+    """A library of the grader is missing or broken here; the submission is not at fault."""
     NOT_CONFINED = 25
     """The child could not be confined, so it ran nothing."""
     BROKEN = 26
-    """Our own code failed in the child."""
+    """The grader's own code failed in the child."""
 
 
 class Failure(Exception):

@@ -68,7 +68,7 @@ class Zygote:
     def __init__(self, libraries: tuple[str, ...], level: str) -> None:
         self._kept = ""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed in close)
-        # At level A the wrapper has a place of its own, in memory.
+        # At level A, bubblewrap provides a folder in memory.
         self._places = None if level == "A" else TemporaryDirectory(prefix="grader-places-")
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -77,7 +77,7 @@ class Zygote:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
-                # At level A the wrapper's own environment could be read by what it wraps.
+                # At level A, a child could read the environment of bubblewrap itself.
                 env={} if level == "A" else self._environment(),
                 cwd="/",
                 pass_fds=[theirs.fileno()],
@@ -344,7 +344,7 @@ def _message(program: Program, kept: str) -> dict[str, Any]:
         "limits": {name: getattr(limits, name) for name in names}
         | {
             "file_bytes": max(limits.file_bytes, answers + 4096),
-            # Files of ours that it maps; what is in them is not its own memory.
+            # Trusted files that it maps, which do not count as its own memory.
             "mapped_bytes": inputs + answers,
         },
     }

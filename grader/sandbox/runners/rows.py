@@ -105,8 +105,8 @@ def time_models(
 ) -> NDArray[np.float64]:
     """Seconds of one call of each model, (models, rounds); NaN for rounds after `seconds` are over.
 
-    The models take turns in one process with one thread. The clock is the child's: no student
-    Python runs there, and the figures grade nobody. Raises Stopped when a model does not load, does
+    The models take turns in one process with one thread. The child measures the time, as
+    no student Python runs there and no grade depends on the result. Raises Stopped when a model does not load, does
     not run, or takes more than the limits allow.
     """
     contents = [

@@ -1,4 +1,4 @@
-"""Answers some rows and ends with code 0 at others: what was not answered must not count as right."""
+"""Answers some rows, ends with code 0 at others: what was not answered must not count as right."""
 
 import os
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,6 @@ import pytest
 from grader.intake import places
 from grader.lesson.grades import Status
 from grader.lesson.spec import Intake, RunLimits
-from grader.sandbox.isolation import levels
 from grader.sandbox.runners.notebook import LeftFile, NotebookJob, NotebookRun, run_notebook
 from grader.text import notebooks
 from grader.text.notebooks import Output
@@ -66,17 +65,6 @@ class Runner:
 @pytest.fixture
 def run(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
-
-
-@pytest.fixture(params=["A", "B", "C", "D"])
-def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("GRADER_ISOLATION", request.param)
-    levels.current_level.cache_clear()
-    if request.param in "AB" and levels._lacks(request.param) is not None:
-        pytest.skip(f"no level {request.param} here")
-    yield request.param
-    monkeypatch.undo()
-    levels.current_level.cache_clear()
 
 
 def test_cells_share_a_namespace_and_leave_files(level: str, run: Runner) -> None:
