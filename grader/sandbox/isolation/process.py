@@ -113,7 +113,7 @@ class Stopped(GraderError):
 
 
 class Disturbed(Stopped):
-    """The machine ended or starved the run: the submission is not at fault, and a retry may work."""
+    """The machine ended or starved the run; the submission is not at fault, so it is run again."""
 
     def __init__(self, text: Text, log: str = "") -> None:
         super().__init__(Status.GRADER_FAULT, text, log)

@@ -105,9 +105,9 @@ def time_models(
 ) -> NDArray[np.float64]:
     """Seconds of one call of each model, (models, rounds); NaN for rounds after `seconds` are over.
 
-    The models take turns in one process with one thread. The child measures the time, as
-    no student Python runs there and no grade depends on the result. Raises Stopped when a model does not load, does
-    not run, or takes more than the limits allow.
+    The models take turns in one process with one thread. The child measures the time itself, since
+    no student Python runs there and no grade depends on it. Raises Stopped when a model does not
+    load, does not run, or takes more than the limits allow.
     """
     contents = [
         {"length": len(one.model), "inputs": [[n, d, list(s)] for n, d, s in one.inputs]}

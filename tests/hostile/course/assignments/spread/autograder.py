@@ -92,7 +92,7 @@ def _number_of(answer: Answered, log: str) -> float:
         raise Stopped(
             Status.REJECTED,
             Text(
-                en=f"solve() must return a numpy array of shape (1,), it returned {found}.",
+                en=f"solve() must return a numpy array of shape (1,), found {found}.",
                 ru=f"solve() должна вернуть массив numpy формы (1,), а вернула {found}.",
             ),
             log,
