@@ -23,8 +23,11 @@ from grader.text.untrusted import quoted
 HARNESS = b"""
 import numpy as np
 
+solve = None
+
 def answer(order, student):
-    solve = student.function("solution", "solve")
+    global solve
+    solve = solve or student.function("solution", "solve")
     found = student.call(solve, np.array(order["x"], np.float32))
     # Exactly an array: anything else may run code of its own when it is looked at.
     if type(found) is not np.ndarray or found.dtype.kind not in "biuf" or found.shape != (1,):
