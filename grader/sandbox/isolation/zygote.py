@@ -63,7 +63,7 @@ def main() -> int:
 def _warm(library: str) -> None:
     """Import a library, and do in advance what it does on its first use."""
     module = importlib.import_module(library)
-    if library.startswith("grader."):
+    if library.startswith("grader.sandbox.runners."):
         module.warm()
     if library == "onnxruntime":
         module.set_default_logger_severity(3)
