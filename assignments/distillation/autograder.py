@@ -17,7 +17,7 @@ from grader.data.store import PinnedFile
 from grader.intake import Submission
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import Axis, Check, Figure, Gate, Measurement, Series
-from grader.measure.costs import contract, graph
+from grader.measure.costs import graph
 from grader.measure.quality import (
     detection,
     experiments,
@@ -33,8 +33,8 @@ from grader.similarity import behaviour
 from grader.text import EMPTY, Text, ru_number
 from grader.text.errors import DataError, Rejected
 
-FEATURES = contract.Tensor("features", (40, 101))
-LOGITS = contract.Tensor("logits", (2,))
+FEATURES = graph.Tensor("features", (40, 101))
+LOGITS = graph.Tensor("logits", (2,))
 MIN_VOICES = 20
 """With fewer voices than this the interval for new voices says nothing."""
 
@@ -129,7 +129,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     """Measure one submission. Raises Rejected or Stopped with a sentence for the student."""
     model = submission.read("model.onnx")
     costs = graph.inspect(model)
-    contract.require(costs, given=FEATURES, answer=LOGITS)
+    graph.require(costs, given=FEATURES, answer=LOGITS)
     run = run_onnx(
         Job(
             model,

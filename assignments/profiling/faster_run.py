@@ -16,8 +16,7 @@ import numpy as np
 from grader.intake import Submission
 from grader.lesson.spec import RunLimits
 from grader.measure.costs import graph
-from grader.measure.costs.contract import Tensor, require
-from grader.measure.costs.graph import GraphReport
+from grader.measure.costs.graph import GraphReport, Tensor, require
 from grader.measure.latency import Median, median, speed_ratio
 from grader.sandbox.isolation.ending import Disturbed, Stopped
 from grader.sandbox.runners.harness import Call, HarnessJob, run_harness

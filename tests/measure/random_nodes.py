@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, helper, numpy_helper
 
-from grader.measure.costs.rules import COSTS
-from grader.measure.costs.view import GraphLimits
+from grader.measure.costs.operators import COSTS
+from grader.measure.costs.refusals import GraphLimits
 
 Array = np.ndarray
 Arrays = list[tuple[Array | None, bool]]

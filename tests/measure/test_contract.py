@@ -7,8 +7,7 @@ import re
 import pytest
 from graph_models import model, node, weights
 
-from grader.measure.costs.contract import Tensor, require
-from grader.measure.costs.graph import inspect
+from grader.measure.costs.graph import Tensor, inspect, require
 from grader.text.errors import Rejected
 
 GIVEN, ANSWER = Tensor("features", (4,)), Tensor("logits", (2,))

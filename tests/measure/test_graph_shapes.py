@@ -25,8 +25,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 from random_nodes import OPS, plausible
 
 from grader.measure.costs.graph import GraphLimits, inspect
-from grader.measure.costs.inline import flatten
-from grader.measure.costs.validate import read_model, standard_opset
+from grader.measure.costs.parsing import flatten, read_model, standard_opset
 from grader.measure.costs.walk import walk
 from grader.text.errors import Rejected
 

@@ -11,9 +11,9 @@ from graph_models import model, node, weights
 from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
 from grader.measure.costs.graph import GraphLimits, Refused, inspect
+from grader.measure.costs.operators import COSTS
+from grader.measure.costs.parsing import REFUSED_BY_NAME
 from grader.measure.costs.refusals import refuse
-from grader.measure.costs.rules import COSTS
-from grader.measure.costs.validate import REFUSED_BY_NAME
 from grader.text.errors import ExitCode
 
 X = {"x": ["n", 4]}

@@ -15,10 +15,10 @@ from grader.board import integer_network
 from grader.board.integer_network import Encoding, IntegerNetwork, Layer
 from grader.lesson import course
 from grader.measure.costs import graph
-from grader.measure.costs.cutting import cut
 from grader.measure.hardware import platforms, traffic, workload
 from grader.measure.hardware.platforms import Figure, Memory, Platform
 from grader.measure.hardware.roofline import amdahl_bound, predict, speedup_bound
+from grader.measure.hardware.this_machine import cut
 from grader.measure.hardware.traffic import Use, live_amounts
 from grader.measure.hardware.workload import Amount, Work, Workload
 from grader.text import Text

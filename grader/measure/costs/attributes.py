@@ -1,13 +1,12 @@
-"""Nodes that fit the definition of their operator, with attributes in sensible ranges."""
+"""Attributes that shape inference can take, and that onnx and ONNX Runtime understand alike."""
 
 from __future__ import annotations
 
 import re
 
-import onnx
 from onnx import AttributeProto
 
-from grader.measure.costs.inline import Node
+from grader.measure.costs.parsing import Node
 from grader.measure.costs.refusals import refuse
 from grader.measure.costs.storage import FREE_CHARACTERS, MAX_RANK
 from grader.measure.costs.view import Value, View
@@ -25,25 +24,13 @@ _AT_LEAST_ONE = (
 )
 
 
-def check_nodes(nodes: list[Node], opset: int) -> None:
-    """Check arity and attributes of every node against its definition in ai.onnx."""
-    context = onnx.checker.C.CheckerContext()
-    context.ir_version = onnx.IR_VERSION
-    context.opset_imports = {"": opset}
-    for node in nodes:
-        try:
-            onnx.checker.check_node(node.proto, context)
-        except onnx.checker.ValidationError as error:
-            refuse("invalid_node", op=node.op, name=node.name, why=first_line(error))
-
-
 def check_attributes(
     node: Node, attributes: dict[str, AttributeProto], inputs: tuple[Value | None, ...]
 ) -> None:
-    """Refuse values on which onnx's inference would divide by zero, overflow or read astray.
+    """Refuse values on which onnx's inference would divide by zero, overflow or read out of bounds.
 
-    It is written in C++ and trusts some attributes: a GatherND with batch_dims -100 crashes it,
-    an Einsum with an odd character in its equation never ends.
+    The inference is written in C++ and trusts some attributes: a GatherND with batch_dims -100
+    crashes it, an Einsum with an odd character in its equation never ends.
     """
     if node.op == "Constant":
         return
@@ -70,8 +57,9 @@ def check_inference_only(view: View) -> None:
         refuse("random", op="Dropout (training_mode)")
 
 
-def check_agreed(view: View) -> None:
-    """Refuse what onnx and ONNX Runtime understand differently: it would run at another size."""
+def check_same_meaning(view: View) -> None:
+    """Refuse what onnx and ONNX Runtime understand differently: other shapes would run than those
+    that are counted."""
     given, automatic = view.attributes, view.text("auto_pad", "NOTSET")
     if automatic not in ("NOTSET", "") and view.integers("pads"):
         refuse("attribute", op=view.op, attribute="auto_pad", value=f"{automatic}, with pads")
@@ -90,12 +78,6 @@ def check_agreed(view: View) -> None:
     backwards = view.op == "Slice" and view.optional(4) is not None and (view.known(4) < 0).any()
     if backwards and (view.known(2) >= _MAX - 1).any():
         view.misfit("a negative step towards infinity")
-
-
-def first_line(error: BaseException) -> str:
-    """What an error of onnx says, without its trace."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
 
 
 def _check_ceil_mode(view: View, automatic: str) -> None:

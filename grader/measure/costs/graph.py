@@ -1,8 +1,9 @@
 """Bytes and MACs of an ONNX model, counted from the untrusted bytes of its file.
 
-`inspect` is the whole of it: parse and refuse (validate), read what is stored (storage), put
-functions in place of their calls (inline), follow shapes at batch 1 (walk) and add up the table
-of costs (costs). Nothing is executed and nothing that the file says about shapes is believed.
+`inspect` parses the file and puts functions in place of their calls (parsing), reads what is stored
+(storage), follows shapes at batch 1 (walk) and adds up the table of costs (operators). Nothing is
+executed, and the shapes that the file states are not used. `require` holds a report against the
+input and output that a lesson demands.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ import onnx
 from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from grader.lesson.grades import Layer
-from grader.measure.costs.attributes import check_nodes
-from grader.measure.costs.inline import flatten
-from grader.measure.costs.refusals import Refused, refuse
+from grader.measure.costs.parsing import STANDARD, flatten, read_model, standard_opset
+from grader.measure.costs.refusals import DEFAULT_LIMITS, GraphLimits, Refused, refuse
 from grader.measure.costs.storage import (
     DTYPES,
     FREE_ENTRIES,
@@ -26,13 +26,22 @@ from grader.measure.costs.storage import (
     stored_sparse,
     stored_tensor,
 )
-from grader.measure.costs.validate import STANDARD, read_model, standard_opset
-from grader.measure.costs.view import GraphLimits
 from grader.measure.costs.walk import Step, Walk, batch_names, walk
+from grader.text import Text
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted
 
-__all__ = ["Counted", "GraphLimits", "GraphReport", "Port", "Refused", "count", "inspect"]
-
-_DEFAULT_LIMITS = GraphLimits()
+__all__ = [
+    "Counted",
+    "GraphLimits",
+    "GraphReport",
+    "Port",
+    "Refused",
+    "Tensor",
+    "count",
+    "inspect",
+    "require",
+]
 
 RECIPE_ENTRIES = 512
 """References and numbers of load-time nodes that are free, with one for every
@@ -42,6 +51,8 @@ RECIPE_BYTES = 64
 RUN_TIME_PIECES = 128
 """Pieces that Concat nodes join at run time for free, all together; beyond, a byte each counts as
 stored, or weights could be wired together from a few codes that pretend to be data."""
+_SHOWN = 3
+"""Inputs or outputs that a sentence lists."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,17 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Tensor:
+    """A float32 tensor with a batch in front of `shape`; the batch may be free or 1."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"`{self.name}` float32 [batch, {', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
 class GraphReport:
     """What a model stores and computes."""
 
@@ -61,9 +83,9 @@ class GraphReport:
     outputs: tuple[Port, ...]
     opset: int
     bytes: int
-    """Constants as stored (storage)."""
+    """Constants as stored, by the rules of storage.py."""
     macs: int
-    """MACs at batch 1 (costs)."""
+    """MACs at batch 1, by the table of operators.py."""
     elementwise_macs: int
     """The part of `macs` outside convolutions, matrix products and recurrent cells."""
     params: int
@@ -73,7 +95,7 @@ class GraphReport:
     """Every node that costs or stores something; their sums are the totals."""
 
 
-def inspect(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> GraphReport:
+def inspect(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> GraphReport:
     """Count the ONNX model in the bytes `model`.
 
     Raises grader.errors.Rejected (as Refused, with a `code`) when the bytes are no model, or a
@@ -94,7 +116,7 @@ class Counted:
     """Constants by the index of the step that works with them."""
 
 
-def count(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> Counted:
+def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> Counted:
     """As `inspect`, node by node."""
     parsed = read_model(model, limits)
     graph, opset = parsed.graph, standard_opset(parsed, limits)
@@ -102,7 +124,6 @@ def count(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> Counted:
     ledger = _Ledger()
     _enter_stored(parsed, opset, limits, ledger)
     nodes = flatten(parsed, limits)
-    check_nodes(nodes, opset)
     first, *others = [(b, walk(graph, nodes, opset, b, limits)) for b in limits.batches]
     one = first[1]
     if one.macs > limits.max_macs:
@@ -126,6 +147,15 @@ def count(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> Counted:
     )
     stored = {index: tuple(items) for index, items in per_step.items()}
     return Counted(report, graph, tuple(one.steps), stored)
+
+
+def require(report: GraphReport, *, given: Tensor, answer: Tensor) -> None:
+    """Raise Rejected unless the model has `given` as its only input and `answer` as its only
+    output. An output's size may be unknown: the run shows it."""
+    if not (len(report.inputs) == 1 and _fits(report.inputs[0], given)):
+        raise Rejected(_unexpected("input", "вход", given, report.inputs))
+    if not (len(report.outputs) == 1 and _fits(report.outputs[0], answer, unknown=True)):
+        raise Rejected(_unexpected("output", "выход", answer, report.outputs))
 
 
 _Loose = dict[tuple[str, str], list[Stored]]
@@ -282,3 +312,32 @@ def _output(info: ValueInfoProto, graph: GraphProto, walks: list[tuple[int, Walk
         else:
             shape.append(symbol if sizes == [batch for batch, _ in shapes] else None)
     return Port(info.name, DTYPES[value.dtype].name, tuple(shape))
+
+
+def _fits(port: Port, wanted: Tensor, *, unknown: bool = False) -> bool:
+    if (port.name, port.dtype) != (wanted.name, "float32"):
+        return False
+    if len(port.shape) != len(wanted.shape) + 1:
+        return False
+    batch, *sizes = port.shape
+    return not (isinstance(batch, int) and batch != 1) and all(
+        size == expected or (unknown and not isinstance(size, int))
+        for size, expected in zip(sizes, wanted.shape, strict=True)
+    )
+
+
+def _unexpected(what: str, what_ru: str, wanted: Tensor, found: Sequence[Port]) -> Text:
+    shown = ", ".join(map(_shown_port, found[:_SHOWN])) or "-"
+    more = len(found) - _SHOWN
+    return Text(
+        en=f"Expected one {what} {wanted} with batch free or 1, found {shown}"
+        f"{f' and {more:,} more' if more > 0 else ''}; export with export.py of the template.",
+        ru=f"Ожидался один {what_ru} {wanted} с батчем свободного размера или 1, найдено: {shown}"
+        f"{f' и ещё {more}' if more > 0 else ''}; экспортируйте модель с помощью export.py из "
+        "шаблона.",
+    )
+
+
+def _shown_port(port: Port) -> str:
+    sizes = ", ".join("?" if size is None else str(size) for size in port.shape)
+    return f"`{quoted(port.name)}` {port.dtype} {quoted(f'[{sizes}]')}"

@@ -1,24 +1,123 @@
-"""MACs of one node, from its shapes: one short function per kind of operator.
+"""The table of costs: the MACs of every operator of ai.onnx, one handler per row.
 
-Letters in the comments: N batch, C channels, T time steps, H hidden size, k kernel elements.
-A padded position counts like any other. 64-bit arithmetic counts four times (`View.width`).
+A MAC is one multiplication with one addition. Convolutions, matrix products and recurrent cells
+are counted exactly. Outside them
+
+- a multiplication counts 1 per output, and so does every operator from which multiplication can
+  be built (division, powers, square roots, exponentials, logarithms, trigonometry, normalization,
+  scales of quantization, activations that contain a product);
+- an addition is free where it is the second half of a MAC: directly after a multiplication or a
+  linear operator (bias, residual, sum of products), also through views and activations, once
+  for each multiplication. Any other addition of data counts 1, so that a matrix product
+  written as selecting and summing (ternary weights, look-up tables, |x - w|) is not free;
+- moving, comparing and selecting data, piecewise-linear and saturating activations are free,
+  as long as they do not combine numbers that depend on the data: Max, Min, Where, comparisons
+  and logic between two of them, and tables looked up by them, count 1 per output;
+- operators on constants and shapes alone run when the model is loaded and count 0. What they
+  are computed from counts in bytes as it is stored: weights may be stored as factors, quantized or
+  generated, as in any compression.
+
+Operators without a row are refused by name. To add one, write a row (`@_counts`) above a handler,
+or its name into an existing row. A handler takes one node at a known batch size (view.View) and
+returns its Cost; `view.misfit` refuses shapes that do not fit together.
+
+Letters in the handlers' docstrings: N batch, C channels, T time steps, H hidden size, k kernel
+elements. A padded position counts like any other. 64-bit arithmetic counts four times
+(`View.width`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 from grader.measure.costs.storage import DTYPES
 from grader.measure.costs.view import Cost, Credit, Value, View
+from grader.text import Text
+
+Kind = Literal["exact", "charged", "addition", "free"]
+Handler = Callable[[View], Cost]
 
 
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table: what its operators cost.
+
+    `product` means that the outputs are products, each of which pays for one later addition
+    (view.Credit); free operators pass on the credit of their input.
+    """
+
+    ops: tuple[str, ...]
+    kind: Kind
+    formula: Text
+    count: Handler
+    product: bool
+
+
+COSTS: dict[str, Rule] = {}
+"""The row of every operator that is counted, by the operator's name."""
+
+
+def _counts(
+    ops: str, kind: Kind, en: str, ru: str, *, product: bool | None = None
+) -> Callable[[Handler], Handler]:
+    """Enter a row: operators separated by spaces, and the formula that docs and tests show.
+
+    `product` defaults to true for exact and charged operators.
+    """
+
+    def enter(handler: Handler) -> Handler:
+        products = kind in ("exact", "charged") if product is None else product
+        rule = Rule(tuple(ops.split()), kind, Text(en=en, ru=ru), handler, products)
+        COSTS.update(dict.fromkeys(rule.ops, rule))
+        return handler
+
+    return enter
+
+
+@_counts(
+    "Relu Sigmoid Tanh Softplus Erf ThresholdedRelu Shrink Clip Abs Neg Sign Ceil Floor Round "
+    "Hardmax Dropout",
+    "free",
+    "0 (a function of one number that multiplies nothing)",
+    "0 (функция одного числа, которая ничего не умножает)",
+)
+@_counts(
+    "Not IsInf IsNaN ArgMax ArgMin ReduceMax ReduceMin MaxPool GlobalMaxPool TopK",
+    "free",
+    "0 (comparing and selecting)",
+    "0 (сравнение и выбор)",
+)
+@_counts(
+    "Identity Cast CastLike BitCast Reshape Flatten Squeeze Unsqueeze Transpose Concat Split "
+    "Slice Expand Tile Pad CenterCropPad DepthToSpace SpaceToDepth ReverseSequence Trilu OneHot "
+    "TensorScatter",
+    "free",
+    "0 (moving data)",
+    "0 (перемещение данных)",
+)
+@_counts(
+    "Constant ConstantOfShape Range EyeLike Shape Size HannWindow HammingWindow BlackmanWindow "
+    "MelWeightMatrix",
+    "free",
+    "0 (constants)",
+    "0 (константы)",
+)
 def free(_: View) -> Cost:
     return Cost()
 
 
-# Exact: convolutions, products of matrices, recurrent cells.
+# Exact: convolutions, matrix products, recurrent cells.
 
 
+@_counts(
+    "Conv ConvInteger QLinearConv",
+    "exact",
+    "outputs × (input channels / groups) × kernel; QLinearConv: + 1 per output to rescale",
+    "выходы × (входные каналы / группы) × ядро; QLinearConv: + 1 на выход за масштаб",
+)
 def conv(view: View) -> Cost:
     """X (N, C, ...), W (M, C/group, k...) -> (N, M, ...): outputs * C/group * k."""
     weight = _conv_weight(view, 3 if view.op == "QLinearConv" else 1)
@@ -26,24 +125,42 @@ def conv(view: View) -> Cost:
     return Cost(linear, view.out.size if view.op == "QLinearConv" else 0)
 
 
+@_counts(
+    "ConvTranspose",
+    "exact",
+    "inputs × (output channels / groups) × kernel",
+    "входы × (выходные каналы / группы) × ядро",
+)
 def conv_transpose(view: View) -> Cost:
     """X (N, C, ...), W (C, M/group, k...): inputs * M/group * k."""
     x, weight = view.input(0), _conv_weight(view, 1)
     return Cost(x.size * prod(weight.shape[1:]) * view.width)
 
 
+@_counts(
+    "MatMul MatMulInteger QLinearMatMul",
+    "exact",
+    "outputs × inner dimension; QLinearMatMul: + 1 per output to rescale",
+    "выходы × внутренняя размерность; QLinearMatMul: + 1 на выход за масштаб",
+)
 def matmul(view: View) -> Cost:
     """A (..., M, K), B (..., K, N), broadcast, either may be a vector: outputs * K."""
-    quantised = view.op == "QLinearMatMul"
-    a, b = view.input(0), view.input(3 if quantised else 1)
+    quantized = view.op == "QLinearMatMul"
+    a, b = view.input(0), view.input(3 if quantized else 1)
     if not a.shape or not b.shape:
         view.misfit("a scalar has no matrix product")
     depth = a.shape[-1]
     if depth != b.shape[-2 if len(b.shape) > 1 else 0]:
         view.misfit(f"{a.shape} by {b.shape}")
-    return Cost(view.out.size * depth * view.width, view.out.size if quantised else 0)
+    return Cost(view.out.size * depth * view.width, view.out.size if quantized else 0)
 
 
+@_counts(
+    "Gemm",
+    "exact",
+    "M × N × K; + M × N for each of alpha, beta that is not 1",
+    "M × N × K; + M × N за каждый из alpha, beta, не равный 1",
+)
 def gemm(view: View) -> Cost:
     """A (M, K) or (K, M), B (K, N) or (N, K): M * N * K, and M * N for alpha or beta not 1."""
     a, b = view.input(0), view.input(1)
@@ -58,6 +175,12 @@ def gemm(view: View) -> Cost:
     return Cost(view.out.size * depth * view.width, view.out.size * scales * view.width)
 
 
+@_counts(
+    "Einsum",
+    "exact",
+    "product of the index sizes, operands taken pairwise from the left; one operand: its sums",
+    "произведение размеров индексов, операнды попарно слева; один операнд: его суммы",
+)
 def einsum(view: View) -> Cost:
     """Operands are contracted pairwise from the left: the product of a pair's index sizes.
 
@@ -78,6 +201,14 @@ def einsum(view: View) -> Cost:
 _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 
+@_counts(
+    "RNN GRU LSTM",
+    "exact",
+    "steps × directions × gates (1, 3, 4) × hidden × (input + hidden); products of gates are part "
+    "of the cell; LSTM peepholes: + 3 × hidden a step",
+    "шаги × направления × вентили (1, 3, 4) × скрытый × (вход + скрытый); произведения вентилей "
+    "входят в ячейку; peephole в LSTM: + 3 × скрытый на шаг",
+)
 def recurrent(view: View) -> Cost:
     """X (T, N, I), W (D, gates H, I), R (D, gates H, H): T * N * D * gates * H * (I + H).
 
@@ -101,6 +232,14 @@ def recurrent(view: View) -> Cost:
     return Cost(linear * view.width, steps * peepholes)
 
 
+@_counts(
+    "Attention",
+    "exact",
+    "heads × queries × keys × (key depth + value depth); + 1 per element of Q and K for the "
+    "scale, + 2 per score for softcap",
+    "головы × запросы × ключи × (глубина ключа + глубина значения); + 1 на элемент Q и K за "
+    "масштаб, + 2 на оценку за softcap",
+)
 def attention(view: View) -> Cost:
     """Q (N, heads, Lq, dk), K, V (N, kv heads, Lk, d): N * heads * Lq * Lk * (dk + dv).
 
@@ -122,6 +261,7 @@ def attention(view: View) -> Cost:
     return Cost(scores * (depth + value_depth) * view.width, (scaled + capped) * view.width)
 
 
+@_counts("AffineGrid", "exact", "outputs × (axes + 1)", "выходы × (оси + 1)")
 def affine_grid(view: View) -> Cost:
     """theta (N, d, d + 1): outputs * (d + 1)."""
     return Cost(view.out.size * view.input(0).shape[-1])
@@ -130,46 +270,98 @@ def affine_grid(view: View) -> Cost:
 # Elementwise: one per output, per input, or per output times a small factor.
 
 
+@_counts(
+    "Mul Div Pow Reciprocal Sqrt Mod BitShift CumProd", "charged", "1 per output", "1 на выход"
+)
+@_counts(
+    "Exp Log Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
+    "charged",
+    "1 per output (products can be had from logarithms and angles)",
+    "1 на выход (из логарифмов и углов получаются произведения)",
+)
+@_counts(
+    "PRelu LeakyRelu Elu Selu Celu HardSigmoid HardSwish Swish Gelu Mish Softsign",
+    "charged",
+    "1 per output (a slope, or a product of the input with a gate)",
+    "1 на выход (наклон или произведение входа на вентиль)",
+)
+@_counts(
+    "BatchNormalization QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
+    "charged",
+    "1 per output (scale and shift); on constants 0",
+    "1 на выход (масштаб и сдвиг); над константами 0",
+)
 def per_output(view: View) -> Cost:
     return Cost(0, view.out.size * view.width)
 
 
+@_counts(
+    "ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSum GlobalLpPool",
+    "charged",
+    "1 per input and 1 per output",
+    "1 на вход и 1 на выход",
+)
 def per_input(view: View) -> Cost:
     """Products or sums of squares over the first input, and one more per output for a root."""
     return Cost(0, (view.input(0).size + view.out.size) * view.width)
 
 
+@_counts(
+    "BitwiseAnd BitwiseOr BitwiseXor BitwiseNot",
+    "charged",
+    "1 per bit of output (an AND of n bits is n one-bit products)",
+    "1 на бит выхода (AND над n битами — это n однобитных произведений)",
+    product=False,
+)
 def bitwise(view: View) -> Cost:
     """An n-bit AND is n one-bit products."""
     return Cost(0, view.out.size * DTYPES[view.out.dtype].bits)
 
 
-def normalisation(view: View) -> Cost:
-    """Mean, sum of squares, division by the deviation, scale: 4 per element (RMS and Lp: 3)."""
+@_counts(
+    "LayerNormalization InstanceNormalization GroupNormalization MeanVarianceNormalization "
+    "RMSNormalization LpNormalization",
+    "charged",
+    "4 per element: mean, squares, division, scale (RMS and Lp: 3)",
+    "4 на элемент: среднее, квадраты, деление, масштаб (RMS и Lp: 3)",
+)
+def normalization(view: View) -> Cost:
+    """X (N, C, ...): mean, sum of squares, division by the deviation, scale."""
     passes = 3 if view.op in ("RMSNormalization", "LpNormalization") else 4
     return Cost(0, passes * view.input(0).size * view.width)
 
 
+@_counts("LRN", "charged", "(size + 3) per output", "(size + 3) на выход")
 def local_response(view: View) -> Cost:
     """Square, window of `size` sums, power, division."""
     return Cost(0, view.out.size * (view.integer("size", 1) + 3))
 
 
+@_counts("RotaryEmbedding", "charged", "2 per output", "2 на выход")
 def rotary(view: View) -> Cost:
     """Each pair of elements is rotated by four multiplications."""
     return Cost(0, 2 * view.out.size)
 
 
+@_counts("ReduceLogSumExp", "charged", "2 per input and 1 per output", "2 на вход и 1 на выход")
 def softplus_like(view: View) -> Cost:
     """ReduceLogSumExp: exponential and sum per input, logarithm per output."""
     return Cost(0, (2 * view.input(0).size + view.out.size) * view.width)
 
 
+@_counts("AveragePool LpPool", "charged", "outputs × kernel", "выходы × ядро")
 def pooling(view: View) -> Cost:
     """A mean over a window is a convolution with constant weights: outputs * k."""
     return Cost(0, view.out.size * prod(view.integers("kernel_shape")) * view.width)
 
 
+@_counts(
+    "Resize",
+    "charged",
+    "nearest: 0; linear 2, cubic 4 per output, to the power of the resized axes",
+    "nearest: 0; linear 2, cubic 4 на выход, в степени числа изменяемых осей",
+    product=False,
+)
 def resize(view: View) -> Cost:
     """Interpolation reads 2 (linear) or 4 (cubic) neighbours along each resized axis."""
     mode = view.text("mode", "nearest")
@@ -186,6 +378,12 @@ def resize(view: View) -> Cost:
     return Cost(0, view.out.size * (4 if mode == "cubic" else 2) ** max(resized, 1))
 
 
+@_counts(
+    "GridSample",
+    "charged",
+    "neighbours (2 or 4 per axis) per output and per location, + 1 per coordinate",
+    "соседи (2 или 4 на ось) на выход и на точку, + 1 на координату",
+)
 def grid_sample(view: View) -> Cost:
     """X (N, C, ...), grid (N, ..., d): taps per output, taps and d coordinates per location."""
     grid = view.input(1)
@@ -196,11 +394,18 @@ def grid_sample(view: View) -> Cost:
     return Cost(0, view.out.size * taps + locations * (taps + axes))
 
 
+@_counts("Det", "exact", "n³ per matrix", "n³ на матрицу")
 def determinant(view: View) -> Cost:
     """Elimination, bounded by n^3 per matrix."""
     return Cost(view.out.size * view.input(0).shape[-1] ** 3)
 
 
+@_counts(
+    "DFT",
+    "exact",
+    "N log2 N for powers of two, otherwise 2 × N × bins; twice that for complex input",
+    "N log2 N для степеней двойки, иначе 2 × N × частоты; вдвое больше для комплексного входа",
+)
 def dft(view: View) -> Cost:
     """N bins: fast transform for powers of two, otherwise the product with the DFT matrix."""
     x = view.input(0)
@@ -215,6 +420,12 @@ def dft(view: View) -> Cost:
     return Cost(signals * _transform(length, bins, x.shape[-1] == 1))
 
 
+@_counts(
+    "STFT",
+    "exact",
+    "DFT of every frame, + 1 per sample of a frame for the window",
+    "DFT каждого кадра, + 1 на отсчёт кадра за окно",
+)
 def stft(view: View) -> Cost:
     """signal (N, L, 1 or 2) -> (N, frames, bins, 2): window and transform of every frame."""
     signal, window = view.input(0), view.optional(2)
@@ -233,6 +444,12 @@ def stft(view: View) -> Cost:
 # Additions: free where they follow a multiplication that is already counted (view.Credit).
 
 
+@_counts(
+    "Add Sub Sum",
+    "addition",
+    "1 per output, 0 directly after a multiplication or a linear operator",
+    "1 на выход, 0 сразу после умножения или линейного оператора",
+)
 def addition(view: View) -> Cost:
     """Add, Sub, Sum: terms - 1 per output. The result of adding a constant stays a product."""
     data = [value for value in view.given if not value.constant]
@@ -247,6 +464,7 @@ def addition(view: View) -> Cost:
     return Cost(0, charged)
 
 
+@_counts("Mean", "addition", "as Sum, + 1 per output", "как Sum, + 1 на выход")
 def mean(view: View) -> Cost:
     """Mean of several tensors: their additions and a division per output."""
     cost = addition(view)
@@ -254,6 +472,12 @@ def mean(view: View) -> Cost:
     return Cost(0, cost.elementwise + view.out.size * view.width)
 
 
+@_counts(
+    "ReduceSum",
+    "addition",
+    "1 per term after the first, 0 directly after a multiplication or a linear operator",
+    "1 на слагаемое после первого, 0 сразу после умножения или линейного оператора",
+)
 def reduce_sum(view: View) -> Cost:
     """All inputs but the first of every sum are additions."""
     x = view.input(0)
@@ -262,6 +486,12 @@ def reduce_sum(view: View) -> Cost:
     return Cost(0, charged)
 
 
+@_counts(
+    "ReduceMean GlobalAveragePool",
+    "addition",
+    "as ReduceSum, + 1 per output",
+    "как ReduceSum, + 1 на выход",
+)
 def reduce_mean(view: View) -> Cost:
     """The sum, and a division per output."""
     cost = reduce_sum(view)
@@ -269,6 +499,12 @@ def reduce_mean(view: View) -> Cost:
     return Cost(0, cost.elementwise + view.out.size * view.width)
 
 
+@_counts(
+    "Softmax LogSoftmax",
+    "addition",
+    "1 per term after the first of each sum, 0 directly after a linear operator",
+    "1 на слагаемое каждой суммы после первого, 0 сразу после линейного оператора",
+)
 def softmax(view: View) -> Cost:
     """The sum of the exponentials, free after a product, like the exponentials themselves."""
     x = view.input(0)
@@ -277,18 +513,38 @@ def softmax(view: View) -> Cost:
     return Cost(0, view.additions(x.size - rows))
 
 
+@_counts(
+    "CumSum",
+    "addition",
+    "1 per output, 0 directly after a multiplication",
+    "1 на выход, 0 сразу после умножения",
+)
 def cumulative_sum(view: View) -> Cost:
     charged = view.additions(view.out.size)
     view.out.credit = view.input(0).credit
     return Cost(0, charged)
 
 
+@_counts(
+    "ScatterElements ScatterND",
+    "addition",
+    "0 at constant places without reduction, otherwise 1 per update",
+    "0 по постоянным номерам без reduction, иначе 1 на обновление",
+)
 def scatter(view: View) -> Cost:
     """Movement, unless updates are combined or placed by the data: one per element updated."""
     moved = view.text("reduction", "none") == "none" and view.input(1).constant
     return Cost(0, 0 if moved else view.input(2).size * view.width)
 
 
+@_counts(
+    "Max Min Where Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor",
+    "free",
+    "0 against a constant that does not enlarge its input (a threshold, a mask), otherwise 1 per "
+    "output: combining numbers is a layer, whatever it is made of",
+    "0 с константой, которая не увеличивает вход (порог, маска), иначе 1 на выход: соединение "
+    "чисел — это слой, из чего бы он ни состоял",
+)
 def combination(view: View) -> Cost:
     """Free with one input that depends on the data and is not enlarged, else one per output."""
     data = [value for value in view.given if not value.constant]
@@ -296,12 +552,21 @@ def combination(view: View) -> Cost:
     return Cost(0, 0 if alone else view.out.size)
 
 
+@_counts(
+    "Gather GatherElements GatherND",
+    "free",
+    "0 at constant places; where the data say which, 1 per output and per index (a table can hold "
+    "any function, products among them)",
+    "0 по постоянным номерам; если номера зависят от данных, 1 на выход и на номер (в таблице "
+    "может быть любая функция, в том числе произведение)",
+)
 def look_up(view: View) -> Cost:
     """Movement at constant indices; at others a table: one per output and per index."""
     index = view.input(1)
     return Cost(0, 0 if index.constant else view.out.size + index.size)
 
 
+@_counts("Col2Im", "addition", "1 per input", "1 на вход")
 def column_to_image(view: View) -> Cost:
     """Overlapping blocks are summed: one per input."""
     return Cost(0, view.input(0).size * view.width)

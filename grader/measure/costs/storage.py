@@ -1,8 +1,8 @@
-"""Bytes of the constants that an ONNX file stores, wherever they hide.
+"""Bytes of the constants that an ONNX file stores: tensors, attributes and lists of numbers.
 
 A tensor counts as it is stored: elements times the width of its type (int8 one byte, float16
 two, int4 half a byte, rounded up per tensor). A sparse tensor counts its values and indices. So do
-the tensors in attributes of any node, in the graph and in functions. Numbers that are no tensor:
+the tensors in attributes of any node, in the graph and in functions. Other numbers:
 
 - a float attribute counts 4 bytes unless it has the operator's default value;
 - a list of floats counts 4 bytes an entry; a list of integers 8 bytes an entry, and a list of
@@ -24,8 +24,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, NodeProto, SparseTensorProto, TensorProto
 
-from grader.measure.costs.refusals import refuse
-from grader.measure.costs.view import GraphLimits
+from grader.measure.costs.refusals import GraphLimits, refuse
 
 FREE_ENTRIES = 16
 FREE_CHARACTERS = 256

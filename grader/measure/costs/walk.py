@@ -13,18 +13,24 @@ from math import prod
 
 import numpy as np
 import onnx
-from onnx import GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 
 from grader.measure.costs.attributes import (
-    check_agreed,
     check_attributes,
     check_inference_only,
-    first_line,
+    check_same_meaning,
 )
 from grader.measure.costs.folding import constant_value, fold, safe_for_inference
-from grader.measure.costs.inline import Node
-from grader.measure.costs.refusals import refuse
-from grader.measure.costs.rules import COSTS
+from grader.measure.costs.operators import COSTS
+from grader.measure.costs.parsing import (
+    Node,
+    find_schema,
+    first_line,
+    flatten,
+    read_model,
+    standard_opset,
+)
+from grader.measure.costs.refusals import GraphLimits, refuse
 from grader.measure.costs.storage import (
     DTYPES,
     FOLDABLE_ELEMENTS,
@@ -32,8 +38,16 @@ from grader.measure.costs.storage import (
     dtype_of,
     small_array,
 )
-from grader.measure.costs.validate import find_schema
-from grader.measure.costs.view import Cost, Credit, GraphLimits, Value, View
+from grader.measure.costs.view import Cost, Credit, Value, View
+
+_INFERENCE_ERRORS = (
+    onnx.shape_inference.InferenceError,
+    onnx.checker.ValidationError,
+    RuntimeError,
+    ValueError,
+    IndexError,
+)
+_UNSUPPORTED = re.compile(r"has unsupported type: tensor\((\w+)\)")
 
 
 @dataclass(frozen=True)
@@ -48,12 +62,21 @@ class Step:
 
 @dataclass(frozen=True)
 class Walk:
+    """Every node of a graph in order, and every tensor by its name."""
+
     steps: list[Step]
     values: dict[str, Value]
 
     @property
     def macs(self) -> int:
         return sum(step.cost.macs for step in self.steps)
+
+
+def walk_file(model: bytes, batch: int, limits: GraphLimits) -> tuple[ModelProto, Walk]:
+    """Parse the ONNX model in the bytes `model` and follow it at `batch`. Raises Refused."""
+    parsed = read_model(model, limits)
+    opset = standard_opset(parsed, limits)
+    return parsed, walk(parsed.graph, flatten(parsed, limits), opset, batch, limits)
 
 
 def walk(graph: GraphProto, nodes: list[Node], opset: int, batch: int, limits: GraphLimits) -> Walk:
@@ -107,19 +130,11 @@ class _Walker:
         check_attributes(node, attributes, inputs)
         constant = node.op in ("Shape", "Size") or all(x.constant for x in inputs if x is not None)
         outputs = self._outputs(node, inputs, constant)
-        view = View(
-            node.op,
-            node.name,
-            self.opset,
-            attributes,
-            inputs,
-            outputs,
-            self.limits.charge_additions,
-        )
+        view = View(node.op, node.name, self.opset, attributes, inputs, outputs)
         if all(x is None for x in outputs) or not (view.given or node.op == "Constant"):
             refuse("invalid_node", op=node.op, name=node.name, why="no inputs or outputs")
         check_inference_only(view)
-        check_agreed(view)
+        check_same_meaning(view)
         cost = self._count(view, constant)
         for name, value in zip(node.outputs, outputs, strict=True):
             if value is not None:
@@ -163,10 +178,10 @@ class _Walker:
         if rule.product:
             for value in view.outputs:
                 if value is not None:
-                    # No more additions than multiplications: a free product pays for nothing.
+                    # A product that cost nothing pays for no additions.
                     value.credit = Credit(min(value.size, cost.macs))
         elif rule.kind == "free":
-            _hand_on(view)
+            _pass_credit(view)
         return cost
 
     def _infer(self, node: Node, inputs: tuple[Value | None, ...]) -> Mapping[str, TypeProto]:
@@ -244,27 +259,15 @@ def _constant(node: Node) -> Value:
     if attribute.name == "sparse_value" and attribute.HasField("sparse_tensor"):
         sparse = attribute.sparse_tensor
         return Value(sparse.values.data_type, tuple(sparse.dims), True)
-    array = constant_value(View(node.op, node.name, 0, {attribute.name: attribute}, (), ()))
+    array = constant_value(attribute)
     if array is None:
         refuse("invalid_node", op=node.op, name=node.name, why=f"attribute {attribute.name}")
     code = TensorProto.INT64 if array.dtype == np.int64 else TensorProto.FLOAT
     return Value(code, array.shape, True, array if array.size <= FOLDABLE_ELEMENTS else None)
 
 
-_INFERENCE_ERRORS = (
-    onnx.shape_inference.InferenceError,
-    onnx.checker.ValidationError,
-    RuntimeError,
-    ValueError,
-    IndexError,
-)
-
-
-_UNSUPPORTED = re.compile(r"has unsupported type: tensor\((\w+)\)")
-
-
-def _hand_on(view: View) -> None:
-    """Views and activations keep the additions that their input still has to come."""
+def _pass_credit(view: View) -> None:
+    """Views and activations share the credit of their input."""
     credit = next((x.credit for x in view.given if x.credit is not None), None)
     for value in view.outputs:
         if value is not None:
@@ -287,7 +290,7 @@ def _known(found: TypeProto | None, name: str, node: Node) -> tuple[int, list[in
 
 
 def _explicit(proto: NodeProto) -> NodeProto:
-    """onnx's inference forgets that STFT is one-sided by default."""
+    """The node with the default of STFT written out, which onnx's inference does not apply."""
     if proto.op_type != "STFT" or any(a.name == "onesided" for a in proto.attribute):
         return proto
     copy = NodeProto()
@@ -297,7 +300,7 @@ def _explicit(proto: NodeProto) -> NodeProto:
 
 
 def _elementwise_types(node: Node, inputs: tuple[Value | None, ...]) -> dict[str, TypeProto]:
-    """For the few operators of old opsets that onnx infers nothing for."""
+    """Output types of the few operators of old opsets for which onnx has no inference."""
     shapes = [value.shape for value in inputs if value is not None]
     first = next(value for value in inputs if value is not None)
     if node.op in ("GreaterOrEqual", "LessOrEqual"):

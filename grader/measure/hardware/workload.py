@@ -38,6 +38,11 @@ class Amount:
             self.numbers + other.numbers, self.stored + other.stored, self.fixed + other.fixed
         )
 
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(
+            self.numbers - other.numbers, self.stored - other.stored, self.fixed - other.fixed
+        )
+
     def bytes(self, dtype: DType | None = None) -> int:
         """Bytes as exported, or with the numbers in `dtype`."""
         if dtype is None:

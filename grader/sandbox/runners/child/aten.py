@@ -1,4 +1,4 @@
-"""Multiplications of torch operators as they run, by the rules of `grader.measure.costs.rules`.
+"""Multiplications of torch operators as they run, by the rules of `grader.measure.costs.operators`.
 
 A TorchScript model decides at run time which operators it needs, so they are counted as it
 hears, below the interpreter, where every operator passes. Products of matrices and convolutions
