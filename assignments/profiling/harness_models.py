@@ -200,8 +200,8 @@ def quantised_linear(s: Sizes) -> Model:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        quantised = torch.ao.quantization.quantize_dynamic(module.eval(), {nn.Linear}, torch.qint8)
-    return quantised, (torch.randn(s["batch"], s["steps"], s["inputs"]),)
+        quantized = torch.ao.quantization.quantize_dynamic(module.eval(), {nn.Linear}, torch.qint8)
+    return quantized, (torch.randn(s["batch"], s["steps"], s["inputs"]),)
 
 
 class Einsum(nn.Module):

@@ -41,7 +41,7 @@ from . import (
     measured,
     order,
     pairs,
-    quantised,
+    quantized,
     submitted,
     table,
 )
@@ -90,7 +90,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     """Measure one submission. Raises Rejected or Stopped with a sentence for the student."""
     models = submitted.read(submission, len(LABELS))
     for name in PLAIN:
-        quantised.require_honest(models[name])
+        quantized.require_honest(models[name])
     encoded = _encoded(exam, models)
     run = _run(exam, models, encoded)
     outcomes = _outcomes(exam, models, encoded, run)
@@ -113,11 +113,11 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     tried = experiments.read(_optional(submission, EXPERIMENTS), figures.RECORDED).experiments
     calibrated = calibration.read(submission, exam.public, exam.texts if exam.hidden else ())
     return Findings(
-        measurements={**numbers, "ptq_passes": quantised.passes(exam, outcomes, numbers, matched)},
+        measurements={**numbers, "ptq_passes": quantized.passes(exam, outcomes, numbers, matched)},
         gate=judged.gate,
         checks=[
             *checks.all_checks(exam, outcomes, numbers, judged, claimed),
-            *quantised.all_checks(exam, outcomes, matched, calibrated),
+            *quantized.all_checks(exam, outcomes, matched, calibrated),
         ],
         layers=list(models[STUDENT_PTQ].report.layers),
         figures=_figures(exam, outcomes, numbers, judged, claimed, matched, tried),
@@ -278,7 +278,7 @@ def _outcomes(
 
 
 def _pairs(models: Mapping[str, Model]) -> dict[str, list[pairs.Pair]]:
-    """Tensors of each quantised model beside those of the float32 one, by the quantised name."""
+    """Tensors of each quantized model beside those of the float32 one, by the quantized name."""
     read = {name: pairs.weights(model.data) for name, model in models.items()}
     return {name: pairs.pair(read[plain], read[name]) for name, plain in PLAIN.items()}
 

@@ -1,4 +1,4 @@
-"""Weights before and after quantisation, drawn and listed."""
+"""Weights before and after quantization, drawn and listed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROWS = 16
 
 
 def histogram(model: str, pair: Pair) -> Figure:
-    """Weights of one tensor, float32 and quantised, over the same bins."""
+    """Weights of one tensor, float32 and quantized, over the same bins."""
     assert pair.rebuilt is not None
     reach = float(np.abs(pair.weight.values).max()) or 1.0
     bits = pair.stored.bits if pair.stored is not None else 32
@@ -49,8 +49,8 @@ def histogram(model: str, pair: Pair) -> Figure:
 
 
 def most_telling(pairs: Sequence[Pair]) -> Pair | None:
-    """The quantised tensor that rounding costs most; None where none is quantised."""
-    found = [one for one in pairs if one.quantised]
+    """The quantized tensor that rounding costs most; None where none is quantized."""
+    found = [one for one in pairs if one.quantized]
     return max(found, key=lambda one: one.error / one.usual_error, default=None)
 
 

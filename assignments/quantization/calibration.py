@@ -1,4 +1,4 @@
-"""Where the posts come from that a static quantisation was calibrated with.
+"""Where the posts come from that a static quantization was calibrated with.
 
 The hidden posts never leave the grader, so nobody can calibrate with them where they are generated
 from a secret. Where they are published, as RuSentiment's test set is, a student could. A model

@@ -131,14 +131,14 @@ def _ptq_keeps_quality(exam: Exam, outcomes: Outcomes) -> Check:
 
 
 def _no_class_pays(exam: Exam, outcomes: Outcomes) -> Check:
-    """Whether quantisation takes the recall of one class: an average hides it."""
+    """Whether quantization takes the recall of one class: an average hides it."""
     worst, drop, pair = "", 0.0, TEACHER_PTQ
-    for quantised, plain in PLAIN.items():
+    for quantized, plain in PLAIN.items():
         for label, name in enumerate(LABELS):
             asked = exam.labels == label
-            fell, surely = _fell(outcomes[plain], outcomes[quantised], exam, asked)
+            fell, surely = _fell(outcomes[plain], outcomes[quantized], exam, asked)
             if surely > 0 and fell > drop:
-                worst, drop, pair = name, fell, quantised
+                worst, drop, pair = name, fell, quantized
     allowed = exam.settings["class_drop"]
     passed = drop <= allowed
     found_en = f"{worst}: {100 * drop:.1f} points ({TITLES[pair].en})" if worst else "none"
@@ -239,7 +239,7 @@ def _student_is_smaller(measured: Measured) -> Check:
 
 
 def _padding_changes_nothing(exam: Exam, outcomes: Outcomes) -> Check:
-    """Dynamic quantisation takes its scale from what stands in the batch, so some hundredths are
+    """Dynamic quantization takes its scale from what stands in the batch, so some hundredths are
     usual; more means that padding is listened to. Much more is refused when the model is run."""
     allowed = exam.settings["padding_effect"]
     worst = max(outcomes.values(), key=lambda one: one.padding_effect)
@@ -366,12 +366,12 @@ def _accuracy(one: Outcome, exam: Exam) -> float:
     return float(np.mean(one.predictions == exam.labels))
 
 
-def _fell(plain: Outcome, quantised: Outcome, exam: Exam, asked: np.ndarray) -> tuple[float, float]:
+def _fell(plain: Outcome, quantized: Outcome, exam: Exam, asked: np.ndarray) -> tuple[float, float]:
     """How far a recall fell on the posts `asked`, and the least that is sure (95%)."""
     if not asked.any():
         return 0.0, 0.0
     before, after = (
-        (one.predictions[asked] == exam.labels[asked]).astype(float) for one in (plain, quantised)
+        (one.predictions[asked] == exam.labels[asked]).astype(float) for one in (plain, quantized)
     )
     lost = before - after
     error = 1.96 * float(lost.std()) / len(lost) ** 0.5

@@ -1,4 +1,4 @@
-"""The figures of a report: where bytes and time go, and what quantisation does to answers."""
+"""The figures of a report: where bytes and time go, and what quantization does to answers."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def quality_against(
 
 
 def by_class(exam: Exam, outcomes: Outcomes) -> Figure:
-    """Recall of every class before and after quantisation."""
+    """Recall of every class before and after quantization."""
     return Figure(
         name="recall_by_class",
         title=Text(en="Recall by class", ru="Полнота по классам"),

@@ -1,10 +1,10 @@
-"""A float model beside its quantised form, tensor by tensor.
+"""A float model beside its quantized form, tensor by tensor.
 
-Where a quantiser keeps its scales differs from tool to tool, and so do the names it gives. What
+Where a quantizer keeps its scales differs from tool to tool, and so do the names it gives. What
 does not: the stored integers of an output channel are the float weights of that channel, divided
 by a scale, shifted and rounded. So each float tensor is matched with the stored tensor of its
 shape that a scale and a shift for each channel explain best, and what they leave unexplained is
-the error of quantisation.
+the error of quantization.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 LEAST_ELEMENTS = 256
-"""Smaller tensors, biases and norms, are left as they are by every quantiser."""
+"""Smaller tensors, biases and norms, are left as they are by every quantizer."""
 SAMPLED = 4096
 """Elements of a tensor on which candidates are compared."""
 SAME = 0.7
@@ -74,7 +74,7 @@ class Pair:
         return self.weight.values.size
 
     @property
-    def quantised(self) -> bool:
+    def quantized(self) -> bool:
         """True when it is stored in integers of at most 8 bits."""
         return self.stored is not None and self.stored.integer and self.stored.bits <= 8
 
@@ -106,9 +106,9 @@ def weights(model: bytes) -> list[Weight]:
     ]
 
 
-def pair(plain: Sequence[Weight], quantised: Sequence[Weight]) -> list[Pair]:
-    """Every float32 tensor of `plain` with the tensor of `quantised` that comes from it."""
-    left = list(quantised)
+def pair(plain: Sequence[Weight], quantized: Sequence[Weight]) -> list[Pair]:
+    """Every float32 tensor of `plain` with the tensor of `quantized` that comes from it."""
+    left = list(quantized)
     found = []
     for weight in plain:
         if weight.integer or weight.bits < 32:
@@ -146,7 +146,7 @@ def _matched(weight: Weight, others: Sequence[Weight]) -> Pair:
 
 
 def _namesake(weight: Weight, others: Sequence[Weight]) -> tuple[Weight | None, Floats]:
-    """The tensor of that shape whose name begins with the weight's, as quantisers call it."""
+    """The tensor of that shape whose name begins with the weight's, as quantizers call it."""
     for other in others:
         found = _orientations(other, weight.shape)
         if found and other.name.startswith(weight.name):
@@ -183,8 +183,8 @@ def _rebuilt(weight: Floats, values: Floats, stored: Weight) -> Floats:
 def _fit(weight: Floats, values: Floats, axis: int) -> Floats:
     """Least squares of weight = scale * value + shift, for each channel of `axis`."""
     others = tuple(index for index in range(weight.ndim) if index != axis)
-    centre, middle = weight.mean(others, keepdims=True), values.mean(others, keepdims=True)
-    covariance = ((weight - centre) * (values - middle)).mean(others, keepdims=True)
+    center, middle = weight.mean(others, keepdims=True), values.mean(others, keepdims=True)
+    covariance = ((weight - center) * (values - middle)).mean(others, keepdims=True)
     spread = ((values - middle) ** 2).mean(others, keepdims=True)
     scale = np.divide(covariance, spread, out=np.zeros_like(spread), where=spread > 0)
-    return (centre + scale * (values - middle)).astype(np.float32)
+    return (center + scale * (values - middle)).astype(np.float32)

@@ -28,7 +28,7 @@ TITLES = {
     STUDENT_PTQ: Text(en="student + PTQ", ru="ученик + PTQ"),
 }
 PLAIN = {TEACHER_PTQ: TEACHER, STUDENT_PTQ: STUDENT}
-"""The float32 model that each quantised one comes from."""
+"""The float32 model that each quantized one comes from."""
 TOKENIZER, STUDENT_TOKENIZER = "tokenizer.json", "student_tokenizer.json"
 IDS, MASK, LOGITS = "input_ids", "attention_mask", "logits"
 _MOVES = {"Pad", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Slice", "Identity", "Transpose"}

@@ -190,7 +190,7 @@ def _weight(
 
 
 class _Trace:
-    """The path from a stored tensor through what is computed from it to the operator that uses it."""
+    """The path from a stored tensor, through what is computed from it, to its operator."""
 
     def __init__(self, wiring: Wiring, name: str, *, integer: bool) -> None:
         self._wiring = wiring

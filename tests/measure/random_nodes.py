@@ -399,7 +399,7 @@ def _split(rng: random.Random, opset: int) -> tuple[Arrays, dict]:
     return [(_floats(6, 4), False), *([parts] if rng.random() < 0.5 else [])], {"axis": 0}
 
 
-def _normalisation(count: int) -> Callable:
+def _normalization(count: int) -> Callable:
     def make(rng: random.Random, opset: int) -> tuple[Arrays, dict]:
         channels = 4
         size = 2 if count == -1 and opset < 21 else channels
@@ -462,8 +462,8 @@ _DIRECTED: dict[str, Callable[[random.Random, int], tuple[Arrays, dict]]] = {
     **{op: _convolution(op) for op in ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv")},
     **dict.fromkeys(["MaxPool", "AveragePool", "LpPool"], _pool),
     **{"RNN": _recurrent(1), "GRU": _recurrent(3), "LSTM": _recurrent(4)},
-    **{"BatchNormalization": _normalisation(4), "InstanceNormalization": _normalisation(2)},
-    **{"GroupNormalization": _normalisation(-1), "Slice": _slice, "Pad": _pad, "Resize": _resize},
+    **{"BatchNormalization": _normalization(4), "InstanceNormalization": _normalization(2)},
+    **{"GroupNormalization": _normalization(-1), "Slice": _slice, "Pad": _pad, "Resize": _resize},
     **{"STFT": _stft, "DFT": _dft, "Attention": _attention, "Gemm": _gemm, "Reshape": _reshape},
     **{"Expand": _expand, "Tile": _tile, "TopK": _top_k, "OneHot": _one_hot, "Split": _split},
     **{"GridSample": _grid, "CenterCropPad": _crop, "RotaryEmbedding": _rotary},

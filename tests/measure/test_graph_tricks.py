@@ -97,11 +97,6 @@ def test_bias_residual_and_pooling_after_a_layer_are_free() -> None:
     assert macs(pooled, {"w": weights(4, 1, 3)}) == 4 * (K - 2) * 3 + 4
 
 
-def test_additions_can_be_left_out_by_a_lesson() -> None:
-    raw = model([node("Add", "x b", "y")], X, {"b": weights(K)})
-    assert inspect(raw, GraphLimits(charge_additions=False)).macs == 0
-
-
 def test_bits_packed_into_integers_count_each() -> None:
     raw = model(
         [node("BitwiseAnd", "x w", "y")], X, {"w": np.zeros(K, np.uint8)}, dtype=2, opset=18

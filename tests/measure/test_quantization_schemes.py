@@ -1,13 +1,14 @@
-"""What a file stores how: by ONNX Runtime's quantisers, in float16, in 4 bits, or not at all."""
+"""What a file stores how: by ONNX Runtime's quantizers, in float16, in 4 bits, or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 import onnx
 import pytest
-from graph_models import model, node, weights
+from graph_models import model, node
 from onnx import TensorProto, helper, numpy_helper
 from text_models import TextModel, dynamic_int8, export, static_int8
 
@@ -39,6 +40,10 @@ def matrices(found: Quantization) -> list[Weight]:
     return [weight for weight in found.weights if weight.component != "embedding"]
 
 
+def elements(found: Quantization, component: str) -> int:
+    return sum(prod(weight.shape) for weight in found.weights if weight.component == component)
+
+
 # Components ---------------------------------------------------------------------------------
 
 
@@ -46,26 +51,28 @@ def test_a_float_transformer_by_component(exported: bytes) -> None:
     found = seen(exported)
     assert found.schemes == ("float",)
     assert found.embedding_quantized is False
-    tables, attention = (500 + 48) * WIDTH, 2 * (4 * WIDTH * WIDTH + 4 * WIDTH)
-    assert found.params_by["embedding"] == tables
-    assert found.params_by["attention"] == attention
+    tables, matrices, biases = (500 + 48) * WIDTH, 2 * 4 * WIDTH * WIDTH, 2 * 4 * WIDTH
+    assert elements(found, "embedding") == tables
+    assert elements(found, "attention") == matrices
+    assert found.bytes_by["embedding"] >= 4 * tables
+    assert 0 <= found.bytes_by["attention"] - 4 * (matrices + biases) < 1_000
     assert {w.component for w in found.weights if w.op == "Gather"} == {"embedding"}
 
 
-@pytest.mark.parametrize("quantise", [dynamic_int8, static_int8])
-def test_components_stay_what_they_are_when_quantised(exported: bytes, quantise: object) -> None:
-    assert callable(quantise)
-    before, after = seen(exported), seen(quantise(exported))
+@pytest.mark.parametrize("quantize", [dynamic_int8, static_int8])
+def test_components_stay_what_they_are_when_quantized(exported: bytes, quantize: object) -> None:
+    assert callable(quantize)
+    before, after = seen(exported), seen(quantize(exported))
     for name in ("embedding", "attention", "rest"):
         count = sorted(sorted(w.shape) for w in before.weights if w.component == name)
         assert sorted(sorted(w.shape) for w in after.weights if w.component == name) == count
 
 
-# What quantisers make -----------------------------------------------------------------------
+# What quantizers make -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
-def test_dynamic_quantisation(exported: bytes, per_channel: bool) -> None:
+def test_dynamic_quantization(exported: bytes, per_channel: bool) -> None:
     found = seen(dynamic_int8(exported, per_channel=per_channel))
     assert {(w.op, w.dtype, w.scheme) for w in matrices(found)} == {
         ("MatMulInteger", "int8", "dynamic")
@@ -75,7 +82,7 @@ def test_dynamic_quantisation(exported: bytes, per_channel: bool) -> None:
     assert found.embedding_quantized is True
     tables = [w for w in found.weights if w.component == "embedding"]
     assert {(w.scheme, w.granularity, w.symmetric) for w in tables} == {
-        ("weight_only", "tensor", False)  # the quantiser stores tables as uint8
+        ("weight_only", "tensor", False)  # the quantizer stores tables as uint8
     }
 
 
@@ -88,7 +95,7 @@ def test_products_alone_leave_the_embedding_in_float(exported: bytes) -> None:
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
-def test_static_quantisation(exported: bytes, per_channel: bool) -> None:
+def test_static_quantization(exported: bytes, per_channel: bool) -> None:
     found = seen(static_int8(exported, per_channel=per_channel))
     heads = [w for w in matrices(found) if w.op == "MatMul"]
     assert len(heads) == 8

@@ -178,7 +178,7 @@ def test_recurrent_weights_are_read_at_every_step_unless_a_cache_keeps_them() ->
     assert bare.bytes_moved == small.bytes_moved == kept + 6 * again
 
 
-def test_a_quantised_product_is_computed_in_its_own_type() -> None:
+def test_a_quantized_product_is_computed_in_its_own_type() -> None:
     found = traffic.of_onnx(
         model(
             [
@@ -200,7 +200,7 @@ def test_a_quantised_product_is_computed_in_its_own_type() -> None:
     assert found.dtype == "int8"
 
 
-def test_quantised_weights_keep_their_bytes_and_belong_to_their_reader() -> None:
+def test_quantized_weights_keep_their_bytes_and_belong_to_their_reader() -> None:
     found = traffic.of_onnx(
         model(
             [node("DequantizeLinear", "q s", "w"), node("MatMul", "x w", "y")],

@@ -363,7 +363,7 @@ def pooling(view: View) -> Cost:
     product=False,
 )
 def resize(view: View) -> Cost:
-    """Interpolation reads 2 (linear) or 4 (cubic) neighbours along each resized axis."""
+    """Interpolation reads 2 (linear) or 4 (cubic) neighbors along each resized axis."""
     mode = view.text("mode", "nearest")
     if mode == "nearest":
         return Cost()
@@ -595,18 +595,18 @@ def _einsum_labels(view: View) -> tuple[list[list[str]], list[str], dict[str, in
     if len(terms) != len(view.given) or equation.count("->") > 1:
         view.misfit(f"{equation} for {len(view.given)} inputs")
     sizes: dict[str, int] = {}
-    labelled = []
+    labeled = []
     for term, value in zip(terms, view.given, strict=True):
         labels = _labels(view, term, len(value.shape))
         for label, size in zip(labels, value.shape, strict=True):
             if sizes.setdefault(label, size) != size:  # runtimes differ on broadcasting here
                 view.misfit(f"{equation}: {label} is {sizes[label]} and {size}")
-        labelled.append(labels)
+        labeled.append(labels)
     if "->" in equation:
-        return labelled, _labels(view, right, len(view.out.shape)), sizes
-    every = [label for labels in labelled for label in labels]
+        return labeled, _labels(view, right, len(view.out.shape)), sizes
+    every = [label for labels in labeled for label in labels]
     implicit = [label for label in sizes if every.count(label) == 1 or label.isdigit()]
-    return labelled, implicit, sizes
+    return labeled, implicit, sizes
 
 
 def _labels(view: View, term: str, rank: int) -> list[str]:

@@ -1,7 +1,7 @@
 """The workload of an ONNX model: MACs, weights and bytes moved by each operator.
 
 Read from the file, nothing is executed. MACs and stored bytes are those of graph.py. An operator
-reads every input and writes every output once (compulsory traffic: no fusion with its neighbours,
+reads every input and writes every output once (compulsory traffic: no fusion with its neighbors,
 nothing fetched twice), with three exceptions: views move nothing, a look-up reads the rows that it
 takes, and the recurrent weights of GRU, LSTM and RNN are needed again at every time step
 (roofline.py asks whether a cache keeps them).

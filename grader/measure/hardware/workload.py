@@ -24,7 +24,7 @@ SUM_BYTES = 2
 @dataclass(frozen=True)
 class Amount:
     """Numbers held or moved. Some take the size of the data type that the network is run in, the
-    others (indices, masks, weights that are already quantised) stay as they are."""
+    others (indices, masks, weights that are already quantized) stay as they are."""
 
     numbers: int = 0
     """How many take the size of the data type."""

@@ -51,9 +51,9 @@ def clustered(
 def wilson(share: float, n: float) -> tuple[float, float]:
     """Wilson's 95% interval of a share that was seen in `n` independent trials."""
     z2 = NORMAL_95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    center = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = NORMAL_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, center - half), min(1.0, center + half)
 
 
 Metric = Literal["accuracy", "f1_macro", "f1_weighted"]
