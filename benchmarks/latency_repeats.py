@@ -31,7 +31,7 @@ import numpy as np
 from docs import table
 from grader.lesson import formula, loading
 from grader.lesson.spec import RunLimits
-from grader.measure.latency import pace_of_rival, run_calmly, typical_seconds
+from grader.measure.latency import pace_of_baseline, run_calmly, typical_seconds
 from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, Timing
 
 LESSON = "quantization"
@@ -84,7 +84,7 @@ def main() -> int:
     models = {path.stem: path.read_bytes() for path in files}
     models[f"{rival.stem} again"] = rival.read_bytes()
     job = _job(models, rival.read_bytes(), options.vocabulary)
-    pace = pace_of_rival(job, LIMITS)
+    pace = pace_of_baseline(job, LIMITS)
     idle = [run_calmly(job, LIMITS, pace) for _ in range(options.repeats)]
     with _busy_cores(max((os.cpu_count() or 2) - 1, 1)):
         loaded = [run_calmly(job, LIMITS, pace) for _ in range(options.repeats)]

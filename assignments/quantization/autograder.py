@@ -235,7 +235,7 @@ def _pace(teacher: Model, encoded: Encoded, rounds: int, limits: RunLimits) -> l
         rival_pad_id=encoded.pad_id,
         rounds=rounds,
     )
-    return latency.pace_of_rival(job, limits)
+    return latency.pace_of_baseline(job, limits)
 
 
 def _run(exam: Exam, models: Mapping[str, Model], encoded: Mapping[str, Encoded]) -> SequenceRun:

@@ -10,6 +10,7 @@ float32 [1, 16000], output `probability`.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,10 @@ from grader.intake import Submission
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import write_atomically
 from grader.measure.quality import detection
-from grader.measure.streams import audition as auditions
-from grader.measure.streams import stream_model, streaming
-from grader.measure.streams.audition import Script
+from grader.measure.streams import session, stream_model
+from grader.measure.streams.detections import SAMPLE_RATE, detect
+from grader.measure.streams.session import Script
 from grader.measure.streams.stream_model import StreamModel
-from grader.measure.streams.streaming import SAMPLE_RATE
 from grader.sandbox.runners.rows import Limits
 from grader.sandbox.runners.stream import Listener, StreamJob
 from grader.similarity import behaviour
@@ -140,18 +140,18 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     model = _model(exam, submission)
     chunk = model.best_chunk
     job = StreamJob(model.data, model.form)
-    found = auditions.audition(job, _script(exam), chunk, exam.limits)
+    found = session.run_session(job, _script(exam), chunk, exam.limits)
     scores = log_odds(found.at_seconds)
     ratio = detection.ratio(scores, exam.baseline_scores, exam.labels, groups=exam.sources)
     gate = checks.judge(exam, ratio)
     fine_end = int(found.fine.ends[-1])
     spans = exam.spans[exam.spans[:, 1] + SAMPLE_RATE <= fine_end]
-    detections = streaming.detect(
+    detections = detect(
         found.fine.probabilities, found.fine.ends, spans, exam.settings["threshold"]
     )
-    judged = checks.all_checks(exam, submission, found, detections, gate)
+    results = checks.all_checks(exam, submission, found, detections, gate)
     measurements = {
-        "streaming": measured.streaming_share(judged),
+        "streaming": measured.streaming_share(results),
         **measured.against(exam, model, found),
         **measured.costs(model, chunk, found.state),
         "au_fa_fr": measured.quality(scores, exam.labels, exam.sources, offline=False),
@@ -162,7 +162,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     return Findings(
         measurements=measurements,
         gate=gate,
-        checks=judged,
+        checks=results,
         layers=list(model.layers),
         figures=[figures.curve(exam, scores), figures.chunk_costs(model)],
         recordings=[figures.demonstration(exam, job, chunk)],
@@ -177,7 +177,7 @@ def _model(exam: Exam, submission: Submission) -> StreamModel:
         return stream_model.read(submission.read("model.onnx"), "onnx", hops)
     model = stream_model.read(submission.read("model.ts"), "torchscript", hops)
     job, track = StreamJob(model.data, model.form), sound(exam, exam.tracks[0])
-    return stream_model.with_counts(model, auditions.count(job, track, hops, exam.limits))
+    return replace(model, macs_per_second=session.count(job, track, hops, exam.limits))
 
 
 def _script(exam: Exam) -> Script:

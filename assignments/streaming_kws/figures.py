@@ -6,9 +6,9 @@ import numpy as np
 
 from grader.lesson.grades import Axis, Figure, Recording, Series
 from grader.measure.quality import detection
-from grader.measure.streams import audition, streaming
+from grader.measure.streams import detections, session
+from grader.measure.streams.detections import SAMPLE_RATE
 from grader.measure.streams.stream_model import StreamModel
-from grader.measure.streams.streaming import SAMPLE_RATE
 from grader.sandbox.runners.stream import StreamJob
 from grader.text import Text
 
@@ -83,9 +83,9 @@ def chunk_costs(model: StreamModel) -> Figure:
 def demonstration(exam: Exam, job: StreamJob, chunk: int) -> Recording:
     """Let the model hear the public recording; what it answered, and the sound."""
     sound = floats(exam.demo).reshape(-1)
-    heard = audition.listen(job, sound, chunk, exam.limits)
+    heard = session.listen(job, sound, chunk, exam.limits)
     threshold = exam.settings["threshold"]
-    found = streaming.detect(heard.probabilities, heard.ends, exam.demo_spans, threshold)
+    found = detections.detect(heard.probabilities, heard.ends, exam.demo_spans, threshold)
     played = sound.reshape(-1, SAMPLE_RATE // PLAYED_RATE).mean(axis=1)
     loudest = float(np.abs(played).max()) or 1.0
     audio = np.round(128 + 127 * played / loudest).clip(0, 255).astype(np.uint8)

@@ -7,9 +7,9 @@ import numpy as np
 from grader.lesson.grades import Check, Measurement
 from grader.measure import latency
 from grader.measure.quality import detection
-from grader.measure.streams.audition import Audition
+from grader.measure.streams.detections import SAMPLE_RATE, Detections
+from grader.measure.streams.session import StreamSession
 from grader.measure.streams.stream_model import StreamModel
-from grader.measure.streams.streaming import SAMPLE_RATE, Detections
 from grader.text import Text, ru_number
 
 from .exam import Exam
@@ -67,7 +67,7 @@ def costs(model: StreamModel, chunk: int, state: int) -> dict[str, Measurement]:
     return measured
 
 
-def against(exam: Exam, model: StreamModel, found: Audition) -> dict[str, Measurement]:
+def against(exam: Exam, model: StreamModel, found: StreamSession) -> dict[str, Measurement]:
     """Compression and speed-up over the baseline."""
     base = exam.baseline
     return {
@@ -172,7 +172,7 @@ def alarms(exam: Exam, detections: Detections) -> dict[str, Measurement]:
     return measured
 
 
-def real_time(found: Audition, chunk: int) -> Measurement:
+def real_time(found: StreamSession, chunk: int) -> Measurement:
     """Time to answer over time heard, for chunks of `chunk` samples."""
     sizes = np.diff(found.fine.ends, prepend=0)
     median = latency.median(found.fine.seconds[sizes == chunk])

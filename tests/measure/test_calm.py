@@ -1,4 +1,4 @@
-"""Timing is repeated where the rival is slower than when the class was prepared."""
+"""Timing is repeated where the baseline is slower than when the class was prepared."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, Ti
 from tests.sandbox.token_models import CLASSES, answers, averaging, posts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="timing needs a warm worker")
-LIMITS = RunLimits(wall_seconds=60, cpu_seconds=60, memory_bytes=512 * 2**20)
+LIMITS = RunLimits(wall_seconds=600, cpu_seconds=600, memory_bytes=512 * 2**20)
 NEVER, ALWAYS = Pace(math.inf, math.inf), Pace(1e-12, 1e-12)
-"""Paces than which no rival is slower, and every rival."""
+"""Paces than which no baseline is slower, and every baseline."""
 
 
 def job(model: bytes) -> SequenceJob:
@@ -50,7 +50,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[SequenceRun]:
     return runs
 
 
-def rivals_seconds(timings: Mapping[str, Timing]) -> float:
+def baseline_seconds(timings: Mapping[str, Timing]) -> float:
     return typical_seconds(timings[RIVAL].seconds, timings[RIVAL].posts)
 
 
@@ -66,8 +66,8 @@ def test_of_disturbed_ones_the_calmest_timings_count_and_answers_stay(
 ) -> None:
     run = latency.run_calmly(job(averaging()), LIMITS, ALWAYS)
     assert len(made) == latency.ATTEMPTS
-    assert rivals_seconds(run.single) == min(rivals_seconds(one.single) for one in made)
-    assert rivals_seconds(run.batched) == min(rivals_seconds(one.batched) for one in made)
+    assert baseline_seconds(run.single) == min(baseline_seconds(one.single) for one in made)
+    assert baseline_seconds(run.batched) == min(baseline_seconds(one.batched) for one in made)
     assert run.logits is made[0].logits
     assert run.padding_effect is made[0].padding_effect
     assert not made[1].logits
@@ -79,8 +79,8 @@ def test_no_run_begins_that_the_limit_might_end(made: list[SequenceRun]) -> None
     assert (2 * spent[:-1] <= 2.0).all()
 
 
-def test_a_rival_has_the_pace_of_its_calmest_run_alone(made: list[SequenceRun]) -> None:
-    pace = latency.pace_of_rival(job(averaging()), LIMITS)
-    assert pace.single == min(rivals_seconds(one.single) for one in made)
-    assert pace.batched == min(rivals_seconds(one.batched) for one in made)
+def test_the_baseline_has_the_pace_of_its_calmest_run_alone(made: list[SequenceRun]) -> None:
+    pace = latency.pace_of_baseline(job(averaging()), LIMITS)
+    assert pace.single == min(baseline_seconds(one.single) for one in made)
+    assert pace.batched == min(baseline_seconds(one.batched) for one in made)
     assert all(set(one.single) == {RIVAL} for one in made)

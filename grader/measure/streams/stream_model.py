@@ -1,4 +1,4 @@
-"""A streaming model before it runs: which form it has, that it keeps the contract, what it costs.
+"""A streaming model before it runs: its form, its contract and its costs.
 
 ONNX:        inputs `chunk` float32 [1, samples] and any `state_...` float32 of fixed shapes;
              outputs `probability` float32 of one number, and `state_..._next` for every state.
@@ -12,15 +12,14 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from grader.lesson.grades import Layer
-from grader.measure.costs import graph
-from grader.measure.costs.graph import GraphLimits, Port
+from grader.measure.costs.graph import GraphLimits, GraphReport, Port, Refused, inspect
 from grader.measure.streams import torchscript
+from grader.measure.streams.detections import SAMPLE_RATE
 from grader.sandbox.runners.stream import Form
 from grader.text import Text
 from grader.text.errors import Rejected
 
 HOP = 160
-SAMPLE_RATE = 16_000
 LENGTH = "samples"
 """Name of the free dimension of `chunk`."""
 NEXT = "_next"
@@ -36,7 +35,7 @@ class StreamModel:
     """Weights and constants as stored."""
     params: int | None
     state_bytes: int | None
-    """Of the states in the contract; None for TorchScript, where it shows at run time."""
+    """Bytes of the states in the contract; None for TorchScript, where only a run shows them."""
     macs_per_second: dict[int, float]
     """Multiplications for a second of audio, by chunk size in samples; empty for TorchScript."""
     layers: tuple[Layer, ...]
@@ -49,18 +48,10 @@ class StreamModel:
 
 
 def read(data: bytes, form: Form, hops: Sequence[int]) -> StreamModel:
-    """Judge and count the model, at chunks of `hops` hops. Raises Rejected with a sentence."""
-    return _onnx(data, hops) if form == "onnx" else _script(data)
-
-
-def with_counts(model: StreamModel, macs_per_second: dict[int, float]) -> StreamModel:
-    """The model with multiplications that were counted at run time."""
-    return replace(model, macs_per_second=macs_per_second)
-
-
-def _script(data: bytes) -> StreamModel:
-    report = torchscript.inspect(data)
-    return StreamModel("torchscript", data, report.bytes, None, None, {}, ())
+    """Check the contract and count the model at chunk sizes of `hops` hops. Raises Rejected."""
+    if form == "onnx":
+        return _onnx(data, hops)
+    return StreamModel("torchscript", data, torchscript.inspect(data).bytes, None, None, {}, ())
 
 
 def _onnx(data: bytes, hops: Sequence[int]) -> StreamModel:
@@ -79,18 +70,18 @@ def _onnx(data: bytes, hops: Sequence[int]) -> StreamModel:
     return replace(model, layers=reports[model.best_chunk].layers)
 
 
-def _inspect(data: bytes, samples: int) -> graph.GraphReport:
+def _inspect(data: bytes, samples: int) -> GraphReport:
     limits = GraphLimits(sizes={LENGTH: samples}, batches=(1,))
     try:
-        return graph.inspect(data, limits)
-    except graph.Refused as refused:
+        return inspect(data, limits)
+    except Refused as refused:
         if refused.code in ("dynamic_dimension", "batch_growth"):
-            raise Rejected(_free_length(f"{refused.text.en}", f"{refused.text.ru}")) from refused
+            raise Rejected(_free_length(refused.text)) from refused
         raise
 
 
-def _require_contract(report: graph.GraphReport) -> list[Port]:
-    """The states. Raises Rejected unless inputs and outputs are those of the contract."""
+def _require_contract(report: GraphReport) -> list[Port]:
+    """The inputs that are states. Raises Rejected when inputs or outputs break the contract."""
     inputs = {port.name: port for port in report.inputs}
     outputs = {port.name: port for port in report.outputs}
     chunk, probability = inputs.pop("chunk", None), outputs.pop("probability", None)
@@ -159,10 +150,10 @@ def _whole_clip(size: int) -> Text:
     )
 
 
-def _free_length(en: str, ru: str) -> Text:
+def _free_length(why: Text) -> Text:
     return Text(
-        en=f"Expected `chunk` float32 [1, {LENGTH}] and states of fixed sizes: {en}",
-        ru=f"Ожидался вход `chunk` float32 [1, {LENGTH}] и состояния постоянных размеров: {ru}",
+        en=f"Expected `chunk` float32 [1, {LENGTH}] and states of fixed sizes: {why.en}",
+        ru=f"Ожидался вход `chunk` float32 [1, {LENGTH}] и состояния постоянных размеров: {why.ru}",
     )
 
 
