@@ -18,20 +18,13 @@ from grader.intake import Submission
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import Axis, Check, Figure, Gate, Measurement, Series
 from grader.measure.costs import graph
-from grader.measure.quality import (
-    detection,
-    experiments,
-)
-from grader.measure.quality import (
-    experiments as recorded,
-)
-from grader.measure.quality import (
-    experiments as stated,
-)
+from grader.measure.quality import detection, experiments
 from grader.sandbox.runners.rows import Job, Limits, Run, run_onnx
 from grader.similarity import behaviour
 from grader.text import EMPTY, Text, ru_number
 from grader.text.errors import DataError, Rejected
+
+from . import measured, recorded
 
 FEATURES = graph.Tensor("features", (40, 101))
 LOGITS = graph.Tensor("logits", (2,))
@@ -90,7 +83,7 @@ def prepare(setup: Setup) -> Exam:
     return Exam(
         data_id=f"{clips.name}/{part}:{clips.fingerprint}",
         baseline={
-            **stated.costs(costs),
+            **measured.costs(costs),
             "au_fa_fr": _quality(
                 detection.detection(scores, clips.labels), scores, clips.labels, voices
             ),
@@ -150,8 +143,8 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     )
     measurements = {
         **_against(exam, costs),
-        **stated.costs(costs),
-        **stated.latency(run.seconds_per_single, run.rival_seconds_per_single),
+        **measured.costs(costs),
+        **measured.latency(run.seconds_per_single, run.rival_seconds_per_single),
         "au_fa_fr": _quality(ratio.numerator, scores, exam.labels, exam.voices),
         **_ratio(ratio),
     }
