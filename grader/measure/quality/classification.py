@@ -48,18 +48,6 @@ class Quality:
     f1_weighted: Estimate
 
 
-@dataclass(frozen=True)
-class ClassScore:
-    """One class. Precision is 0 where it was never predicted, recall where it never occurs."""
-
-    precision: float
-    recall: float
-    f1: float
-    count: int
-    """Posts that truly have this class."""
-    recall_interval: Interval
-
-
 def predictions(logits: NDArray[np.floating]) -> NDArray[np.int64]:
     """(n,) classes of (n, classes) logits; the first of equal ones. Raises ValueError for NaN and
     infinity."""
@@ -130,34 +118,6 @@ def confusion(predicted: Classes, labels: Classes, classes: int) -> NDArray[np.i
     return table
 
 
-def by_class(predicted: Classes, labels: Classes, classes: int) -> tuple[ClassScore, ...]:
-    """Precision, recall and F1 of every class."""
-    table = confusion(predicted, labels, classes)
-    hits, made, true = np.diag(table), table.sum(0), table.sum(1)
-    return tuple(
-        ClassScore(
-            precision=_ratio(hits[c], made[c]),
-            recall=_ratio(hits[c], true[c]),
-            f1=_ratio(2 * hits[c], made[c] + true[c]),
-            count=int(true[c]),
-            recall_interval=wilson(_ratio(hits[c], true[c]), true[c]) if true[c] else (0.0, 1.0),
-        )
-        for c in range(classes)
-    )
-
-
-def accuracy_by_group(
-    predicted: Classes, labels: Classes, groups: Sequence[str]
-) -> dict[str, Estimate]:
-    """Accuracy within each group of posts, the groups in alphabetical order."""
-    _require_posts(predicted, labels)
-    names = np.asarray(groups)
-    return {
-        str(name): accuracy(predicted[names == name], labels[names == name])
-        for name in np.unique(names)
-    }
-
-
 def clustered(
     right: NDArray[np.bool_], queries: Sequence[str]
 ) -> tuple[float, tuple[float, float]]:
@@ -188,10 +148,6 @@ def wilson(share: float, n: float) -> tuple[float, float]:
 def _require_posts(predicted: Classes, labels: Classes) -> None:
     if len(labels) == 0 or len(predicted) != len(labels):
         raise ValueError(f"{len(predicted)} predictions for {len(labels)} posts")
-
-
-def _ratio(part: int, whole: int) -> float:
-    return float(part / whole) if whole else 0.0
 
 
 def _accuracy_difference(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> Estimate:
