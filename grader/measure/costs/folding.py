@@ -164,7 +164,7 @@ _FOLDS: dict[str, Fold] = {
     "Transpose": lambda view, arrays: np.transpose(arrays[0], view.integers("perm") or None),
     "Concat": lambda view, arrays: np.concatenate(arrays, axis=view.integer("axis", 0)),
     "Slice": _slice,
-    "Gather": lambda view, arrays: np.take(*arrays, axis=view.integer("axis", 0), mode="raise"),
+    "Gather": lambda view, arrays: np.take(arrays[0], arrays[1], axis=view.integer("axis", 0)),
     "Expand": lambda view, arrays: np.broadcast_to(arrays[0], view.out.shape).copy(),
     "Tile": _plain(np.tile),
     "Where": _plain(np.where),

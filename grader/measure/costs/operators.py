@@ -17,7 +17,7 @@ are counted exactly. Outside them
   are computed from counts in bytes as it is stored: weights may be stored as factors, quantized or
   generated, as in any compression.
 
-Operators without a row are refused by name. To add one, write a row (`@_counts`) above a handler,
+Operators without a row are refused by name. To add one, write a row (`@counts`) above a handler,
 or its name into an existing row. A handler takes one node at a known batch size (view.View) and
 returns its Cost; `view.misfit` refuses shapes that do not fit together.
 
@@ -60,7 +60,7 @@ COSTS: dict[str, Rule] = {}
 """The row of every operator that is counted, by the operator's name."""
 
 
-def _counts(
+def counts(
     ops: str, kind: Kind, en: str, ru: str, *, product: bool | None = None
 ) -> Callable[[Handler], Handler]:
     """Enter a row: operators separated by spaces, and the formula that docs and tests show.
@@ -77,42 +77,10 @@ def _counts(
     return enter
 
 
-@_counts(
-    "Relu Sigmoid Tanh Softplus Erf ThresholdedRelu Shrink Clip Abs Neg Sign Ceil Floor Round "
-    "Hardmax Dropout",
-    "free",
-    "0 (a function of one number that multiplies nothing)",
-    "0 (функция одного числа, которая ничего не умножает)",
-)
-@_counts(
-    "Not IsInf IsNaN ArgMax ArgMin ReduceMax ReduceMin MaxPool GlobalMaxPool TopK",
-    "free",
-    "0 (comparing and selecting)",
-    "0 (сравнение и выбор)",
-)
-@_counts(
-    "Identity Cast CastLike BitCast Reshape Flatten Squeeze Unsqueeze Transpose Concat Split "
-    "Slice Expand Tile Pad CenterCropPad DepthToSpace SpaceToDepth ReverseSequence Trilu OneHot "
-    "TensorScatter",
-    "free",
-    "0 (moving data)",
-    "0 (перемещение данных)",
-)
-@_counts(
-    "Constant ConstantOfShape Range EyeLike Shape Size HannWindow HammingWindow BlackmanWindow "
-    "MelWeightMatrix",
-    "free",
-    "0 (constants)",
-    "0 (константы)",
-)
-def free(_: View) -> Cost:
-    return Cost()
-
-
 # Exact: convolutions, matrix products, recurrent cells.
 
 
-@_counts(
+@counts(
     "Conv ConvInteger QLinearConv",
     "exact",
     "outputs × (input channels / groups) × kernel; QLinearConv: + 1 per output to rescale",
@@ -125,7 +93,7 @@ def conv(view: View) -> Cost:
     return Cost(linear, view.out.size if view.op == "QLinearConv" else 0)
 
 
-@_counts(
+@counts(
     "ConvTranspose",
     "exact",
     "inputs × (output channels / groups) × kernel",
@@ -137,7 +105,7 @@ def conv_transpose(view: View) -> Cost:
     return Cost(x.size * prod(weight.shape[1:]) * view.width)
 
 
-@_counts(
+@counts(
     "MatMul MatMulInteger QLinearMatMul",
     "exact",
     "outputs × inner dimension; QLinearMatMul: + 1 per output to rescale",
@@ -155,7 +123,7 @@ def matmul(view: View) -> Cost:
     return Cost(view.out.size * depth * view.width, view.out.size if quantized else 0)
 
 
-@_counts(
+@counts(
     "Gemm",
     "exact",
     "M × N × K; + M × N for each of alpha, beta that is not 1",
@@ -175,7 +143,7 @@ def gemm(view: View) -> Cost:
     return Cost(view.out.size * depth * view.width, view.out.size * scales * view.width)
 
 
-@_counts(
+@counts(
     "Einsum",
     "exact",
     "product of the index sizes, operands taken pairwise from the left; one operand: its sums",
@@ -201,7 +169,7 @@ def einsum(view: View) -> Cost:
 _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 
-@_counts(
+@counts(
     "RNN GRU LSTM",
     "exact",
     "steps × directions × gates (1, 3, 4) × hidden × (input + hidden); products of gates are part "
@@ -232,7 +200,7 @@ def recurrent(view: View) -> Cost:
     return Cost(linear * view.width, steps * peepholes)
 
 
-@_counts(
+@counts(
     "Attention",
     "exact",
     "heads × queries × keys × (key depth + value depth); + 1 per element of Q and K for the "
@@ -261,31 +229,76 @@ def attention(view: View) -> Cost:
     return Cost(scores * (depth + value_depth) * view.width, (scaled + capped) * view.width)
 
 
-@_counts("AffineGrid", "exact", "outputs × (axes + 1)", "выходы × (оси + 1)")
+@counts("AffineGrid", "exact", "outputs × (axes + 1)", "выходы × (оси + 1)")
 def affine_grid(view: View) -> Cost:
     """theta (N, d, d + 1): outputs * (d + 1)."""
     return Cost(view.out.size * view.input(0).shape[-1])
 
 
+@counts("Det", "exact", "n³ per matrix", "n³ на матрицу")
+def determinant(view: View) -> Cost:
+    """Elimination, bounded by n^3 per matrix."""
+    return Cost(view.out.size * view.input(0).shape[-1] ** 3)
+
+
+@counts(
+    "DFT",
+    "exact",
+    "N log2 N for powers of two, otherwise 2 × N × bins; twice that for complex input",
+    "N log2 N для степеней двойки, иначе 2 × N × частоты; вдвое больше для комплексного входа",
+)
+def dft(view: View) -> Cost:
+    """N bins: fast transform for powers of two, otherwise the product with the DFT matrix."""
+    x = view.input(0)
+    axis = _dft_axis(view) % len(x.shape)
+    length = x.shape[axis]
+    if view.optional(1) is not None:
+        length = int(view.known(1).reshape(-1)[0])
+    if axis == len(x.shape) - 1:
+        view.misfit("the last axis holds the real and imaginary parts")
+    signals = prod(x.shape[:axis]) * prod(x.shape[axis + 1 : -1])
+    bins = view.out.shape[axis]
+    return Cost(signals * _transform(length, bins, x.shape[-1] == 1))
+
+
+@counts(
+    "STFT",
+    "exact",
+    "DFT of every frame, + 1 per sample of a frame for the window",
+    "DFT каждого кадра, + 1 на отсчёт кадра за окно",
+)
+def stft(view: View) -> Cost:
+    """signal (N, L, 1 or 2) -> (N, frames, bins, 2): window and transform of every frame."""
+    signal, window = view.input(0), view.optional(2)
+    if view.optional(3) is not None:
+        length = int(view.known(3).reshape(-1)[0])
+    elif window is not None:
+        length = window.shape[0]
+    else:
+        length = signal.shape[1]
+    batch, frames, bins = view.out.shape[:3]
+    real = len(signal.shape) < 3 or signal.shape[-1] == 1
+    windowed = length if window is not None else 0
+    return Cost(batch * frames * _transform(length, bins, real), batch * frames * windowed)
+
+
 # Elementwise: one per output, per input, or per output times a small factor.
 
 
-@_counts(
-    "Mul Div Pow Reciprocal Sqrt Mod BitShift CumProd", "charged", "1 per output", "1 на выход"
-)
-@_counts(
+@counts("Mul Div Pow Reciprocal Sqrt Mod BitShift CumProd", "charged", "1 per output", "1 на выход")
+@counts(
     "Exp Log Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
     "charged",
     "1 per output (products can be had from logarithms and angles)",
     "1 на выход (из логарифмов и углов получаются произведения)",
 )
-@_counts(
+@counts(
     "PRelu LeakyRelu Elu Selu Celu HardSigmoid HardSwish Swish Gelu Mish Softsign",
     "charged",
     "1 per output (a slope, or a product of the input with a gate)",
     "1 на выход (наклон или произведение входа на вентиль)",
 )
-@_counts(
+@counts(
     "BatchNormalization QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
     "charged",
     "1 per output (scale and shift); on constants 0",
@@ -295,7 +308,7 @@ def per_output(view: View) -> Cost:
     return Cost(0, view.out.size * view.width)
 
 
-@_counts(
+@counts(
     "ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSum GlobalLpPool",
     "charged",
     "1 per input and 1 per output",
@@ -306,7 +319,7 @@ def per_input(view: View) -> Cost:
     return Cost(0, (view.input(0).size + view.out.size) * view.width)
 
 
-@_counts(
+@counts(
     "BitwiseAnd BitwiseOr BitwiseXor BitwiseNot",
     "charged",
     "1 per bit of output (an AND of n bits is n one-bit products)",
@@ -318,7 +331,7 @@ def bitwise(view: View) -> Cost:
     return Cost(0, view.out.size * DTYPES[view.out.dtype].bits)
 
 
-@_counts(
+@counts(
     "LayerNormalization InstanceNormalization GroupNormalization MeanVarianceNormalization "
     "RMSNormalization LpNormalization",
     "charged",
@@ -331,31 +344,31 @@ def normalization(view: View) -> Cost:
     return Cost(0, passes * view.input(0).size * view.width)
 
 
-@_counts("LRN", "charged", "(size + 3) per output", "(size + 3) на выход")
+@counts("LRN", "charged", "(size + 3) per output", "(size + 3) на выход")
 def local_response(view: View) -> Cost:
     """Square, window of `size` sums, power, division."""
     return Cost(0, view.out.size * (view.integer("size", 1) + 3))
 
 
-@_counts("RotaryEmbedding", "charged", "2 per output", "2 на выход")
+@counts("RotaryEmbedding", "charged", "2 per output", "2 на выход")
 def rotary(view: View) -> Cost:
     """Each pair of elements is rotated by four multiplications."""
     return Cost(0, 2 * view.out.size)
 
 
-@_counts("ReduceLogSumExp", "charged", "2 per input and 1 per output", "2 на вход и 1 на выход")
-def softplus_like(view: View) -> Cost:
-    """ReduceLogSumExp: exponential and sum per input, logarithm per output."""
+@counts("ReduceLogSumExp", "charged", "2 per input and 1 per output", "2 на вход и 1 на выход")
+def log_sum_exp(view: View) -> Cost:
+    """An exponential and a sum per input, a logarithm per output."""
     return Cost(0, (2 * view.input(0).size + view.out.size) * view.width)
 
 
-@_counts("AveragePool LpPool", "charged", "outputs × kernel", "выходы × ядро")
+@counts("AveragePool LpPool", "charged", "outputs × kernel", "выходы × ядро")
 def pooling(view: View) -> Cost:
     """A mean over a window is a convolution with constant weights: outputs * k."""
     return Cost(0, view.out.size * prod(view.integers("kernel_shape")) * view.width)
 
 
-@_counts(
+@counts(
     "Resize",
     "charged",
     "nearest: 0; linear 2, cubic 4 per output, to the power of the resized axes",
@@ -378,7 +391,7 @@ def resize(view: View) -> Cost:
     return Cost(0, view.out.size * (4 if mode == "cubic" else 2) ** max(resized, 1))
 
 
-@_counts(
+@counts(
     "GridSample",
     "charged",
     "neighbours (2 or 4 per axis) per output and per location, + 1 per coordinate",
@@ -394,57 +407,10 @@ def grid_sample(view: View) -> Cost:
     return Cost(0, view.out.size * taps + locations * (taps + axes))
 
 
-@_counts("Det", "exact", "n³ per matrix", "n³ на матрицу")
-def determinant(view: View) -> Cost:
-    """Elimination, bounded by n^3 per matrix."""
-    return Cost(view.out.size * view.input(0).shape[-1] ** 3)
-
-
-@_counts(
-    "DFT",
-    "exact",
-    "N log2 N for powers of two, otherwise 2 × N × bins; twice that for complex input",
-    "N log2 N для степеней двойки, иначе 2 × N × частоты; вдвое больше для комплексного входа",
-)
-def dft(view: View) -> Cost:
-    """N bins: fast transform for powers of two, otherwise the product with the DFT matrix."""
-    x = view.input(0)
-    axis = _dft_axis(view) % len(x.shape)
-    length = x.shape[axis]
-    if view.optional(1) is not None:
-        length = int(view.known(1).reshape(-1)[0])
-    if axis == len(x.shape) - 1:
-        view.misfit("the last axis holds the real and imaginary parts")
-    signals = prod(x.shape[:axis]) * prod(x.shape[axis + 1 : -1])
-    bins = view.out.shape[axis]
-    return Cost(signals * _transform(length, bins, x.shape[-1] == 1))
-
-
-@_counts(
-    "STFT",
-    "exact",
-    "DFT of every frame, + 1 per sample of a frame for the window",
-    "DFT каждого кадра, + 1 на отсчёт кадра за окно",
-)
-def stft(view: View) -> Cost:
-    """signal (N, L, 1 or 2) -> (N, frames, bins, 2): window and transform of every frame."""
-    signal, window = view.input(0), view.optional(2)
-    if view.optional(3) is not None:
-        length = int(view.known(3).reshape(-1)[0])
-    elif window is not None:
-        length = window.shape[0]
-    else:
-        length = signal.shape[1]
-    batch, frames, bins = view.out.shape[:3]
-    real = len(signal.shape) < 3 or signal.shape[-1] == 1
-    windowed = length if window is not None else 0
-    return Cost(batch * frames * _transform(length, bins, real), batch * frames * windowed)
-
-
 # Additions: free where they follow a multiplication that is already counted (view.Credit).
 
 
-@_counts(
+@counts(
     "Add Sub Sum",
     "addition",
     "1 per output, 0 directly after a multiplication or a linear operator",
@@ -464,7 +430,7 @@ def addition(view: View) -> Cost:
     return Cost(0, charged)
 
 
-@_counts("Mean", "addition", "as Sum, + 1 per output", "как Sum, + 1 на выход")
+@counts("Mean", "addition", "as Sum, + 1 per output", "как Sum, + 1 на выход")
 def mean(view: View) -> Cost:
     """Mean of several tensors: their additions and a division per output."""
     cost = addition(view)
@@ -472,7 +438,7 @@ def mean(view: View) -> Cost:
     return Cost(0, cost.elementwise + view.out.size * view.width)
 
 
-@_counts(
+@counts(
     "ReduceSum",
     "addition",
     "1 per term after the first, 0 directly after a multiplication or a linear operator",
@@ -486,7 +452,7 @@ def reduce_sum(view: View) -> Cost:
     return Cost(0, charged)
 
 
-@_counts(
+@counts(
     "ReduceMean GlobalAveragePool",
     "addition",
     "as ReduceSum, + 1 per output",
@@ -499,7 +465,7 @@ def reduce_mean(view: View) -> Cost:
     return Cost(0, cost.elementwise + view.out.size * view.width)
 
 
-@_counts(
+@counts(
     "Softmax LogSoftmax",
     "addition",
     "1 per term after the first of each sum, 0 directly after a linear operator",
@@ -513,7 +479,7 @@ def softmax(view: View) -> Cost:
     return Cost(0, view.additions(x.size - rows))
 
 
-@_counts(
+@counts(
     "CumSum",
     "addition",
     "1 per output, 0 directly after a multiplication",
@@ -525,7 +491,7 @@ def cumulative_sum(view: View) -> Cost:
     return Cost(0, charged)
 
 
-@_counts(
+@counts(
     "ScatterElements ScatterND",
     "addition",
     "0 at constant places without reduction, otherwise 1 per update",
@@ -537,7 +503,16 @@ def scatter(view: View) -> Cost:
     return Cost(0, 0 if moved else view.input(2).size * view.width)
 
 
-@_counts(
+@counts("Col2Im", "addition", "1 per input", "1 на вход")
+def column_to_image(view: View) -> Cost:
+    """Overlapping blocks are summed: one per input."""
+    return Cost(0, view.input(0).size * view.width)
+
+
+# Free, unless numbers that depend on the data are combined.
+
+
+@counts(
     "Max Min Where Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor",
     "free",
     "0 against a constant that does not enlarge its input (a threshold, a mask), otherwise 1 per "
@@ -552,7 +527,7 @@ def combination(view: View) -> Cost:
     return Cost(0, 0 if alone else view.out.size)
 
 
-@_counts(
+@counts(
     "Gather GatherElements GatherND",
     "free",
     "0 at constant places; where the data say which, 1 per output and per index (a table can hold "
@@ -566,10 +541,39 @@ def look_up(view: View) -> Cost:
     return Cost(0, 0 if index.constant else view.out.size + index.size)
 
 
-@_counts("Col2Im", "addition", "1 per input", "1 на вход")
-def column_to_image(view: View) -> Cost:
-    """Overlapping blocks are summed: one per input."""
-    return Cost(0, view.input(0).size * view.width)
+@counts(
+    "Relu Sigmoid Tanh Softplus Erf ThresholdedRelu Shrink Clip Abs Neg Sign Ceil Floor Round "
+    "Hardmax Dropout",
+    "free",
+    "0 (a function of one number that multiplies nothing)",
+    "0 (функция одного числа, которая ничего не умножает)",
+)
+@counts(
+    "Not IsInf IsNaN ArgMax ArgMin ReduceMax ReduceMin MaxPool GlobalMaxPool TopK",
+    "free",
+    "0 (comparing and selecting)",
+    "0 (сравнение и выбор)",
+)
+@counts(
+    "Identity Cast CastLike BitCast Reshape Flatten Squeeze Unsqueeze Transpose Concat Split "
+    "Slice Expand Tile Pad CenterCropPad DepthToSpace SpaceToDepth ReverseSequence Trilu OneHot "
+    "TensorScatter",
+    "free",
+    "0 (moving data)",
+    "0 (перемещение данных)",
+)
+@counts(
+    "Constant ConstantOfShape Range EyeLike Shape Size HannWindow HammingWindow BlackmanWindow "
+    "MelWeightMatrix",
+    "free",
+    "0 (constants)",
+    "0 (константы)",
+)
+def free(_: View) -> Cost:
+    return Cost()
+
+
+# Helpers of the handlers.
 
 
 def _conv_weight(view: View, index: int) -> Value:
