@@ -29,12 +29,12 @@ from . import measured, recorded
 FEATURES = graph.Tensor("features", (40, 101))
 LOGITS = graph.Tensor("logits", (2,))
 MIN_VOICES = 20
-"""With fewer voices than this the interval for new voices says nothing."""
+"""Fewest voices for which an interval for new voices is computed."""
 
 
 @dataclass(frozen=True)
 class Exam:
-    """The clips and the baseline's answers to them."""
+    """The graded clips and the baseline's answers to them."""
 
     data_id: str
     baseline: dict[str, Measurement]
@@ -43,7 +43,7 @@ class Exam:
     labels: np.ndarray
     """(clips,) 1 for the keyword."""
     voices: tuple[str, ...] | None
-    """Speaker of each clip, where there are enough of them to tell what new ones would do."""
+    """Speaker of each clip; None with fewer than MIN_VOICES speakers."""
     baseline_scores: np.ndarray
     """(clips,) logit differences."""
     baseline_model: bytes
@@ -122,7 +122,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     """Measure one submission. Raises Rejected or Stopped with a sentence for the student."""
     model = submission.read("model.onnx")
     costs = graph.inspect(model)
-    graph.require(costs, given=FEATURES, answer=LOGITS)
+    graph.require(costs, expects=FEATURES, returns=LOGITS)
     run = run_onnx(
         Job(
             model,
@@ -168,7 +168,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
 
 
 def _scores(logits: np.ndarray) -> np.ndarray:
-    """Logit differences in float64: they rank as the probabilities do and never saturate."""
+    """(clips,) logit differences in float64: the order of the probabilities, without saturation."""
     wide = logits.astype(np.float64)
     return wide[:, 1] - wide[:, 0]
 
@@ -208,8 +208,8 @@ def _quality(
     labels: np.ndarray,
     voices: tuple[str, ...] | None,
 ) -> Measurement:
-    """AU-FA-FR. Its interval says what other clips of the same voices would do, since that is
-    how hidden sets differ from each other; other voices are a wider question."""
+    """AU-FA-FR with an interval for other clips of the same voices, because hidden sets differ in
+    clips and not in voices; the text states the wider interval for new voices."""
     en, ru = "", ""
     if voices is not None:
         low, high = detection.detection(scores, labels, groups=voices).interval

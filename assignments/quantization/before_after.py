@@ -1,4 +1,4 @@
-"""Weights before and after quantization, drawn and listed."""
+"""Figures of weights before and after quantization."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def histogram(model: str, pair: Pair) -> Figure:
     )
 
 
-def most_telling(pairs: Sequence[Pair]) -> Pair | None:
-    """The quantized tensor that rounding costs most; None where none is quantized."""
+def largest_error(pairs: Sequence[Pair]) -> Pair | None:
+    """The quantized tensor with the largest rounding error; None where none is quantized."""
     found = [one for one in pairs if one.quantized]
     return max(found, key=lambda one: one.error / one.usual_error, default=None)
 
 
 def tensors(model: str, pairs: Sequence[Pair]) -> Figure:
-    """What became of the largest tensors."""
+    """Table of the largest tensors before and after quantization."""
     largest = sorted(pairs, key=lambda one: -one.params)[:_ROWS]
     title = TITLES[model]
     columns = [
@@ -86,7 +86,7 @@ def tensors(model: str, pairs: Sequence[Pair]) -> Figure:
 
 def _density(label: Text, role: str, values: Floats, reach: float) -> Series:
     counts, edges = np.histogram(values, _BINS, (-reach, reach))
-    shares = np.maximum(counts, 0.5) / values.size  # an empty bin has its place on a log axis
+    shares = np.maximum(counts, 0.5) / values.size  # an empty bin is drawn on a log axis too
     middles = (edges[1:] + edges[:-1]) / 2
     return Series(
         label,

@@ -1,10 +1,9 @@
 """A float model beside its quantized form, tensor by tensor.
 
-Where a quantizer keeps its scales differs from tool to tool, and so do the names it gives. What
-does not: the stored integers of an output channel are the float weights of that channel, divided
-by a scale, shifted and rounded. So each float tensor is matched with the stored tensor of its
-shape that a scale and a shift for each channel explain best, and what they leave unexplained is
-the error of quantization.
+Tools differ in where they store scales and in the names that they give. In all of them the stored
+integers of an output channel are the float weights of that channel, divided by a scale, shifted and
+rounded. So each float tensor is matched with the stored tensor of its shape that a scale and a
+shift for each channel explain best, and the unexplained rest is the error of quantization.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 LEAST_ELEMENTS = 256
-"""Smaller tensors, biases and norms, are left as they are by every quantizer."""
+"""Fewest elements of a tensor; quantizers leave smaller ones (biases, norms) unchanged."""
 SAMPLED = 4096
-"""Elements of a tensor on which candidates are compared."""
+"""Elements of a tensor that are sampled to compare candidates."""
 SAME = 0.7
 """Correlation above which stored numbers are the float tensor's: two bits give 0.9, the weights of
 another training run 0."""
@@ -59,13 +58,13 @@ class Weight:
 
 @dataclass(frozen=True)
 class Pair:
-    """A float tensor and what became of it."""
+    """A float tensor and its stored form in the other model."""
 
     weight: Weight
     stored: Weight | None
-    """None where nothing in the other model resembles it."""
+    """None where no tensor of the other model resembles it."""
     error: float = 1.0
-    """Root mean square of what is lost over that of the weights, 0 to 1."""
+    """Root mean square of the error over that of the weights, 0 to 1."""
     rebuilt: Floats | None = None
     """The stored numbers, scaled and shifted channel by channel, in the shape of the weight."""
 
@@ -80,7 +79,7 @@ class Pair:
 
     @property
     def resembles(self) -> bool:
-        """False where nothing but the name and the shape of what is stored recalls the weight."""
+        """False where the stored tensor agrees with the weight in name and shape only."""
         return self.stored is not None and self.error <= (1 - SAME**2) ** 0.5
 
     @property
@@ -135,7 +134,7 @@ def _matched(weight: Weight, others: Sequence[Weight]) -> Pair:
             close = _likeness(weight.values, values)
             if close > likeness:
                 best, likeness, oriented = other, close, values
-    if best is None:  # an outlier may have flattened everything else to zero
+    if best is None:  # an outlier may have rounded all other values to zero
         best, oriented = _namesake(weight, others)
     if best is None:
         return Pair(weight, None)
@@ -146,7 +145,7 @@ def _matched(weight: Weight, others: Sequence[Weight]) -> Pair:
 
 
 def _namesake(weight: Weight, others: Sequence[Weight]) -> tuple[Weight | None, Floats]:
-    """The tensor of that shape whose name begins with the weight's, as quantizers call it."""
+    """The tensor of that shape whose name begins with the weight's, as quantizers name it."""
     for other in others:
         found = _orientations(other, weight.shape)
         if found and other.name.startswith(weight.name):

@@ -1,4 +1,4 @@
-"""Grades a keyword spotter that listens without end.
+"""Grades a streaming keyword spotter.
 
 The artefact is `model.onnx` (state outside: inputs `chunk` and `state_...`, outputs
 `probability` and `state_..._next`) or `model.ts` (TorchScript: `reset()`, `forward(chunk)`).
@@ -36,14 +36,14 @@ from .exam import Exam, floats, log_odds, sound
 
 DEMO_SECONDS = 12
 DEMO_PLACES = (3, 8)
-"""A past student's demonstration: ten seconds without the keyword and two with it."""
+"""Seconds of the demonstration with the keyword; the other ten have none."""
 
 
 # Once per batch -----------------------------------------------------------------------------
 
 
 def prepare(setup: Setup) -> Exam:
-    """Load the stream and let the baseline hear every second of it alone."""
+    """Load the stream and run the offline baseline on every second of it."""
     settings, gate = setup.spec.settings, setup.spec.gate
     assert gate is not None  # lesson.toml of this lesson has one
     part: Part = "hidden" if setup.audience == "hidden" else "validation"
@@ -104,8 +104,8 @@ def _baseline(folder: Path, dataset: str) -> bytes:
 
 
 def _offline_answers(model: bytes, slots: tracks.Slots, limits: Limits) -> np.ndarray:
-    """The baseline's probability for each second alone, (seconds,). It keeps exactly one second,
-    so that at the end of each it has forgotten the others. Kept in the cache: it takes a while."""
+    """(seconds,) probabilities of the baseline for each second alone. Its state is exactly one
+    second, so at the end of each second it does not depend on the others. The result is cached."""
     name = hashlib.sha256(model + slots.fingerprint.encode()).hexdigest()[:20]
     path = store.cache_root() / "tracks" / f"offline-{name}.f8"
     if path.is_file() and path.stat().st_size == 8 * len(slots):

@@ -1,4 +1,4 @@
-"""The gate and the checks: what was expected, what was found, what to try next."""
+"""The gate and the checks, each with the expected and the found value and a hint."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def all_checks(
 def _check(
     exam: Exam, name: str, title: Text, passed: bool, message: Text, hint: Text, *, graded: bool
 ) -> Check:
-    """`graded`: the answer depends on the graded data and not on how the stream is built."""
+    """One check. `graded`: its result depends on the graded data, not on the model alone."""
     points = float(exam.settings["points"].get(name, 0.0))
     return Check(
         name=name,

@@ -1,4 +1,4 @@
-"""The figures of a report, and the recording that it plays."""
+"""Figures of a report, and the recording that it plays."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _curve_series(exam: Exam, scores: np.ndarray, label: Text, role: str) -> Ser
 
 
 def chunk_costs(model: StreamModel) -> Figure:
-    """Multiplications for a second by length of chunk."""
+    """Multiplications per second of sound by chunk size."""
     sizes = sorted(model.macs_per_second)
     return Figure(
         name="chunk_costs",
@@ -81,7 +81,7 @@ def chunk_costs(model: StreamModel) -> Figure:
 
 
 def demonstration(exam: Exam, job: StreamJob, chunk: int) -> Recording:
-    """Let the model hear the public recording; what it answered, and the sound."""
+    """Run the model on the public recording: its probabilities, detections and the sound."""
     sound = floats(exam.demo).reshape(-1)
     heard = session.listen(job, sound, chunk, exam.limits)
     threshold = exam.settings["threshold"]

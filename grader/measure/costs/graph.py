@@ -149,13 +149,13 @@ def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> Counted:
     return Counted(report, graph, tuple(one.steps), stored)
 
 
-def require(report: GraphReport, *, given: Tensor, answer: Tensor) -> None:
-    """Raise Rejected unless the model has `given` as its only input and `answer` as its only
-    output. An output's size may be unknown: the run shows it."""
-    if not (len(report.inputs) == 1 and _fits(report.inputs[0], given)):
-        raise Rejected(_unexpected("input", "вход", given, report.inputs))
-    if not (len(report.outputs) == 1 and _fits(report.outputs[0], answer, unknown=True)):
-        raise Rejected(_unexpected("output", "выход", answer, report.outputs))
+def require(report: GraphReport, *, expects: Tensor, returns: Tensor) -> None:
+    """Raise Rejected unless the model has `expects` as its only input and `returns` as its only
+    output. The sizes of an output may be unknown here; a run shows them."""
+    if not (len(report.inputs) == 1 and _fits(report.inputs[0], expects)):
+        raise Rejected(_unexpected("input", "вход", expects, report.inputs))
+    if not (len(report.outputs) == 1 and _fits(report.outputs[0], returns, unknown=True)):
+        raise Rejected(_unexpected("output", "выход", returns, report.outputs))
 
 
 _Loose = dict[tuple[str, str], list[Stored]]
