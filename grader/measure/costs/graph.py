@@ -135,7 +135,7 @@ def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> Counted:
     per_step, loose = ledger.assigned(one, graph)
     layers = _layers(one, per_step, loose)
     report = GraphReport(
-        inputs=tuple(_declared(info) for info in _data_inputs(graph)),
+        inputs=tuple(_declared(info) for info in graph.input if info.name not in ledger.named),
         outputs=tuple(_output(info, graph, [first, *others]) for info in graph.output),
         opset=opset,
         bytes=sum(layer.bytes for layer in layers),
@@ -283,11 +283,6 @@ def _enter_stored(model: ModelProto, opset: int, limits: GraphLimits, ledger: _L
         if items:
             key = (function.name, f"function {function.domain}")
             ledger.elsewhere.setdefault(key, []).extend(items)
-
-
-def _data_inputs(graph: GraphProto) -> list[ValueInfoProto]:
-    stored = {t.name for t in graph.initializer} | {s.values.name for s in graph.sparse_initializer}
-    return [info for info in graph.input if info.name not in stored]
 
 
 def _declared(info: ValueInfoProto) -> Port:

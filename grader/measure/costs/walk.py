@@ -181,7 +181,11 @@ class _Walker:
                     # A product that cost nothing pays for no additions.
                     value.credit = Credit(min(value.size, cost.macs))
         elif rule.kind == "free":
-            _pass_credit(view)
+            # Views and activations share the credit of their input.
+            credit = next((x.credit for x in view.given if x.credit is not None), None)
+            for value in view.outputs:
+                if value is not None:
+                    value.credit = credit
         return cost
 
     def _infer(self, node: Node, inputs: tuple[Value | None, ...]) -> Mapping[str, TypeProto]:
@@ -264,14 +268,6 @@ def _constant(node: Node) -> Value:
         refuse("invalid_node", op=node.op, name=node.name, why=f"attribute {attribute.name}")
     code = TensorProto.INT64 if array.dtype == np.int64 else TensorProto.FLOAT
     return Value(code, array.shape, True, array if array.size <= FOLDABLE_ELEMENTS else None)
-
-
-def _pass_credit(view: View) -> None:
-    """Views and activations share the credit of their input."""
-    credit = next((x.credit for x in view.given if x.credit is not None), None)
-    for value in view.outputs:
-        if value is not None:
-            value.credit = credit
 
 
 def _type(dtype: int, shape: tuple[int, ...]) -> TypeProto:

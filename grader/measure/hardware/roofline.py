@@ -257,7 +257,15 @@ def speedup_bound(prediction: Prediction, patterns: Iterable[str]) -> SpeedupBou
 def _type(own: DType, platform: Platform, asked: DType | None) -> DType:
     runs = asked if asked is not None else platform.computes_in(own)
     if runs is None or runs not in platform.peak:
-        raise _lacks_type(platform, asked or own)
+        has = ", ".join(platform.peak)
+        raise UsageError(
+            Text(
+                en=f"{platform.title.en} cannot compute in {asked or own}; it has {has}: choose "
+                "one of these with --dtype.",
+                ru=f"{platform.title.ru} не умеет считать в {asked or own}; доступно: {has}. "
+                "Выберите один из этих типов ключом --dtype.",
+            )
+        )
     return runs
 
 
@@ -290,18 +298,6 @@ def _weight_traffic(work: Work, platform: Platform, stored: DType | None) -> int
     cache = platform.memory.cache
     kept = cache is not None and again <= cache.value
     return once if kept else once + again * (work.steps - 1)
-
-
-def _lacks_type(platform: Platform, dtype: str) -> UsageError:
-    has = ", ".join(platform.peak)
-    return UsageError(
-        Text(
-            en=f"{platform.title.en} cannot compute in {dtype}; it has {has}: choose one of these "
-            "with --dtype.",
-            ru=f"{platform.title.ru} не умеет считать в {dtype}; доступно: {has}. Выберите один из "
-            "этих типов ключом --dtype.",
-        )
-    )
 
 
 def _fit(weights: int, held: int, platform: Platform) -> Fit:

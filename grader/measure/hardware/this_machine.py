@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 import psutil
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
+from onnx import ModelProto, NodeProto, SparseTensorProto, TensorProto, helper
 
 from grader.lesson.spec import RunLimits
 from grader.measure.costs.parsing import standard_opset
@@ -208,14 +208,15 @@ def _chain(length: int, numbers: int) -> TimedModel:
     return TimedModel(_model(graph), (("x0", "float32", (numbers,)),))
 
 
-def _model(graph: onnx.GraphProto) -> bytes:
-    imports = [helper.make_opsetid("", OPSET)]
-    return helper.make_model(
-        graph, opset_imports=imports, ir_version=IR_VERSION
-    ).SerializeToString()
+def _model(graph: onnx.GraphProto, opset: int = OPSET, ir_version: int = IR_VERSION) -> bytes:
+    imports = [helper.make_opsetid("", opset)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=ir_version)
+    return model.SerializeToString()
 
 
 class _Cutter:
+    """Makes models of single operators from one model."""
+
     def __init__(self, model: ModelProto, opset: int, walked: Walk) -> None:
         self._ir_version, self._opset, self._values = model.ir_version, opset, walked.values
         self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -229,44 +230,36 @@ class _Cutter:
 
     def part(self, step: Step) -> TimedModel:
         """A model of this operator alone, with the constants that it reads; its data are inputs."""
-        graph = GraphProto(name="part")
-        needed: list[NodeProto] = []
+        stored: dict[str, TensorProto] = {}
+        sparse: dict[str, SparseTensorProto] = {}
+        makers: list[NodeProto] = []
         data: dict[str, Value] = {}
-        self._collect(step.node.proto, needed, data, graph)
-        for name, value in data.items():
-            graph.input.append(_info(name, value))
-        for name in filter(None, step.node.outputs):
-            graph.output.append(_info(name, self._values[name]))
-        graph.node.extend([*needed, step.node.proto])
-        model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", self._opset)],
-            ir_version=self._ir_version,
+
+        def collect(node: NodeProto) -> None:
+            for name in filter(None, node.input):
+                maker = self._makers.get(name)
+                if name in self._stored:
+                    stored[name] = self._stored[name]
+                elif name in self._sparse:
+                    sparse[name] = self._sparse[name]
+                elif maker is None:
+                    data[name] = self._values[name]
+                elif maker not in makers:
+                    collect(maker)
+                    makers.append(maker)
+
+        collect(step.node.proto)
+        outputs = [_info(name, self._values[name]) for name in step.node.outputs if name]
+        graph = helper.make_graph(
+            [*makers, step.node.proto],
+            "part",
+            [_info(name, value) for name, value in data.items()],
+            outputs,
+            list(stored.values()),
+            sparse_initializer=list(sparse.values()),
         )
         ports = tuple(_port(name, value) for name, value in data.items())
-        return TimedModel(model.SerializeToString(), ports)
-
-    def _collect(
-        self, node: NodeProto, needed: list[NodeProto], data: dict[str, Value], graph: GraphProto
-    ) -> None:
-        """Put stored tensors into `graph`, nodes that compute constants into `needed` (before the
-        nodes that read them), and all other inputs of `node` into `data`."""
-        stored = {tensor.name for tensor in graph.initializer}
-        for name in filter(None, node.input):
-            maker = self._makers.get(name)
-            if name in self._stored:
-                if name not in stored:
-                    graph.initializer.append(self._stored[name])
-                    stored.add(name)
-            elif name in self._sparse:
-                if all(one.values.name != name for one in graph.sparse_initializer):
-                    graph.sparse_initializer.append(self._sparse[name])
-            elif maker is None:
-                data[name] = self._values[name]
-            elif maker not in needed:
-                self._collect(maker, needed, data, graph)
-                stored = {tensor.name for tensor in graph.initializer}
-                needed.append(maker)
+        return TimedModel(_model(graph, self._opset, self._ir_version), ports)
 
 
 def _info(name: str, value: Value) -> onnx.ValueInfoProto:

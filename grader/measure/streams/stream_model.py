@@ -76,7 +76,15 @@ def _inspect(data: bytes, samples: int) -> GraphReport:
         return inspect(data, limits)
     except Refused as refused:
         if refused.code in ("dynamic_dimension", "batch_growth"):
-            raise Rejected(_free_length(refused.text)) from refused
+            why = refused.text
+            raise Rejected(
+                Text(
+                    en=f"Expected `chunk` float32 [1, {LENGTH}] and states of fixed sizes: "
+                    f"{why.en}",
+                    ru=f"Ожидался вход `chunk` float32 [1, {LENGTH}] и состояния постоянных "
+                    f"размеров: {why.ru}",
+                )
+            ) from refused
         raise
 
 
@@ -88,7 +96,16 @@ def _require_contract(report: GraphReport) -> list[Port]:
     if chunk is None or chunk.dtype != "float32" or len(chunk.shape) != 2:
         raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
     if isinstance(chunk.shape[1], int):
-        raise Rejected(_whole_clip(chunk.shape[1]))
+        raise Rejected(
+            Text(
+                en=f"The model needs {chunk.shape[1]:,} samples at once, but a stream comes in "
+                f"chunks of any multiple of {HOP}; give `chunk` the free length `{LENGTH}` and "
+                "keep the past in states.",
+                ru=f"Модели нужно сразу {chunk.shape[1]} отсчётов, а поток приходит кусками любой "
+                f"длины, кратной {HOP}; задайте `chunk` свободную длину `{LENGTH}` и храните "
+                "прошлое в состоянии.",
+            )
+        )
     if chunk.shape[0] != 1 or chunk.shape[1] != LENGTH:
         raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
     if (
@@ -116,7 +133,14 @@ def _require_state(port: Port, after: Port | None) -> None:
     if not all(isinstance(size, int) for size in after.shape) or prod(_fixed(after)) > prod(
         _fixed(port)
     ):
-        raise Rejected(_grows(port, after))
+        raise Rejected(
+            Text(
+                en=f"The state grows: {_shown(port)} goes in and {_shown(after)} comes out; keep "
+                "only what later answers need, and drop the oldest.",
+                ru=f"Состояние растёт: на входе {_shown(port)}, на выходе {_shown(after)}; храните "
+                "только нужное для следующих ответов и отбрасывайте самое старое.",
+            )
+        )
     if after.shape != port.shape or after.dtype != "float32":
         raise Rejected(_unmatched(port.name, port, after))
 
@@ -141,35 +165,10 @@ def _wrong_port(what: str, ru: str, name: str, shape: str, found: Port | None) -
     )
 
 
-def _whole_clip(size: int) -> Text:
-    return Text(
-        en=f"The model needs {size:,} samples at once, but a stream comes in chunks of any "
-        f"multiple of {HOP}; give `chunk` the free length `{LENGTH}` and keep the past in states.",
-        ru=f"Модели нужно сразу {size} отсчётов, а поток приходит кусками любой длины, кратной "
-        f"{HOP}; задайте `chunk` свободную длину `{LENGTH}` и храните прошлое в состоянии.",
-    )
-
-
-def _free_length(why: Text) -> Text:
-    return Text(
-        en=f"Expected `chunk` float32 [1, {LENGTH}] and states of fixed sizes: {why.en}",
-        ru=f"Ожидался вход `chunk` float32 [1, {LENGTH}] и состояния постоянных размеров: {why.ru}",
-    )
-
-
 def _unmatched(name: str, port: Port | None, after: Port | None) -> Text:
     return Text(
         en=f"Every state goes in and comes out in one shape: for `{name}` there is {_shown(port)} "
         f"going in and {_shown(after)} coming out; name the output `{name}{NEXT}`.",
         ru=f"Каждое состояние входит и выходит в одной форме: для `{name}` на входе "
         f"{_shown(port)}, на выходе {_shown(after)}; назовите выход `{name}{NEXT}`.",
-    )
-
-
-def _grows(port: Port, after: Port) -> Text:
-    return Text(
-        en=f"The state grows: {_shown(port)} goes in and {_shown(after)} comes out; keep only what "
-        "later answers need, and drop the oldest.",
-        ru=f"Состояние растёт: на входе {_shown(port)}, на выходе {_shown(after)}; храните только "
-        "нужное для следующих ответов и отбрасывайте самое старое.",
     )
