@@ -1,7 +1,7 @@
-"""What other tools say about the same module: thop, the course's file size, torch's flop counter.
+"""Counts of other tools for the same module: thop, the course's file size, torch's flop counter.
 
-They look at a PyTorch module, so they need the student's own code: `grader check` runs this file
-as a process on the student's machine, and nothing here enters a grade.
+These tools count a PyTorch module, so they need the student's own code: `grader check` runs this
+file as a process on the student's machine, and nothing here enters a grade.
 
     python -m grader.measure.torch_view DIR model:build
 

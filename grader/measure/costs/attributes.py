@@ -1,4 +1,5 @@
-"""Attributes that shape inference can take, and that onnx and ONNX Runtime understand alike."""
+"""Checks of attributes: values that are safe for shape inference, and mean the same to ONNX
+Runtime."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ def check_attributes(
 
 
 def check_inference_only(view: View) -> None:
-    """Refuse operators that are told to behave as in training."""
+    """Refuse operators in training mode."""
     if view.op == "BatchNormalization" and view.integer("training_mode", 0):
         refuse("attribute", op=view.op, attribute="training_mode", value=1)
     mode = view.optional(2) if view.op == "Dropout" else None
@@ -93,7 +94,7 @@ def _check_ceil_mode(view: View, automatic: str) -> None:
 
 
 def _range_of(node: Node, attribute: str, ranks: list[int]) -> tuple[int, int]:
-    """Least and greatest sensible value of an integer attribute."""
+    """Least and greatest allowed value of an integer attribute."""
     rank = max(ranks[0], 1) if ranks else 1
     if attribute in _AT_LEAST_ONE:
         return 1, _MAX

@@ -5,9 +5,9 @@ A component is the embedding, the attention, or the rest.
 It is read from how nodes are connected and not from their names, which a student chooses:
 
 - a table that ids or positions look up (Gather and its relatives) is `embedding`;
-- a product of two tensors that both depend on the data is what attention is made of. The layers
-  with weights that lead to it (query, key, value) and the one that follows it (output), with their
-  biases and scales, are `attention`. Searching stops at normalizations, look-ups and sums of two
+- a product of two tensors that both depend on the data is `attention`. So are the layers with
+  weights that lead to it (query, key, value) and the one that follows it (output), with their
+  biases and scales. Searching stops at normalizations, look-ups and sums of two
   branches;
 - everything else is `rest`.
 """
@@ -84,7 +84,7 @@ class Wiring:
         return [name for name in step.node.inputs if name and not self.is_constant(name)]
 
     def value(self, name: str) -> NDArray[np.generic] | None:
-        """What a stored tensor holds, also behind Identity, Cast and Reshape."""
+        """The values of a stored tensor, also behind Identity, Cast and Reshape."""
         while name not in self.tensors:
             made = self.producer(name)
             if made is None or made.node.op not in ("Identity", "Cast", "Reshape", "Unsqueeze"):

@@ -2,8 +2,8 @@
 
 `inspect` parses the file and puts functions in place of their calls (parsing), reads what is stored
 (storage), follows shapes at batch 1 (walk) and adds up the table of costs (operators). Nothing is
-executed, and the shapes that the file states are not used. `require` holds a report against the
-input and output that a lesson demands.
+executed, and the shapes that the file states are not used. `require` compares a report with
+the input and output that a lesson demands.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ which order, is information too."""
 RECIPE_BYTES = 64
 RUN_TIME_PIECES = 128
 """Pieces that Concat nodes join at run time for free, all together; beyond, a byte each counts as
-stored, or weights could be wired together from a few codes that pretend to be data."""
+stored, or weights could be assembled from a few codes that look like data."""
 _SHOWN = 3
 """Inputs or outputs that a sentence lists."""
 
@@ -98,26 +98,26 @@ class GraphReport:
 def inspect(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> GraphReport:
     """Count the ONNX model in the bytes `model`.
 
-    Raises grader.errors.Rejected (as Refused, with a `code`) when the bytes are no model, or a
-    model that is not counted: the sentence names the operator or tensor and says what to do.
+    Raises Refused, with a `code`, when the bytes are no model or a model that is not counted; the
+    sentence names the operator or tensor and the next step.
     """
     return count(model, limits).report
 
 
 @dataclass(frozen=True)
 class Counted:
-    """A report with the graph that it was made from, for what looks at single nodes."""
+    """A report with the nodes and constants of its graph."""
 
     report: GraphReport
     graph: GraphProto
     steps: tuple[Step, ...]
     """Every node at batch 1, functions inlined."""
     stored: Mapping[int, tuple[Stored, ...]]
-    """Constants by the index of the step that works with them."""
+    """Constants by the index of the step that uses them."""
 
 
 def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> Counted:
-    """As `inspect`, node by node."""
+    """Count as `inspect` does, and keep the nodes. Raises Refused."""
     parsed = read_model(model, limits)
     graph, opset = parsed.graph, standard_opset(parsed, limits)
     _check_names(graph)
@@ -162,7 +162,7 @@ _Loose = dict[tuple[str, str], list[Stored]]
 
 
 class _Ledger:
-    """Which constant belongs to whom: an initializer by name, a node by index, or a label."""
+    """Stored constants by their place: initializers by name, node attributes by index, others."""
 
     def __init__(self) -> None:
         self.named: dict[str, Stored] = {}
@@ -170,8 +170,8 @@ class _Ledger:
         self.elsewhere: dict[tuple[str, str], list[Stored]] = {}
 
     def enter_recipe(self, one: Walk) -> None:
-        """Count the references of load-time nodes, and the pieces joined at run time, beyond
-        what is free: a byte each."""
+        """Count a byte for each reference of load-time nodes and each piece joined at run time
+        beyond the free ones."""
         entries = pieces = 0
         for step in one.steps:
             inputs = sum(bool(name) for name in step.node.inputs)
@@ -190,7 +190,7 @@ class _Ledger:
             self.elsewhere["recipe of the constants", "graph"] = [Stored("recipe", excess, 0)]
 
     def assigned(self, one: Walk, graph: GraphProto) -> tuple[dict[int, list[Stored]], _Loose]:
-        """Constants by the step that works with them, and those that belong to none."""
+        """Constants by the step that uses them, and those that no step uses."""
         users = users_of(one.steps)
         per_step: dict[int, list[Stored]] = {}
         loose = dict(self.elsewhere)
@@ -214,7 +214,7 @@ class _Ledger:
 
 
 def _layers(one: Walk, per_step: dict[int, list[Stored]], loose: _Loose) -> tuple[Layer, ...]:
-    """Costs and constants by node."""
+    """Costs and constants of every node that has any."""
     layers = []
     for index, step in enumerate(one.steps):
         items = per_step.get(index, [])
@@ -236,7 +236,7 @@ def _layer(name: str, op: str, items: list[Stored], step: Step | None = None) ->
 
 
 def users_of(steps: Sequence[Step]) -> dict[str, int]:
-    """For every tensor, the first node at run time that works with it, or what it is made into.
+    """The first node at run time that uses each tensor or what is computed from it.
 
     Weights that pass through DequantizeLinear, Transpose and the like belong to the node that
     uses the result.
@@ -253,7 +253,7 @@ def users_of(steps: Sequence[Step]) -> dict[str, int]:
 
 
 def _check_names(graph: GraphProto) -> None:
-    """Initializers and inputs have names of their own; an input may have a default value."""
+    """Refuse repeated names of initializers or inputs; an input may have an initializer."""
     stored = [t.name for t in graph.initializer] + [s.values.name for s in graph.sparse_initializer]
     for names in (stored, [info.name for info in graph.input]):
         for name, count in Counter(names).items():
@@ -295,7 +295,7 @@ def _declared(info: ValueInfoProto) -> Port:
 
 
 def _output(info: ValueInfoProto, graph: GraphProto, walks: list[tuple[int, Walk]]) -> Port:
-    """An output as inferred: a dimension that changes with the batch is the batch, or unknown."""
+    """An output with inferred sizes: those that change with the batch are the batch, or unknown."""
     symbol = min(batch_names(graph), default="batch")
     value = walks[0][1].values[info.name]
     shapes = [(batch, run.values[info.name].shape) for batch, run in walks]

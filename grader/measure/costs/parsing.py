@@ -1,8 +1,8 @@
 """From untrusted bytes to a flat list of nodes, each a valid operator of ai.onnx.
 
-What passes is a protobuf message of sane size with one opset, operators of the table of costs only,
-and no control flow, randomness, strings or sequences; functions that the model defines are put in
-place of their calls. Nothing here computes shapes or costs.
+Accepted models are protobuf messages within the limits, with one opset, operators of the table of
+costs only, and no control flow, randomness, strings or sequences. Functions that the model defines
+are put in place of their calls. Nothing here computes shapes or costs.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     origin: int
-    """Which node of the graph it is, or was called by."""
+    """Index of the node of the graph that it is, or that called its function."""
 
 
 def read_model(raw: bytes, limits: GraphLimits) -> ModelProto:
@@ -86,7 +86,7 @@ def read_model(raw: bytes, limits: GraphLimits) -> ModelProto:
         refuse("not_onnx", why="protobuf")
     if not model.HasField("graph"):
         refuse("not_onnx", why="no graph")
-    # Before anything that takes a step for each of them.
+    # Before anything that loops over nodes.
     if sum(len(part.node) for part in (model.graph, *model.functions)) > limits.max_nodes:
         refuse("many_nodes", limit=limits.max_nodes)
     _check_strings(model)
@@ -153,13 +153,13 @@ def flatten(model: ModelProto, limits: GraphLimits) -> list[Node]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of onnx says, without its trace."""
+    """The message of an error of onnx, without its stack trace."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 
 
 def _check_strings(message: Message) -> None:
-    """Refuse names that are not UTF-8; drop what is never read, declared shapes among it."""
+    """Refuse names that are not UTF-8; clear fields that are not read, such as declared shapes."""
     for field in _UNREAD:
         if field in message.DESCRIPTOR.fields_by_name:
             message.ClearField(field)

@@ -1,9 +1,8 @@
 """The limits of a graded ONNX model, and the sentences with which one is refused.
 
-Each reason has a code and one sentence in both languages.
-
-Names inside the sentences come from the submission. They are shortened and cleaned of control
-characters here; a page that shows them still has to escape them.
+Each reason has a code and one sentence in both languages. Names inside the sentences come from the
+submission. They are shortened and cleaned of control characters here; a page that shows them still
+has to escape them.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class Refused(Rejected):
 
 
 def refuse(code: str, **found: object) -> NoReturn:
-    """Raise the refusal `code`, with what was found put into its sentence."""
+    """Raise the refusal `code`, with the values `found` in its sentence."""
     english, russian = _SENTENCES[code]
     raise Refused(
         code,

@@ -7,7 +7,7 @@ the tensors in attributes of any node, in the graph and in functions. Other numb
 - a float attribute counts 4 bytes unless it has the operator's default value;
 - a list of floats counts 4 bytes an entry; a list of integers 8 bytes an entry, and a list of
   strings its characters, when it is longer than `FREE_ENTRIES` (strides, axes and pads are free);
-- integers and short strings say how an operator works and are free;
+- integers and short strings configure an operator and are free;
 - a tensor without elements counts 8 bytes for each dimension above 1: Shape can read them.
 
 Parameters are the elements of initializers and Constant nodes, without scalars, booleans and
@@ -132,7 +132,7 @@ def stored_sparse(sparse: SparseTensorProto, limits: GraphLimits, owner: str = "
 def stored_attributes(
     node: NodeProto, limits: GraphLimits, schema: onnx.defs.OpSchema | None
 ) -> list[Stored]:
-    """Everything a node's attributes store (module docstring)."""
+    """Constants in the attributes of a node, by the rules in the module docstring."""
     owner = node.name or (node.output[0] if node.output else node.op_type)
     found = []
     for attribute in node.attribute:

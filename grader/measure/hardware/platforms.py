@@ -4,8 +4,9 @@
     platform.peak["int8"].value        # multiply-accumulates a second
     platforms.names()
 
-`catalogue.toml` beside this file is what comes with the course. A course folder adds its own with
-`platforms/*.toml` beside `assignments/`, and a caller with `files`; the same name replaces.
+`catalogue.toml` beside this file holds the built-in platforms: a new one is one table in it. A
+course folder adds its own with `platforms/*.toml` beside `assignments/`, and a caller with `files`;
+the same name replaces.
 """
 
 from __future__ import annotations
@@ -20,9 +21,6 @@ import msgspec
 from grader.lesson import course
 from grader.text import EMPTY, Text
 from grader.text.errors import DataError, UsageError
-
-# What is known of a platform: figures in SI units, each with where it is from.
-
 
 DType = Literal["float32", "float16", "bfloat16", "int16", "int8", "int4", "int2"]
 DTYPES: tuple[DType, ...] = get_args(DType)
@@ -56,7 +54,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One number, in SI units (bytes, bytes a second, MAC/s, hertz, watts, seconds)."""
+    """One number, in SI units (bytes, bytes per second, MAC/s, hertz, watts, seconds)."""
 
     value: Positive
     source: str
@@ -90,9 +88,9 @@ class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock_hz: Figure
     memory: Memory
     bandwidth: Figure
-    """Bytes a second between `memory.ram` and the arithmetic."""
+    """Bytes per second between `memory.ram` and the arithmetic."""
     peak: Annotated[dict[DType, Figure], msgspec.Meta(min_length=1)]
-    """Multiply-accumulates a second by data type; types that the hardware lacks are left out."""
+    """Multiply-accumulates per second by data type; types that the hardware lacks are left out."""
     storage_bandwidth: Figure | None = None
     """Bytes per second from `memory.storage`; None for the same as `bandwidth`."""
     power_w: Figure | None = None
@@ -139,7 +137,7 @@ class Catalogue(msgspec.Struct, frozen=True):
     sources: dict[str, Source]
 
     def with_file(self, path: Path) -> Catalogue:
-        """These and those of `path`; the same name replaces. Raises DataError or UsageError."""
+        """With those of `path`; the same name replaces. Raises DataError or UsageError."""
         return read(path, self)
 
 
@@ -149,7 +147,7 @@ NOTHING = Catalogue({}, {})
 def read(path: Path, before: Catalogue = NOTHING) -> Catalogue:
     """`before` and the platforms of the TOML file `path`, which may cite sources of `before`.
 
-    Raises UsageError when the file cannot be opened, DataError when it says something unknown.
+    Raises UsageError when the file cannot be opened, DataError when its content is wrong.
     """
     try:
         raw = path.read_bytes()

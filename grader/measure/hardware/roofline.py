@@ -132,7 +132,7 @@ class Prediction:
     workload: Workload
     platform: Platform
     dtype: DType
-    """What most of the MACs are computed in; operators may differ (`LayerTime.dtype`)."""
+    """The type of most of the MACs; operators may differ (`LayerTime.dtype`)."""
     layers: tuple[LayerTime, ...]
     fit: Fit
 
