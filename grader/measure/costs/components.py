@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from grader.measure.costs.graph import Counted
+from grader.measure.costs.graph import CountedGraph
 from grader.measure.costs.walk import Step
 
 Component = Literal["embedding", "attention", "rest"]
@@ -51,7 +51,7 @@ class Use:
 class Wiring:
     """Look-ups over the steps of a counted graph, in the order in which they run."""
 
-    def __init__(self, counted: Counted) -> None:
+    def __init__(self, counted: CountedGraph) -> None:
         self.steps = counted.steps
         self.tensors = {tensor.name: tensor for tensor in counted.graph.initializer}
         self.uses: dict[str, list[Use]] = {}

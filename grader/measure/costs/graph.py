@@ -21,7 +21,7 @@ from grader.measure.costs.refusals import DEFAULT_LIMITS, GraphLimits, Refused, 
 from grader.measure.costs.storage import (
     DTYPES,
     FREE_ENTRIES,
-    Stored,
+    Constant,
     stored_attributes,
     stored_sparse,
     stored_tensor,
@@ -32,7 +32,7 @@ from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
 __all__ = [
-    "Counted",
+    "CountedGraph",
     "GraphLimits",
     "GraphReport",
     "Port",
@@ -105,18 +105,18 @@ def inspect(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> GraphReport:
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedGraph:
     """A report with the nodes and constants of its graph."""
 
     report: GraphReport
     graph: GraphProto
     steps: tuple[Step, ...]
     """Every node at batch 1, functions inlined."""
-    stored: Mapping[int, tuple[Stored, ...]]
+    stored: Mapping[int, tuple[Constant, ...]]
     """Constants by the index of the step that uses them."""
 
 
-def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> Counted:
+def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> CountedGraph:
     """Count as `inspect` does, and keep the nodes. Raises Refused."""
     parsed = read_model(model, limits)
     graph, opset = parsed.graph, standard_opset(parsed, limits)
@@ -146,7 +146,7 @@ def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> Counted:
         layers=layers,
     )
     stored = {index: tuple(items) for index, items in per_step.items()}
-    return Counted(report, graph, tuple(one.steps), stored)
+    return CountedGraph(report, graph, tuple(one.steps), stored)
 
 
 def require(report: GraphReport, *, expects: Tensor, returns: Tensor) -> None:
@@ -158,16 +158,16 @@ def require(report: GraphReport, *, expects: Tensor, returns: Tensor) -> None:
         raise Rejected(_unexpected("output", "выход", returns, report.outputs))
 
 
-_Loose = dict[tuple[str, str], list[Stored]]
+_Loose = dict[tuple[str, str], list[Constant]]
 
 
 class _Ledger:
     """Stored constants by their place: initializers by name, node attributes by index, others."""
 
     def __init__(self) -> None:
-        self.named: dict[str, Stored] = {}
-        self.in_nodes: dict[int, list[Stored]] = {}
-        self.elsewhere: dict[tuple[str, str], list[Stored]] = {}
+        self.named: dict[str, Constant] = {}
+        self.in_nodes: dict[int, list[Constant]] = {}
+        self.elsewhere: dict[tuple[str, str], list[Constant]] = {}
 
     def enter_recipe(self, one: Walk) -> None:
         """Count a byte for each reference of load-time nodes and each piece joined at run time
@@ -187,12 +187,12 @@ class _Ledger:
         excess = max(entries - RECIPE_ENTRIES - stored // RECIPE_BYTES, 0)
         excess += max(pieces - RUN_TIME_PIECES, 0)
         if excess > 0:
-            self.elsewhere["recipe of the constants", "graph"] = [Stored("recipe", excess, 0)]
+            self.elsewhere["recipe of the constants", "graph"] = [Constant("recipe", excess, 0)]
 
-    def assigned(self, one: Walk, graph: GraphProto) -> tuple[dict[int, list[Stored]], _Loose]:
+    def assigned(self, one: Walk, graph: GraphProto) -> tuple[dict[int, list[Constant]], _Loose]:
         """Constants by the step that uses them, and those that no step uses."""
         users = users_of(one.steps)
-        per_step: dict[int, list[Stored]] = {}
+        per_step: dict[int, list[Constant]] = {}
         loose = dict(self.elsewhere)
         for name, item in self.named.items():
             user = users.get(name)
@@ -213,7 +213,7 @@ class _Ledger:
         return per_step, loose
 
 
-def _layers(one: Walk, per_step: dict[int, list[Stored]], loose: _Loose) -> tuple[Layer, ...]:
+def _layers(one: Walk, per_step: dict[int, list[Constant]], loose: _Loose) -> tuple[Layer, ...]:
     """Costs and constants of every node that has any."""
     layers = []
     for index, step in enumerate(one.steps):
@@ -224,7 +224,7 @@ def _layers(one: Walk, per_step: dict[int, list[Stored]], loose: _Loose) -> tupl
     return tuple(layers)
 
 
-def _layer(name: str, op: str, items: list[Stored], step: Step | None = None) -> Layer:
+def _layer(name: str, op: str, items: list[Constant], step: Step | None = None) -> Layer:
     return Layer(
         name=name,
         op=op,
@@ -268,7 +268,7 @@ def _enter_stored(model: ModelProto, opset: int, limits: GraphLimits, ledger: _L
     for sparse in model.graph.sparse_initializer:
         ledger.named[sparse.values.name] = stored_sparse(sparse, limits)
 
-    def of_node(node: onnx.NodeProto) -> list[Stored]:
+    def of_node(node: onnx.NodeProto) -> list[Constant]:
         known = node.domain in STANDARD and onnx.defs.has(node.op_type, opset, "")
         schema = onnx.defs.get_schema(node.op_type, opset, "") if known else None
         return stored_attributes(node, limits, schema)

@@ -104,14 +104,14 @@ def measure(
 
 
 @dataclass(frozen=True)
-class Cut:
+class CutModel:
     """The model whole, and each of its operators alone by name."""
 
     whole: TimedModel
     parts: Mapping[str, TimedModel]
 
 
-def cut(model: bytes, *, batch: int = 1, sizes: Mapping[str, int] | None = None) -> Cut:
+def cut(model: bytes, *, batch: int = 1, sizes: Mapping[str, int] | None = None) -> CutModel:
     """Cut `model` at a batch size into models of one operator each, which can be timed alone.
 
     Views and operators that run when the model is loaded are not among the parts. Raises Refused as
@@ -122,7 +122,7 @@ def cut(model: bytes, *, batch: int = 1, sizes: Mapping[str, int] | None = None)
     cutter = _Cutter(parsed, standard_opset(parsed, limits), walked)
     running = named(step for step in walked.steps if not step.constant)
     given = [info.name for info in parsed.graph.input if not walked.values[info.name].constant]
-    return Cut(
+    return CutModel(
         TimedModel(model, tuple(_port(name, walked.values[name]) for name in given)),
         {name: cutter.part(step) for name, step in running if step.node.op not in VIEWS},
     )
