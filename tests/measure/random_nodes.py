@@ -1,4 +1,4 @@
-"""Random models of one operator: plausible ones, that mostly run, and hostile ones."""
+"""Random models of one operator: plausible ones, most of which run, and hostile ones."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def plausible(rng: random.Random, op: str) -> tuple[bytes, dict[str, Array]] | N
 
 
 def hostile(rng: random.Random) -> bytes:
-    """A model of one operator with inputs and attributes that need not make sense."""
+    """A model of one operator with arbitrary inputs and attributes."""
     op, opset = rng.choice(OPS), rng.choice(GraphLimits().opsets)
     while not onnx.defs.has(op, opset, ""):
         op = rng.choice(OPS)

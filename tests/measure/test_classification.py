@@ -1,4 +1,4 @@
-"""Accuracy and F1 agree with scikit-learn, and their intervals hold what they promise."""
+"""Accuracy and F1 agree with scikit-learn, and their intervals have the stated coverage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes are what the file stores, wherever it stores it."""
+"""Bytes of stored constants: initializers, nodes, attributes and functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of the seminar's network, which the lesson's baselines stand on."""
+"""Counts of the seminar's network, on which the lessons' baselines are based."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ needs_warm_worker = pytest.mark.skipif(sys.platform != "linux", reason="timing n
 ROUNDS = 20
 LIMITS = RunLimits(wall_seconds=600, cpu_seconds=600, memory_bytes=512 * 2**20)
 NEVER, ALWAYS = Pace(math.inf, math.inf), Pace(1e-12, 1e-12)
-"""Paces than which no baseline is slower, and every baseline."""
+"""No baseline is slower than the first pace, and every baseline is slower than the second."""
 
 
 def timings(pieces: int, whole: float, seed: int = 0, noise: float = 0.02) -> np.ndarray:
@@ -89,7 +89,7 @@ def job(model: bytes) -> SequenceJob:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[SequenceRun]:
-    """All runs that were made, as they come."""
+    """All runs in their order, recorded as they are made."""
     runs: list[SequenceRun] = []
 
     def noted(*arguments: Any) -> SequenceRun:

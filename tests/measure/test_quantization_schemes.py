@@ -1,4 +1,4 @@
-"""What a file stores how: by ONNX Runtime's quantizers, in float16, in 4 bits, or not at all."""
+"""Storage schemes: ONNX Runtime's quantizers, float16, 4 bits, and unquantized weights."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_dynamic_quantization(exported: bytes, per_channel: bool) -> None:
 
 
 def test_products_alone_leave_the_embedding_in_float(exported: bytes) -> None:
-    """Most of a small text model is its embedding: that is how to gain nothing."""
+    """Most of a small text model is its embedding, so this hardly reduces its size."""
     found = seen(dynamic_int8(exported, ops=("MatMul",)))
     assert found.embedding_quantized is False
     assert {w.scheme for w in matrices(found)} == {"dynamic"}
@@ -226,7 +226,7 @@ def test_scales_are_no_weights() -> None:
 
 
 def test_nothing_that_the_file_says_can_break_it() -> None:
-    """Scales of a shape that fits nothing, and none at all."""
+    """Scales that are missing, and scales whose shape fits nothing."""
     odd = linear(
         [node("Cast", "q", "f", to=TensorProto.FLOAT), node("Sub", "f z", "w")],
         {"q": CODES, "z": np.float32(3)},

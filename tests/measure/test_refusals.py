@@ -1,4 +1,4 @@
-"""Models that are not counted: each is refused by name, in both languages, with what to do."""
+"""Models that are not counted: each is refused in both languages, with the next step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IMPORTS = [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)]
 
 
 def edited(change: object, nodes: list[NodeProto] | None = None, **options: object) -> bytes:
-    """A plain model after `change` has had its way with it."""
+    """A plain model, modified by `change`."""
     parsed = onnx.load_from_string(model(nodes or [RELU], X, **options))
     change(parsed)  # type: ignore[operator]
     return parsed.SerializeToString()

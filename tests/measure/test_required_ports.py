@@ -1,4 +1,4 @@
-"""What a lesson demands of a model's input and output, and the sentence when it is not so."""
+"""The input and output that a lesson demands, and the sentences about others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network asks of a machine, how long that takes on a platform, and whether it fits."""
+"""Workloads of networks, their time on a platform, and whether they fit its memory."""
 
 from __future__ import annotations
 
