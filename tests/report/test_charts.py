@@ -16,9 +16,8 @@ from grader.lesson.spec import LessonSpec
 from grader.report import student_page
 from grader.report.charts import figures
 from grader.report.charts.bars import MOST_ROWS
-from grader.report.charts.drawing import ems, fitted
-from grader.report.charts.parts import Plot
-from grader.report.words import Words
+from grader.report.charts.drawing import Plot, ems, fitted
+from grader.report.labels import Labels
 from grader.text import Text
 from grader.text.untrusted import name
 from tests.report import browser, factory
@@ -26,7 +25,7 @@ from tests.report.markup import Document, sound
 from tests.report.test_hostile import assert_readable
 
 KINDS = ("bars", "heatmap", "table")
-EN = Words("en")
+EN = Labels("en")
 
 
 @pytest.fixture(scope="module")

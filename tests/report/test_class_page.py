@@ -17,8 +17,8 @@ from grader.lesson.spec import LessonSpec
 from grader.report import class_page, write
 from grader.report.charts.tradeoffs import front
 from grader.report.classroom import questions
-from grader.report.metrics import Metric
-from grader.report.words import OUTCOMES, Words, outcome
+from grader.report.labels import OUTCOMES, Labels, outcome
+from grader.report.numbers import Metric
 from grader.text import LANGS, Lang, Text
 from tests.report import factory
 from tests.report.markup import Document, sound
@@ -116,7 +116,7 @@ def test_checks_are_counted_and_the_most_failed_comes_first(spec: LessonSpec, la
     words = sound(class_page(factory.class_of(60), spec, lang)).words
     first = found[0]
     of = {"en": "of", "ru": "из"}[lang]
-    assert f"{first.title.to(lang)} {Words(lang)('check_hidden')} {first.failed}" in words
+    assert f"{first.title.to(lang)} {Labels(lang)('check_hidden')} {first.failed}" in words
     assert f"{first.failed} {of} {len(grades)}" in words
 
 

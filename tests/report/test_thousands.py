@@ -12,8 +12,8 @@ import pytest
 from grader.lesson import loading, scoring
 from grader.lesson.grades import Grade, Status
 from grader.report import class_page
-from grader.report.boards import MOST_WRITTEN
-from grader.report.words import outcome
+from grader.report.labels import outcome
+from grader.report.leaderboard import MOST_WRITTEN
 from tests.handout.test_browser import axe_source, violations
 from tests.report import browser, factory
 from tests.report.markup import sound
