@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from grader.cli import options
+from grader.handout.build import FORMATS, Order, build
 from grader.lesson import loading
 from grader.text import Lang, Text
 from grader.text.errors import UsageError
 from grader.text.progress import Reporter
 
-FORMATS = ("html", "slides", "pdf", "ipynb")
 BUILDING = Text(en="building the course", ru="сборка курса")
 WITHOUT_PDF = Text(
     en="Without PDF: no Chromium, Chrome or Edge was found (Debian, Ubuntu: apt install chromium; "
@@ -29,7 +29,7 @@ WITHOUT_PDF = Text(
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(FORMATS),
+    type=click.Choice(list(FORMATS)),
     multiple=True,
     help="May be given several times.  [default: html; with --all every one]",
 )
@@ -81,10 +81,7 @@ def _lesson(
     execute: bool,
     minutes: int | None,
 ) -> list[Path]:
-    from grader.handout.build import FORMATS as KNOWN
-    from grader.handout.build import Order, build
-
-    chosen = [kind for kind in KNOWN if kind in formats]
+    chosen = [kind for kind in FORMATS if kind in formats]
     return build(Order(loading.load(name), lang, chosen, execute, minutes=minutes), out)
 
 
@@ -92,11 +89,9 @@ def _course(
     out: Path, lang: Lang, *, execute: bool, formats: tuple[str, ...], minutes: int | None
 ) -> Path:
     from grader.handout import pdf
-    from grader.handout.build import FORMATS as KNOWN
-    from grader.handout.build import Format
     from grader.handout.site import site
 
-    chosen: list[Format] = [kind for kind in KNOWN if kind in formats]
+    chosen = [kind for kind in FORMATS if kind in formats]
     with Reporter(lang) as progress:
         if "pdf" in chosen:
             pdf.require()

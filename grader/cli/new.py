@@ -20,7 +20,7 @@ from grader.text.errors import UsageError
 @options.lang()
 def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
     """Copy the template of LESSON into the new folder DIR."""
-    from grader.handout import starter, starter_notebook
+    from grader.handout import starter
 
     found = loading.load(lesson)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -32,7 +32,7 @@ def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
         )
     try:
         for inside, content in (
-            starter_notebook.files(found, lang) if notebook else starter.files(found)
+            starter.notebook_files(found, lang) if notebook else starter.files(found)
         ):
             path = folder / inside
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -120,7 +120,7 @@ class Values:
         return _in_language(found, self._lang)
 
     def _computed(self, name: str) -> Any:
-        from grader.handout.board import functions
+        from grader.handout.drawing import functions
 
         made: dict[str, Any] = getattr(functions(self._lesson), "values", lambda _: {})(
             self._lesson
