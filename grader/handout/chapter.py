@@ -53,8 +53,6 @@ def chapter(
     return page(
         "chapter.html.j2",
         labels,
-        sheet="chapter.css",
-        script="chapter.js",
         title=title,
         page_title=title.striptags(),
         links=bar,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -71,14 +71,6 @@ class Document:
     def error(self, line: int, en: str, ru: str) -> SpecError:
         """The error for a line of the source."""
         return wrong(self.source.path, line, en, ru)
-
-    def all_blocks(self) -> Iterator[Block]:
-        """Every block, in order, headings left out."""
-        yield from self.blocks
-        for section in self.sections:
-            yield from section.blocks
-            for slide in section.slides:
-                yield from slide.blocks
 
     def anchors(self) -> set[str]:
         """The targets of links within the page."""

@@ -64,19 +64,20 @@ def variables() -> str:
     )
 
 
-def page(template: str, labels: Labels, *, sheet: str, script: str, **values: object) -> str:
-    """A self-contained page. `sheet` and `script` are files in the folder of the templates."""
-    code = _asset(script)
-    style = variables() + _asset("page.css") + _asset(sheet)
+def page(template: str, labels: Labels, *, assets: str = "chapter", **values: object) -> str:
+    """A self-contained page with the style sheet and the script that are named `assets`."""
+    script = _asset(f"{assets}.js")
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
     return (
         _environment()
         .get_template(template)
         .render(
             w=labels,
             lang=labels.lang,
-            style=Markup(style),
-            script=Markup(code),
-            script_hash=Markup(_hash(code)),
+            style=Markup(variables() + _asset("page.css") + _asset(f"{assets}.css")),
+            script=Markup(script),
+            # The source expression of the Content-Security-Policy.
+            script_hash=Markup(f"'sha256-{base64.b64encode(digest).decode('ascii')}'"),
             **values,
         )
     )
@@ -97,12 +98,6 @@ def _environment() -> Environment:
 @cache
 def _asset(name: str) -> str:
     return (_TEMPLATES / name).read_text(encoding="utf-8")
-
-
-def _hash(script: str) -> str:
-    """A script's source expression for the Content-Security-Policy."""
-    digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 @cache

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, MutableMapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Sequence
+from functools import cache, lru_cache, partial
 from html import escape, unescape
-from typing import Any
 from xml.etree import ElementTree as ET
 
 from latex2mathml.converter import convert
-from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
-from mdit_py_plugins.footnote.index import render_footnote_ref
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
@@ -26,14 +23,12 @@ from grader.handout import drawing
 from grader.handout.blocks import Block
 from grader.handout.document import Document, Links
 
-Environment = MutableMapping[str, Any]
 FIGURE = "figure:"
 """The scheme of pictures that a function of the lesson draws."""
 LONG = 20
 """Lines; longer code may be split between two pages of a print."""
 PLAIN = frozenset({"", "text", "txt", "output"})
 """Languages of code without highlighting."""
-_PAGE = "page"
 _BRACE = re.compile(r"\\.|[{}]")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{([a-zA-Z]+\*?)\}")
 _LETTERS = re.compile(r'(?:<mi mathvariant="normal">(\w)</mi>){2,}')
@@ -53,14 +48,27 @@ class BadFormula(ValueError):
     """A formula that cannot be shown; the message says why."""
 
 
-class Renderer:
+class Renderer(RendererHTML):
     """HTML of one document's blocks for one page. `footnoted` says whether it shows footnotes."""
 
     def __init__(self, document: Document, links: Links, *, footnoted: bool = True) -> None:
-        self.document, self.links, self.footnoted = document, links, footnoted
-        self._environment: Environment = {_PAGE: self}
-        if document.footnotes is not None:
-            self._environment["footnotes"] = document.footnotes
+        super().__init__()
+        self.document, self.links = document, links
+        parser = markdown.parser()
+        self._options = parser.options
+        self.rules = parser.renderer.rules | {
+            "fence": self._fence,
+            "code_block": self._fence,
+            "math_block": self._math_block,
+            "math_inline": partial(self._math, display=False),
+            "math_inline_double": partial(self._math, display=True),
+            "image": lambda tokens, index, *_: self.picture(tokens[index]),
+            "footnote_ref": parser.renderer.rules["footnote_ref"] if footnoted else lambda *_: "",
+            "link_open": self._link_open,
+            "link_close": self._link_close,
+            "table_open": lambda *_: '<div class="scroll"><table>\n',
+            "table_close": lambda *_: "</table></div>\n",
+        }
 
     def block(self, block: Block, *, answers: bool = False) -> Markup:
         """One block. `answers` opens `<details>`."""
@@ -84,9 +92,7 @@ class Renderer:
 
     def inline(self, tokens: Sequence[Token]) -> Markup:
         """The tokens of a paragraph."""
-        renderer = _markdown().renderer
-        assert isinstance(renderer, RendererHTML)
-        return Markup(renderer.renderInline(tokens, _markdown().options, self._environment))
+        return Markup(self.renderInline(tokens, self._options, {}))
 
     def heading(self, block: Block) -> Markup:
         """The contents of a heading, without its element."""
@@ -100,7 +106,7 @@ class Renderer:
         return self.inline(token.children or [])
 
     def _tokens(self, tokens: Sequence[Token]) -> Markup:
-        return Markup(_markdown().renderer.render(tokens, _markdown().options, self._environment))
+        return Markup(self.render(tokens, self._options, {}))
 
     def _html(self, block: Block) -> Markup:
         text = re.sub(r"<!--.*?-->", "", block.tokens[0].content, flags=re.DOTALL)
@@ -176,6 +182,32 @@ class Renderer:
                 line, f"no colours for the language `{language}`; leave it out, or write `text`.",
                 f"язык `{language}` неизвестен; уберите его или напишите `text`.",
             ) from error  # fmt: skip
+
+    def _fence(self, tokens: Sequence[Token], index: int, *_: object) -> str:
+        token = tokens[index]
+        language = token.info.split()[0] if token.info.strip() else ""
+        return self.code(token.content, language, token.map[0] + 1 if token.map else 0)
+
+    def _math(self, tokens: Sequence[Token], index: int, *_: object, display: bool) -> str:
+        token = tokens[index]
+        line = token.map[0] + 1 if token.map else token.meta.get("line", 0)
+        return self.formula(token.content, line, display=display)
+
+    def _math_block(self, tokens: Sequence[Token], index: int, *_: object) -> str:
+        return f'<div class="formula">{self._math(tokens, index, display=True)}</div>\n'
+
+    def _link_open(self, tokens: Sequence[Token], index: int, *_: object) -> str:
+        href = self._target(tokens[index])
+        return "<span>" if href is None else f'<a href="{escape(href)}">'
+
+    def _link_close(self, tokens: Sequence[Token], index: int, *_: object) -> str:
+        opening = next(one for one in reversed(tokens[:index]) if one.type == "link_open")
+        return "</span>" if self._target(opening) is None else "</a>"
+
+    def _target(self, token: Token) -> str | None:
+        return self.links.resolve(
+            str(token.attrs["href"]), self.document, token.meta.get("line", 0)
+        )
 
 
 def drawn(document: Document, name: str, kind: drawing.Kind = "svg") -> bytes:
@@ -256,78 +288,3 @@ def _core(result: str, latex: str) -> str:
 def _word(found: re.Match[str]) -> str:
     # Several letters in one <mi> are one word and upright by default.
     return f"<mi>{''.join(re.findall('>(.)<', found[0]))}</mi>"
-
-
-@cache
-def _markdown() -> MarkdownIt:
-    instance = markdown.parser()
-    for name, rule in _RULES.items():
-        instance.add_render_rule(name, rule)
-    return instance
-
-
-def _fence(
-    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-) -> str:
-    token = tokens[index]
-    language = token.info.split()[0] if token.info.strip() else ""
-    return str(env[_PAGE].code(token.content, language, token.map[0] + 1 if token.map else 0))
-
-
-def _math(*, display: bool, block: bool) -> Callable[..., str]:
-    def rule(
-        _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-    ) -> str:
-        token = tokens[index]
-        line = token.map[0] + 1 if token.map else token.meta.get("line", 0)
-        shown = env[_PAGE].formula(token.content, line, display=display)
-        return f'<div class="formula">{shown}</div>\n' if block else str(shown)
-
-    return rule
-
-
-def _image(
-    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-) -> str:
-    return str(env[_PAGE].picture(tokens[index]))
-
-
-def _link_open(
-    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-) -> str:
-    token, page = tokens[index], env[_PAGE]
-    href = page.links.resolve(str(token.attrs["href"]), page.document, token.meta.get("line", 0))
-    return "<span>" if href is None else f'<a href="{escape(href)}">'
-
-
-def _link_close(
-    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-) -> str:
-    opening = next(one for one in reversed(tokens[:index]) if one.type == "link_open")
-    page = env[_PAGE]
-    href = page.links.resolve(
-        str(opening.attrs["href"]), page.document, opening.meta.get("line", 0)
-    )
-    return "</span>" if href is None else "</a>"
-
-
-def _footnote(
-    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-) -> str:
-    shown = env[_PAGE].footnoted
-    return str(render_footnote_ref(renderer, tokens, index, options, env)) if shown else ""
-
-
-_RULES: dict[str, Callable[..., str]] = {
-    "fence": _fence,
-    "code_block": _fence,
-    "math_block": _math(display=True, block=True),
-    "math_inline": _math(display=False, block=False),
-    "math_inline_double": _math(display=True, block=False),
-    "image": _image,
-    "footnote_ref": _footnote,
-    "link_open": _link_open,
-    "link_close": _link_close,
-    "table_open": lambda *_: '<div class="scroll"><table>\n',
-    "table_close": lambda *_: "</table></div>\n",
-}

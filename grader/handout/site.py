@@ -122,8 +122,6 @@ def _index(found: Sequence[Lesson], lang: Lang, formats: Sequence[str]) -> str:
     return page(
         "index.html.j2",
         labels,
-        sheet="chapter.css",
-        script="chapter.js",
         lessons=[_entry(one, lang, formats) for one in found],
         links=[
             Link(labels("glossary"), f"glossary.{lang}.html"),
@@ -172,8 +170,6 @@ def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
     return page(
         "glossary.html.j2",
         labels,
-        sheet="chapter.css",
-        script="chapter.js",
         terms=rows,
         other=other,
         home=f"index.{lang}.html",
@@ -191,8 +187,6 @@ def _front() -> str:
     return page(
         "front.html.j2",
         Labels("ru"),
-        sheet="chapter.css",
-        script="chapter.js",
         ru=Labels("ru"),
         en=Labels("en"),
     )

@@ -89,8 +89,7 @@ def slides(document: Document, links: Links, minutes: int | None = None) -> str:
     return page(
         "slides.html.j2",
         labels,
-        sheet="slides.css",
-        script="slides.js",
+        assets="slides",
         page_title=renderer.heading(document.heading).striptags(),
         about=document.source.lesson.spec.summary.to(document.source.lang),
         cards=deck(document, renderer, goals=labels("goals")),

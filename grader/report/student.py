@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from grader.lesson import formula, rubric
-from grader.lesson.grades import Check, Deduction, Grade, Judged, Layer, Status, Term
+from grader.lesson.grades import Deduction, Grade, Judged, Layer, Status, Term
 from grader.lesson.spec import Criterion, LessonSpec
 from grader.report import gate, numbers, render
 from grader.report.charts import figures, recordings, tradeoffs
@@ -116,7 +116,6 @@ def page(
         headlines=_headlines(grade, spec, labels),
         checks=sorted(grade.checks, key=lambda check: check.passed),
         checks_passed=sum(check.passed for check in grade.checks),
-        check_points=_check_points,
         figures=[figures.figure(figure, labels) for figure in grade.figures],
         recordings=[recordings.view(one, labels) for one in grade.recordings],
         comparison=comparison,
@@ -155,11 +154,9 @@ def _term(term: Term, grade: Grade, spec: LessonSpec, labels: Labels) -> TermVie
         worth = None
     note = ""
     if term.gated and grade.gate is not None and not grade.gate.passed:
-        note = (
-            labels("term_gated_unknown")
-            if worth is None
-            else labels("term_gated", points=numbers.points(worth))
-        )
+        note = labels("term_gated_unknown")
+        if worth is not None:
+            note = labels("term_gated", points=numbers.points(worth))
     elif grade.pending and rubric.RUBRIC in formula.names(term.formula):
         note = labels("term_pending", points=numbers.points(grade.pending))
     return TermView(
@@ -170,7 +167,7 @@ def _term(term: Term, grade: Grade, spec: LessonSpec, labels: Labels) -> TermVie
         else f"{_filled(term.formula, values)} = {numbers.points(worth)}",
         points=numbers.points(term.points),
         max_points=numbers.points(term.max_points),
-        share=_share(term.points, term.max_points),
+        share=100 * min(max(term.points / term.max_points, 0.0), 1.0) if term.max_points else 0.0,
         note=note,
     )
 
@@ -275,14 +272,6 @@ def _headlines(grade: Grade, spec: LessonSpec, labels: Labels) -> list[Headline]
     return found
 
 
-def _check_points(check: Check, labels: Labels) -> str:
-    if check.max_points == 0:
-        return labels("check_informs")
-    return labels(
-        "points_of", points=numbers.points(check.points), max=numbers.points(check.max_points)
-    )
-
-
 def _layers(layers: Sequence[Layer]) -> tuple[list[Layer], list[Layer]]:
     """The layers that cost most in MACs or bytes, and the others; both in the model's order."""
     macs = max(sum(one.macs for one in layers), 1)
@@ -342,7 +331,3 @@ def _log(log: str, labels: Labels) -> str:
         return log
     head = LOG_CHARACTERS // 4
     return f"{log[:head]}\n… {labels('log_cut', n=left_out)} …\n{log[head + left_out :]}"
-
-
-def _share(part: float, whole: float) -> float:
-    return 100 * min(max(part / whole, 0.0), 1.0) if whole else 0.0

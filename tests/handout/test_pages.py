@@ -343,7 +343,7 @@ def test_the_colors_are_those_of_the_reports() -> None:
     for dark in (False, True):
         for name, value in colors(dark=dark).items():
             assert f"--{name}: {value}" in sheet or len(set(value[1:])) == 1
-    assert colors()["ink"] != pages.colors(dark=True)["ink"]
+    assert colors()["ink"] != colors(dark=True)["ink"]
 
 
 def test_labels_have_the_same_placeholders_in_both_languages() -> None:

@@ -10,16 +10,7 @@ from statistics import median
 from grader.lesson.grades import Figure, Series
 from grader.report import numbers
 from grader.report.charts import axes
-from grader.report.charts.drawing import (
-    SIZE,
-    Drawing,
-    Plot,
-    Table,
-    box_key,
-    ems,
-    fitted,
-    line_key,
-)
+from grader.report.charts.drawing import SIZE, Drawing, Legend, Plot, Table, ems, fitted
 from grader.report.labels import Labels
 from grader.report.numbers import Metric
 
@@ -67,7 +58,7 @@ def bars(figure: Figure, labels: Labels) -> Plot:
         title=figure.title.to(labels.lang),
         svg=drawing.svg(_description(figure, rows, labels), "bars"),
         legend=[
-            box_key(f"amount {series.role}", series.label.to(labels.lang))
+            Legend.box(f"amount {series.role}", series.label.to(labels.lang))
             for series in figure.series
         ],
         caption=figure.caption.to(labels.lang),
@@ -107,10 +98,10 @@ def histogram(
             rows.append([f"{ends[0]} … {ends[1]}", str(count)])
     middle = median(values)
     drawing.upright(middle, "median")
-    legend = [line_key("median", f"{labels('median')}: {metric.show(middle)}")]
+    legend = [Legend.line("median", f"{labels('median')}: {metric.show(middle)}")]
     for at in marked:
         drawing.upright(at, "baseline")
-        legend.append(line_key("baseline", f"{labels('baseline')}: {metric.show(at)}"))
+        legend.append(Legend.line("baseline", f"{labels('baseline')}: {metric.show(at)}"))
     description = labels(
         "distribution_described",
         metric=metric.title,

@@ -49,6 +49,26 @@ class Legend:
     icon: Markup
     label: str
 
+    @classmethod
+    def point(cls, role: str, label: str) -> Legend:
+        return cls(_KEY.format(symbol(role, 11, 8)), label)
+
+    @classmethod
+    def line(cls, role: str, label: str) -> Legend:
+        return cls(_KEY.format(Markup('<path class="line {}" d="M0 8h22"/>').format(role)), label)
+
+    @classmethod
+    def box(cls, role: str, label: str) -> Legend:
+        """A bar or a cell."""
+        box = Markup('<rect class="{}" x="1" y="2" width="20" height="12"/>')
+        return cls(_KEY.format(box.format(role)), label)
+
+    @classmethod
+    def cloud(cls, role: str, label: str) -> Legend:
+        """Anonymous dots."""
+        dots = Markup('<path class="cloud {}" d="M5 5h0M16 6h0M9 12h0"/>')
+        return cls(_KEY.format(dots.format(role)), label)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -249,28 +269,6 @@ def symbol(role: str, x: float, y: float) -> Markup:
             return Markup(
                 f'<circle class="mark {escape(role)}" cx="{_n(x)}" cy="{_n(y)}" r="4.5"/>'
             )
-
-
-def point_key(role: str, label: str) -> Legend:
-    """The legend of a symbol."""
-    return Legend(_KEY.format(symbol(role, 11, 8)), label)
-
-
-def line_key(role: str, label: str) -> Legend:
-    """The legend of a line."""
-    return Legend(_KEY.format(Markup('<path class="line {}" d="M0 8h22"/>').format(role)), label)
-
-
-def box_key(role: str, label: str) -> Legend:
-    """The legend of a bar or a cell."""
-    box = Markup('<rect class="{}" x="1" y="2" width="20" height="12"/>')
-    return Legend(_KEY.format(box.format(role)), label)
-
-
-def cloud_key(role: str, label: str) -> Legend:
-    """The legend of anonymous dots."""
-    dots = Markup('<path class="cloud {}" d="M5 5h0M16 6h0M9 12h0"/>')
-    return Legend(_KEY.format(dots.format(role)), label)
 
 
 def ems(text: str) -> float:

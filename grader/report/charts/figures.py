@@ -11,7 +11,7 @@ from grader.lesson.grades import Figure, Series
 from grader.report import numbers
 from grader.report.charts import axes
 from grader.report.charts.bars import bars
-from grader.report.charts.drawing import TABLE_ROWS, Drawing, Plot, Table, line_key, point_key
+from grader.report.charts.drawing import TABLE_ROWS, Drawing, Legend, Plot, Table
 from grader.report.charts.heatmap import heatmap
 from grader.report.labels import Labels
 
@@ -119,7 +119,7 @@ def _points(figure: Figure, labels: Labels) -> Plot:
         title=figure.title.to(labels.lang),
         svg=drawing.svg(_description(figure, traces, labels)),
         legend=[
-            (line_key if lines or trace.is_line else point_key)(
+            (Legend.line if lines or trace.is_line else Legend.point)(
                 trace.role, trace.series.label.to(labels.lang)
             )
             for trace in reversed(stacked)

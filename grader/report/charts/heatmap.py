@@ -8,16 +8,7 @@ from dataclasses import dataclass
 from grader.lesson.grades import Figure
 from grader.report import numbers
 from grader.report.charts import axes
-from grader.report.charts.drawing import (
-    Drawing,
-    Legend,
-    Plot,
-    Table,
-    box_key,
-    ems,
-    fitted,
-    scrolling,
-)
+from grader.report.charts.drawing import Drawing, Legend, Plot, Table, ems, fitted, scrolling
 from grader.report.labels import Labels
 
 MOST = 48
@@ -156,7 +147,7 @@ def _percent(share: float) -> str:
 def _legend() -> list[Legend]:
     limits = ("0", *(f"{100 * limit:.0f}" for limit in _STEPS), "100")
     return [
-        box_key(f"cell h{step}", f"{limits[step - 1]}–{limits[step]}%")
+        Legend.box(f"cell h{step}", f"{limits[step - 1]}–{limits[step]}%")
         for step in range(1, len(limits))
     ]
 

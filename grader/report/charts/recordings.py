@@ -12,7 +12,6 @@ import io
 import struct
 import wave
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from grader.lesson.grades import Recording
 from grader.report import numbers
-from grader.report.charts.drawing import Legend, Table, line_key
+from grader.report.charts.drawing import Legend, Plot, Table
 from grader.report.labels import Labels
 from grader.text.untrusted import name
 
@@ -38,29 +37,24 @@ MOST_SAMPLES = 60 * 48_000
 
 
 @dataclass(frozen=True)
-class View:
-    """A recording, ready for templates/student.html.j2."""
+class RecordingPlot(Plot):
+    """A recording as a plot with its sound."""
 
-    title: str
-    svg: Markup
-    audio: str
-    """A data: URL."""
-    legend: Sequence[Legend]
-    caption: str
-    table: Table
+    audio: str = ""
+    """A data: URL of a .wav file."""
 
 
-def view(recording: Recording, labels: Labels) -> View:
+def view(recording: Recording, labels: Labels) -> RecordingPlot:
     """The recording as picture, sound and table."""
     samples = np.frombuffer(recording.audio[:MOST_SAMPLES], np.uint8).astype(np.float64) / 128 - 1
-    return View(
+    return RecordingPlot(
         title=recording.title.to(labels.lang),
         svg=_picture(recording, samples, labels),
         audio="data:audio/wav;base64," + _wav(recording),
         legend=[
-            line_key("submission", labels("probability")),
-            line_key("threshold", labels("threshold")),
-            line_key("trigger", labels("trigger")),
+            Legend.line("submission", labels("probability")),
+            Legend.line("threshold", labels("threshold")),
+            Legend.line("trigger", labels("trigger")),
         ],
         caption=recording.caption.to(labels.lang),
         table=_table(recording, labels),

@@ -8,7 +8,7 @@ from grader.measure.hardware.roofline import LayerTime, Prediction
 from grader.report import numbers
 from grader.report.charts import axes
 from grader.report.charts.axes import Axis
-from grader.report.charts.drawing import Drawing, Plot, line_key, point_key
+from grader.report.charts.drawing import Drawing, Legend, Plot
 from grader.report.labels import Labels
 from grader.text.untrusted import name
 
@@ -33,10 +33,10 @@ def roofline(one: Prediction, labels: Labels) -> Plot | None:
     label = labels("profile_y", unit=f"{prefix}MAC")
     y = axes.axis(label, [*up, one.peak / unit], labels.lang, "log")
     drawing = Drawing(axes.frame(x, y))
-    legend = [line_key("reference", labels("profile_roof"))]
+    legend = [Legend.line("reference", labels("profile_roof"))]
     if storage is not None and storage.value < bandwidth:
         drawing.line(_roof(x, y, one.peak / unit, storage.value / unit), "baseline")
-        legend.append(line_key("baseline", labels("profile_flash_roof")))
+        legend.append(Legend.line("baseline", labels("profile_flash_roof")))
     drawing.line(_roof(x, y, one.peak / unit, bandwidth / unit), "reference")
     for layer, height in zip(placed, up, strict=True):
         title = f"{layer.name} ({layer.op}): {numbers.number(height, 3)} {prefix}MAC/s"
@@ -46,7 +46,7 @@ def roofline(one: Prediction, labels: Labels) -> Plot | None:
             drawing.label(layer.intensity, _attained(layer) / unit, _short(layer))
     for role, key in (("submission", "profile_compute"), ("experiment", "profile_memory_bound")):
         if any(_role(layer) == role for layer in placed):
-            legend.append(point_key(role, labels(key)))
+            legend.append(Legend.point(role, labels(key)))
     described = labels(
         "profile_described",
         platform=one.platform.title.to(labels.lang),
@@ -78,9 +78,9 @@ def platforms(found: Sequence[Prediction], labels: Labels) -> Plot | None:
         drawing.mark(power, one.seconds, role, one.platform.title.to(labels.lang))
     for one, power in zip(placed, watts, strict=True):
         drawing.label(power, one.seconds, one.platform.name)
-    legend = [point_key("passed", labels("profile_fits"))]
+    legend = [Legend.point("passed", labels("profile_fits"))]
     if any(not one.fit.fits for one in placed):
-        legend.append(point_key("below", labels("profile_not")))
+        legend.append(Legend.point("below", labels("profile_not")))
     times = [f"{one.platform.name} {numbers.number(one.seconds, 3)}" for one in placed]
     return Plot(
         title=labels("profile_zoo"),

@@ -9,16 +9,7 @@ from grader.lesson.grades import Grade, Status
 from grader.lesson.spec import LessonSpec
 from grader.report import numbers
 from grader.report.charts import axes
-from grader.report.charts.drawing import (
-    TABLE_ROWS,
-    Drawing,
-    Plot,
-    Point,
-    Table,
-    cloud_key,
-    line_key,
-    point_key,
-)
+from grader.report.charts.drawing import TABLE_ROWS, Drawing, Legend, Plot, Point, Table
 from grader.report.labels import Labels
 from grader.report.numbers import Metric
 
@@ -86,15 +77,15 @@ def tradeoff(backdrop: Backdrop, grade: Grade, labels: Labels) -> Plot | None:
         return None
     drawing = Drawing(backdrop.frame)
     drawing.cloud(backdrop.dots, "class")
-    legend = [point_key("submission", labels("yours"))]
+    legend = [Legend.point("submission", labels("yours"))]
     rows = [[labels("yours"), x.show(own[0]), y.show(own[1])]]
     if base is not None:
         drawing.mark(*base, "baseline", _tooltip(labels("baseline"), base, x, y))
-        legend.append(point_key("baseline", labels("baseline")))
+        legend.append(Legend.point("baseline", labels("baseline")))
         rows.append([labels("baseline"), x.show(base[0]), y.show(base[1])])
     if limit is not None:
         drawing.rule(limit, "threshold")
-        legend.append(line_key("threshold", labels("threshold")))
+        legend.append(Legend.line("threshold", labels("threshold")))
         rows.append([labels("threshold"), numbers.NONE, y.show(limit)])
     if spread := grade.measurements[y.name].interval:
         drawing.error_bar(own[0], *spread, "submission")
@@ -104,7 +95,7 @@ def tradeoff(backdrop: Backdrop, grade: Grade, labels: Labels) -> Plot | None:
         drawing.label(*base, labels("baseline"), "baseline")
     others = len(backdrop.dots) > 1
     if others:
-        legend.append(cloud_key("class", labels("others_in_class")))
+        legend.append(Legend.cloud("class", labels("others_in_class")))
     title = _title(x, y, labels)
     return Plot(
         title=title,
@@ -128,14 +119,14 @@ def pareto(backdrop: Backdrop, dots: Sequence[Dot | None], sample: Grade, labels
     best = front([dot.at for dot in placed], x, y)
     on_front = [dot for at in best for dot in placed if dot.at == at]
     legend = [
-        point_key("passed", labels("passed_dot")),
-        point_key("below", labels("below_dot")),
-        line_key("front", labels("front")),
+        Legend.point("passed", labels("passed_dot")),
+        Legend.point("below", labels("below_dot")),
+        Legend.line("front", labels("front")),
     ]
     drawing = Drawing(backdrop.frame)
     if limit is not None:
         drawing.rule(limit, "threshold")
-        legend.append(line_key("threshold", labels("threshold")))
+        legend.append(Legend.line("threshold", labels("threshold")))
     crowded = len(placed) > MOST_MARKS
     if crowded:
         drawing.cloud((dot.at for dot in placed if not dot.passed), "below")
@@ -147,7 +138,7 @@ def pareto(backdrop: Backdrop, dots: Sequence[Dot | None], sample: Grade, labels
     if base is not None:
         drawing.mark(*base, "baseline", _tooltip(labels("baseline"), base, x, y))
         drawing.label(*base, labels("baseline"), "baseline")
-        legend.append(point_key("baseline", labels("baseline")))
+        legend.append(Legend.point("baseline", labels("baseline")))
     for dot in on_front[:MOST_LABELS]:
         drawing.label(*dot.at, dot.name, "front")
     title = _title(x, y, labels)
