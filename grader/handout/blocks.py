@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from markdown_it import MarkdownIt
@@ -14,6 +15,9 @@ from mdit_py_plugins.attrs import attrs_block_plugin, attrs_plugin
 from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
+
+from grader.text import Text
+from grader.text.errors import SpecError
 
 Kind = Literal[
     "heading", "paragraph", "list", "table", "code", "math", "quote", "figure", "measured",
@@ -45,7 +49,7 @@ _NEXT = re.compile(r"<!-- next slide -->")
 _SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
 
 
-class Misplaced(ValueError):
+class _Misplaced(ValueError):
     """A directive without its counterpart, or an unknown one. `en` and `ru` are the message."""
 
     def __init__(self, line: int, en: str, ru: str) -> None:
@@ -80,11 +84,19 @@ def parser() -> MarkdownIt:
     return markdown
 
 
-def parse(text: str) -> list[Block]:
-    """The blocks of a source in order. Raises Misplaced."""
+def parse(text: str, path: Path) -> list[Block]:
+    """The blocks of the source `text` of the file `path`. Raises SpecError naming its line."""
     tokens = parser().parse(text)
     _number(tokens)
-    return list(_joined(_blocks(tokens)))
+    try:
+        return list(_joined(_blocks(tokens)))
+    except _Misplaced as error:
+        raise wrong(path, error.line, error.en, error.ru) from error
+
+
+def wrong(path: Path, line: int, en: str, ru: str) -> SpecError:
+    """The error for a line of a source, counted from 1."""
+    return SpecError(Text(en=f"{path}:{line}: {en}", ru=f"{path}:{line}: {ru}"))
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[Block]:
@@ -114,7 +126,7 @@ def _block(tokens: tuple[Token, ...]) -> Block:
         elif tokens[1].content.startswith(":::"):
             shown = tokens[1].content.split("\n")[0]
             known = ", ".join(CONTAINERS)
-            raise Misplaced(
+            raise _Misplaced(
                 line, f"`{shown}` opens or closes nothing; there are {known}.",
                 f"`{shown}` ничего не открывает и не закрывает; есть {known}.",
             )  # fmt: skip
@@ -146,14 +158,14 @@ def _until(
             return Block(kind, tokens, first.line, block.end, tuple(inner), name, first.classes)
         inner.append(block)
     shown = first.tokens[0].content.split("\n")[0]
-    raise Misplaced(first.line, f"`{shown}` is not closed.", f"`{shown}` не закрыто.")
+    raise _Misplaced(first.line, f"`{shown}` is not closed.", f"`{shown}` не закрыто.")
 
 
 def _details(blocks: Iterator[Block], first: Block) -> Block:
     content = first.tokens[0].content
     summary = _SUMMARY.search(content)
     if summary is None:
-        raise Misplaced(
+        raise _Misplaced(
             first.line, "`<details>` needs its `<summary>` right below it.",
             "сразу за `<details>` нужен `<summary>`.",
         )  # fmt: skip

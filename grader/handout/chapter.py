@@ -10,11 +10,11 @@ from pathlib import Path
 from markupsafe import Markup
 
 from grader.handout import blocks as markdown
-from grader.handout.blocks import Block, Misplaced
+from grader.handout.blocks import Block
 from grader.handout.document import Document, Links, Section, Slide, Source
 from grader.handout.pages import Labels, page
 from grader.handout.render import Renderer
-from grader.handout.values import Values, wrong
+from grader.handout.values import Values
 from grader.lesson.loading import Lesson
 from grader.text import Lang
 from grader.text.errors import SpecError
@@ -66,10 +66,7 @@ def companion(path: Path, lesson: Lesson, home: str = "") -> str:
     """The page of another Markdown file, such as a README or a page of docs/. Raises SpecError."""
     lang: Lang = "ru" if path.name.endswith(".ru.md") else "en"
     text = Values(lesson, lang).fill(path.read_text(encoding="utf-8"), path)
-    try:
-        found = markdown.parse(text)
-    except Misplaced as error:
-        raise wrong(path, error.line, error.en, error.ru) from error
+    found = markdown.parse(text, path)
     if not found or found[0].kind != "heading":
         raise SpecError(f"{path}:1: begin with `# Title`.")
     document = Document(Source(lesson, lang, path, text, {}), found[0], strict=False)

@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from grader.handout import blocks as markdown
-from grader.handout.blocks import Block, Misplaced
+from grader.handout.blocks import Block, wrong
 from grader.handout.measured import Table, tables
-from grader.handout.values import Values, wrong
+from grader.handout.values import Values
 from grader.lesson import course
 from grader.lesson.loading import Lesson
 from grader.text import Lang, Text
@@ -156,10 +156,7 @@ def text(lesson: Lesson, lang: Lang) -> str:
 
 def document(source: Source) -> Document:
     """The lecture in a source. Raises SpecError naming the line of a violated rule."""
-    try:
-        found = markdown.parse(source.text)
-    except Misplaced as error:
-        raise wrong(source.path, error.line, error.en, error.ru) from error
+    found = markdown.parse(source.text, source.path)
     if not found or _level(found[0]) != 1:
         raise wrong(source.path, 1, "begin with `# Title`.", "начните с `# Название`.")
     result = Document(source, found[0])

@@ -56,6 +56,7 @@ class Renderer(RendererHTML):
         self.document, self.links = document, links
         parser = markdown.parser()
         self._options = parser.options
+        assert isinstance(parser.renderer, RendererHTML)
         self.rules = parser.renderer.rules | {
             "fence": self._fence,
             "code_block": self._fence,

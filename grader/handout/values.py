@@ -16,20 +16,16 @@ import msgspec
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
+from grader.handout.blocks import wrong
 from grader.handout.measured import Cell, Table, figures_file
 from grader.lesson import formula
 from grader.lesson.loading import Lesson
-from grader.text import LANGS, Lang, Text
+from grader.text import LANGS, Lang
 from grader.text.errors import SpecError
 
 _EXPRESSION = re.compile(r"\{\{(.+?)\}\}(?!\})")
 _SPACE = {"en": ",", "ru": "\u00a0"}
 _POINT = {"en": ".", "ru": ","}
-
-
-def wrong(path: Path, line: int, en: str, ru: str) -> SpecError:
-    """The error for line `line`, counted from 1, of a source."""
-    return SpecError(Text(en=f"{path}:{line}: {en}", ru=f"{path}:{line}: {ru}"))
 
 
 class Values:

@@ -14,7 +14,7 @@ from grader.text import Lang
 _HEIGHT, _LETTERS, _ROOM = 20, 11.0, 7.0
 _FONT = 0.95
 """Width of the badge's font relative to `ems`, which assumes a wide one."""
-_COLOURS = {"passed": "#17764a", "checks": "#0c7c86", "below": "#8a5300"}
+_COLORS = {"passed": "#17764a", "checks": "#0c7c86", "below": "#8a5300"}
 _OTHER = "#b3261e"
 """The color of other outcomes. All are dark enough for white letters (WCAG, 4.5:1)."""
 _TITLE = "#3a3d46"
@@ -23,7 +23,7 @@ _TITLE = "#3a3d46"
 def svg(grade: Grade, spec: LessonSpec, lang: Lang) -> str:
     """The picture: the lesson at the left, the result at the right."""
     left, right = spec.name, _result(grade, Labels(lang))
-    colour = _COLOURS.get(outcome(grade), _OTHER)
+    color = _COLORS.get(outcome(grade), _OTHER)
     first, second = (_width(text) for text in (left, right))
     whole = first + second
     described = escape(_described(grade, spec, lang))
@@ -31,7 +31,7 @@ def svg(grade: Grade, spec: LessonSpec, lang: Lang) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole:g}" height="{_HEIGHT}"'
         f' viewBox="0 0 {whole:g} {_HEIGHT}" role="img" aria-label="{described}">'
         f"<title>{described}</title>"
-        f'<rect width="{whole:g}" height="{_HEIGHT}" rx="4" fill="{colour}"/>'
+        f'<rect width="{whole:g}" height="{_HEIGHT}" rx="4" fill="{color}"/>'
         f'<path d="M4 0H{first:g}V{_HEIGHT}H4a4 4 0 0 1-4-4V4a4 4 0 0 1 4-4z" fill="{_TITLE}"/>'
         f'<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="{_LETTERS:g}"'
         ' text-anchor="middle">'

@@ -1,7 +1,7 @@
 """Axes with limits and ticks for data, and the empty plot between two of them.
 
-Elements of the SVG carry classes and neither ids nor colours: a page can hold many plots, and
-style sheets give them colours for light and dark.
+Elements of the SVG carry classes and neither ids nor colors: a page can hold many plots, and
+style sheets give them colors for light and dark.
 """
 
 from __future__ import annotations

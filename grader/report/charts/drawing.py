@@ -1,6 +1,6 @@
 """A plot of a page: its inline SVG, drawn mark by mark on a frame, its legend and its table.
 
-Marks carry the class of their role and no colour; templates/charts.css gives them one for light
+Marks carry the class of their role and no color; templates/charts.css gives them one for light
 and one for dark. Every text goes through `escape` and `untrusted.name` here.
 """
 
@@ -251,7 +251,7 @@ def scrolling(picture: Markup, title: str) -> Markup:
 
 
 def symbol(role: str, x: float, y: float) -> Markup:
-    """The symbol of a role at SVG coordinates; shapes differ, not only colours."""
+    """The symbol of a role at SVG coordinates; shapes differ, not only colors."""
     at = f"{_n(x)} {_n(y)}"
     match role:
         case "baseline":
