@@ -66,7 +66,7 @@ def pairs() -> Iterator[Pair]:
     )
     for bits in BITS:
         storage = quantize.Storage(bits, "channel")
-        aware = qat.train_rounded(student(setup), storage, *posts, loss, recipe)
+        aware = qat.train_qat(student(setup), storage, *posts, loss, recipe)
         yield Pair(
             Text(en=f"int{bits}, a scale per row", ru=f"int{bits}, масштаб на строку"),
             judged(quantize.weight_only(export.export(student(setup)), storage)),

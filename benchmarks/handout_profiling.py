@@ -161,8 +161,8 @@ def zoo() -> Table:
         ),
         rows=[_animal(one) for one in _platforms()],
         caption=Text(
-            en="From `grader/platforms/catalogue.toml`, where each figure has its source.",
-            ru="Из `grader/platforms/catalogue.toml`: там у каждого числа указан источник.",
+            en="From `grader/measure/hardware/catalogue.toml`, where each figure has its source.",
+            ru="Из `grader/measure/hardware/catalogue.toml`: там у каждого числа указан источник.",
         ),
     )
 

@@ -73,7 +73,7 @@ AS_THEY_ARE = Text(en="labels alone, clips as they are", ru="только мет
 
 def soft(temperature: float, **more: float) -> Any:
     """The reference's shares of labels and of the teacher's answers."""
-    return distill.Weights(hard=0.3, soft=0.7, temperature=temperature, **more)
+    return distill.LossWeights(hard=0.3, soft=0.7, temperature=temperature, **more)
 
 
 WAYS = (
@@ -82,9 +82,9 @@ WAYS = (
     Way("GRU 20", Text(en="GRU 64, T = 1", ru="GRU 64, T = 1"), "GRU 64", soft(1)),
     Way("GRU 20", Text(en="GRU 64, T = 4", ru="GRU 64, T = 4"), "GRU 64", soft(4)),
     Way("GRU 20", Text(en="GRU 64, where it looks", ru="GRU 64, куда он смотрит"), "GRU 64",
-        distill.Weights(attention=0.3)),
+        distill.LossWeights(attention=0.3)),
     Way("GRU 20", Text(en="GRU 64, its hidden states", ru="GRU 64, его скрытые состояния"),
-        "GRU 64", distill.Weights(states=0.3)),
+        "GRU 64", distill.LossWeights(states=0.3)),
     Way("GRU 20", Text(en="wide, T = 4", ru="широкая, T = 4"), "wide", soft(4)),
     Way("GRU 20", Text(en="itself, T = 4", ru="он сам, T = 4"), "itself", soft(4)),
     Way("separable 12", LABELS),

@@ -48,7 +48,7 @@ sys.path.insert(0, str(ROOT / "reference_solutions" / "quantization"))
 import ngrams  # noqa: E402
 from distill import load_teacher, small_tokenizer, train_student  # noqa: E402
 from export import export  # noqa: E402
-from losses import Lessons, together  # noqa: E402
+from losses import LossWeights, ensemble  # noqa: E402
 from measuring import Candidate, Measured, measure  # noqa: E402
 from model import Student, StudentConfig, student_of  # noqa: E402
 from quantize import dynamic, feed, lookup  # noqa: E402
@@ -65,7 +65,7 @@ CONVOLUTION = replace(
     SETUP,
     student=StudentConfig(vocabulary=4000, width=80, kernel=5),
     student_recipe=Recipe(6, 2e-3, batch_size=96, word_dropout=0.15),
-    lessons=Lessons(hard=0.7, soft=0.5, temperature=1.0, adjustment=0.1),
+    weights=LossWeights(hard=0.7, soft=0.5, temperature=1.0, adjustment=0.1),
 )
 """The other student, with the recipe that was best for it on validation posts."""
 
@@ -125,7 +125,7 @@ def models(
     pieces = train_tokenizer(train.texts, SETUP.teacher.vocabulary)
 
     def taught() -> Tensor:
-        return together(torch.from_numpy(_logits(large, tokenizer, train)), linear)
+        return ensemble(torch.from_numpy(_logits(large, tokenizer, train)), linear)
 
     def student(name: str, setup: Setup, teachers: Callable[[], Tensor | None]) -> Pair:
         small = small_tokenizer(setup.student, pieces, train)
@@ -133,7 +133,7 @@ def models(
         recipe = replace(setup.student_recipe, seed=seed)
 
         def learn() -> Student:
-            return train_student(setup.student, *parts, recipe, teachers(), setup.lessons)
+            return train_student(setup.student, *parts, recipe, teachers(), setup.weights)
 
         model = export(_kept(place / f"{name}.pt", setup, learn))
         both = (model, lookup(model))
