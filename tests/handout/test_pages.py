@@ -327,7 +327,7 @@ def test_a_footnote_is_below_the_chapter_and_no_dead_link_on_a_slide(course: Cou
 # Parts.
 
 
-def test_formulas_are_words_of_mathml_that_browsers_draw() -> None:
+def test_formulas_are_mathml_core() -> None:
     found = render.mathml(r"\mathrm{clip}(x) = \lfloor x \rfloor", display=True)
     assert "<mi>clip</mi>" in found
     assert '<mo form="prefix">' in found

@@ -106,7 +106,7 @@ def shown(folder: Path) -> tuple[list[str], list[str]]:
     return pages, [files[one].decode("utf-8") for one in ("README.md", "README.ru.md")]
 
 
-def test_a_starter_is_the_template_with_the_numbers_in_its_words(course: Course) -> None:
+def test_a_starter_is_the_template_with_values_filled_in(course: Course) -> None:
     packed = starter.archive(course.lesson)
     assert packed == starter.archive(course.lesson)
     folder = course.lesson.template

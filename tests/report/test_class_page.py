@@ -207,7 +207,7 @@ def test_a_class_where_nobody_was_graded_has_a_page(spec: LessonSpec) -> None:
         (True, False, [(1, 5), (3, 6)]),
     ],
 )
-def test_nobody_on_the_front_is_beaten_in_both(
+def test_no_point_of_the_front_is_dominated(
     lower_x: bool, lower_y: bool, expected: list[tuple[int, int]]
 ) -> None:
     points = [(1, 5), (2, 3), (2, 4), (4, 1), (3, 3), (3, 6), (5, 4), (5, 2), (1, 5)]

@@ -20,7 +20,7 @@ Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 
 MOST_POINTS = 5_000
-"""Of one line; more cannot be seen."""
+"""Points that are drawn of one line; more cannot be told apart."""
 TABLE_ROWS = 60
 """Plots with more points come without a table."""
 SIZE = 15.5
@@ -164,7 +164,7 @@ class Drawing:
         self._parts.append(f'<path class="grid" d="M{"L".join(ends)}"/>')
 
     def text(self, at: Point, text: str, kind: str, anchor: str, *, upright: bool = False) -> None:
-        """Labels in SVG coordinates, wherever they land; `upright` reads from below to above."""
+        """A text at SVG coordinates; `upright` turns it to read from bottom to top."""
         x, y = _n(at[0]), _n(at[1])
         turned = f' transform="rotate(-90 {x} {y})"' if upright else ""
         self._parts.append(
