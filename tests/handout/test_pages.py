@@ -23,7 +23,7 @@ from tests.handout.conftest import LECTURES, Course
 from tests.handout.markup import read
 
 ALL = Path(__file__).resolve().parents[2]
-DRAWS = "def bars(board):\n    board.axes('x', 'y').bar([1, 2], [3, 4], color=board.accent)\n"
+DRAWS = "def bars(drawing):\n    drawing.axes('x', 'y').bar([1, 2], [3, 4], color=drawing.accent)\n"
 
 
 def cards(document: Document) -> list[Card]:
@@ -296,7 +296,7 @@ def test_a_mistake_is_named_with_its_line(
 
 
 def test_a_drawing_that_does_not_exist_is_named(course: Course) -> None:
-    with pytest.raises(SpecError, match=r"no function pies\(board\)"):
+    with pytest.raises(SpecError, match=r"no function pies\(drawing\)"):
         chapter(course.handout("# T\n\n![Pies.](figure:pies)\n"), Links())
 
 

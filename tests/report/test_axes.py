@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -86,3 +87,8 @@ def test_labels_are_text_and_never_mathematics_or_markup(label: str) -> None:
     assert "\u202e" not in body
     if "frac" in label:
         assert label in body
+
+
+def test_reports_draw_their_charts_without_matplotlib() -> None:
+    modules = Path(axes.__file__).parents[1].rglob("*.py")
+    assert [path for path in modules if "matplotlib" in path.read_text(encoding="utf-8")] == []
