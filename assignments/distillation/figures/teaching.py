@@ -1,6 +1,6 @@
 """What a teacher gives: the measured table `teaching` of the distillation handout.
 
-    python benchmarks/handout_teaching.py [--epochs 16] [--seeds 0 1 2] [--write]
+    python assignments/distillation/figures/teaching.py [--epochs 16] [--seeds 0 1 2] [--write]
 
 Two students, taught in several ways, three seeds each. Within a seed every student starts from the
 same weights as its control and hears the same variations of the same clips in the same
@@ -10,7 +10,6 @@ order; only the loss differs. Ten minutes on an idle core; seeds are fixed, one 
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 import tempfile
 import time
@@ -18,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,8 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from docs import Table, count, plain, write_between
 from grader import data
+from grader.handout.figures import Table, count, plain, project, write_between
 from grader.lesson import course
 from grader.measure.costs import graph
 from grader.text import LANGS, Text
@@ -36,16 +34,8 @@ REFERENCE = course.reference_solutions() / "distillation"
 LESSON = course.assignments() / "distillation"
 
 
-def _reference() -> tuple[ModuleType, ...]:
-    """The reference's own networks, losses and variations: what is taught is what is measured."""
-    sys.path.insert(0, str(REFERENCE))
-    try:
-        return tuple(importlib.import_module(name) for name in ("model", "distill", "train"))
-    finally:
-        sys.path.remove(str(REFERENCE))
-
-
-model, distill, train = _reference()
+reference = project(REFERENCE, "model", "distill", "train")
+model, distill, train = reference.model, reference.distill, reference.train
 
 
 @dataclass(frozen=True)
