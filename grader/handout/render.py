@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cache, lru_cache, partial
 from html import escape, unescape
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from latex2mathml.converter import convert
@@ -57,7 +58,7 @@ class Renderer(RendererHTML):
         parser = markdown.parser()
         self._options = parser.options
         assert isinstance(parser.renderer, RendererHTML)
-        self.rules = parser.renderer.rules | {
+        own: dict[str, Any] = {
             "fence": self._fence,
             "code_block": self._fence,
             "math_block": self._math_block,
@@ -70,6 +71,7 @@ class Renderer(RendererHTML):
             "table_open": lambda *_: '<div class="scroll"><table>\n',
             "table_close": lambda *_: "</table></div>\n",
         }
+        self.rules = parser.renderer.rules | own
 
     def block(self, block: Block, *, answers: bool = False) -> Markup:
         """One block. `answers` opens `<details>`."""
