@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from grader.lesson import formula, rubric
-from grader.lesson.grades import Deduction, Grade, Judged, Layer, Status, Term
+from grader.lesson.grades import Deduction, Grade, Judgment, Layer, Status, Term
 from grader.lesson.spec import Criterion, LessonSpec
 from grader.report import gate, numbers, render
 from grader.report.charts import figures, recordings, tradeoffs
@@ -48,8 +48,8 @@ class DeductionView:
 
 
 @dataclass(frozen=True)
-class JudgementView:
-    """One criterion of the rubric, or an earlier judgement of it."""
+class JudgmentView:
+    """One criterion of the rubric, or an earlier judgment of it."""
 
     title: str
     asks: str
@@ -58,7 +58,7 @@ class JudgementView:
     share: float
     why: str
     signed: str
-    """Who judged, and when; empty before a judgement."""
+    """Who judged, and when; empty before a judgment."""
     note: str = ""
 
 
@@ -67,8 +67,8 @@ class RubricView:
     """The points that a person gave for the criteria of the lesson's rubric."""
 
     says: str
-    lines: list[JudgementView]
-    earlier: list[JudgementView]
+    lines: list[JudgmentView]
+    earlier: list[JudgmentView]
 
 
 @dataclass(frozen=True)
@@ -218,10 +218,10 @@ def _rubric(grade: Grade, spec: LessonSpec, labels: Labels) -> RubricView | None
     lines = []
     for criterion in spec.rubric:
         note = labels("rubric_outdated") if criterion.name in old else ""
-        lines.append(_judgement(criterion, given.get(criterion.name), labels, note))
+        lines.append(_judgment(criterion, given.get(criterion.name), labels, note))
     known = {one.name: one for one in spec.rubric}
     earlier = [
-        _judgement(known[one.criterion], one, labels)
+        _judgment(known[one.criterion], one, labels)
         for one in sorted(grade.judgements, key=lambda one: one.when, reverse=True)
         if one.criterion in known and one is not given.get(one.criterion)
     ]
@@ -235,12 +235,12 @@ def _rubric(grade: Grade, spec: LessonSpec, labels: Labels) -> RubricView | None
     return RubricView(says, lines, earlier)
 
 
-def _judgement(
-    criterion: Criterion, one: Judged | None, labels: Labels, note: str = ""
-) -> JudgementView:
+def _judgment(
+    criterion: Criterion, one: Judgment | None, labels: Labels, note: str = ""
+) -> JudgmentView:
     points = None if one is None else one.points
     taken_back = one is not None and points is None
-    return JudgementView(
+    return JudgmentView(
         title=criterion.title.to(labels.lang),
         asks=criterion.asks.to(labels.lang),
         points=numbers.NONE if points is None else numbers.points(points),
