@@ -15,10 +15,10 @@ from grader.cli.cluster import place as place_options
 from grader.cli.report import write as write_pages
 from grader.grading import Examination
 from grader.intake import Candidate
-from grader.intake.downloads import LAYOUTS, Layout
+from grader.intake.downloads import LAYOUTS
 from grader.lesson import loading
 from grader.lesson.grades import Grade
-from grader.semester.handed_in import HandedIn
+from grader.semester.handed_in import ClassRecord
 from grader.text import Lang, Text, ru_number
 from grader.text.errors import UsageError
 from grader.text.progress import Reporter
@@ -48,7 +48,7 @@ class Order:
     place: Place = HERE
     force: bool = False
     """Go on although `out` was made from another folder."""
-    papers: batch.Papers = field(default_factory=batch.Papers)
+    papers: batch.ClassFiles = field(default_factory=batch.ClassFiles)
 
 
 @click.command()
@@ -56,7 +56,9 @@ class Order:
 @click.argument("folder", metavar="DOWNLOAD", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for results.")
 @options.papers()
-@click.option("--layout", type=click.Choice(LAYOUTS), help="Of DOWNLOAD.  [default: recognised]")
+@click.option(
+    "--layout", type=click.Choice(list(LAYOUTS)), help="Of DOWNLOAD.  [default: recognized]"
+)
 @options.data()
 @options.seed()
 @options.jobs()
@@ -74,7 +76,7 @@ def command(
     course: Path | None,
     roster: Path | None,
     times: Path | None,
-    layout: Layout | None,
+    layout: str | None,
     data: str | None,
     source: Path | None,
     seed: str | None,
@@ -95,7 +97,7 @@ def command(
     """
     spec = loading.load(lesson).spec
     options.require_isolation(trust)
-    papers = batch.Papers(course, roster, times, layout)
+    papers = batch.ClassFiles(course, roster, times, layout)
     order = Order(lesson, folder, out, jobs, data, source, seed, place, force, papers)
     with Reporter(lang) as progress:
         grades, page = grade_folder(order, lang, progress)
@@ -112,12 +114,12 @@ def grade_folder(order: Order, lang: Lang, progress: Reporter) -> tuple[list[Gra
     """Grades of all submissions in a folder, and the class page."""
     _require_apart(order)
     _make(order.out)
-    with batch.opened(order.out, order.lesson, order.folder, force=order.force):
+    with batch.open_results(order.out, order.lesson, order.folder, force=order.force):
         record, candidates = _handed_in(order)
         _say_who(record, lang, progress)
         examination = _prepare(order, progress)
         grades = _grade(order, examination, candidates, record, lang, progress)
-        with batch.disk_trouble(order.out):
+        with batch.disk_errors(order.out):
             batch.set_aside_others(order.out, grades)
             _merge_rubrics(order, grades, lang, progress)
             _apply_deadlines(order, grades, record, lang, progress)
@@ -130,7 +132,7 @@ def _merge_rubrics(order: Order, grades: dict[str, Grade], lang: Lang, progress:
     named."""
     spec = loading.load(order.lesson).spec
     for name in grades if spec.rubric else ():
-        merged = batch.merge(batch.grade_path(order.out, name), spec, lang)
+        merged = batch.merge_form(batch.grade_path(order.out, name), spec, lang)
         if merged is not None:
             grades[name] = merged.grade
             if merged.problem is not None:
@@ -138,13 +140,13 @@ def _merge_rubrics(order: Order, grades: dict[str, Grade], lang: Lang, progress:
 
 
 def _apply_deadlines(
-    order: Order, grades: dict[str, Grade], record: HandedIn, lang: Lang, progress: Reporter
+    order: Order, grades: dict[str, Grade], record: ClassRecord, lang: Lang, progress: Reporter
 ) -> None:
     late = batch.Deadlines(loading.load(order.lesson).spec, record)
     for name in late.unknown:
         progress.line(options.nobody(name).to(lang))
     for name in grades:
-        grades[name] = late.to(batch.grade_path(order.out, name)) or grades[name]
+        grades[name] = late.apply(batch.grade_path(order.out, name)) or grades[name]
 
 
 def _require_apart(order: Order) -> None:
@@ -165,11 +167,11 @@ def _require_apart(order: Order) -> None:
         )
 
 
-def _handed_in(order: Order) -> tuple[HandedIn, list[Candidate]]:
+def _handed_in(order: Order) -> tuple[ClassRecord, list[Candidate]]:
     """Who handed in what, and what is to be graded of it."""
-    with batch.disk_trouble(order.out):
+    with batch.disk_errors(order.out):
         spec = loading.load(order.lesson).spec
-        papers = order.papers.kept(order.out)
+        papers = order.papers.or_earlier(order.out)
         record, candidates = batch.collect(order.out, order.folder, spec, papers)
     if not candidates:
         raise UsageError(
@@ -181,7 +183,7 @@ def _handed_in(order: Order) -> tuple[HandedIn, list[Candidate]]:
     return record, candidates
 
 
-def _say_who(record: HandedIn, lang: Lang, progress: Reporter) -> None:
+def _say_who(record: ClassRecord, lang: Lang, progress: Reporter) -> None:
     """What an instructor should know before the grading: what is left out, who is missing."""
     for name in record.loose:
         progress.line(f"{one_line(name)}: {LEFT_OUT.to(lang)}")
@@ -195,7 +197,7 @@ def _say_who(record: HandedIn, lang: Lang, progress: Reporter) -> None:
 
 
 def _make(out: Path) -> None:
-    with batch.disk_trouble(out):
+    with batch.disk_errors(out):
         try:
             out.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
@@ -220,7 +222,7 @@ def _grade(
     order: Order,
     examination: Examination,
     candidates: list[Candidate],
-    record: HandedIn,
+    record: ClassRecord,
     lang: Lang,
     progress: Reporter,
 ) -> dict[str, Grade]:
@@ -234,22 +236,27 @@ def _grade(
 
     def keep(outcome: batch.Outcome) -> None:
         name = outcome.grade.submission.name
-        with batch.disk_trouble(order.out):
+        with batch.disk_errors(order.out):
             batch.save(outcome, order.out)
             # At once: a run that is interrupted has lost nobody's points.
-            merged = batch.merge(batch.grade_path(order.out, name), spec, lang)
-            in_time = late.to(batch.grade_path(order.out, name))
+            merged = batch.merge_form(batch.grade_path(order.out, name), spec, lang)
+            in_time = late.apply(batch.grade_path(order.out, name))
         grades[name] = in_time or (merged.grade if merged else outcome.grade)
         progress(len(grades), len(candidates), GRADING)
 
     progress(len(grades), len(candidates), GRADING)
     if work.todo:
         with runner(order.place, order.jobs, order.out) as run:
-            run(examination, work.todo, keep, lambda: progress.line(FINISHING.to(lang)))
+            run(
+                examination,
+                work.todo,
+                on_grade=keep,
+                on_interrupt=lambda: progress.line(FINISHING.to(lang)),
+            )
     return grades
 
 
-def _present(record: HandedIn) -> Text:
+def _present(record: ClassRecord) -> Text:
     listed = sum(one.listed for one in record.students)
     missing = len(record.missing)
     return Text(

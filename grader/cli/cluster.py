@@ -1,11 +1,11 @@
-"""Where a batch runs: this machine, a Dask cluster, or Slurm. Options and what they lead to."""
+"""The options for where a batch runs: this machine, a Dask cluster, or Slurm."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,11 @@ import click
 
 from grader import batch
 from grader.cli.options import Decorator
-from grader.grading import Examination
-from grader.intake import Candidate
 from grader.text import Text
 from grader.text.errors import UsageError
 
-OnGrade = Callable[[batch.Outcome], None]
-Run = Callable[[Examination, list[Candidate], OnGrade, Callable[[], None]], None]
-"""Grades them all, wherever; the last argument is called on the first Ctrl-C."""
+Run = Callable[..., None]
+"""`batch.run` without `jobs`, or `run_on_cluster` without `cluster`."""
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _OPTIONS = (
@@ -40,7 +37,7 @@ _OPTIONS = (
 
 @dataclass(frozen=True)
 class Place:
-    """What the options say; with neither --dask nor --slurm, this machine."""
+    """The values of the options; without --dask and --slurm, this machine."""
 
     dask: str | None = None
     tls_ca: Path | None = None
@@ -62,15 +59,13 @@ def place() -> Decorator:
     """All options of a cluster, as one argument `place`."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        names = Place.__dataclass_fields__
-
         @functools.wraps(function)
-        def gathered(**given: Any) -> Any:
-            chosen = Place(**{name: given.pop(name) for name in names})
-            _require_sense(chosen)
+        def with_place(**given: Any) -> Any:
+            chosen = Place(**{field.name: given.pop(field.name) for field in fields(Place)})
+            _require_consistent(chosen)
             return function(place=chosen, **given)
 
-        result: Callable[..., Any] = gathered
+        result: Callable[..., Any] = with_place
         for option in reversed(_OPTIONS):
             result = option(result)
         return result
@@ -80,58 +75,31 @@ def place() -> Decorator:
 
 @contextmanager
 def runner(place: Place, jobs: int, out: Path) -> Iterator[Run]:
-    """Grades at `place`, for as long as this is entered."""
+    """A function that grades at `place`, as `batch.run` does, while the context is open."""
     if place.dask is None and not place.slurm:
-        yield _local(jobs)
+        yield functools.partial(batch.run, jobs=jobs)
         return
     from grader.batch import cluster, slurm
 
     if place.dask is not None:
-        tls = {"ca": place.tls_ca, "cert": place.tls_cert, "key": place.tls_key}
-        with cluster.connect_dask(place.dask, **tls) as connected:
-            yield _remote(connected)
-        return
-    wanted = slurm.SlurmOptions(
-        jobs=place.slurm_jobs or 1,
-        cores=place.slurm_cores,
-        memory=place.slurm_memory,
-        partition=place.slurm_partition,
-        account=place.slurm_account,
-        time=place.slurm_time,
-    )
-    with slurm.start_slurm(wanted, out / "slurm") as connected:
-        yield _remote(connected)
-
-
-def _local(jobs: int) -> Run:
-    def run(
-        examination: Examination,
-        candidates: list[Candidate],
-        on_grade: OnGrade,
-        on_interrupt: Callable[[], None],
-    ) -> None:
-        batch.run(examination, candidates, jobs=jobs, on_grade=on_grade, on_interrupt=on_interrupt)
-
-    return run
-
-
-def _remote(connected: Any) -> Run:
-    from grader.batch.cluster import run_on_cluster
-
-    def run(
-        examination: Examination,
-        candidates: list[Candidate],
-        on_grade: OnGrade,
-        on_interrupt: Callable[[], None],
-    ) -> None:
-        run_on_cluster(
-            examination, candidates, connected, on_grade=on_grade, on_interrupt=on_interrupt
+        connection = cluster.connect_dask(
+            place.dask, ca=place.tls_ca, cert=place.tls_cert, key=place.tls_key
         )
+    else:
+        options = slurm.SlurmOptions(
+            jobs=place.slurm_jobs or 1,
+            cores=place.slurm_cores,
+            memory=place.slurm_memory,
+            partition=place.slurm_partition,
+            account=place.slurm_account,
+            time=place.slurm_time,
+        )
+        connection = slurm.start_slurm(options, out / "slurm")
+    with connection as connected:
+        yield functools.partial(cluster.run_on_cluster, cluster=connected)
 
-    return run
 
-
-def _require_sense(place: Place) -> None:
+def _require_consistent(place: Place) -> None:
     if place.dask is not None and place.slurm:
         raise UsageError(
             Text(
@@ -146,9 +114,9 @@ def _require_sense(place: Place) -> None:
 
 
 def _require_unused(place: Place, prefix: str, owner: str) -> None:
-    for name in Place.__dataclass_fields__:
-        if name.startswith(prefix) and getattr(place, name) is not None:
-            option = f"--{name.replace('_', '-')}"
+    for field in fields(Place):
+        if field.name.startswith(prefix) and getattr(place, field.name) is not None:
+            option = f"--{field.name.replace('_', '-')}"
             raise UsageError(
                 Text(
                     en=f"{option} belongs to {owner}; give both.",

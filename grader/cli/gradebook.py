@@ -2,59 +2,32 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
-import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import msgspec
 
-from grader import batch
-from grader.batch.pages import grade_files
+from grader import batch, gradebook
 from grader.cli import options
 from grader.cli.report import write as write_pages
-from grader.gradebook import canvas, files, gradescope, moodle
-from grader.gradebook.book import Book, Graded, Row, build, load
-from grader.gradebook.files import Written
+from grader.gradebook.book import Book, Export, Row, build, load
 from grader.lesson import loading
 from grader.lesson.grades import write_atomically
 from grader.semester import course_file, handed_in
+from grader.semester.roster import folded
 from grader.text import Lang, Text
 from grader.text.errors import ExitCode, UsageError
 from grader.text.progress import Reporter
 from grader.text.untrusted import one_line, quoted
 
-NAMES = {
-    "csv": "gradebook.csv",
-    "xlsx": "gradebook.xlsx",
-    "jsonl": "gradebook.jsonl",
-    "moodle": "moodle.csv",
-    "moodle-feedback": "moodle-feedback.zip",
-    "canvas": "canvas.csv",
-    "canvas-feedback": "canvas-feedback.zip",
-    "gradescope": "gradescope.zip",
-}
-"""Formats, and the file in OUT that each is written to."""
-ONE_LESSON = ("moodle", "moodle-feedback", "canvas-feedback", "gradescope")
 MANY = 8
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to write."""
-
-    format: str
-    export: Path | None
-    column: str | None
-    missing: str
 
 
 @click.command()
 @click.argument("outs", metavar="OUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--format", "format_", type=click.Choice(list(NAMES)), default="csv")
+@click.option("--format", "format_", type=click.Choice(list(gradebook.FORMATS)), default="csv")
 @click.option(
     "--to", type=click.Path(path_type=Path), help="File to write, - for none but the screen."
 )
@@ -100,32 +73,37 @@ def command(
     formats are zips of reports that Moodle and Canvas take; gradescope is a zip with a
     results.json for each submission.
     """
-    wanted = Wanted(format_, export, column, missing)
-    if len(outs) > 1 and format_ in ONE_LESSON:
-        raise UsageError(_one_only(format_))
+    chosen = gradebook.FORMATS[format_]
+    if len(outs) > 1 and chosen.one_lesson:
+        raise UsageError(
+            Text(
+                en=f"--format {format_} is for one lesson; give one OUT.",
+                ru=f"--format {format_} — для одного занятия; укажите одну папку OUT.",
+            )
+        )
     for out in outs:
         _bring_up_to_date(out, course, lang, jobs)
     classes = [load(out, _course(out)) for out in outs]
     if explain is not None:
         _explain(build(classes, lang), explain, lang, as_json)
         return ExitCode.OK
-    written = _written(classes, wanted, lang)
+    found = chosen.write(classes, gradebook.Options(lang, export, column, missing))
     if to == Path("-"):
-        sys.stdout.buffer.write(written.raw)
+        sys.stdout.buffer.write(found.raw)
         return ExitCode.OK
-    place = to or outs[0] / NAMES[format_]
+    place = to or outs[0] / chosen.file
     try:
-        write_atomically(place, written.raw)
+        write_atomically(place, found.raw)
     except OSError as error:
         raise UsageError(options.unwritable(place, error)) from error
-    _say(place, written, lang, as_json)
+    _say(place, found, lang, as_json)
     return ExitCode.OK
 
 
 def _bring_up_to_date(out: Path, course: Path | None, lang: Lang, jobs: int) -> None:
     """Deadlines and extensions as course.toml has them now; pages where a grade changed."""
     record = handed_in.required(out)
-    with batch.held(out), batch.disk_trouble(out):
+    with batch.locked(out), batch.disk_errors(out):
         if course is not None:
             given = msgspec.structs.replace(record.given, course=str(course.resolve()))
             record = msgspec.structs.replace(record, given=given)
@@ -134,7 +112,7 @@ def _bring_up_to_date(out: Path, course: Path | None, lang: Lang, jobs: int) -> 
             click.echo(options.nobody(name).to(lang), err=True)
         if course is not None:
             handed_in.write(out, record)
-        changed = [late.to(path) for path in grade_files(out)]
+        changed = [late.apply(path) for path in batch.grade_files(out)]
         if any(grade is not None for grade in changed):
             with Reporter(lang) as progress:
                 write_pages(out, lang, jobs, progress)
@@ -145,64 +123,21 @@ def _course(out: Path) -> course_file.Course | None:
     return course_file.load(Path(given)) if given else None
 
 
-def _written(classes: list[Graded], wanted: Wanted, lang: Lang) -> Written:
-    students = len({one.id for graded in classes for one in graded.record.students})
-    match wanted.format:
-        case "csv":
-            return Written(files.as_csv(build(classes, lang)), students)
-        case "xlsx":
-            return Written(files.as_excel(build(classes, lang), lang), students)
-        case "jsonl":
-            return Written(files.as_json_lines(build(classes, lang), lang), students)
-        case "moodle":
-            return moodle.worksheet(classes[0], lang, wanted.export, wanted.missing)
-        case "canvas":
-            return canvas.gradebook(classes, wanted.export, wanted.column, wanted.missing)
-        case "gradescope":
-            return _results(classes[0], lang)
-    reports, without = (moodle if wanted.format == "moodle-feedback" else canvas).feedback(
-        classes[0]
-    )
-    contents = {name: path.read_bytes() for name, path in reports.items()}
-    return Written(_zipped(contents), len(contents), without)
-
-
-def _results(graded: Graded, lang: Lang) -> Written:
-    found = {
-        f"{graded.report(one).stem}/results.json": gradescope.as_json(grade, graded.spec, lang)
-        for one in graded.record.submissions
-        if (grade := graded.grades.get(one.name)) is not None
-    }
-    return Written(_zipped(found), len(found))
-
-
-def _zipped(contents: dict[str, bytes]) -> bytes:
-    """The same files give the same bytes."""
-    raw = io.BytesIO()
-    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as file:
-        for name in sorted(contents):
-            file.writestr(zipfile.ZipInfo(name), contents[name], zipfile.ZIP_DEFLATED)
-    return raw.getvalue()
-
-
-# What is said -------------------------------------------------------------------------------
-
-
-def _say(place: Path, written: Written, lang: Lang, as_json: bool) -> None:
+def _say(place: Path, found: Export, lang: Lang, as_json: bool) -> None:
     if as_json:
         facts = {
             "file": str(place),
-            "students": written.rows,
-            "unmatched": written.unmatched,
-            "strangers": written.strangers,
+            "students": found.rows,
+            "unmatched": found.unmatched,
+            "strangers": found.strangers,
         }
         click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
         return
-    click.echo(f"{place}: {written.rows}")
+    click.echo(f"{place}: {found.rows}")
     for names, words in (
-        (written.unmatched, Text(en="not in the file", ru="не вошли в файл")),
+        (found.unmatched, Text(en="not in the file", ru="не вошли в файл")),
         (
-            written.strangers,
+            found.strangers,
             Text(en="not in the class, left as is", ru="нет в группе, без изменений"),
         ),
     ):
@@ -225,8 +160,6 @@ def _explain(book: Book, name: str, lang: Lang, as_json: bool) -> None:
 
 
 def _row(book: Book, name: str) -> Row:
-    from grader.semester.roster import folded
-
     wanted = folded(name)
     exact = [row for row in book.rows if row.student.id == name]
     submitted = [at for at, head in enumerate(book.columns) if head.endswith("submission")]
@@ -245,10 +178,3 @@ def _row(book: Book, name: str) -> Row:
             )
         )
     return found[0]
-
-
-def _one_only(format_: str) -> Text:
-    return Text(
-        en=f"--format {format_} is for one lesson; give one OUT.",
-        ru=f"--format {format_} — для одного занятия; укажите одну папку OUT.",
-    )

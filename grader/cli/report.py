@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from grader import batch
-from grader.batch.pages import grade_files, write_pages
+from grader.batch.pages import write_pages
 from grader.cli import options
 from grader.text import Lang, Text
 from grader.text.errors import ExitCode
@@ -28,7 +28,7 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
     """Draw the pages of a graded folder again, from its grades only."""
     with Reporter(lang) as progress:
         click.echo(write(out, lang, jobs, progress))
-        damaged = [path for path in grade_files(out) if batch.read_grade(path) is None]
+        damaged = [path for path in batch.grade_files(out) if batch.read_grade(path) is None]
         for path in damaged:
             progress.line(f"{path.name}: {DAMAGED.to(lang)}")
     return ExitCode.UNGRADED if damaged else ExitCode.OK

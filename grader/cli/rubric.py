@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from grader import batch
-from grader.batch import Merged
-from grader.batch.pages import grade_files
+from grader.batch import MergedForm
 from grader.cli import options
 from grader.cli.report import write as write_pages
 from grader.lesson import loading, rubric
@@ -65,7 +64,7 @@ def command(
     points = dict(_assignment(one, spec) for one in assignments)
     if bool(points) != bool(why or by) or (points and not (name and why and by)):
         raise UsageError(_usage())
-    with batch.held(out), batch.disk_trouble(out):
+    with batch.locked(out), batch.disk_errors(out):
         found = _merge(out, spec, lang)
         if name is not None:
             grade = _grade_of(out, name, found)
@@ -73,7 +72,7 @@ def command(
                 batch.set_points(grade, spec, lang, points, why, by)
             else:
                 _edit(batch.rubric_path(grade), lang)
-            again = batch.merge(grade, spec, lang)
+            again = batch.merge_form(grade, spec, lang)
             assert again is not None
             found[name] = again
         if any(one.changed for one in found.values()):
@@ -88,16 +87,7 @@ def command(
 
 def _spec(out: Path) -> LessonSpec:
     """The lesson of the grades in `out`. Raises UsageError when there are none, or no rubric."""
-    grades = (batch.read_grade(path) for path in grade_files(out))
-    first = next((grade for grade in grades if grade is not None), None)
-    if first is None:
-        raise UsageError(
-            Text(
-                en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
-                ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
-            )
-        )
-    spec = loading.load(first.lesson).spec
+    spec = loading.load(batch.first_grade(out).lesson).spec
     if not spec.rubric:
         raise UsageError(
             Text(
@@ -136,13 +126,13 @@ def _usage() -> Text:
     )
 
 
-def _merge(out: Path, spec: LessonSpec, lang: Lang) -> dict[str, Merged]:
+def _merge(out: Path, spec: LessonSpec, lang: Lang) -> dict[str, MergedForm]:
     """Every graded submission by name, merged with its form, which is made where missing."""
-    merged = (batch.merge(path, spec, lang, create=True) for path in grade_files(out))
+    merged = (batch.merge_form(path, spec, lang, create=True) for path in batch.grade_files(out))
     return {one.grade.submission.name: one for one in merged if one is not None}
 
 
-def _grade_of(out: Path, name: str, found: dict[str, Merged]) -> Path:
+def _grade_of(out: Path, name: str, found: dict[str, MergedForm]) -> Path:
     if name not in found:
         close = difflib.get_close_matches(name, found, n=1)
         tip = f" Did you mean {one_line(close[0])}?" if close else ""
@@ -166,7 +156,7 @@ def _edit(form: Path, lang: Lang) -> None:
 
 
 def _show(
-    found: dict[str, Merged], spec: LessonSpec, lang: Lang, *, only_waiting: bool, as_json: bool
+    found: dict[str, MergedForm], spec: LessonSpec, lang: Lang, *, only_waiting: bool, as_json: bool
 ) -> None:
     """What waits first; long classes are cut on a terminal."""
     rows = sorted(
@@ -203,14 +193,14 @@ def _show(
     console.print(said)
 
 
-def _waits(one: Merged, spec: LessonSpec) -> bool:
+def _waits(one: MergedForm, spec: LessonSpec) -> bool:
     """Nothing more is asked of a person only where all is judged, and judged as it is now."""
     grade = one.grade
     open_criteria = rubric.waiting(grade, spec) or rubric.outdated(grade, spec)
     return one.problem is not None or bool(open_criteria)
 
 
-def _cells(one: Merged, spec: LessonSpec, lang: Lang) -> list[str]:
+def _cells(one: MergedForm, spec: LessonSpec, lang: Lang) -> list[str]:
     given = rubric.current(one.grade.judgements)
     points = [
         f"{given[criterion.name].points:g}" if criterion.name in given else "—"
@@ -223,7 +213,7 @@ def _cells(one: Merged, spec: LessonSpec, lang: Lang) -> list[str]:
     return [name, *points, score, _state(one, spec).to(lang)]
 
 
-def _state(one: Merged, spec: LessonSpec) -> Text:
+def _state(one: MergedForm, spec: LessonSpec) -> Text:
     missing = rubric.waiting(one.grade, spec)
     old = rubric.outdated(one.grade, spec)
     if one.problem is not None:
@@ -239,7 +229,7 @@ def _state(one: Merged, spec: LessonSpec) -> Text:
     return Text(en="judged", ru="оценена")
 
 
-def _facts(one: Merged, spec: LessonSpec) -> dict[str, object]:
+def _facts(one: MergedForm, spec: LessonSpec) -> dict[str, object]:
     given = rubric.current(one.grade.judgements)
     return {
         "name": one.grade.submission.name,

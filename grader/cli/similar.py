@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from grader import batch
-from grader.batch.pages import grade_files
 from grader.batch.results import evidence_path, report_path
 from grader.cli import options
 from grader.lesson import loading
@@ -66,7 +65,7 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
     names, stems, lesson_name = _graded(out)
     _require_evidence(out, stems.values())
     lesson = loading.load(lesson_name)
-    with batch.held(out), Reporter(lang) as progress:
+    with batch.locked(out), Reporter(lang) as progress:
         found = pairs.compare(
             [evidence_path(path) for path in stems.values()],
             lesson,
@@ -83,7 +82,7 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
         }
         raw = msgspec.json.format(msgspec.json.encode(found), indent=2)
         html = report.page(found, lesson.spec.title, lang, hrefs)
-        with batch.disk_trouble(out):
+        with batch.disk_errors(out):
             write_atomically(out / "similar.json", raw + b"\n")
             write_atomically(out / "similar.html", html.encode("utf-8"))
     if as_json:
@@ -96,17 +95,10 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
 
 def _graded(out: Path) -> tuple[list[str], dict[str, Path], str]:
     """Names of all that was graded, their grades' paths, and the lesson. Raises UsageError."""
-    read = ((path, batch.read_grade(path)) for path in grade_files(out))
-    found = {grade.submission.name: (path, grade.lesson) for path, grade in read if grade}
-    if not found:
-        raise UsageError(
-            Text(
-                en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
-                ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
-            )
-        )
-    stems = {name: path for name, (path, _) in found.items()}
-    return list(found), stems, next(lesson for _, lesson in found.values())
+    lesson = batch.first_grade(out).lesson
+    read = ((path, batch.read_grade(path)) for path in batch.grade_files(out))
+    stems = {grade.submission.name: path for path, grade in read if grade}
+    return list(stems), stems, lesson
 
 
 def _require_evidence(out: Path, paths: Iterable[Path]) -> None:

@@ -59,7 +59,7 @@ def test_missing_package_says_what_to_install() -> None:
 
 def test_cluster_packages_are_imported_only_when_a_cluster_is_asked_for() -> None:
     program = (
-        "import sys, grader.batch.cluster, grader.batch.slurm, grader.batch.station\n"
+        "import sys, grader.batch.cluster, grader.batch.slurm, grader.batch.worker_host\n"
         "print({'dask', 'distributed', 'dask_jobqueue'} & set(sys.modules))"
     )
     done = subprocess.run(

@@ -10,7 +10,7 @@ import pytest
 
 from grader.batch import grade_path
 from grader.intake import open_submission
-from grader.intake.downloads import Download, open_download
+from grader.intake.downloads import LAYOUTS, Download, Label, Layout, open_download
 from grader.lesson.spec import Intake
 from grader.text.errors import Rejected, UsageError
 
@@ -161,6 +161,25 @@ def test_a_plain_archive_with_or_without_a_folder_around(tmp_path: Path) -> None
         assert download.layout == "plain"
         assert contents(download) == {"a": b"a", "b b": b"b", "c": b"c"}
         assert download.loose == ["README"]
+
+
+def test_a_layout_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def by_mail(name: str) -> Label | None:
+        who, at, file = name.partition("@mail ")
+        return Label(who, str(len(who)), file) if at else None
+
+    monkeypatch.setitem(LAYOUTS, "mail", Layout(by_mail))
+    members = {"ann@mail model.onnx": b"ann", "boris@mail model.onnx": b"boris", "list.csv": b"x"}
+    wrapped = {f"inbox/{name}": raw for name, raw in members.items()}
+    for place in (
+        packed(tmp_path / "m.zip", members),
+        packed(tmp_path / "w.zip", wrapped),
+        spread(tmp_path / "m", members),
+    ):
+        download = opened(place, tmp_path)
+        assert download.layout == "mail"
+        assert download.loose == ["list.csv"]
+        assert contents(download) == {"ann (3)": b"ann", "boris (5)": b"boris"}
 
 
 @pytest.mark.parametrize(

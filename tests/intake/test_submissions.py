@@ -229,7 +229,7 @@ def test_a_pipe_or_socket_in_place_of_the_artefact_is_refused(tmp_path: Path) ->
 def test_what_is_exchanged_after_it_was_listed_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_folder: bool
 ) -> None:
-    monkeypatch.setattr(listing, "_BY_FOLDER", by_folder)
+    monkeypatch.setattr(listing, "_HAS_DIR_FD", by_folder)
     folder = make(tmp_path / "s", model_dot_onnx=b"m", src__a_dot_py=b"a", b_dot_csv=b"b")
     secret = make(tmp_path / "secret", labels=b"1", a_dot_py=b"a")
     with open_submission(folder, RULES) as submission:

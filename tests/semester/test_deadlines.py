@@ -11,20 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.intake.downloads import Download, Version
-from grader.lesson import loading
-from grader.lesson import scoring as taking
+from grader.lesson import loading, scoring
 from grader.lesson.grades import from_json, to_json
-from grader.semester import (
-    course_file,
-    deadlines,
-    handed_in,
-    roster,
-    tables,
-)
-from grader.semester import (
-    roster as repositories,
-)
-from grader.semester.handed_in import HandedIn
+from grader.semester import course_file, deadlines, handed_in, roster, tables
+from grader.semester.handed_in import ClassRecord
 from grader.text.errors import UsageError
 from tests.report import factory
 
@@ -68,7 +58,7 @@ def table(path: Path, text: str, encoding: str = "utf-8") -> Path:
     return path
 
 
-def record(tmp_path: Path, lesson: str, rows: str, team: bool = False) -> HandedIn:
+def record(tmp_path: Path, lesson: str, rows: str, team: bool = False) -> ClassRecord:
     """A class as its table says, everybody with a folder of the same name."""
     head = "id,name,submitted,team\n" if team else "id,name,submitted\n"
     people = roster.read(table(tmp_path / f"{lesson}.csv", head + rows))
@@ -81,7 +71,7 @@ def record(tmp_path: Path, lesson: str, rows: str, team: bool = False) -> Handed
     return handed_in.collect(download, lesson, people, zone=MOSCOW)[0]
 
 
-def lines(course: course_file.Course, tmp_path: Path, found: HandedIn, name: str):
+def lines(course: course_file.Course, tmp_path: Path, found: ClassRecord, name: str):
     return deadlines.deductions(course, tmp_path, SPEC, found)[name]
 
 
@@ -207,7 +197,7 @@ def test_the_missing_the_unlisted_and_the_latest(tmp_path: Path) -> None:
     assert handed_in_again(found, tmp_path) == found
 
 
-def handed_in_again(found: HandedIn, tmp_path: Path) -> HandedIn | None:
+def handed_in_again(found: ClassRecord, tmp_path: Path) -> ClassRecord | None:
     handed_in.write(tmp_path, found)
     return handed_in.read(tmp_path)
 
@@ -240,7 +230,7 @@ def test_the_time_of_a_commit_runs_nothing_of_the_clone(tmp_path: Path) -> None:
     subprocess.run(["git", "add", "."], **run)
     subprocess.run(["git", "commit", "-qm", "committer x <y> 1 +0000"], env=who, **run)
     expected = datetime.fromisoformat(when)
-    assert repositories.committed(clone) == expected
+    assert handed_in.committed(clone) == expected
     subprocess.run(["git", "gc", "-q"], **run)  # objects in a pack, refs in one file
     mark = tmp_path / "ran"
     config = clone / ".git" / "config"
@@ -249,10 +239,10 @@ def test_the_time_of_a_commit_runs_nothing_of_the_clone(tmp_path: Path) -> None:
         f"[include]\npath = /dev/zero\n",
         encoding="utf-8",
     )
-    assert repositories.committed(clone) == expected
+    assert handed_in.committed(clone) == expected
     assert not mark.exists()
     (clone / ".git" / "HEAD").write_text("ref: refs/heads/../../../../etc/passwd")
-    assert repositories.committed(clone) is None
+    assert handed_in.committed(clone) is None
 
 
 # Deadlines ----------------------------------------------------------------------------------
@@ -280,7 +270,7 @@ def test_in_time_within_the_grace_and_late(course, tmp_path: Path) -> None:
     assert "Days late: 3, of them free: 2 (left: 1), counted: 1" in late.why.en
     assert "2026-03-04 23:00 MSK" in late.why.en
     assert "extension: illness" in extended.why.en
-    grade = taking.taken_off(factory.graded(), SPEC, [late, report])
+    grade = scoring.taken_off(factory.graded(), SPEC, [late, report])
     assert [one.points for one in grade.deductions] == pytest.approx([0.7, 0.5])
     assert grade.score == pytest.approx(factory.graded().score - 1.2)
     assert report.why.en == "no report"
@@ -314,7 +304,7 @@ def test_an_unknown_time_costs_nothing_and_is_said(course, tmp_path: Path) -> No
     found = handed_in.collect(Download("canvas", [version]), "distillation", None)[0]
     (line,) = lines(course, tmp_path, found, "x")
     assert "--times" in line.why.en
-    assert taking.taken_off(factory.graded(), SPEC, [line]).score == factory.graded().score
+    assert scoring.taken_off(factory.graded(), SPEC, [line]).score == factory.graded().score
 
 
 @pytest.mark.parametrize(
@@ -351,9 +341,9 @@ def test_no_deduction_takes_more_than_there_is_or_gives_points(formulas, days) -
         for one in formulas
     ]
     plain = factory.graded()
-    grade = taking.taken_off(plain, SPEC, given_lines)
+    grade = scoring.taken_off(plain, SPEC, given_lines)
     assert 0 <= grade.score <= plain.score
     assert all(one.points >= 0 for one in grade.deductions)
     assert grade.score + sum(one.points for one in grade.deductions) == pytest.approx(plain.score)
-    assert from_json(to_json(taking.again(grade, SPEC))) == grade
-    assert taking.taken_off(grade, SPEC, []) == plain
+    assert from_json(to_json(scoring.again(grade, SPEC))) == grade
+    assert scoring.taken_off(grade, SPEC, []) == plain

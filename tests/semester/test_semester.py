@@ -19,7 +19,7 @@ import pytest
 from openpyxl import load_workbook
 
 from grader.cli import COMMANDS
-from grader.gradebook.book import plain
+from grader.gradebook.files import plain
 from tests.conftest import Grader
 from tests.semester import semester
 from tests.semester.semester import BROKEN, CLASS, DUE, LATE, MISSING, TEAMS
