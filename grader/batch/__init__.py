@@ -13,13 +13,12 @@ from grader.batch.folder import (
 from grader.batch.processes import sigterm_like_ctrl_c, temporary_files
 from grader.batch.results import (
     Outcome,
-    Plan,
+    beside,
     first_grade,
     grade_files,
     grade_path,
     plan,
     read_grade,
-    rubric_path,
     save,
 )
 from grader.batch.worker_pool import run
@@ -29,7 +28,7 @@ __all__ = [
     "Deadlines",
     "MergedForm",
     "Outcome",
-    "Plan",
+    "beside",
     "collect",
     "disk_errors",
     "first_grade",
@@ -40,7 +39,6 @@ __all__ = [
     "open_results",
     "plan",
     "read_grade",
-    "rubric_path",
     "run",
     "save",
     "set_aside_others",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grader.batch.results import read_grade, rubric_path
+from grader.batch.results import beside, read_grade
 from grader.lesson import rubric, scoring
 from grader.lesson.grades import Deduction, Grade, Status, to_json, write_atomically
 from grader.lesson.spec import LessonSpec
@@ -41,7 +41,7 @@ def merge_form(
     grade = read_grade(path) if spec.rubric else None
     if grade is None or grade.status is not Status.GRADED:
         return None
-    place = rubric_path(path)
+    place = beside(path, "rubric")
     if not place.is_file():
         if create or grade.judgements:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def set_points(
 
     Raises UsageError, and leaves the form unchanged, when the points are not valid.
     """
-    grade, place = read_grade(path), rubric_path(path)
+    grade, place = read_grade(path), beside(path, "rubric")
     assert grade is not None  # merge_form has read it
     form = rubric.read(place.read_bytes(), str(place), grade, spec)
     form = rubric.with_points(form, grade, points, why, by, datetime.now(UTC))

@@ -24,15 +24,7 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from grader.batch.results import (
-    evidence_path,
-    fault_path,
-    grade_path,
-    notebook_path,
-    read_grade,
-    report_path,
-    rubric_path,
-)
+from grader.batch.results import FOLDERS, beside, grade_path, read_grade
 from grader.intake import Candidate
 from grader.intake.downloads import open_download
 from grader.lesson.grades import write_atomically
@@ -43,8 +35,6 @@ from grader.text import Text
 from grader.text.errors import Fault, UsageError
 
 SCHEMA = 1
-_FOLDERS = ("grades", "faults", "reports", "rubric", "notebooks", "evidence")
-_PATHS_BESIDE_GRADE = (report_path, fault_path, rubric_path, notebook_path, evidence_path)
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -199,7 +189,7 @@ def set_aside_others(out: Path, names: Iterable[str]) -> int:
     if gone:
         aside = _new_folder(out / "removed")
         for grade in gone:
-            for path in (*(of(grade) for of in _PATHS_BESIDE_GRADE), grade):
+            for path in (*(beside(grade, folder) for folder in FOLDERS), grade):
                 if path.exists():
                     target = aside / path.parent.name / path.name
                     target.parent.mkdir(exist_ok=True)
@@ -257,7 +247,7 @@ def _same_place(before: Origin, now: Origin) -> bool:
 
 def _remove_temporaries(out: Path) -> None:
     """Remove half-written files of a killed run; the lock excludes a running one."""
-    for folder in (out, *(out / name for name in _FOLDERS)):
+    for folder in (out, *(out / name for name in ("grades", *FOLDERS))):
         for path in folder.glob(".*.tmp"):
             path.unlink(missing_ok=True)
 

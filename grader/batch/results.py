@@ -1,12 +1,4 @@
-"""The files of one graded submission in a batch's folder, and which of them a rerun can keep.
-
-OUT/grades/NAME.json      the grade; the others exist only where there is something to write
-    faults/NAME.txt       the traceback of a grader fault
-    reports/NAME.html     the student's page
-    rubric/NAME.toml      the form for points that a person gives
-    notebooks/NAME.ipynb  the executed copy of a notebook
-    evidence/NAME.json    what the submission is compared with others by
-"""
+"""The files of one graded submission in a batch's folder, and which of them a rerun can keep."""
 
 from __future__ import annotations
 
@@ -29,6 +21,14 @@ from grader.similarity.evidence import Evidence
 from grader.text import Text
 from grader.text.errors import UsageError
 
+FOLDERS = {
+    "faults": ".txt",  # the traceback of a grader fault
+    "reports": ".html",  # the student's page
+    "rubric": ".toml",  # the form for points that a person gives
+    "notebooks": ".ipynb",  # the executed copy of a notebook
+    "evidence": ".json",  # what the submission is compared with others by
+}
+"""Folders beside `grades/` with files that belong to a grade, and the suffixes of the files."""
 MAX_STEM_BYTES = 180
 _RESERVED = frozenset('%/\\:*?"<>|')
 """Characters that some file systems forbid in names, and `%`, which starts an escape."""
@@ -79,9 +79,9 @@ def save(outcome: Outcome, out: Path) -> None:
     path = grade_path(out, outcome.grade.submission.name)
     evidence = outcome.evidence
     for place, raw in (
-        (fault_path(path), outcome.fault.encode("utf-8", "backslashreplace")),
-        (notebook_path(path), outcome.notebook),
-        (evidence_path(path), b"" if evidence is None else evidences.to_json(evidence)),
+        (beside(path, "faults"), outcome.fault.encode("utf-8", "backslashreplace")),
+        (beside(path, "notebooks"), outcome.notebook),
+        (beside(path, "evidence"), b"" if evidence is None else evidences.to_json(evidence)),
         (path, to_json(outcome.grade)),  # last: the files of an existing grade are complete
     ):
         if raw:
@@ -136,29 +136,9 @@ def grade_path(out: Path, name: str) -> Path:
     return out / "grades" / f"{safe}.json"
 
 
-def fault_path(grade: Path) -> Path:
-    """The path of the traceback that belongs to the grade at `grade`."""
-    return grade.parent.parent / "faults" / f"{grade.stem}.txt"
-
-
-def report_path(grade: Path) -> Path:
-    """The path of the page that belongs to the grade at `grade`."""
-    return grade.parent.parent / "reports" / f"{grade.stem}.html"
-
-
-def notebook_path(grade: Path) -> Path:
-    """The path of the executed notebook that belongs to the grade at `grade`."""
-    return grade.parent.parent / "notebooks" / f"{grade.stem}.ipynb"
-
-
-def rubric_path(grade: Path) -> Path:
-    """The path of the rubric form that belongs to the grade at `grade`."""
-    return grade.parent.parent / "rubric" / f"{grade.stem}.toml"
-
-
-def evidence_path(grade: Path) -> Path:
-    """The path of the evidence that belongs to the grade at `grade`."""
-    return grade.parent.parent / "evidence" / f"{grade.stem}.json"
+def beside(grade: Path, folder: str) -> Path:
+    """The path in `folder`, one of FOLDERS, of the file that belongs to the grade at `grade`."""
+    return grade.parent.parent / folder / f"{grade.stem}{FOLDERS[folder]}"
 
 
 def plan(examination: Examination, submissions: Iterable[Candidate], out: Path) -> Plan:

@@ -20,7 +20,6 @@ import subprocess
 import sys
 import threading
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -144,7 +143,11 @@ class WorkerHost:
         self.batch = job.batch
         self.problem = _host_problem(job)
         self.stopping = stopping
-        """Set when tasks should end after their current submission."""
+        """True when tasks should end after their current submission."""
+        self.tasks = 0
+        """Number of running tasks."""
+        self.timer: threading.Timer | None = None
+        """Closes the host when no further task comes."""
         self._examination = Examination(
             job.lesson, _Exam(job.provenance.data, job.baseline), job.provenance
         )
@@ -187,33 +190,30 @@ class WorkerHosts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[str, WorkerHost] = {}
-        self._tasks: Counter[str] = Counter()
-        self._timers: dict[str, threading.Timer] = {}
         self._stopped: set[str] = set()
 
     @contextmanager
     def task(self, job: BatchJob) -> Iterator[WorkerHost]:
         """The batch's host while a task runs. It is made for the first task, and kept for
         IDLE_SECONDS after the last."""
-        batch = job.batch
         with self._lock:
-            if batch not in self._open:
-                self._open[batch] = WorkerHost(job, stopping=batch in self._stopped)
-            host = self._open[batch]
-            self._tasks[batch] += 1
-            self._cancel_timer(batch)
+            if job.batch not in self._open:
+                self._open[job.batch] = WorkerHost(job, stopping=job.batch in self._stopped)
+            host = self._open[job.batch]
+            host.tasks += 1
+            if host.timer is not None:
+                host.timer.cancel()
         try:
             yield host
         finally:
             with self._lock:
-                self._tasks[batch] -= 1
-                if not self._tasks[batch] and self._open.get(batch) is not host:
+                host.tasks -= 1
+                if not host.tasks and self._open.get(job.batch) is not host:
                     host.close()
-                elif not self._tasks[batch]:
-                    timer = threading.Timer(IDLE_SECONDS, self._close_idle, [batch])
-                    timer.daemon = True
-                    self._timers[batch] = timer
-                    timer.start()
+                elif not host.tasks:
+                    host.timer = threading.Timer(IDLE_SECONDS, self._close_idle, [host])
+                    host.timer.daemon = True
+                    host.timer.start()
 
     def stop(self, batch: str) -> None:
         """Let present and future tasks of the batch end after their current submission."""
@@ -225,21 +225,18 @@ class WorkerHosts:
     def close(self, batch: str) -> None:
         """End the batch's processes; a running task ends early and removes their files."""
         with self._lock:
-            self._cancel_timer(batch)
             host = self._open.pop(batch, None)
-            if host is not None:
-                host.kill()
-                if not self._tasks[batch]:
-                    host.close()
+            if host is None:
+                return
+            if host.timer is not None:
+                host.timer.cancel()
+            host.kill()
+            if not host.tasks:
+                host.close()
 
-    def _close_idle(self, batch: str) -> None:
-        if not self._tasks[batch]:
-            self.close(batch)
-
-    def _cancel_timer(self, batch: str) -> None:
-        timer = self._timers.pop(batch, None)
-        if timer is not None:
-            timer.cancel()
+    def _close_idle(self, host: WorkerHost) -> None:
+        if not host.tasks:
+            self.close(host.batch)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def command(
             if points:
                 batch.set_points(grade, spec, lang, points, why, by)
             else:
-                _edit(batch.rubric_path(grade), lang)
+                _edit(batch.beside(grade, "rubric"), lang)
             again = batch.merge_form(grade, spec, lang)
             assert again is not None
             found[name] = again

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from grader import batch
-from grader.batch.results import evidence_path, report_path
 from grader.cli import options
 from grader.lesson import loading
 from grader.lesson.grades import write_atomically
@@ -67,7 +66,7 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
     lesson = loading.load(lesson_name)
     with batch.locked(out), Reporter(lang) as progress:
         found = pairs.compare(
-            [evidence_path(path) for path in stems.values()],
+            [batch.beside(path, "evidence") for path in stems.values()],
             lesson,
             names=names,
             students=_students(out),
@@ -75,10 +74,9 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
             jobs=jobs,
             progress=lambda done, total: progress(done, total, READING),
         )
+        pages = {name: batch.beside(path, "reports") for name, path in stems.items()}
         hrefs = {
-            name: f"reports/{quote(report_path(path).name)}"
-            for name, path in stems.items()
-            if report_path(path).exists()
+            name: f"reports/{quote(page.name)}" for name, page in pages.items() if page.exists()
         }
         raw = msgspec.json.format(msgspec.json.encode(found), indent=2)
         html = report.page(found, lesson.spec.title, lang, hrefs)
@@ -103,7 +101,7 @@ def _graded(out: Path) -> tuple[list[str], dict[str, Path], str]:
 
 def _require_evidence(out: Path, paths: Iterable[Path]) -> None:
     """Raises UsageError where nothing was kept to compare."""
-    if not any(evidence_path(path).exists() for path in paths):
+    if not any(batch.beside(path, "evidence").exists() for path in paths):
         raise UsageError(
             Text(
                 en=f"{out} keeps nothing to compare: no submission in it could be opened, or an "

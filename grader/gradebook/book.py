@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from grader.batch.results import first_grade, grade_files, grade_path, read_grade, report_path
+from grader.batch.results import beside, first_grade, grade_files, grade_path, read_grade
 from grader.lesson import loading
 from grader.lesson.formula import names
 from grader.lesson.grades import Grade, Status
@@ -107,7 +107,7 @@ class Graded:
 
     def report(self, submission: Submission) -> Path:
         """The path of the submission's page."""
-        return report_path(grade_path(self.out, submission.name))
+        return beside(grade_path(self.out, submission.name), "reports")
 
     def find(self, row: Student, number: str, lms: str) -> Result | None:
         """The result of the student that a row of an LMS's export is about; None for somebody who
