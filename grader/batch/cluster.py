@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 
 from grader import grading
 from grader.batch import worker_host
-from grader.batch.processes import CallQueue, Interrupts
+from grader.batch.processes import MainLoop
 from grader.batch.results import Outcome
 from grader.grading import Examination
 from grader.intake import Candidate
@@ -197,39 +197,27 @@ class _Coordinator:
         self._tries: Counter[str] = Counter()
         self._tasks: dict[str, _Task] = {}
         self._sent = 0
-        self._stopping = False
         self._checked = time.monotonic()
-        self._calls = CallQueue()
+        self._loop = MainLoop(self._stop)
 
     def run(self) -> None:
-        with Interrupts(self._interrupt) as interrupts:
-            self._client.subscribe_topic(worker_host.TOPIC, self._receive)
+        with self._loop:
+            self._client.subscribe_topic(
+                worker_host.TOPIC, lambda event: self._loop.put(partial(self._receive, event[1]))
+            )
             try:
-                while self._tasks or (self._missing and not self._stopping):
+                while self._tasks or (self._missing and not self._loop.interrupted):
                     self._send()
                     if time.monotonic() - self._checked > CHECK_SECONDS:
                         self._cluster.check(len(self._threads()), self._graded)
                         self._checked = time.monotonic()
-                    self._calls.run_next()
+                    self._loop.run_next()
             finally:
                 with suppress(Exception):  # the cluster may be out of reach
                     self._client.unsubscribe_topic(worker_host.TOPIC)
                     futures = [task.future for task in self._tasks.values()]
                     self._client.cancel(futures, force=True)
                     self._client.run(worker_host.close, self._batch, on_error="ignore")
-        if interrupts.count:
-            raise KeyboardInterrupt
-
-    # Called in a signal handler or in the client's own threads.
-
-    def _interrupt(self) -> None:
-        self._stopping = True
-        self._calls.put(self._stop)
-
-    def _receive(self, event: tuple[float, bytes]) -> None:
-        self._calls.put(partial(self._read, event[1]))
-
-    # Called in the main thread.
 
     def _stop(self) -> None:
         self._on_interrupt()
@@ -237,7 +225,7 @@ class _Coordinator:
 
     def _send(self) -> None:
         """Submit as many tasks as there are cores; the rest waits here."""
-        if self._stopping or not (self._waiting or self._suspects):
+        if self._loop.interrupted or not (self._waiting or self._suspects):
             return
         if self._suspects:
             if not self._tasks:
@@ -257,7 +245,7 @@ class _Coordinator:
             self._client.submit, worker_host.grade, self._job, request, key=key, pure=False
         )
         self._tasks[key] = _Task(future, candidates, alone)
-        future.add_done_callback(lambda _: self._calls.put(partial(self._end, key)))
+        future.add_done_callback(lambda _: self._loop.put(partial(self._end, key)))
 
     def _threads(self) -> dict[str, int]:
         """Cores of each worker."""
@@ -271,7 +259,7 @@ class _Coordinator:
         except Exception as error:
             raise Fault(_connection_lost()) from error
 
-    def _read(self, event: bytes) -> None:
+    def _receive(self, event: bytes) -> None:
         outcome = worker_host.read_event(event, self._batch)
         if outcome is not None:
             self._deliver(outcome)

@@ -109,45 +109,27 @@ def resident_bytes(pid: int) -> int:
 # Signals ------------------------------------------------------------------------------------
 
 
-class Interrupts:
-    """Handles Ctrl-C and SIGTERM as a context manager: the first signal calls `on_first`, the
-    second raises KeyboardInterrupt, later ones are ignored so that clean-up is not interrupted.
+class MainLoop:
+    """Makes calls that other threads request, and handles Ctrl-C and SIGTERM; a context manager.
 
-    `on_first` runs between any two instructions of the main thread, so it must not take a lock.
-    Outside the main thread, which alone receives signals, this does nothing.
+    The first signal sets `interrupted` and requests `on_interrupt`, the second raises
+    KeyboardInterrupt, later ones are ignored so that clean-up is not interrupted. Leaving after a
+    signal raises KeyboardInterrupt. Outside the main thread, which alone receives signals, signals
+    are not handled.
     """
 
-    def __init__(self, on_first: Callable[[], None]) -> None:
-        self.count = 0
-        self._on_first = on_first
+    def __init__(self, on_interrupt: Callable[[], None]) -> None:
+        self._on_interrupt = on_interrupt
+        self._signals = 0
+        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.count += 1
-        if self.count == 1:
-            self._on_first()
-        elif self.count == 2:
-            raise KeyboardInterrupt
-
-
-class CallQueue:
-    """Calls that other threads and signal handlers request of the main thread."""
-
-    def __init__(self) -> None:
-        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+    @property
+    def interrupted(self) -> bool:
+        return self._signals > 0
 
     def put(self, call: Callable[[], None]) -> None:
-        """Request a call. Safe in a signal handler."""
+        """Request a call. Safe in other threads and in signal handlers."""
         self._calls.put(call)
 
     def run_next(self) -> None:
@@ -158,6 +140,25 @@ class CallQueue:
         except Empty:
             return
         call()
+
+    def __enter__(self) -> MainLoop:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if kind is None and self.interrupted:
+            raise KeyboardInterrupt
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._signals += 1
+        if self._signals == 1:
+            self._calls.put(self._on_interrupt)
+        elif self._signals == 2:
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ import msgspec
 
 from grader import grading
 from grader.batch import processes
-from grader.batch.processes import CallQueue, Interrupts
+from grader.batch.processes import MainLoop
 from grader.batch.results import Outcome, outcome_from_json
 from grader.grading import Examination
 from grader.grading.notebook import longest_grading
@@ -121,10 +121,9 @@ class _Pool:
     ) -> None:
         self._waiting = deque(submissions)
         self._workers = workers
-        self._on_grade, self._on_interrupt = on_grade, on_interrupt
-        self._calls = CallQueue()
+        self._on_grade = on_grade
+        self._loop = MainLoop(on_interrupt)
         self._running = len(workers)
-        self._stopping = False
         self._failure: Fault | None = None
 
     def run(self) -> None:
@@ -132,39 +131,33 @@ class _Pool:
             threading.Thread(target=self._work, args=(worker,), daemon=True)
             for worker in self._workers
         ]
-        with Interrupts(self._interrupt) as interrupts:
+        with self._loop:
             try:
                 for thread in threads:
                     thread.start()
                 while self._running:
-                    self._calls.run_next()
+                    self._loop.run_next()
             finally:
                 for worker in self._workers:
                     worker.kill()
                 for thread in threads:
                     if thread.is_alive():
                         thread.join()
-        if interrupts.count:
-            raise KeyboardInterrupt
         if self._waiting and self._failure is not None:
             raise self._failure
-
-    def _interrupt(self) -> None:
-        self._stopping = True
-        self._calls.put(self._on_interrupt)
 
     def _work(self, worker: PersistentWorker) -> None:
         """Grade until nothing waits. When a worker does not start, its thread ends and leaves the
         submissions to the others; the batch fails when no thread is left."""
         error: BaseException | None = None
         try:
-            while not self._stopping:
+            while not self._loop.interrupted:
                 try:
                     candidate = self._waiting.popleft()
                 except IndexError:
                     break
                 try:
-                    self._calls.put(partial(self._on_grade, worker.grade(candidate)))
+                    self._loop.put(partial(self._on_grade, worker.grade(candidate)))
                 except Fault as failure:
                     self._waiting.appendleft(candidate)
                     self._failure = failure
@@ -176,7 +169,7 @@ class _Pool:
             error = unexpected
         finally:
             worker.close()
-            self._calls.put(partial(self._thread_ended, error))
+            self._loop.put(partial(self._thread_ended, error))
 
     def _thread_ended(self, error: BaseException | None) -> None:
         self._running -= 1

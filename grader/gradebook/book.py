@@ -208,16 +208,19 @@ def _lesson_cells(graded: Graded, result: Result, lang: Lang) -> list[Cell]:
         else:
             why = f"{term.formula} ({_values(term.formula, grade)})"
             cells.append(Cell(term.points, Text(en=why, ru=why)))
+    off = waiting = Cell(None, state)
+    if grade is not None:
+        off = Cell(sum(one.points for one in grade.deductions), _deductions_why(grade))
+        waiting = Cell(grade.pending, _waiting(grade))
     total = score_why(graded, result)
-    off = sum(one.points for one in grade.deductions) if grade else None
     maximum = Text(en="of the lesson", ru="наибольший балл занятия")
     return [
         *cells,
-        Cell(off, _off_why(grade) or state),
+        off,
         Cell(result.score, total),
         Cell(graded.spec.max_score, maximum),
-        Cell(grade.pending if grade else None, _waiting(grade) or state),
-        *_when(graded, result),
+        waiting,
+        *_times(graded, result),
         Cell(result.submission.name if result.submission else None, _version(result)),
         Cell(total.to(lang), Text(en="how the score came about", ru="из чего сложился балл")),
     ]
@@ -260,8 +263,8 @@ def score_why(graded: Graded, result: Result) -> Text:
         parts = [
             Text(en=f"0 of {most} ({status}): {state.en}", ru=f"0 из {most} ({status}): {state.ru}")
         ]
-    if grade.pending and (waiting := _waiting(grade)):
-        parts.append(waiting)
+    if grade.pending:
+        parts.append(_waiting(grade))
     parts.append(_version(result))
     return Text(en="; ".join(one.en for one in parts), ru="; ".join(one.ru for one in parts))
 
@@ -282,9 +285,7 @@ def _sum_of_parts(grade: Grade, spec: LessonSpec) -> Text:
     )
 
 
-def _off_why(grade: Grade | None) -> Text | None:
-    if grade is None:
-        return None
+def _deductions_why(grade: Grade) -> Text:
     if not grade.deductions:
         return Text(en="no deadline is set, nothing is taken off", ru="срок не задан, вычетов нет")
     return Text(
@@ -293,9 +294,7 @@ def _off_why(grade: Grade | None) -> Text | None:
     )
 
 
-def _waiting(grade: Grade | None) -> Text | None:
-    if grade is None:
-        return None
+def _waiting(grade: Grade) -> Text:
     if not grade.pending:
         return Text(en="nothing waits for a person", ru="оценки преподавателя ничего не ждёт")
     return Text(
@@ -304,7 +303,7 @@ def _waiting(grade: Grade | None) -> Text | None:
     )
 
 
-def _when(graded: Graded, result: Result) -> list[Cell]:
+def _times(graded: Graded, result: Result) -> list[Cell]:
     one, grade = result.submission, result.grade
     if one is None:
         state = status_why(graded, result)

@@ -85,7 +85,7 @@ def test_worker_is_isolated_limited_and_has_no_secret(
     with (tmp_path / "other").open("w"):
         second = Worker("toy", file, place)
         second.wait_until_ready()
-        second.grade(candidate(folder, "ada", f"look {tmp_path / 'seen'}"), 30)
+        second.grade(candidate(folder, "ada", f"look {tmp_path / 'seen'}"), 300)
         second.close()
     seen = json.loads((tmp_path / "seen").read_text())
     assert seen["threads"] == 2  # one grades, one notices that stdin closes
@@ -104,15 +104,15 @@ def test_worker_is_isolated_limited_and_has_no_secret(
 
 def test_what_libraries_print_is_not_an_answer(worker: Worker, folder: Path) -> None:
     worker.wait_until_ready()
-    outcome = worker.grade(candidate(folder, "ada", "print"), 30)
+    outcome = worker.grade(candidate(folder, "ada", "print"), 300)
     assert outcome.grade.score == 1.0
-    assert worker.grade(candidate(folder, "bob", "ok"), 30).grade.submission.name == "bob"
+    assert worker.grade(candidate(folder, "bob", "ok"), 300).grade.submission.name == "bob"
 
 
-def test_folder_of_a_killed_worker_goes_away(worker: Worker, folder: Path, place: Path) -> None:
+def test_folder_of_a_killed_worker_is_removed(worker: Worker, folder: Path, place: Path) -> None:
     worker.wait_until_ready()
     with pytest.raises(WorkerDied) as died:
-        worker.grade(candidate(folder, "ada", "litter"), 30)
+        worker.grade(candidate(folder, "ada", "litter"), 300)
     assert died.value.code == -signal.SIGKILL
     assert list(place.rglob("litter-*"))
     worker.close()
@@ -129,7 +129,7 @@ def test_worker_that_takes_too_long_is_killed(worker: Worker, folder: Path, tmp_
 def test_worker_that_breaks_the_protocol_is_killed(worker: Worker, folder: Path) -> None:
     worker.wait_until_ready()
     with pytest.raises(WorkerProtocolError):
-        worker.grade(candidate(folder, "ada", "garbage"), 30)
+        worker.grade(candidate(folder, "ada", "garbage"), 300)
     assert not worker.alive
 
 
@@ -143,7 +143,7 @@ def test_worker_ends_when_its_stdin_closes_during_grading(
     worker._requests.flush()
     wait_for(tmp_path / "at")
     worker._requests.close()  # as the kernel does when the parent dies
-    assert worker._process.wait(10) == 0
+    assert worker._process.wait(300) == 0
 
 
 def test_worker_killed_idle_is_replaced(persistent: PersistentWorker, folder: Path) -> None:
@@ -224,7 +224,7 @@ def test_slow_submission_in_a_pool_times_out_and_the_rest_is_graded(
         on_grade=lambda outcome: found.update(
             {outcome.grade.submission.name: outcome.grade.status}
         ),
-        grace_seconds=2.0 - longest_run(RunLimits(wall_seconds=20.0)),  # as in the toy lesson
+        grace_seconds=8.0 - longest_run(RunLimits(wall_seconds=20.0)),  # as in the toy lesson
     )
     assert found == {"slow": "timed_out", "s0": "graded", "s1": "graded", "s2": "graded"}
 
@@ -277,7 +277,7 @@ def test_nothing_is_left_when_saving_fails(examination: Examination, folder: Pat
 
 
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not path.exists():
         assert time.monotonic() < deadline, path
         time.sleep(0.01)

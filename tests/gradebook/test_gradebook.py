@@ -149,7 +149,7 @@ def test_several_lessons_stand_side_by_side(graded: Graded) -> None:
         assert "(distillation) +" in values["total"].why.en
 
 
-def test_csv_cells_are_no_formulas(graded: Graded) -> None:
+def test_csv_cells_are_not_formulas(graded: Graded) -> None:
     raw = files.as_csv(book.build([graded], "en"))
     assert raw.startswith(b"\xef\xbb\xbf")
     for line in csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")):
@@ -211,7 +211,7 @@ WORKSHEET = (
 )  # fmt: skip
 
 
-def test_moodles_worksheet_is_filled_in(graded: Graded, tmp_path: Path) -> None:
+def test_worksheet_of_moodle_is_filled_in(graded: Graded, tmp_path: Path) -> None:
     export = tmp_path / "Grades-CS-HW1-77.csv"
     export.write_text(WORKSHEET, encoding="utf-8")
     written = moodle.worksheet(graded, "en", export, "blank")
@@ -244,7 +244,7 @@ def test_a_worksheet_without_an_export_has_the_columns_that_moodle_reads(graded:
     assert rows[3]["Grade"] == ""
 
 
-def test_moodles_feedback_zip_has_its_folders(graded: Graded) -> None:
+def test_feedback_for_moodle_has_the_folders_of_the_download(graded: Graded) -> None:
     found, without = moodle.feedback(graded)
     assert found["Анна Соколова_501_assignsubmission_file_/report.html"].name == "Анна.html"
     # Each member of a team has a folder, by the number that the roster knows.
@@ -257,7 +257,7 @@ def test_moodles_feedback_zip_has_its_folders(graded: Graded) -> None:
     assert "Missing Person" not in without
 
 
-def test_another_file_is_no_worksheet(graded: Graded, tmp_path: Path) -> None:
+def test_another_file_is_refused_as_worksheet(graded: Graded, tmp_path: Path) -> None:
     export = tmp_path / "x.csv"
     export.write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(UsageError, match="worksheet"):
@@ -279,7 +279,7 @@ CANVAS = (
 )
 
 
-def test_canvass_gradebook_is_filled_in(graded: Graded, tmp_path: Path) -> None:
+def test_gradebook_of_canvas_is_filled_in(graded: Graded, tmp_path: Path) -> None:
     export = tmp_path / "2026-03-09_Grades-CS.csv"
     export.write_text(CANVAS, encoding="utf-8")
     written = canvas.gradebook([graded], export, "Distillation", "blank")
@@ -299,7 +299,7 @@ def test_canvass_gradebook_is_filled_in(graded: Graded, tmp_path: Path) -> None:
     assert canvas.gradebook([graded], export, None, "blank") == written
 
 
-def test_a_canvas_gradebook_of_our_own(graded: Graded) -> None:
+def test_gradebook_for_canvas_without_an_export(graded: Graded) -> None:
     written = canvas.gradebook([graded], None, None, "zero")
     lines = list(csv.reader(io.StringIO(written.raw.decode(), newline="")))
     assert lines[0][:5] == list(canvas.HEAD)
@@ -308,7 +308,7 @@ def test_a_canvas_gradebook_of_our_own(graded: Graded) -> None:
     assert files.plain(lines[3][0]) == FORMULA
 
 
-def test_canvass_feedback_is_called_as_the_download(graded: Graded) -> None:
+def test_feedback_for_canvas_has_the_names_of_the_download(graded: Graded) -> None:
     found, _ = canvas.feedback(graded)
     assert found["two_LATE_4322_90077_report.html"].name == "two.html"
     for name in found:  # as Canvas takes it apart: the first two parts of digits alone

@@ -196,7 +196,7 @@ def test_a_layout_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ),
     ],
 )
-def test_what_one_student_does_costs_the_others_nothing(
+def test_bad_members_of_one_student_do_not_affect_the_others(
     bad: list[tuple[str, bytes]], sentence: str, tmp_path: Path
 ) -> None:
     members = [("Ann_1_assignsubmission_file_/model.onnx", b"fine"), *bad]
@@ -210,7 +210,7 @@ def test_what_one_student_does_costs_the_others_nothing(
     assert not (tmp_path / "model.onnx").exists()
 
 
-def test_a_link_in_the_archive_is_its_students_alone(tmp_path: Path) -> None:
+def test_link_in_the_archive_affects_its_student_alone(tmp_path: Path) -> None:
     place = tmp_path / "class.zip"
     info = zipfile.ZipInfo("Eve_2_assignsubmission_file_/model.onnx")
     info.external_attr = 0o120777 << 16
@@ -230,7 +230,7 @@ def test_a_link_among_unpacked_files_is_never_followed(tmp_path: Path) -> None:
     assert "link" in str(found["eve (3)"])
 
 
-def test_what_is_no_download_is_said(tmp_path: Path) -> None:
+def test_file_that_is_not_a_download_is_wrong_usage(tmp_path: Path) -> None:
     for name, raw in (("text.zip", b"no archive"), ("notes.txt", b"hello")):
         (tmp_path / name).write_bytes(raw)
         with pytest.raises(UsageError):

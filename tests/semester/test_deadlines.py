@@ -99,7 +99,7 @@ GITHUB = (
 )
 
 
-def test_the_tables_of_each_platform_are_known(tmp_path: Path) -> None:
+def test_tables_of_each_platform_are_recognized(tmp_path: Path) -> None:
     anna, boris = roster.read(table(tmp_path / "m.csv", MOODLE))
     assert (anna.student.id, anna.student.moodle, anna.student.team) == ("s1", "501", "Team A")
     assert tables.moment(anna.submitted, UTC) == datetime(2026, 6, 10, 14, 14, tzinfo=UTC)
@@ -115,7 +115,7 @@ def test_the_tables_of_each_platform_are_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251"])
-def test_a_table_of_ones_own_as_excel_saves_it(tmp_path: Path, encoding: str) -> None:
+def test_own_table_is_read_in_each_encoding_of_excel(tmp_path: Path, encoding: str) -> None:
     text = "Фамилия;Имя;Группа;Почта\r\nСоколова;Анна;204;a@x.ru\r\n;;;\r\n"
     (anna,) = roster.read(table(tmp_path / "r.csv", text, encoding))
     assert anna.student.name == "Анна Соколова"
@@ -129,12 +129,12 @@ def test_a_table_of_ones_own_as_excel_saves_it(tmp_path: Path, encoding: str) ->
      "Wednesday, June 10, 2026, 2:14 PM", "среда, 10 июня 2026, 14:14", "10.06.2026 14:14:00",
      "2026-06-10T11:14:00Z", "2026-06-10 11:14:00 UTC"],
 )  # fmt: skip
-def test_times_as_people_and_platforms_write_them(text: str) -> None:
+def test_times_are_read_in_the_formats_of_people_and_platforms(text: str) -> None:
     assert tables.moment(text, MOSCOW) == datetime(2026, 6, 10, 14, 14, tzinfo=MOSCOW)
 
 
 @pytest.mark.parametrize("text", ["", "-", "yesterday", "31.02.2026 10:00", "2026-06-10T"])
-def test_what_is_no_time_is_none(text: str) -> None:
+def test_cell_without_a_time_is_none(text: str) -> None:
     assert tables.moment(text, UTC) is None
 
 
@@ -144,7 +144,7 @@ def test_a_roster_with_one_id_twice_is_refused(tmp_path: Path) -> None:
         roster.students(roster.read(path), path)
 
 
-def test_people_are_found_by_what_a_download_says() -> None:
+def test_students_are_found_by_names_and_numbers_of_a_download() -> None:
     people = [
         roster.Student(id="s1", name="Анна Фёдорова", email="anna@x.ru", moodle="501"),
         roster.Student(id="s2", name="Jean Luc Picard", canvas="77", login="jlp"),
@@ -170,7 +170,7 @@ def test_people_are_found_by_what_a_download_says() -> None:
 # Who handed in what -------------------------------------------------------------------------
 
 
-def test_the_missing_the_unlisted_and_the_latest(tmp_path: Path) -> None:
+def test_missing_and_unlisted_students_and_the_latest_version(tmp_path: Path) -> None:
     people = roster.read(table(tmp_path / "r.csv", "id,name\ns1,A\ns2,B\ns3,C\n"))
     times = roster.read(
         table(
@@ -202,7 +202,7 @@ def handed_in_again(found: ClassRecord, tmp_path: Path) -> ClassRecord | None:
     return handed_in.read(tmp_path)
 
 
-def test_a_team_hands_in_once(tmp_path: Path) -> None:
+def test_team_has_one_submission(tmp_path: Path) -> None:
     found = record(
         tmp_path,
         "distillation",
@@ -288,7 +288,7 @@ def test_free_days_are_spent_across_lessons_in_order(course, tmp_path: Path) -> 
     assert (before["a"].free, before["a"].left) == (2, 1)
 
 
-def test_a_team_has_its_latest_deadline_and_spends_everybodys_days(course, tmp_path) -> None:
+def test_team_has_its_latest_deadline_and_spends_free_days_of_all_members(course, tmp_path) -> None:
     earlier = record(tmp_path, "profiling", "s1,A,2026-02-03 12:00\n")
     (tmp_path / "profiling").mkdir()
     handed_in.write(tmp_path / "profiling", earlier)
@@ -299,7 +299,7 @@ def test_a_team_has_its_latest_deadline_and_spends_everybodys_days(course, tmp_p
     assert (late.days, late.free) == (2, 1)
 
 
-def test_an_unknown_time_costs_nothing_and_is_said(course, tmp_path: Path) -> None:
+def test_unknown_time_takes_nothing_off_and_is_mentioned(course, tmp_path: Path) -> None:
     version = Version("x", "x", tmp_path, ("x",), late=True)
     found = handed_in.collect(Download("canvas", [version]), "distillation", None)[0]
     (line,) = lines(course, tmp_path, found, "x")
