@@ -52,7 +52,7 @@ def merge_form(
         form = rubric.read(raw, str(place), grade, spec)
     except UsageError as error:
         return MergedForm(grade, place, problem=error)
-    found = rubric.news(form, grade, datetime.now(UTC))
+    found = rubric.unrecorded(form, grade, datetime.now(UTC))
     if found:
         # The form first: when the run is killed after it, the next run merges again.
         write_atomically(place, rubric.appended(raw, found, lang))

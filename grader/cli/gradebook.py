@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,8 +9,7 @@ import click
 import msgspec
 
 from grader import batch, gradebook
-from grader.cli import options
-from grader.cli.report import write as write_pages
+from grader.cli import options, report
 from grader.gradebook.book import Book, Export, Row, build, load
 from grader.lesson import loading
 from grader.lesson.grades import write_atomically
@@ -23,17 +21,16 @@ from grader.text.progress import Reporter
 from grader.text.untrusted import one_line, quoted
 
 MANY = 8
+"""Names that are listed in one line."""
 
 
 @click.command()
-@click.argument("outs", metavar="OUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("outs", metavar="OUT...", nargs=-1, required=True, type=options.PATH)
 @click.option("--format", "format_", type=click.Choice(list(gradebook.FORMATS)), default="csv")
-@click.option(
-    "--to", type=click.Path(path_type=Path), help="File to write, - for none but the screen."
-)
+@click.option("--to", type=options.PATH, help="File to write, - for none but the screen.")
 @click.option(
     "--export",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     help="Moodle's grading worksheet or Canvas's gradebook, to be filled in.",
 )
 @click.option("--column", help="Canvas's column, where it is not called as the lesson.")
@@ -43,15 +40,11 @@ MANY = 8
     default="blank",
     help="What an LMS gets for those who did not hand in.  [default: blank]",
 )
-@click.option(
-    "--course",
-    type=click.Path(path_type=Path),
-    help="course.toml.  [default: that of the batch]",
-)
+@click.option("--course", type=options.PATH, help="course.toml.  [default: that of the batch]")
 @click.option("--explain", metavar="NAME", help="Say where every cell of one student comes from.")
-@options.jobs()
-@options.as_json()
-@options.lang()
+@options.jobs
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(
     outs: tuple[Path, ...],
@@ -83,20 +76,23 @@ def command(
         )
     for out in outs:
         _bring_up_to_date(out, course, lang, jobs)
-    classes = [load(out, _course(out)) for out in outs]
+    classes = []
+    for out in outs:
+        given = handed_in.required(out).given.course
+        classes.append(load(out, course_file.load(Path(given)) if given else None))
     if explain is not None:
         _explain(build(classes, lang), explain, lang, as_json)
         return ExitCode.OK
-    found = chosen.write(classes, gradebook.Options(lang, export, column, missing))
+    written = chosen.write(classes, gradebook.Options(lang, export, column, missing))
     if to == Path("-"):
-        sys.stdout.buffer.write(found.raw)
+        sys.stdout.buffer.write(written.raw)
         return ExitCode.OK
     place = to or outs[0] / chosen.file
     try:
-        write_atomically(place, found.raw)
+        write_atomically(place, written.raw)
     except OSError as error:
         raise UsageError(options.unwritable(place, error)) from error
-    _say(place, found, lang, as_json)
+    _print_written(place, written, lang, as_json)
     return ExitCode.OK
 
 
@@ -115,35 +111,26 @@ def _bring_up_to_date(out: Path, course: Path | None, lang: Lang, jobs: int) -> 
         changed = [late.apply(path) for path in batch.grade_files(out)]
         if any(grade is not None for grade in changed):
             with Reporter(lang) as progress:
-                write_pages(out, lang, jobs, progress)
+                report.write(out, lang, jobs, progress)
 
 
-def _course(out: Path) -> course_file.Course | None:
-    given = handed_in.required(out).given.course
-    return course_file.load(Path(given)) if given else None
-
-
-def _say(place: Path, found: Export, lang: Lang, as_json: bool) -> None:
+def _print_written(place: Path, written: Export, lang: Lang, as_json: bool) -> None:
     if as_json:
         facts = {
             "file": str(place),
-            "students": found.rows,
-            "unmatched": found.unmatched,
-            "strangers": found.strangers,
+            "students": written.rows,
+            "unmatched": written.unmatched,
+            "strangers": written.strangers,
         }
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        options.print_json(facts)
         return
-    click.echo(f"{place}: {found.rows}")
-    for names, words in (
-        (found.unmatched, Text(en="not in the file", ru="не вошли в файл")),
-        (
-            found.strangers,
-            Text(en="not in the class, left as is", ru="нет в группе, без изменений"),
-        ),
-    ):
+    click.echo(f"{place}: {written.rows}")
+    unmatched = Text(en="not in the file", ru="не вошли в файл")
+    strangers = Text(en="not in the class, left as is", ru="нет в группе, без изменений")
+    for names, label in ((written.unmatched, unmatched), (written.strangers, strangers)):
         if names:
-            shown = ", ".join(map(one_line, names[:MANY])) + (" …" if len(names) > MANY else "")
-            click.echo(f"{words.to(lang)} ({len(names)}): {shown}", err=True)
+            shown = ", ".join(map(one_line, names[:MANY])) + (" …" if names[MANY:] else "")
+            click.echo(f"{label.to(lang)} ({len(names)}): {shown}", err=True)
 
 
 def _explain(book: Book, name: str, lang: Lang, as_json: bool) -> None:
@@ -151,7 +138,7 @@ def _explain(book: Book, name: str, lang: Lang, as_json: bool) -> None:
     cells = list(zip(book.columns, row.cells, strict=True))
     if as_json:
         facts = {head: {"value": cell.value, "why": cell.why.to(lang)} for head, cell in cells}
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        options.print_json(facts)
         return
     for head, cell in cells:
         value = "" if cell.value is None else one_line(str(cell.value))
@@ -160,16 +147,16 @@ def _explain(book: Book, name: str, lang: Lang, as_json: bool) -> None:
 
 
 def _row(book: Book, name: str) -> Row:
-    wanted = folded(name)
-    exact = [row for row in book.rows if row.student.id == name]
+    """The row of the one student whose id, name, address or submission is `name`."""
     submitted = [at for at, head in enumerate(book.columns) if head.endswith("submission")]
-    found = exact or [
-        row
-        for row in book.rows
-        if wanted
-        in {folded(value) for value in (row.student.id, row.student.name, row.student.email)}
-        or any(row.cells[at].value == name for at in submitted)
-    ]
+
+    def matches(row: Row) -> bool:
+        student = row.student
+        known = {folded(value) for value in (student.id, student.name, student.email)}
+        return folded(name) in known or any(row.cells[at].value == name for at in submitted)
+
+    exact = [row for row in book.rows if row.student.id == name]
+    found = exact or [row for row in book.rows if matches(row)]
     if len(found) != 1:
         raise UsageError(
             Text(

@@ -1,4 +1,4 @@
-"""`grader report OUT`."""
+"""`grader report OUT`: the pages of a graded folder."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ WRITING = Text(en="writing pages", ru="страницы")
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
-@options.jobs()
-@options.lang()
+@click.argument("out", type=options.PATH)
+@options.jobs
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(out: Path, jobs: int, lang: Lang) -> int:
     """Draw the pages of a graded folder again, from its grades only."""
@@ -35,5 +35,5 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
 
 
 def write(out: Path, lang: Lang, jobs: int, progress: Reporter) -> Path:
-    """Pages of all grades in `out`; path of the class page."""
+    """Draw the pages of all grades in `out`; the path of the class page."""
     return write_pages(out, lang, jobs, lambda done, total: progress(done, total, WRITING))

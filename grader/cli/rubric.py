@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from grader import batch
 from grader.batch import MergedForm
-from grader.cli import options
-from grader.cli.report import write as write_pages
+from grader.cli import options, report, show
 from grader.lesson import loading, rubric
 from grader.lesson.spec import LessonSpec
 from grader.text import Lang, Text
@@ -27,7 +24,7 @@ MAX_ROWS = 60
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=options.PATH)
 @click.argument("name", required=False)
 @click.option(
     "--set",
@@ -39,9 +36,9 @@ MAX_ROWS = 60
 @click.option("--why", default="", help="Why these points; with --set.")
 @click.option("--by", default="", help="Who judges; with --set.")
 @click.option("--waiting", is_flag=True, help="List only what is not judged yet.")
-@options.jobs()
-@options.as_json()
-@options.lang()
+@options.jobs
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(
     out: Path,
@@ -63,9 +60,18 @@ def command(
     spec = _spec(out)
     points = dict(_assignment(one, spec) for one in assignments)
     if bool(points) != bool(why or by) or (points and not (name and why and by)):
-        raise UsageError(_usage())
+        raise UsageError(
+            Text(
+                en="--set needs the submission's NAME, --why and --by, and they need --set; for "
+                'example grader rubric OUT NAME --set model=2 --why "clear" --by "A. Petrova".',
+                ru="Для --set нужны имя работы NAME, --why и --by, а без --set они ни к чему; "
+                'например, grader rubric OUT NAME --set model=2 --why "понятно" --by "А. Петрова".',
+            )
+        )
     with batch.locked(out), batch.disk_errors(out):
-        found = _merge(out, spec, lang)
+        paths = batch.grade_files(out)
+        merged = (batch.merge_form(path, spec, lang, create=True) for path in paths)
+        found = {one.grade.submission.name: one for one in merged if one is not None}
         if name is not None:
             grade = _grade_of(out, name, found)
             if points:
@@ -77,7 +83,7 @@ def command(
             found[name] = again
         if any(one.changed for one in found.values()):
             with Reporter(lang) as progress:
-                write_pages(out, lang, jobs, progress)
+                report.write(out, lang, jobs, progress)
     _show(found, spec, lang, only_waiting=waiting, as_json=as_json)
     problems = [one.problem for one in found.values() if one.problem is not None]
     for problem in problems:
@@ -117,21 +123,6 @@ def _assignment(text: str, spec: LessonSpec) -> tuple[str, float]:
     return name, points
 
 
-def _usage() -> Text:
-    return Text(
-        en="--set needs the submission's NAME, --why and --by, and they need --set; for example "
-        'grader rubric OUT NAME --set model=2 --why "clear" --by "A. Petrova".',
-        ru="Для --set нужны имя работы NAME, --why и --by, а без --set они ни к чему; например, "
-        'grader rubric OUT NAME --set model=2 --why "понятно" --by "А. Петрова".',
-    )
-
-
-def _merge(out: Path, spec: LessonSpec, lang: Lang) -> dict[str, MergedForm]:
-    """Every graded submission by name, merged with its form, which is made where missing."""
-    merged = (batch.merge_form(path, spec, lang, create=True) for path in batch.grade_files(out))
-    return {one.grade.submission.name: one for one in merged if one is not None}
-
-
 def _grade_of(out: Path, name: str, found: dict[str, MergedForm]) -> Path:
     if name not in found:
         close = difflib.get_close_matches(name, found, n=1)
@@ -147,7 +138,7 @@ def _grade_of(out: Path, name: str, found: dict[str, MergedForm]) -> Path:
 
 
 def _edit(form: Path, lang: Lang) -> None:
-    """Open the form where there is somebody to write into it; else say where it is."""
+    """Open the form in an editor; without a terminal and an editor, say where it is."""
     if sys.stdin.isatty() or os.environ.get("VISUAL") or os.environ.get("EDITOR"):
         click.edit(filename=str(form))
         return
@@ -160,14 +151,12 @@ def _show(
 ) -> None:
     """What waits first; long classes are cut on a terminal."""
     rows = sorted(
-        found.values(),
-        key=lambda one: (not _waits(one, spec), one.grade.submission.name),
+        found.values(), key=lambda one: (not _waits(one, spec), one.grade.submission.name)
     )
     open_rows = [one for one in rows if _waits(one, spec)]
     shown = open_rows if only_waiting else rows
     if as_json:
-        facts = [_facts(one, spec) for one in shown]
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        options.print_json([_facts(one, spec) for one in shown])
         return
     table = Table(box=None, pad_edge=False)
     heads = ("работа", "состояние", "балл") if lang == "ru" else ("submission", "state", "score")
@@ -178,23 +167,20 @@ def _show(
     table.add_column(heads[1])
     for one in shown[:MAX_ROWS]:
         table.add_row(*_cells(one, spec, lang))
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console = Console(markup=False, highlight=False, width=max(console.width, 160))
+    console = show.wide_console()
     if shown:
         console.print(table)
     if len(shown) > MAX_ROWS:
         console.print(f"... + {len(shown) - MAX_ROWS:,}")
-    said = (
-        f"Ждут оценки преподавателя: {len(open_rows)} из {len(rows)}."
-        if lang == "ru"
-        else f"Waiting for a person: {len(open_rows)} of {len(rows)}."
+    waiting = Text(
+        en=f"Waiting for a person: {len(open_rows)} of {len(rows)}.",
+        ru=f"Ждут оценки преподавателя: {len(open_rows)} из {len(rows)}.",
     )
-    console.print(said)
+    console.print(waiting.to(lang))
 
 
 def _waits(one: MergedForm, spec: LessonSpec) -> bool:
-    """Nothing more is asked of a person only where all is judged, and judged as it is now."""
+    """True when a person has to look: a criterion is open or outdated, or the form is damaged."""
     grade = one.grade
     open_criteria = rubric.waiting(grade, spec) or rubric.outdated(grade, spec)
     return one.problem is not None or bool(open_criteria)
@@ -206,23 +192,18 @@ def _cells(one: MergedForm, spec: LessonSpec, lang: Lang) -> list[str]:
         f"{given[criterion.name].points:g}" if criterion.name in given else "—"
         for criterion in spec.rubric
     ]
-    score = f"{one.grade.score:.3f}"
-    if one.grade.pending:
-        score += f" + {one.grade.pending:g}"
-    name = one_line(one.grade.submission.name)
-    return [name, *points, score, _state(one, spec).to(lang)]
+    name, state = one_line(one.grade.submission.name), _state(one, spec).to(lang)
+    return [name, *points, show.score_cell(one.grade), state]
 
 
 def _state(one: MergedForm, spec: LessonSpec) -> Text:
-    missing = rubric.waiting(one.grade, spec)
-    old = rubric.outdated(one.grade, spec)
     if one.problem is not None:
         return Text(en="the form is damaged", ru="форма испорчена")
-    if missing:
+    if missing := rubric.waiting(one.grade, spec):
         names = ", ".join(criterion.name for criterion in missing)
         return Text(en=f"waits: {names}", ru=f"ждёт: {names}")
-    if old:
-        names = ", ".join(criterion.name for criterion in old)
+    if outdated := rubric.outdated(one.grade, spec):
+        names = ", ".join(criterion.name for criterion in outdated)
         return Text(
             en=f"changed since it was judged: {names}", ru=f"изменилась после оценки: {names}"
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from grader.lesson import formula, rubric
-from grader.lesson.grades import Check, Deduction, Grade, Judged, Layer, Status, Term
+from grader.lesson.grades import Check, Deduction, Grade, Judgment, Layer, Status, Term
 from grader.lesson.spec import Criterion, LessonSpec
 from grader.report import gate, metrics, render
 from grader.report.charts import figures, numbers, recordings, tradeoffs
@@ -69,7 +69,7 @@ def view(grade: Grade, spec: LessonSpec, words: Words) -> RubricView | None:
     return RubricView(says, lines, earlier)
 
 
-def _line(criterion: Criterion, one: Judged | None, words: Words, note: str = "") -> Line:
+def _line(criterion: Criterion, one: Judgment | None, words: Words, note: str = "") -> Line:
     points = None if one is None else one.points
     taken_back = one is not None and points is None
     return Line(

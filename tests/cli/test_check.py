@@ -1,4 +1,4 @@
-"""A student's habits: check again and again, ask for hints, look back, show what one has."""
+"""`grader check` again and again, with hints, history, badge and --watch; shell completion."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,7 +24,7 @@ from grader.lesson.grades import from_json
 from tests.conftest import Grader
 
 pytestmark = pytest.mark.slow
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds until something that has to happen counts as missing; a check takes a few."""
 
 
@@ -175,15 +176,18 @@ def watched(grader: Grader, project: Path) -> Iterator[Watched]:
 def test_watching_checks_again_after_a_change_and_ends_with_ctrl_c(
     watched: Watched, project: Path, small_course: Path
 ) -> None:
-    assert "rejected" in watched.until("Waiting for a change")
+    watched.until("rejected")
+    watched.until("Waiting for a change")
     solve(project, small_course)
-    assert "Score estimate" in watched.until("Waiting for a change")
+    watched.until("Score estimate")  # on a slow machine once more for the second file
     (project / "model.onnx").write_bytes(b"no model")
-    assert "rejected" in watched.until("Waiting for a change")
+    watched.until("rejected")
+    watched.until("Waiting for a change")
     watched.process.send_signal(signal.SIGINT)
     assert watched.process.wait(PATIENCE) == 1  # as the last check
     kept = (project / ".grader" / "history.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["status"] for line in kept] == ["rejected", "graded", "rejected"]
+    statuses = [status for status, _ in groupby(json.loads(line)["status"] for line in kept)]
+    assert statuses == ["rejected", "graded", "rejected"]
 
 
 @pytest.mark.parametrize("name", ["report.html", "page.html"])

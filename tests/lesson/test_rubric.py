@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from grader import cli
 from grader.lesson import loading, rubric
-from grader.lesson.grades import Grade, Judged, from_json
+from grader.lesson.grades import Grade, Judgment, from_json
 from grader.report import class_page, student_page
 from grader.text.errors import SpecError, UsageError
 from tests.conftest import Grader
@@ -225,7 +225,7 @@ def test_form_that_was_deleted_is_made_again_from_the_grade(group: Class) -> Non
 
 
 def test_judgement_counts_although_an_earlier_clock_was_ahead(spec: loading.LessonSpec) -> None:
-    ahead = Judged(
+    ahead = Judgment(
         criterion="style",
         points=2.0,
         why="a",
@@ -241,7 +241,7 @@ def test_judgement_counts_although_an_earlier_clock_was_ahead(spec: loading.Less
         criteria={"style": rubric.Entry(1.0, "b")},
         history=[ahead],
     )
-    found = rubric.news(form, essay(spec), NOON)
+    found = rubric.unrecorded(form, essay(spec), NOON)
     assert rubric.current([ahead, *found])["style"].points == 1.0
     by_command = rubric.with_points(form, essay(spec), {"style": 0.5}, "c", "R", NOON)
     assert rubric.current(by_command.history)["style"].points == 0.5
@@ -429,7 +429,7 @@ def test_any_text_survives_the_form_and_every_version_of_it_is_remembered(
         raw = rubric.write(form, spec, "ru")
         form = rubric.read(raw, "form", grade, spec)
         assert {name: one for name, one in form.criteria.items() if name in wanted} == wanted
-        found = rubric.news(form, grade, NOON + timedelta(hours=step))
+        found = rubric.unrecorded(form, grade, NOON + timedelta(hours=step))
         raw = rubric.appended(raw, found, "en")
         before = form.history
         form = rubric.read(raw, "form", grade, spec)
@@ -438,7 +438,7 @@ def test_any_text_survives_the_form_and_every_version_of_it_is_remembered(
         assert given_points == {
             name: one.points for name, one in wanted.items() if one.points is not None
         }
-        assert rubric.news(form, grade, NOON) == []
+        assert rubric.unrecorded(form, grade, NOON) == []
 
 
 @given(entries=ENTRIES)
@@ -446,7 +446,7 @@ def test_score_and_what_waits_add_up(
     spec: loading.LessonSpec, entries: dict[str, rubric.Entry]
 ) -> None:
     history = [
-        Judged(criterion=name, points=one.points, why=one.why, by="P", when=NOON, submission="")
+        Judgment(criterion=name, points=one.points, why=one.why, by="P", when=NOON, submission="")
         for name, one in entries.items()
     ]
     grade = rubric.merged(essay(spec), spec, history)
@@ -458,10 +458,10 @@ def test_score_and_what_waits_add_up(
 
 
 def test_pages_show_any_judgement_in_both_languages(spec: loading.LessonSpec) -> None:
-    hostile = Judged(
+    hostile = Judgment(
         criterion="style", points=1.0, why="<script>\u202e", by="\x00x", when=NOON, submission="old"
     )
-    unknown = Judged(criterion="gone", points=9.0, why="", by="", when=NOON, submission="")
+    unknown = Judgment(criterion="gone", points=9.0, why="", by="", when=NOON, submission="")
     grade = rubric.merged(essay(spec), spec, [hostile, unknown])
     assert grade.value("rubric") == 1.0
     for lang in ("en", "ru"):
@@ -469,6 +469,35 @@ def test_pages_show_any_judgement_in_both_languages(spec: loading.LessonSpec) ->
         assert "<script>\u202e" not in page
         assert "⟨U+202E⟩" in page
         assert class_page([grade], spec, lang)
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_what_a_person_wrote_into_a_form_stays_byte_for_byte(
+    spec: loading.LessonSpec, newline: str, end: str
+) -> None:
+    """Comments, the order of sections and a byte order mark, with one history and with another."""
+    grade = essay(spec)
+    lines = [
+        "\ufeff# mine",
+        'by = "Ада"   # I',
+        "schema = 1",
+        f'name = "{grade.submission.name}"',
+        'lesson = "essay"',
+        "[criteria.depth]  # first",
+        'why = "so"',
+        "points=1.50",
+        "[criteria.style]",
+        "# points = 2, or less?",
+    ]
+    raw = (newline.join(lines) + end).encode()
+    for hour in range(2):
+        form = rubric.read(raw, "form", grade, spec)
+        found = rubric.unrecorded(form, grade, NOON + timedelta(hours=hour))
+        longer = rubric.appended(raw, found, "en")
+        assert longer.startswith(raw)
+        assert rubric.read(longer, "form", grade, spec).history == [*form.history, *found]
+        raw = longer.replace(b"points=1.50", b"points=2.00", 1)
 
 
 def test_form_of_another_submission_is_refused(spec: loading.LessonSpec) -> None:

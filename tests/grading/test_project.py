@@ -42,8 +42,6 @@ def test_versions_are_kept_in_order_and_read_again(tmp_path: Path) -> None:
     for at, score in enumerate((0.0, 3.5, 7.0)):
         versions = remember(tmp_path, graded(score, at), at)
     assert [one.score for one in versions] == [0.0, 3.5, 7.0]
-    assert history.read(tmp_path, "distillation") == versions
-    assert history.read(tmp_path, "profiling") == []
     assert history.line(versions) == "▁▅█"
     assert set(versions[0].measurements) <= {one.name for one in LESSON.spec.report.columns}
 
@@ -77,7 +75,6 @@ def test_damaged_lines_cost_only_themselves(
     remember(project, graded(1.0, 1))
     kept = folder.kept(project, history.FILE)
     kept.write_bytes(kept.read_bytes() + b"\n".join(raw) + b"\n")
-    assert [one.score for one in history.read(project, "distillation")] == [1.0]
     assert [one.score for one in remember(project, graded(2.0, 2))] == [1.0, 2.0]
 
 

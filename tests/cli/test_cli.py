@@ -39,8 +39,8 @@ def test_help_imports_no_heavy_library() -> None:
 
 def test_grading_never_imports_torch(grader: Grader, homework: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from grader.grading.check import check;"
-        "print(check(Path('.')).status, 'torch' in sys.modules)"
+        "import sys; from pathlib import Path; from grader.grading.check import prepare;"
+        "print(prepare(Path('.')).check().status, 'torch' in sys.modules)"
     )
     assert grader.python("-c", code, cwd=homework).stdout.strip() == "graded False"
 

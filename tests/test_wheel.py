@@ -83,6 +83,14 @@ def test_wheel_starts_a_course_and_releases_it(installed: Path, tmp_path: Path) 
     assert len(list((tmp_path / "out" / "starters").iterdir())) == 5
 
 
+def test_wheel_says_that_it_is_typed(installed: Path, tmp_path: Path) -> None:
+    code = "from importlib.resources import files; print((files('grader') / 'py.typed').is_file())"
+    found = subprocess.run(
+        [installed / "python", "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert found.stdout.strip() == "True"
+
+
 def test_wheel_holds_the_course(installed: Path, tmp_path: Path) -> None:
     code = (
         "from grader.lesson import course; from pathlib import Path;"
