@@ -32,7 +32,7 @@ from grader.handout.figures import table
 from grader.lesson import formula, loading
 from grader.lesson.spec import RunLimits
 from grader.measure.latency import pace_of_rival, run_calmly, typical_seconds
-from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, Timing
+from grader.sandbox.runners.sequences import BASELINE, SequenceJob, SequenceRun, Timing
 
 LESSON = "quantization"
 REFERENCE = Path("reference_solutions") / LESSON
@@ -121,7 +121,7 @@ def _options() -> argparse.Namespace:
 def _job(models: dict[str, bytes], rival: bytes, vocabulary: int) -> SequenceJob:
     rng = np.random.default_rng(0)
     ids = [rng.integers(1, vocabulary, rng.integers(*LENGTHS)) for _ in range(POSTS)]
-    return SequenceJob(models, dict.fromkeys(models, ids), 5, rival=rival, rival_ids=ids)
+    return SequenceJob(models, dict.fromkeys(models, ids), 5, baseline=rival, baseline_ids=ids)
 
 
 @contextlib.contextmanager
@@ -164,7 +164,7 @@ def _pieces(timing: Timing, quantile: float) -> float:
 
 def _ratio(run: SequenceRun, name: str, batch: int, how: str) -> float:
     timings = run.single if batch == 1 else run.batched
-    return float(STATISTICS[how](timings[RIVAL], timings[name]))
+    return float(STATISTICS[how](timings[BASELINE], timings[name]))
 
 
 def _points(ratio: float, logarithmic: bool) -> float:

@@ -17,6 +17,7 @@ from grader.data.cache import PinnedFile
 from grader.intake import Submission
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import Axis, Check, Figure, Gate, Measurement, Series
+from grader.lesson.spec import RunLimits
 from grader.measure.costs import contract, graph
 from grader.measure.quality import (
     detection,
@@ -28,7 +29,7 @@ from grader.measure.quality import (
 from grader.measure.quality import (
     experiments as stated,
 )
-from grader.sandbox.runners.rows import Job, Limits, Run, run_onnx
+from grader.sandbox.runners.rows import Job, Run, run_onnx
 from grader.similarity import behaviour
 from grader.text import EMPTY, Text, ru_number
 from grader.text.errors import DataError, Rejected
@@ -55,7 +56,7 @@ class Exam:
     """(clips,) logit differences."""
     baseline_model: bytes
     gate_factor: float
-    limits: Limits
+    limits: RunLimits
     singles: tuple[int, ...]
     tolerance: float
     min_experiments: int
@@ -135,7 +136,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
             model,
             exam.features.unchanged(),
             LOGITS.shape,
-            rival=exam.baseline_model,
+            baseline=exam.baseline_model,
             singles=exam.singles,
         ),
         exam.limits,
@@ -151,7 +152,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     measurements = {
         **_against(exam, costs),
         **stated.costs(costs),
-        **stated.latency(run.seconds_per_single, run.rival_seconds_per_single),
+        **stated.latency(run.seconds_per_single, run.baseline_seconds_per_single),
         "au_fa_fr": _quality(ratio.numerator, scores, exam.labels, exam.voices),
         **_ratio(ratio),
     }

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.lesson.grades import Check, Figure, Layer, Measurement
-from grader.sandbox.runners.rows import Limits
+from grader.lesson.spec import RunLimits
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Exam:
     seed: str
     """Random models are drawn from it: the instructor's secret, or `public`."""
     hidden: bool
-    limits: Limits
+    limits: RunLimits
     settings: Mapping[str, Any]
     template: str = ""
     """`report.md` as students get it, to tell their words from ours."""

@@ -19,7 +19,7 @@ from grader.measure.costs import graph
 from grader.measure.costs.contract import Tensor, require
 from grader.measure.costs.graph import GraphReport
 from grader.measure.latency import Median, median, speed_ratio
-from grader.sandbox.isolation.ending import Disturbed, Stopped
+from grader.sandbox.isolation.process import Disturbed, Stopped
 from grader.sandbox.runners.harness import Call, HarnessJob, run_harness
 from grader.sandbox.runners.rows import Job, run_onnx
 from grader.text import Text
@@ -82,7 +82,7 @@ def measure(
         report,
         slow_report(),
         _error(run.outputs, right),
-        speed_ratio(run.rival_seconds_per_single, run.seconds_per_single),
+        speed_ratio(run.baseline_seconds_per_single, run.seconds_per_single),
         median(1000 * run.seconds_per_single),
         log + run.log,
     )

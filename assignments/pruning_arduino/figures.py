@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from grader import board as avr
+from grader import board
 from grader.board import firmware
 from grader.board.firmware import Conversation
 from grader.board.image import Memory
@@ -107,7 +107,7 @@ def _layer(network: IntegerNetwork, index: int) -> Text:
     return Text(en=f"{index}: {inputs} → {outputs}", ru=f"{index}: {inputs} → {outputs}")
 
 
-def flash_map(image: avr.Image) -> Figure:
+def flash_map(image: board.Image) -> Figure:
     """What takes the flash, and what is free."""
     symbols = _symbols(image, "flash")
     others = image.flash_bytes - sum(size for _, size in symbols)
@@ -115,17 +115,17 @@ def flash_map(image: avr.Image) -> Figure:
         "memory_map",
         Text(en="Flash, by function and table", ru="Флеш-память по функциям и таблицам"),
         [*symbols, (_OTHERS, max(others, 0))],
-        avr.MAX_FLASH_BYTES - image.flash_bytes,
+        board.MAX_FLASH_BYTES - image.flash_bytes,
         Text(
             en=f"The {SYMBOLS} largest functions and tables; of 32,768 bytes the bootloader keeps "
-            f"{32_768 - avr.MAX_FLASH_BYTES}.",
+            f"{32_768 - board.MAX_FLASH_BYTES}.",
             ru=f"Крупнейшие функции и таблицы, не больше {SYMBOLS}; из {ru_number(32_768)} байт "
-            f"{32_768 - avr.MAX_FLASH_BYTES} занимает загрузчик.",
+            f"{32_768 - board.MAX_FLASH_BYTES} занимает загрузчик.",
         ),
     )
 
 
-def sram_map(image: avr.Image, talk: Conversation) -> Figure:
+def sram_map(image: board.Image, talk: Conversation) -> Figure:
     """What takes the SRAM: variables, the stack at its deepest, and what is free."""
     symbols = _symbols(image, "sram")
     others = image.static_bytes - sum(size for _, size in symbols)
@@ -134,7 +134,7 @@ def sram_map(image: avr.Image, talk: Conversation) -> Figure:
         "memory_map_sram",
         Text(en="SRAM, by variable", ru="SRAM по переменным"),
         [*symbols, (_OTHERS, max(others, 0)), (stack, talk.stack_bytes)],
-        avr.SRAM_BYTES - image.static_bytes - talk.stack_bytes,
+        board.SRAM_BYTES - image.static_bytes - talk.stack_bytes,
         Text(
             en="The stack is as deep as it got while the board was asked.",
             ru="Стек — такой, каким он был в самом глубоком месте за время опроса платы.",
@@ -145,7 +145,7 @@ def sram_map(image: avr.Image, talk: Conversation) -> Figure:
 _OTHERS = Text(en="all others", ru="остальное")
 
 
-def _symbols(image: avr.Image, memory: Memory) -> list[tuple[Text, int]]:
+def _symbols(image: board.Image, memory: Memory) -> list[tuple[Text, int]]:
     """The largest symbols and their bytes; of several names of one place the first counts."""
     first = {one.address: one for one in reversed(image.largest(memory, len(image.symbols)))}
     largest = sorted(first.values(), key=lambda one: (-one.size, one.address))[:SYMBOLS]
@@ -185,9 +185,9 @@ def _memory_map(
     )
 
 
-def replies(queries: Sequence[str], board: Sequence[str], real: Sequence[str]) -> Figure:
+def replies(queries: Sequence[str], answers: Sequence[str], real: Sequence[str]) -> Figure:
     """What the board said beside what was said in reality."""
-    shown = list(zip(queries, board, real, strict=False))[:REPLIES]
+    shown = list(zip(queries, answers, real, strict=False))[:REPLIES]
     columns = (
         (Text(en="board", ru="плата"), "submission", [said for _, said, _ in shown]),
         (Text(en="real reply", ru="настоящий ответ"), "reference", [said for *_, said in shown]),

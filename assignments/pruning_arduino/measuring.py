@@ -9,7 +9,7 @@ import numpy as np
 
 from grader import board
 from grader.board.firmware import Conversation
-from grader.board.integer_network import IntegerNetwork, shown
+from grader.board.integer_network import IntegerNetwork, character
 from grader.data.text.chat import END, Position
 from grader.lesson.grades import Measurement
 from grader.measure.quality.classification import NORMAL_95, clustered, wilson
@@ -72,7 +72,8 @@ def on_board(image: board.Image, talk: Conversation) -> dict[str, Measurement]:
     half = NORMAL_95 * float(cycles.std(ddof=1)) / math.sqrt(len(cycles))
     mean = float(cycles.mean())
     marked = float(np.mean([one.reply.inference_cycles for one in talk.characters]))
-    right = np.mean([one.reply.text == shown(one.position.next_char) for one in talk.characters])
+    asked = [(one.reply.text, one.position) for one in talk.characters]
+    right = np.mean([text == character(position.next_char) for text, position in asked])
     return {
         "flash_bytes": Measurement(
             image.flash_bytes,

@@ -25,7 +25,7 @@ from grader.lesson.spec import RunLimits
 from grader.measure import latency
 from grader.measure.quality import experiments
 from grader.measure.quality.experiments import Experiment
-from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, run_sequences
+from grader.sandbox.runners.sequences import SequenceJob, SequenceRun, run_sequences
 from grader.sandbox.runners.tokens import Encoded, encode
 from grader.similarity import behaviour
 from grader.text import Text
@@ -230,9 +230,9 @@ def _pace(teacher: Model, encoded: Encoded, rounds: int, limits: RunLimits) -> l
         models={},
         ids={},
         classes=len(LABELS),
-        rival=teacher.data,
-        rival_ids=encoded.ids,
-        rival_pad_id=encoded.pad_id,
+        baseline=teacher.data,
+        baseline_ids=encoded.ids,
+        baseline_pad_id=encoded.pad_id,
         rounds=rounds,
     )
     return latency.pace_of_rival(job, limits)
@@ -244,9 +244,9 @@ def _run(exam: Exam, models: Mapping[str, Model], encoded: Mapping[str, Encoded]
         ids={name: one.ids for name, one in encoded.items()},
         classes=len(LABELS),
         pad_ids={name: one.pad_id for name, one in encoded.items()},
-        rival=exam.teacher.data,
-        rival_ids=exam.teacher_encoded.ids,
-        rival_pad_id=exam.teacher_encoded.pad_id,
+        baseline=exam.teacher.data,
+        baseline_ids=exam.teacher_encoded.ids,
+        baseline_pad_id=exam.teacher_encoded.pad_id,
         rounds=exam.settings["rounds"],
     )
     return latency.run_calmly(job, exam.limits, exam.pace)
@@ -261,8 +261,8 @@ def _outcomes(
         exam.teacher_encoded,
         exam.teacher_logits,
         0.0,
-        run.single[RIVAL],
-        run.batched[RIVAL],
+        run.single[BASELINE],
+        run.batched[BASELINE],
     )
     return {BASELINE: course} | {
         name: Outcome(

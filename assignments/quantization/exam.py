@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.lesson.grades import Measurement
+from grader.lesson.spec import RunLimits
 from grader.measure.latency import Pace
-from grader.sandbox.runners.rows import Limits
 from grader.sandbox.runners.tokens import Encoded
 
 from .submitted import Model
@@ -50,5 +50,5 @@ class Exam:
     """Whether the posts are those that a student must not have seen."""
     pace: Pace
     """Of the course's teacher, on the machine that prepared the class."""
-    limits: Limits
+    limits: RunLimits
     settings: Mapping[str, Any]

@@ -20,13 +20,13 @@ from grader.intake import Submission
 from grader.lesson import course
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import write_atomically
+from grader.lesson.spec import RunLimits
 from grader.measure.quality import detection
 from grader.measure.streams import audition as auditions
 from grader.measure.streams import stream_model, streaming
 from grader.measure.streams.audition import Script
 from grader.measure.streams.stream_model import StreamModel
 from grader.measure.streams.streaming import SAMPLE_RATE
-from grader.sandbox.runners.rows import Limits
 from grader.sandbox.runners.stream import Listener, StreamJob
 from grader.similarity import behaviour
 from grader.text.errors import DataError
@@ -103,7 +103,7 @@ def _baseline(folder: Path, dataset: str) -> bytes:
         ) from error
 
 
-def _offline_answers(model: bytes, slots: tracks.Slots, limits: Limits) -> np.ndarray:
+def _offline_answers(model: bytes, slots: tracks.Slots, limits: RunLimits) -> np.ndarray:
     """The baseline's probability for each second alone, (seconds,). It keeps exactly one second,
     so that at the end of each it has forgotten the others. Kept in the cache: it takes a while."""
     name = hashlib.sha256(model + slots.fingerprint.encode()).hexdigest()[:20]

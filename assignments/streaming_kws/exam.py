@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from grader.lesson.grades import Measurement
-from grader.sandbox.runners.rows import Limits
+from grader.lesson.spec import RunLimits
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Exam:
     demo_spans: np.ndarray
     keyword: str
     gate_factor: float
-    limits: Limits
+    limits: RunLimits
     settings: dict[str, Any]
     seed: int
     hidden: bool

@@ -24,7 +24,7 @@ from typing import Any
 
 import filelock
 
-from grader.sandbox.isolation.environment import python
+from grader.sandbox.isolation.launch import python
 
 try:
     import psutil

@@ -27,7 +27,7 @@ from grader.batch.results import Outcome, outcome_to_json
 from grader.grading import Examination
 from grader.lesson import loading
 from grader.lesson.grades import Status, SubmissionId
-from grader.sandbox.runners.rows import Stopped
+from grader.sandbox.isolation.process import Stopped
 
 MEMORY_BYTES = 4 * 2**30
 """Address space. A hostile file that makes a parser allocate too much causes a MemoryError."""

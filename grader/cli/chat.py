@@ -17,30 +17,17 @@ from grader.text.errors import ExitCode, GraderError, UsageError
 from grader.text.untrusted import one_line
 
 if TYPE_CHECKING:
-    from grader.board import Board, Compiler, Image, Reply, Simulator
-
-BACKENDS = click.Choice(["portable", "system"])
+    from grader.board import Board, Image, Reply
 
 
 @click.command()
 @click.argument("firmware", type=options.PATH)
 @click.option(
-    "--compiler", type=BACKENDS, default="portable", help="Which gcc builds a project.  [portable]"
-)
-@click.option("--simulator", type=BACKENDS, default="portable", help="Ours, or simavr.  [portable]")
-@click.option(
     "--hex", "hex_file", type=options.PATH, help="Also write the program to this file, for avrdude."
 )
 @options.as_json
 @options.lang
-def command(
-    firmware: Path,
-    compiler: Compiler,
-    simulator: Simulator,
-    hex_file: Path | None,
-    as_json: bool,
-    lang: Lang,
-) -> int:
+def command(firmware: Path, hex_file: Path | None, as_json: bool, lang: Lang) -> int:
     """Talk with FIRMWARE (a project folder, .elf or .hex) on a simulated Arduino UNO.
 
     Each line is a query, a line with a tab asks for the next character after the context behind
@@ -48,7 +35,7 @@ def command(
     """
     from grader.board import Board
 
-    image = _load(firmware, compiler, lang)
+    image = _load(firmware, lang)
     if hex_file is not None:
         try:
             hex_file.write_text(image.to_hex(), encoding="ascii")
@@ -57,13 +44,13 @@ def command(
     if not as_json:
         click.echo(_about(image, lang), err=True)
     failed = False
-    with Board(image, simulator) as board:
+    with Board(image) as board:
         for line in _lines(lang):
             failed |= not _answer(board, line, lang, as_json)
     return ExitCode.BELOW if failed else ExitCode.OK
 
 
-def _load(firmware: Path, compiler: Compiler, lang: Lang) -> Image:
+def _load(firmware: Path, lang: Lang) -> Image:
     from grader import board
 
     if not firmware.exists():
@@ -76,14 +63,14 @@ def _load(firmware: Path, compiler: Compiler, lang: Lang) -> Image:
     inside = firmware / "firmware"
     if inside.is_dir() and not any(firmware.glob("*.c*")):
         firmware = inside
-    if firmware.is_dir() and compiler == "portable" and not board.is_prepared():
+    if firmware.is_dir() and not board.is_prepared():
         waiting = Text(
             en="Preparing the compiler for this computer; it takes about a minute, once.",
             ru="Компилятор подготавливается для этого компьютера; это займёт около минуты, один "
             "раз.",
         )
         click.echo(waiting.to(lang), err=True)
-    return board.load(firmware, compiler, trusted=True)
+    return board.load(firmware)
 
 
 def _about(image: Image, lang: Lang) -> str:

@@ -12,7 +12,7 @@ from msgspec import structs
 from grader import intake
 from grader.intake import Submission
 from grader.lesson.spec import LessonSpec
-from grader.sandbox.isolation.ending import Disturbed, longest_run
+from grader.sandbox.isolation.process import Disturbed, longest_run
 from grader.sandbox.runners.notebook import LeftFile, NotebookJob, NotebookRun, run_notebook
 from grader.text import Text, notebooks
 from grader.text.errors import Rejected
@@ -66,7 +66,7 @@ def longest_grading(path: Path, spec: LessonSpec) -> float:
 def _run(
     notebook: notebooks.Notebook, submission: Submission, spec: LessonSpec, folder: Path
 ) -> NotebookRun:
-    def judge(left: Sequence[LeftFile]) -> Mapping[int, Path]:
+    def choose(left: Sequence[LeftFile]) -> Mapping[int, Path]:
         files = [(file.name, file.size, file.kind) for file in left]
         return intake.places(files, folder, spec.intake)
 
@@ -74,7 +74,7 @@ def _run(
     job = NotebookJob(
         notebook=notebook,
         files={str(file.path): submission.read(str(file.path)) for file in submission.files},
-        judge=judge,
+        choose=choose,
         libraries=spec.notebook.libraries,
     )
     # The submitted files lie on the same disk, beside what the notebook may write.

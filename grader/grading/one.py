@@ -19,8 +19,8 @@ from grader.lesson.contract import Audience, Exam, Findings, Progress, Setup
 from grader.lesson.grades import Grade, Provenance, Status, SubmissionId, Versions
 from grader.lesson.loading import Lesson
 from grader.lesson.spec import LessonSpec
-from grader.sandbox.isolation.ending import Disturbed, Stopped
 from grader.sandbox.isolation.levels import current_level
+from grader.sandbox.isolation.process import Disturbed, Stopped
 from grader.similarity.evidence import Evidence, collect, with_mistakes
 from grader.text import EMPTY, Text
 from grader.text.errors import DataError, Fault, Rejected, SpecError

@@ -14,8 +14,14 @@ import numpy as np
 
 from grader.lesson.grades import Interval, Status
 from grader.lesson.spec import RunLimits
-from grader.sandbox.isolation.ending import Stopped
-from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, Timing, run_sequences
+from grader.sandbox.isolation.process import Stopped
+from grader.sandbox.runners.sequences import (
+    BASELINE,
+    SequenceJob,
+    SequenceRun,
+    Timing,
+    run_sequences,
+)
 
 
 @dataclass(frozen=True)
@@ -148,5 +154,5 @@ def _calmer(one: Mapping[str, Timing], other: Mapping[str, Timing]) -> Mapping[s
 
 
 def _seconds(timings: Mapping[str, Timing]) -> float:
-    rival = timings.get(RIVAL)
+    rival = timings.get(BASELINE)
     return math.nan if rival is None else typical_seconds(rival.seconds, rival.posts)

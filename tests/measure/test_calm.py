@@ -14,7 +14,13 @@ from msgspec.structs import replace
 from grader.lesson.spec import RunLimits
 from grader.measure import latency
 from grader.measure.latency import Pace, typical_seconds
-from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, Timing, run_sequences
+from grader.sandbox.runners.sequences import (
+    BASELINE,
+    SequenceJob,
+    SequenceRun,
+    Timing,
+    run_sequences,
+)
 from tests.sandbox.token_models import CLASSES, answers, averaging, posts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="timing needs a warm worker")
@@ -29,8 +35,8 @@ def job(model: bytes) -> SequenceJob:
         {"student": model},
         {"student": ids},
         CLASSES,
-        rival=averaging(seed=1),
-        rival_ids=ids,
+        baseline=averaging(seed=1),
+        baseline_ids=ids,
         rounds=6,
         timed_posts=20,
         batch=8,
@@ -51,14 +57,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[SequenceRun]:
 
 
 def rivals_seconds(timings: Mapping[str, Timing]) -> float:
-    return typical_seconds(timings[RIVAL].seconds, timings[RIVAL].posts)
+    return typical_seconds(timings[BASELINE].seconds, timings[BASELINE].posts)
 
 
 def test_a_calm_run_is_the_only_one(made: list[SequenceRun]) -> None:
     run = latency.run_calmly(job(averaging()), LIMITS, NEVER)
     assert made == [run]
     np.testing.assert_allclose(run.logits["student"], answers(posts(40)), atol=1e-5)
-    assert set(run.single) == set(run.batched) == {"student", RIVAL}
+    assert set(run.single) == set(run.batched) == {"student", BASELINE}
 
 
 def test_of_disturbed_ones_the_calmest_timings_count_and_answers_stay(
@@ -83,4 +89,4 @@ def test_a_rival_has_the_pace_of_its_calmest_run_alone(made: list[SequenceRun]) 
     pace = latency.pace_of_rival(job(averaging()), LIMITS)
     assert pace.single == min(rivals_seconds(one.single) for one in made)
     assert pace.batched == min(rivals_seconds(one.batched) for one in made)
-    assert all(set(one.single) == {RIVAL} for one in made)
+    assert all(set(one.single) == {BASELINE} for one in made)

@@ -10,8 +10,9 @@ import pytest
 
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.process import Stopped
 from grader.sandbox.runners.child.stream import REQUEST, RESET
-from grader.sandbox.runners.stream import Listener, Stopped, StreamJob
+from grader.sandbox.runners.stream import Listener, StreamJob
 from grader.text.errors import Rejected
 
 REFERENCE = Path(__file__).resolve().parents[2] / "reference_solutions" / "streaming_kws"

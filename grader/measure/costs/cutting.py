@@ -15,7 +15,7 @@ from grader.measure.costs.validate import read_model, standard_opset
 from grader.measure.costs.view import GraphLimits, Value
 from grader.measure.costs.walk import Step, walk
 from grader.measure.hardware.traffic import VIEWS, named
-from grader.sandbox.runners.timing import TimedModel
+from grader.sandbox.runners.rows import TimedModel
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from grader.measure.costs.cutting import cut
 from grader.measure.hardware.platforms import DType, Figure, Memory, Platform
 from grader.measure.hardware.roofline import Prediction, predict
 from grader.measure.hardware.workload import Workload
-from grader.sandbox.runners.timing import TimedModel, time_models
+from grader.sandbox.runners.rows import TimedModel, time_models
 from grader.text import Text
 
 NAME = "this-machine"

@@ -1,7 +1,7 @@
-/* The same board around simavr's processor, driven over pipes by grader/avr/engine.py.
+/* The board of grader/board/core/board.h around simavr's processor, driven over pipes by simavr.py.
  *
  * All I/O registers are answered by board.h; simavr executes the instructions, counts the cycles
- * and owns flags, stack and SRAM. Built on the user's machine: cc runner.c -lsimavr.
+ * and owns flags, stack and SRAM. Built by simavr.py: cc simavr_runner.c -lsimavr.
  *
  * Commands, little-endian, on stdin; each is answered on stdout:
  *   L  u32 stack_limit, flash, data marks, SRAM -> (nothing)     start from address 0
@@ -114,8 +114,8 @@ static void command_load(void)
     avr->data[SPH] = cpu.lowest_sp >> 8;
 }
 
-/* What simavr would execute, but this board refuses. */
-static Stop verdict(uint32_t pc)
+/* Why this board refuses to execute what simavr would, or RUNNING. */
+static Stop refusal(uint32_t pc)
 {
     if (pc >= FLASH_WORDS)
         return OUTSIDE_FLASH;
@@ -144,7 +144,7 @@ static void watch_stack(uint32_t before)
 
 /* simavr takes ADIW and SBIW with a constant that ends in 12 to 15 for instructions of two words
  * when they are skipped (it masks the opcode with 0xfc0f); the manual has them at one. */
-static void mend_skip(uint32_t pc)
+static void correct_skip(uint32_t pc)
 {
     switch (program[pc].operation) {
     case CPSE: case SBRC: case SBRS: case SBIC: case SBIS:
@@ -158,7 +158,7 @@ static void mend_skip(uint32_t pc)
 static void step(void)
 {
     uint32_t sp = stack_pointer(), pc = avr->pc >> 1;
-    Stop why = verdict(pc);
+    Stop why = refusal(pc);
     if (why != OUTSIDE_FLASH && why != INTO_DATA)
         cpu.last_pc = pc;
     if (why != RUNNING) {
@@ -167,7 +167,7 @@ static void step(void)
     }
     avr->run_cycle_count = 1;
     avr->pc = avr_run_one(avr);
-    mend_skip(pc);
+    correct_skip(pc);
     if (avr->state == cpu_Crashed)
         refuse(&board, WILD_ADDRESS, 0);
     watch_stack(sp);

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from grader.board import simavr_engine
-from grader.board.engine import FLASH_WORDS, Engine, Stop, WasmCore
-from grader.board.simavr_engine import Simavr
-from tests.avr.instructions import (
+from grader.board.processor import FLASH_WORDS, Processor, Stop
+from tests.board.instructions import (
     CALL,
     ICALL,
     IJMP,
@@ -28,32 +26,33 @@ from tests.avr.instructions import (
     load_immediate,
     random_program,
 )
+from tests.board.oracles import NEEDS_SIMAVR
+from tests.board.oracles.simavr import Simavr
 
-pytestmark = pytest.mark.skipif(
-    not simavr_engine.available(), reason="needs simavr (apt install libsimavr-dev gcc)"
-)
+pytestmark = NEEDS_SIMAVR
 STEPS = 300
+Pair = tuple[Processor, Simavr]
 
 
 @pytest.fixture(scope="module")
-def engines() -> Iterator[tuple[Engine, Engine]]:
-    ours, simavr = WasmCore(), Simavr()
+def processors() -> Iterator[Pair]:
+    ours, simavr = Processor(), Simavr()
     yield ours, simavr
     simavr.close()
     ours.close()
 
 
-def start(engines: tuple[Engine, Engine], words: list[int], sram: bytes) -> None:
+def start(processors: Pair, words: list[int], sram: bytes) -> None:
     flash = struct.pack(f"<{FLASH_WORDS}H", *words, *[0] * (FLASH_WORDS - len(words)))
-    for engine in engines:
-        engine.load(flash, bytes(FLASH_WORDS), sram, 0x100)
+    for processor in processors:
+        processor.load(flash, bytes(FLASH_WORDS), sram, 0x100)
 
 
 def compare_steps(
-    engines: tuple[Engine, Engine], words: list[int], steps: int, seen: Counter[str] | None = None
+    processors: Pair, words: list[int], steps: int, seen: Counter[str] | None = None
 ) -> Stop:
-    """Step both; every difference fails. Ends early where the program leaves the memories."""
-    ours, simavr = engines
+    """Step both processors and compare them. Ends early where the program leaves the memories."""
+    ours, simavr = processors
     cycle, stop = 0, Stop.AT_LIMIT
     for _ in range(steps):
         (mine, my_events), (theirs, their_events) = ours.run(cycle + 1), simavr.run(cycle + 1)
@@ -73,28 +72,28 @@ def compare_steps(
     return stop
 
 
-def test_random_programs_agree_after_every_instruction(engines: tuple[Engine, Engine]) -> None:
+def test_random_programs_agree_after_every_instruction(processors: Pair) -> None:
     seen = Counter[str]()
     for seed in range(25):
         rng = random.Random(seed)
         words = random_program(rng)
-        start(engines, words, rng.randbytes(2_048))
-        compare_steps(engines, words, STEPS, seen)
+        start(processors, words, rng.randbytes(2_048))
+        compare_steps(processors, words, STEPS, seen)
     assert not set(ALL_PATTERNS) - set(seen)
     assert sum(seen.values()) > 4_000
 
 
 @pytest.mark.slow
-def test_many_more_random_programs_agree(engines: tuple[Engine, Engine]) -> None:
+def test_many_more_random_programs_agree(processors: Pair) -> None:
     for seed in range(1_000, 1_200):
         rng = random.Random(seed)
         words = random_program(rng)
-        start(engines, words, rng.randbytes(2_048))
-        compare_steps(engines, words, 500)
+        start(processors, words, rng.randbytes(2_048))
+        compare_steps(processors, words, 500)
 
 
 @pytest.mark.parametrize("name", ["ADD", "ADC", "SUB", "SBC", "CP", "CPC", "AND", "OR", "EOR"])
-def test_flags_of_two_registers_for_many_values(engines: tuple[Engine, Engine], name: str) -> None:
+def test_flags_of_two_registers_for_many_values(processors: Pair, name: str) -> None:
     rng = random.Random(name)
     edges = (0, 1, 0x7F, 0x80, 0x81, 0xFE, 0xFF, 0x0F, 0x10)
     words: list[int] = []
@@ -103,15 +102,15 @@ def test_flags_of_two_registers_for_many_values(engines: tuple[Engine, Engine], 
         words += load_immediate(20, left) + load_immediate(21, right)
         words += [encode(PATTERNS[rng.choice(("BSET", "BCLR"))], s=rng.randrange(7))]
         words += [encode(PATTERNS[name], d=20, r=21)]
-    start(engines, words, bytes(2_048))
-    assert compare_steps(engines, words, len(words)) == Stop.AT_LIMIT
+    start(processors, words, bytes(2_048))
+    assert compare_steps(processors, words, len(words)) == Stop.AT_LIMIT
 
 
 @pytest.mark.parametrize("skip", ["CPSE", "SBRC", "SBRS", "SBIC", "SBIS"])
 @pytest.mark.parametrize("taken", [False, True])
 @pytest.mark.parametrize("over", [1, 2])
 def test_skips_cost_a_cycle_for_each_word_they_skip(
-    engines: tuple[Engine, Engine], skip: str, taken: bool, over: int
+    processors: Pair, skip: str, taken: bool, over: int
 ) -> None:
     """Manual: 1 cycle when nothing is skipped, 2 over one word, 3 over two."""
     bit_set = taken == (skip in ("SBRS", "SBIS"))
@@ -122,10 +121,10 @@ def test_skips_cost_a_cycle_for_each_word_they_skip(
     pattern = PATTERNS.get(skip) or IO_PATTERNS[skip]
     words += [encode(pattern, d=16, r=17 if skip == "CPSE" else 16, b=0, A=0x1E)]
     words += [JMP, 20] if over == 2 else [encode(PATTERNS["ADIW"], d=0, K=0x0D)]
-    start(engines, words, bytes(2_048))
-    compare_steps(engines, words, 3)
+    start(processors, words, bytes(2_048))
+    compare_steps(processors, words, 3)
     before = 3
-    state, _ = engines[0].run(before + 1)
+    state, _ = processors[0].run(before + 1)
     assert state.cycle - before == (1 + over if taken else 1)
     assert state.pc == (4 + over if taken else 4)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,14 +11,13 @@ import pytest
 from grader.intake import places
 from grader.lesson.grades import Status
 from grader.lesson.spec import Intake, RunLimits
-from grader.sandbox.isolation import levels
 from grader.sandbox.runners.notebook import LeftFile, NotebookJob, NotebookRun, run_notebook
 from grader.text import notebooks
 from grader.text.notebooks import Output
 from tests.notebooks.writing import code, notebook, written
 
 LIMITS = RunLimits(
-    wall_seconds=20.0, cpu_seconds=20.0, memory_bytes=2**29, processes=32, open_files=128
+    wall_seconds=120.0, cpu_seconds=60.0, memory_bytes=2**29, processes=32, open_files=128
 )
 RULES = Intake(artefact="solution.py", max_files=50)
 
@@ -55,10 +54,10 @@ class Runner:
     def __call__(
         self, *cells: str | dict, files: Mapping[str, bytes] | None = None, **limits: float
     ) -> Ran:
-        def judge(left: Sequence[LeftFile]) -> Mapping[int, Path]:
+        def choose(left: Sequence[LeftFile]) -> Mapping[int, Path]:
             return places([(f.name, f.size, f.kind) for f in left], self._folder, RULES)
 
-        job = NotebookJob(notebooks.read(notebook(*cells)), files or {}, judge)
+        job = NotebookJob(notebooks.read(notebook(*cells)), files or {}, choose)
         run = run_notebook(job, msgspec.structs.replace(LIMITS, **limits))
         return Ran(run, self._folder)
 
@@ -66,17 +65,6 @@ class Runner:
 @pytest.fixture
 def run(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
-
-
-@pytest.fixture(params=["A", "B", "C", "D"])
-def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("GRADER_ISOLATION", request.param)
-    levels.current_level.cache_clear()
-    if request.param in "AB" and levels._lacks(request.param) is not None:
-        pytest.skip(f"no level {request.param} here")
-    yield request.param
-    monkeypatch.undo()
-    levels.current_level.cache_clear()
 
 
 def test_cells_share_a_namespace_and_leave_files(level: str, run: Runner) -> None:
@@ -114,7 +102,7 @@ def test_an_error_names_its_cell(level: str, run: Runner) -> None:
     indirect=True,
 )
 def test_a_time_out_names_its_cell(level: str, run: Runner) -> None:
-    ran = run("a = 1", "while True:\n    pass", wall_seconds=1.0)
+    ran = run("a = 1", "while True:\n    pass", wall_seconds=3.0)
     assert ran.status is Status.TIMED_OUT
     assert ran.says.startswith("submission.ipynb, cell [2] (`while True:`): The code did not")
     assert list(ran.shown) == [0]
@@ -123,7 +111,7 @@ def test_a_time_out_names_its_cell(level: str, run: Runner) -> None:
 @pytest.mark.parametrize(
     ("cell", "limits", "status", "says"),
     [
-        ("import time; time.sleep(60)", {"wall_seconds": 1.0}, Status.TIMED_OUT, "within 1 s"),
+        ("import time; time.sleep(60)", {"wall_seconds": 3.0}, Status.TIMED_OUT, "within 3 s"),
         ("bytearray(10**12)", {}, Status.OUT_OF_MEMORY, "MemoryError"),
         ("x = []\nwhile True: x.append(bytearray(10**7))", {}, Status.OUT_OF_MEMORY, "cell [1]"),
         ("import os; os._exit(0)", {}, Status.CRASHED, "let the notebook run to its end"),

@@ -1,27 +1,104 @@
-"""How a child process ended, and what that means for the submission that it ran."""
+"""A child process as the trusted side sees it: what it is given, and how it ended.
+
+A `Program` says what to run, whichever way the child is started; `Child` is the interface of a
+started one; `Ended` is its end, which `raise_if_stopped` turns into the status of a submission.
+"""
 
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
-from typing import Literal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
 
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
-from grader.sandbox.isolation.work import ChildExit
+from grader.sandbox.isolation.task import ChildExit
 from grader.text import Text, ru_number
 from grader.text.errors import Fault, GraderError
 
+Confine = Literal["compute", "code", "nothing"]
+"""`compute`: descriptors and memory only, no path can be opened (sandbox B). `code`: student
+Python with a private folder and the installed libraries (sandbox A). `nothing`: no restrictions,
+for the probe that finds out what a level enforces."""
 Killed = Literal["time", "cpu", "memory", "output", "threads", "disk", "starved"]
 Subject = Literal["model", "code"]
-
+Answer = TypeVar("Answer")
 
 PATIENCE = 8.0
-"""Times the wall limit that a child may take on a busy machine, waiting for a core included."""
+"""Multiple of the wall limit after which a child is stopped even if it spent the time waiting for
+a core."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One task of `grader.sandbox.runners.child` and what it is given. Nothing in it is secret."""
+
+    task: str
+    """Name of the module in `grader.sandbox.runners.child`."""
+    order: Mapping[str, Any]
+    """The task's arguments, as JSON."""
+    confine: Confine
+    libraries: tuple[str, ...] = ("numpy",)
+    """Imported once by the warm process that the child is forked from."""
+    inputs: Path | None = None
+    """A trusted file that the child may read, through a descriptor."""
+    blobs: Sequence[bytes] = ()
+    """Untrusted bytes, each in memory of its own."""
+    kept: bytes | None = None
+    """Trusted bytes that the warm process itself loads, once for many submissions."""
+    answers: tuple[int, ...] | None = None
+    """Shape of the float32 results, filled with NaN; what is not written stays NaN."""
+    limits: RunLimits = field(default_factory=RunLimits)
+
+
+class Child(Protocol):
+    """A started program. Everything that is read from it is bytes of a known length."""
+
+    def send(self, data: bytes) -> None:
+        """Raises BrokenPipeError when the child has ended."""
+
+    def receive(self, count: int) -> bytes:
+        """Exactly `count` bytes. Raises BrokenPipeError when the child ended before that."""
+
+    def pending(self) -> bool:
+        """Whether unread bytes have arrived."""
+
+    def core_seconds(self) -> float | None:
+        """Seconds that it has spent on a core, exact once it waits for the next request; None
+        where the system does not tell."""
+
+    def finish(self) -> Ended:
+        """Wait for the end."""
+
+    def answers(self) -> bytes:
+        """The float32 results. Call it after the end, when nothing can change them any more."""
+
+    def close(self) -> None:
+        """End the child whatever it does, and free what it had."""
+
+    @property
+    def log(self) -> str:
+        """What the child has printed, bounded and without control characters."""
+
+
+def timed(child: Child, ask: Callable[[], Answer]) -> tuple[Answer, float]:
+    """The result of `ask()`, and the seconds that the child spent on it.
+
+    Time on a core is read from the kernel by the trusted side, when the child waits again: it
+    leaves out whatever else the machine was doing, which on a busy one moves ratios of wall-clock
+    times by a factor of two. Where the kernel does not tell it, this is wall-clock time.
+    """
+    before, began = child.core_seconds(), time.perf_counter()
+    answer = ask()
+    elapsed, after = time.perf_counter() - began, child.core_seconds()
+    return answer, elapsed if before is None or after is None else after - before
 
 
 def longest_run(limits: RunLimits) -> float:
-    """Seconds after which a run has ended, whatever happened to it; twice, since one that the
+    """Seconds after which a run has certainly ended; twice the longest try, since a run that the
     machine disturbed is tried again."""
     return 2 * PATIENCE * limits.wall_seconds
 
@@ -36,7 +113,7 @@ class Stopped(GraderError):
 
 
 class Disturbed(Stopped):
-    """The machine ended or starved the run; worth another try, and nobody's mistake."""
+    """The machine ended or starved the run; the submission is not at fault, so it is run again."""
 
     def __init__(self, text: Text, log: str = "") -> None:
         super().__init__(Status.GRADER_FAULT, text, log)
@@ -49,7 +126,7 @@ class Ended:
     code: int
     """Exit code, negative for a signal."""
     killed: Killed | None
-    """Which limit we enforced."""
+    """The limit for which the trusted side stopped it."""
     seconds: float
     log: str
     cpu_seconds: float = 0.0
@@ -57,63 +134,79 @@ class Ended:
 
 def raise_if_stopped(ended: Ended, limits: RunLimits, subject: Subject) -> None:
     """Raises Stopped, Disturbed or Fault unless the child ended well."""
-    found = _judge(ended, limits, subject)
-    if found is not None:
-        raise found
-
-
-def _judge(ended: Ended, limits: RunLimits, subject: Subject) -> GraderError | None:
     log, code = ended.log, ended.code
     if ended.killed == "starved":
-        return Disturbed(_starved(), log)
+        raise Disturbed(_STARVED, log)
     if ended.killed == "time":
-        return Stopped(Status.TIMED_OUT, _timed_out(limits.wall_seconds, subject), log)
+        raise Stopped(Status.TIMED_OUT, _timed_out(limits.wall_seconds, subject), log)
     if ended.killed == "cpu" or code == -getattr(signal, "SIGXCPU", 0) != 0:
-        return Stopped(Status.TIMED_OUT, _timed_out(limits.cpu_seconds, subject), log)
+        raise Stopped(Status.TIMED_OUT, _timed_out(limits.cpu_seconds, subject), log)
     if ended.killed == "memory" or code == ChildExit.OUT_OF_MEMORY:
-        return Stopped(Status.OUT_OF_MEMORY, _out_of_memory(limits, subject), log)
+        raise Stopped(Status.OUT_OF_MEMORY, _out_of_memory(limits, subject), log)
     if ended.killed == "output":
-        return Stopped(Status.REJECTED, _too_much_output(limits), log)
+        raise Stopped(Status.REJECTED, _TOO_MUCH_OUTPUT, log)
     if ended.killed == "threads":
-        return Stopped(Status.REJECTED, _too_many_threads(limits), log)
+        raise Stopped(Status.REJECTED, _too_many_threads(limits), log)
     if ended.killed == "disk":
-        return Stopped(Status.REJECTED, _too_much_written(limits), log)
+        raise Stopped(Status.REJECTED, _too_much_written(limits), log)
     if code == -getattr(signal, "SIGKILL", 9):
         if ended.cpu_seconds >= limits.cpu_seconds:
-            return Stopped(Status.TIMED_OUT, _timed_out(limits.cpu_seconds, subject), log)
-        return Disturbed(_killed_by_system(), log)
+            raise Stopped(Status.TIMED_OUT, _timed_out(limits.cpu_seconds, subject), log)
+        raise Disturbed(_KILLED_BY_SYSTEM, log)
     if subject == "model" and code in (ChildExit.NO_RUNTIME, ChildExit.BROKEN):
-        return Fault(not_here(log))  # no code of a student's could have chosen this
+        raise Fault(not_here(log))  # a model cannot choose these exit codes
     last = (log.strip().splitlines() or [""])[-1][:500]
-    if code > 0 and not last:  # no sentence of ours: the submission chose the code
-        return Stopped(Status.CRASHED, _crashed(code, subject), log)
+    if code > 0 and not last:  # our own exits print a sentence: the submission chose this code
+        raise Stopped(Status.CRASHED, _crashed(code, subject), log)
     if code == ChildExit.LOAD_FAILED:
-        return Stopped(Status.REJECTED, _not_loaded(last, subject), log)
+        raise Stopped(Status.REJECTED, _not_loaded(last, subject), log)
     if code == ChildExit.RUN_FAILED:
-        return Stopped(Status.REJECTED, _not_run(last, subject), log)
+        raise Stopped(Status.REJECTED, _not_run(last, subject), log)
     if code == ChildExit.BAD_OUTPUT:
-        return Stopped(Status.REJECTED, _bad_output(last, subject), log)
+        raise Stopped(Status.REJECTED, _bad_output(last, subject), log)
     if code != 0:
-        return Stopped(Status.CRASHED, _crashed(code, subject), log)
-    return None
+        raise Stopped(Status.CRASHED, _crashed(code, subject), log)
 
 
-def unfinished(subject: Subject, done: int, total: int, log: str) -> Stopped:
-    """A child that ended as if all were well, before it had answered everything."""
-    name_en, name_ru = _NAMES[subject]
+def unfinished(done: int, total: int, log: str) -> Stopped:
+    """The error for a child that ended without one before it had answered everything."""
     return Stopped(
         Status.CRASHED,
         Text(
-            en=f"{name_en} ended the process after {done:,} of {total:,} answers; it must return "
+            en=f"The code ended the process after {done:,} of {total:,} answers; it must return "
             "and must not exit.",
-            ru=f"{name_ru}: процесс завершился после {ru_number(done)} ответов из "
+            ru=f"Код: процесс завершился после {ru_number(done)} ответов из "
             f"{ru_number(total)}; нужно возвращать результат, а не завершать процесс.",
         ),
         log,
     )
 
 
-_NAMES = {"model": ("The model", "Модель"), "code": ("The code", "Код")}
+def not_here(log: str) -> Text:
+    """The sentence for a sandbox that does not start here; `log` is what the child printed."""
+    last = (log.strip().splitlines() or [""])[-1][:300]
+    return Text(
+        en=f"The sandbox does not work here ({last}); `grader doctor` says what is missing.",
+        ru=f"Песочница здесь не работает ({last}); `grader doctor` подскажет, чего не хватает.",
+    )
+
+
+_TOO_MUCH_OUTPUT = Text(
+    en="The run printed far more than is allowed and was stopped; remove what prints.",
+    ru="Запуск напечатал намного больше допустимого и был остановлен; уберите вывод.",
+)
+_STARVED = Text(
+    en="The machine was too busy to run this submission in its time; grade again with fewer "
+    "--jobs or on a quieter machine.",
+    ru="Машина была слишком занята, чтобы выполнить эту работу за отведённое время; повторите "
+    "проверку с меньшим --jobs или на менее загруженной машине.",
+)
+_KILLED_BY_SYSTEM = Text(
+    en="The system ended the process that ran this submission, as it does when memory is "
+    "short; grade again with fewer --jobs.",
+    ru="Система завершила процесс, выполнявший эту работу; так бывает при нехватке памяти. "
+    "Повторите проверку с меньшим --jobs.",
+)
 
 
 def _timed_out(seconds: float, subject: Subject) -> Text:
@@ -146,13 +239,6 @@ def _out_of_memory(limits: RunLimits, subject: Subject) -> Text:
         "operators with very large outputs.",
         ru=f"Модели не хватило разрешённых {size} МиБ памяти; найдите операции с очень большими "
         "выходами.",
-    )
-
-
-def _too_much_output(limits: RunLimits) -> Text:
-    return Text(
-        en="The run printed far more than is allowed and was stopped; remove what prints.",
-        ru="Запуск напечатал намного больше допустимого и был остановлен; уберите вывод.",
     )
 
 
@@ -235,30 +321,4 @@ def _crashed(code: int, subject: Subject) -> Text:
         "it if it still crashes.",
         ru=f"Процесс, запускавший модель, аварийно завершился ({how}); экспортируйте модель "
         "заново, а если не поможет — сообщите преподавателю.",
-    )
-
-
-def _starved() -> Text:
-    return Text(
-        en="The machine was too busy to run this submission in its time; grade again with fewer "
-        "--jobs or on a quieter machine.",
-        ru="Машина была слишком занята, чтобы выполнить эту работу за отведённое время; повторите "
-        "проверку с меньшим --jobs или на менее загруженной машине.",
-    )
-
-
-def _killed_by_system() -> Text:
-    return Text(
-        en="The system ended the process that ran this submission, as it does when memory is "
-        "short; grade again with fewer --jobs.",
-        ru="Система завершила процесс, выполнявший эту работу; так бывает при нехватке памяти. "
-        "Повторите проверку с меньшим --jobs.",
-    )
-
-
-def not_here(detail: str) -> Text:
-    last = (detail.strip().splitlines() or [""])[-1][:300]
-    return Text(
-        en=f"The sandbox does not work here ({last}); `grader doctor` says what is missing.",
-        ru=f"Песочница здесь не работает ({last}); `grader doctor` подскажет, чего не хватает.",
     )

@@ -1,4 +1,4 @@
-"""How every child of the sandbox is started: which interpreter, flags and environment."""
+"""How every child process is launched: interpreter, environment, and bubblewrap at level A."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import grader
 
 KEPT = ("SYSTEMROOT", "SYSTEMDRIVE", "TEMP", "TMP", "LD_LIBRARY_PATH", "PYTHONPATH")
 """Variables without which an interpreter does not start; nothing else is passed on."""
+BUBBLEWRAP_PLACE = "/submission"
+"""The only folder that can be written behind bubblewrap, in memory."""
 
 
 def python() -> list[str]:
@@ -41,44 +43,33 @@ def library_folders() -> list[Path]:
     names += site.getsitepackages()
     if site.ENABLE_USER_SITE:
         names.append(site.getusersitepackages())
-    # Also what PYTHONPATH adds, but no checkout of this project.
+    # Also what PYTHONPATH adds, but no checkout of this project. An empty part of it would mean
+    # the working folder.
     own = Path(grader.__file__).resolve().parent
-    added = [Path(name).resolve() for name in _python_path()]
-    names += [str(folder) for folder in added if not own.is_relative_to(folder)]
+    added = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    names += [name for name in added if not own.is_relative_to(Path(name).resolve())]
     return sorted({Path(name).resolve() for name in names if Path(name).is_dir()})
 
 
-def _python_path() -> list[str]:
-    """PYTHONPATH without empty parts, which mean whatever folder a process is in."""
-    return [name for name in os.environ.get("PYTHONPATH", "").split(os.pathsep) if name]
-
-
-# Level A: the command that puts a warm process behind bubblewrap.
-#
-# Empty environment, no network, no process of the host in sight, and of the file system only the
-# system's libraries, Python and this package without its lessons, all read-only.
-
-
-PLACE = "/submission"
-"""The only folder that can be written, in memory."""
-_LINKS = ("bin", "lib", "lib32", "lib64", "sbin")
-
-
-def found() -> str | None:
+def find_bubblewrap() -> str | None:
+    """The path of the program, None where it is not installed."""
     return shutil.which("bwrap")
 
 
-def wrap(
-    command: list[str], environment: dict[str, str], libraries: list[Path], disk_bytes: int
-) -> list[str]:
-    """The command line. `libraries` are the folders that modules are imported from."""
-    arguments = [found() or "bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
-    arguments += ["--clearenv"]
-    for name, value in environment.items():
+def bubblewrapped(command: list[str], variables: dict[str, str], disk_bytes: int) -> list[str]:
+    """The command that runs `command` behind bubblewrap, with no environment but `variables`.
+
+    It has no network and sees no process of the host. Of the file system it sees the system's
+    libraries, Python and this package without its lessons, all read-only, and a folder in memory
+    of at most `disk_bytes`.
+    """
+    arguments = [find_bubblewrap() or "bwrap", "--unshare-all", "--die-with-parent"]
+    arguments += ["--new-session", "--clearenv"]
+    for name, value in variables.items():
         arguments += ["--setenv", name, value]
-    arguments += ["--size", str(disk_bytes), "--tmpfs", PLACE]
+    arguments += ["--size", str(disk_bytes), "--tmpfs", BUBBLEWRAP_PLACE]
     arguments += ["--ro-bind", "/usr", "/usr"]
-    for name in _LINKS:
+    for name in ("bin", "lib", "lib32", "lib64", "sbin"):
         path = Path("/", name)
         if path.is_symlink():
             arguments += ["--symlink", str(path.readlink()), str(path)]
@@ -87,7 +78,7 @@ def wrap(
     for name in ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives"):
         arguments += ["--ro-bind-try", name, name]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
-    for folder in _outermost([Path(sys.prefix), Path(sys.base_prefix), *libraries]):
+    for folder in _outermost([Path(sys.prefix), Path(sys.base_prefix), *library_folders()]):
         arguments += ["--ro-bind", str(folder), str(folder)]
     package = Path(grader.__file__).resolve().parent
     arguments += ["--ro-bind", str(package), str(package)]
@@ -97,7 +88,7 @@ def wrap(
 
 
 def _outermost(folders: list[Path]) -> list[Path]:
-    """Folders outside /usr, each with what it resolves to, none inside another."""
+    """Folders outside /usr, also where links lead to, without those inside another one."""
     every = {path for folder in folders for path in (folder, folder.resolve()) if path.is_dir()}
     kept = [path for path in every if not path.is_relative_to("/usr")]
     return sorted(

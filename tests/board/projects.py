@@ -11,7 +11,7 @@ LINES = ("hello", "how are you today", "", "z" * 90, "The quick brown fox, 01234
 
 
 def project(name: str) -> dict[str, bytes]:
-    """A project of tests/avr/firmware."""
+    """A project of tests/board/firmware."""
     return {"main.c": (FOLDER / f"{name}.c").read_bytes(), "serial.h": SERIAL}
 
 

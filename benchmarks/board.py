@@ -1,11 +1,12 @@
-"""The simulated ATmega328P: how fast, and whether both simulators count the same cycles.
+"""The simulated ATmega328P: its speed, and whether simavr counts the same cycles.
 
-    python benchmarks/avr.py [--json] [--write-docs] [--firmware FOLDER ...]
+    python benchmarks/board.py [--json] [--write-docs] [--firmware FOLDER ...]
 
-Runs firmware on our processor and on simavr, in turn, in the same run, and prints simulated
-megahertz (cycles of the board over processor seconds of this machine, one core) and their ratio;
-then what a build costs. Without avr-gcc or simavr their columns stay empty. Takes half a minute.
-Returns 1 when ours is below 30 MHz or a reply or a cycle differs.
+Runs firmware alternately on our processor and on simavr and prints simulated megahertz (cycles of
+the board over processor seconds of this machine, one core) and their ratio; then the time of a
+build. Firmware is compiled by the pinned compiler and by avr-gcc; what is not installed of avr-gcc
+and simavr is left out. Takes half a minute. Returns 1 when our simulator is below 30 MHz or a reply
+or a cycle differs.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
 import psutil
 
-from grader import board as avr
-from grader.board import gcc_system, gcc_wasm, project, simavr_engine
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from grader import board
+from grader.board import Board, Image, Reply, project
 from grader.handout import figures
+from tests.board.oracles import avr_gcc, simavr
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "real-board.md"
 LINES = ("hello", "how are you today", "are you sure?", "what is your name")
 REPEATS = 5
 CYCLES = 60_000_000
-"""A run is as long as the questions that fill this many cycles."""
+"""A run has as many questions as take this many cycles."""
 REQUIRED_MHZ = 30.0
 
 
@@ -47,6 +50,9 @@ class Speed:
     """Replies, markers and cycles of all questions."""
 
 
+Compile = Callable[[Mapping[str, bytes]], Image]
+
+
 @dataclass(frozen=True)
 class Build:
     compiler: str
@@ -56,14 +62,15 @@ class Build:
 def main() -> int:
     arguments = _arguments()
     names = arguments.firmware or _known()
-    speeds = [_speed(folder, compiler) for folder in names for compiler in _compilers()]
-    builds = [_build(names[0], compiler) for compiler in _compilers()]
+    board.prepare()
+    speeds = [_speed(folder, build) for folder in names for build in _compilers().values()]
+    builds = [_build(names[0], name, build) for name, build in _compilers().items()]
     if arguments.json:
         print(json.dumps({"speed": [*map(asdict, speeds)], "build": [*map(asdict, builds)]}))
     else:
         print(_markdown(speeds, builds))
     if arguments.write_docs:
-        figures.write_between(PAGE, "avr", _markdown(speeds, builds))
+        figures.write_between(PAGE, "board", _markdown(speeds, builds))
     slow = any(speed.ours_mhz < REQUIRED_MHZ for speed in speeds)
     return int(slow or any(speed.equal is False for speed in speeds))
 
@@ -78,7 +85,7 @@ def _arguments() -> argparse.Namespace:
 
 def _known() -> list[Path]:
     """The firmware of the tests and of the lesson's reference, where it has been exported."""
-    tests = ROOT / "tests" / "avr" / "firmware"
+    tests = ROOT / "tests" / "board" / "firmware"
     lesson = sorted((ROOT / "reference_solutions").glob("*/**/firmware"))
     return [*(tests / f"{name}.c" for name in ("arithmetic", "tables")), *filter(_whole, lesson)]
 
@@ -93,38 +100,38 @@ def _files(place: Path) -> dict[str, bytes]:
     return {"main.c": place.read_bytes(), "serial.h": (place.parent / "serial.h").read_bytes()}
 
 
-def _compilers() -> list[avr.Compiler]:
-    return ["portable", "system"] if gcc_system.available() else ["portable"]
+def _compilers() -> dict[str, Compile]:
+    """By their names in the table of builds."""
+    return {"pinned": board.build} | ({"avr-gcc": avr_gcc.build} if avr_gcc.available() else {})
 
 
-def _speed(place: Path, compiler: avr.Compiler) -> Speed:
-    image = avr.build(_files(place), compiler, trusted=True)
+def _speed(place: Path, build: Compile) -> Speed:
+    image = build(_files(place))
     questions = _questions(image)
-    with_simavr = simavr_engine.available()
-    ours, simavr = [], []
+    ours, theirs = [], []
     equal = None
     for _ in range(REPEATS):
-        seconds, replies = _run(image, "portable", questions)
+        seconds, replies = _run(Board(image), questions)
         ours.append(seconds)
-        if with_simavr:
-            seconds, others = _run(image, "system", questions)
-            simavr.append(seconds)
+        if simavr.available():
+            seconds, others = _run(simavr.board(image), questions)
+            theirs.append(seconds)
             equal = equal is not False and replies == others
     cycles = replies[-1].sent[-1]
-    ratios = [theirs / mine for mine, theirs in zip(ours, simavr, strict=False)]
+    ratios = [other / mine for mine, other in zip(ours, theirs, strict=False)]
     return Speed(
         place.stem if place.is_file() else _lesson_name(place),
         image.compiler,
         cycles,
         cycles / median(ours) / 1e6,
-        cycles / median(simavr) / 1e6 if simavr else None,
+        cycles / median(theirs) / 1e6 if theirs else None,
         median(ratios) if ratios else None,
         equal,
     )
 
 
 def _lesson_name(place: Path) -> str:
-    """Where the firmware lies, without the folder that all of them share."""
+    """The path of the firmware, without the folder that all of them share."""
     parts = place.absolute().parts
     return (
         "/".join(parts[parts.index("reference_solutions") + 1 :])
@@ -133,25 +140,23 @@ def _lesson_name(place: Path) -> str:
     )
 
 
-def _questions(image: avr.Image) -> list[str]:
-    """As many as fill a run."""
+def _questions(image: Image) -> list[str]:
+    """As many questions as fill a run."""
     questions: list[str] = []
-    with avr.Board(image) as board:
-        while board.cycle < CYCLES:
+    with Board(image) as uno:
+        while uno.cycle < CYCLES:
             questions += LINES
             for line in LINES:
-                board.ask(line)
+                uno.ask(line)
     return questions
 
 
-def _run(
-    image: avr.Image, simulator: avr.Simulator, questions: Sequence[str]
-) -> tuple[float, list[avr.Reply]]:
+def _run(uno: Board, questions: Sequence[str]) -> tuple[float, list[Reply]]:
     """Processor seconds of asking, this process and its children, and the replies."""
-    with avr.Board(image, simulator) as board:
+    with uno:
         processes = [psutil.Process(), *psutil.Process().children()]
         started = sum(map(_cpu, processes))
-        replies = [board.ask(line) for line in questions]
+        replies = [uno.ask(line) for line in questions]
         return sum(map(_cpu, processes)) - started, replies
 
 
@@ -160,17 +165,15 @@ def _cpu(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-def _build(place: Path, compiler: avr.Compiler) -> Build:
-    """The shortest of five."""
+def _build(place: Path, name: str, build: Compile) -> Build:
+    """The shortest of five builds."""
     files = _files(place)
-    if compiler == "portable":
-        gcc_wasm.prepare()
     seconds = []
     for _ in range(REPEATS):
         started = time.perf_counter()
-        avr.build(files, compiler, trusted=True)
+        build(files)
         seconds.append(time.perf_counter() - started)
-    return Build(compiler, min(seconds))
+    return Build(name, min(seconds))
 
 
 def _markdown(speeds: Sequence[Speed], builds: Sequence[Build]) -> str:

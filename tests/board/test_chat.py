@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.avr.projects import answering, project
+from tests.board.projects import answering, project
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
-"""What both simulators offer: a processor that runs until something happens.
+"""The simulated processor: an ATmega328P (`core/atmega328p.c`) as WebAssembly under wasmtime.
 
-`core/board.h` says what may happen; the structures here are the C ones.
+`core/board.h` says why a run ends; the numbers and structures here are those of its C code.
 """
 
 from __future__ import annotations
@@ -10,18 +10,23 @@ import weakref
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import wasmtime
 
 FLASH_WORDS = 16_384
 DATA_BYTES = 0x900
-SRAM_BEGIN = 0x100
 MAX_INPUT = 1_024
+WASM = Path(__file__).parent / "core" / "atmega328p.wasm"
+MEMORY_BYTES = 2**21
+"""More than the core uses. By default wasmtime reserves 4 GiB of address space for each board, more
+than a limited process may have."""
+STATE = struct.Struct("<Q10I")
+EVENT = struct.Struct("<QII")
 
 
 class Stop(IntEnum):
-    """Why a run ended, as in board.h."""
+    """Why a run ended."""
 
     RUNNING = 0
     AT_LIMIT = 1
@@ -42,11 +47,12 @@ class Stop(IntEnum):
 
 
 class Kind(IntEnum):
-    """What an event tells of."""
+    """What an event is."""
 
     RECEIVED = 1
     """The firmware took a byte from the serial port."""
     SENT = 2
+    """It sent a byte."""
     LOST = 3
     """It wrote to the serial port while that was busy or switched off."""
     MARK = 4
@@ -54,6 +60,8 @@ class Kind(IntEnum):
 
 
 class Event(NamedTuple):
+    """Something that the firmware did, which the host sees."""
+
     cycle: int
     """Cycles from the reset to the start of the instruction."""
     kind: int
@@ -61,64 +69,31 @@ class Event(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where the processor is after a run; addresses of code are in words."""
+    """The processor after a run; addresses of code are in words."""
 
     cycle: int
     pc: int
     last_pc: int
-    """Of the instruction executed last."""
+    """Address of the last instruction that was executed."""
     sp: int
     lowest_sp: int
     stack_limit: int
     sreg: int
     stop: int
     address: int
-    """The data address that a refusal is about."""
+    """The data address for which the run was stopped."""
     input_left: int
-    """Bytes of input that were not taken."""
+    """Bytes of input that the firmware did not read."""
     event_count: int
 
 
-STATE = struct.Struct("<Q10I")
-EVENT = struct.Struct("<QII")
-
-
-class Engine(Protocol):
+class Processor:
     """A processor with its memories. Not shared between threads."""
-
-    def load(self, flash: bytes, data_marks: bytes, sram: bytes, stack_limit: int) -> None:
-        """Start from address 0. `flash` has 32,768 bytes; `data_marks` one byte a word of flash,
-        1 where it is never executed; `sram` 2,048 bytes."""
-
-    def run(
-        self, limit: int, data: bytes = b"", *, stop_at_line_end: bool = False
-    ) -> tuple[State, list[Event]]:
-        """Go on until cycle `limit` counted from the reset, or until something happens; at most
-        MAX_INPUT bytes of input are sent as the firmware asks for them."""
-
-    def memory(self) -> bytes:
-        """The data space, (2,304,) bytes: registers, I/O (as zeros), SRAM."""
-
-    def close(self) -> None: ...
-
-
-def events_from(raw: bytes) -> list[Event]:
-    return [Event._make(fields) for fields in EVENT.iter_unpack(raw)]
-
-
-# The portable simulator: our ATmega328P (core/atmega328p.c) as WebAssembly under wasmtime.
-
-
-WASM = Path(__file__).parent / "core" / "atmega328p.wasm"
-
-
-class WasmCore:
-    """Implements grader.board.engine.Engine."""
 
     def __init__(self) -> None:
         engine, module = _module()
         self._store = wasmtime.Store(engine)
-        # A store that is deleted while the interpreter ends complains; this comes before that.
+        # wasmtime prints an error for a store that is deleted while the interpreter exits.
         self._close = weakref.finalize(self, self._store.close)
         self._exports = wasmtime.Instance(self._store, module, []).exports(self._store)
         memory = self._exports["memory"]
@@ -133,6 +108,8 @@ class WasmCore:
         }  # fmt: skip
 
     def load(self, flash: bytes, data_marks: bytes, sram: bytes, stack_limit: int) -> None:
+        """Start from address 0. `flash` has 32,768 bytes; `data_marks` one byte per word of flash,
+        1 where it must not be executed; `sram` 2,048 bytes."""
         self._write("flash_memory", flash)
         self._write("data_marks", data_marks)
         self._write("data_memory", bytes(DATA_BYTES - len(sram)) + sram)
@@ -141,15 +118,20 @@ class WasmCore:
     def run(
         self, limit: int, data: bytes = b"", *, stop_at_line_end: bool = False
     ) -> tuple[State, list[Event]]:
+        """Run until cycle `limit` counted from the reset, or until a reason of Stop. The firmware
+        reads `data`, at most MAX_INPUT bytes, from the serial port."""
         self._write("input", data)
         self._call("run", limit, len(data), int(stop_at_line_end))
         state = State._make(STATE.unpack(self._read("state_memory", STATE.size)))
-        return state, events_from(self._read("events", EVENT.size * state.event_count))
+        events = self._read("events", EVENT.size * state.event_count)
+        return state, list(map(Event._make, EVENT.iter_unpack(events)))
 
     def memory(self) -> bytes:
+        """The data space, (2,304,) bytes: registers, I/O (as zeros), SRAM."""
         return self._read("data_memory", DATA_BYTES)
 
     def close(self) -> None:
+        """Release the memories."""
         self._close()
 
     def _call(self, name: str, *arguments: int) -> int:
@@ -163,11 +145,6 @@ class WasmCore:
 
     def _write(self, place: str, data: bytes) -> None:
         self._memory.write(self._store, data, self._places[place])
-
-
-MEMORY_BYTES = 2**21
-"""More than the core's own memory. By default 4 GiB of address space would be set aside for each
-board, which a process with limits does not have."""
 
 
 @cache

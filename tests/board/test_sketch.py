@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from grader import board as avr
+from grader import board
 from grader.board.project import read
-from tests.avr.projects import LINES, project
+from tests.board.projects import LINES, project
 
 CORE = Path("/usr/share/arduino/hardware/arduino/avr")
 DEFINES = ["-mmcu=atmega328p", "-DF_CPU=16000000L", "-DARDUINO=10819", "-DARDUINO_AVR_UNO"]
@@ -46,7 +46,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "core.a"
 
 
-def sketch(files: dict[str, bytes], core: Path, folder: Path) -> avr.Image:
+def sketch(files: dict[str, bytes], core: Path, folder: Path) -> board.Image:
     """Build a folder as a sketch: its .ino becomes C++ behind `#include <Arduino.h>`."""
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -55,7 +55,7 @@ def sketch(files: dict[str, bytes], core: Path, folder: Path) -> avr.Image:
     objects = [str(compiled(path, folder)) for path in sources]
     link = ["avr-gcc", "-w", "-Os", "-g", "-flto", "-fuse-linker-plugin", "-Wl,--gc-sections"]
     run([*link, "-mmcu=atmega328p", "-o", "sketch.elf", *objects, str(core), "-lm"], folder)
-    return avr.load(folder / "sketch.elf")
+    return board.load(folder / "sketch.elf")
 
 
 def compiled(source: Path, folder: Path) -> Path:
@@ -84,9 +84,9 @@ def test_the_lesson_builds_as_a_sketch(core: Path, tmp_path: Path) -> None:
 def same_answers(
     files: dict[str, bytes], core: Path, folder: Path, lines: tuple[str, ...] | list[str]
 ) -> None:
-    plain = avr.build(read(files).files)
-    with avr.Board(plain) as board, avr.Board(sketch(files, core, folder)) as other:
-        assert [board.ask(line).text for line in lines] == [other.ask(line).text for line in lines]
+    plain = board.build(read(files).files)
+    with board.Board(plain) as uno, board.Board(sketch(files, core, folder)) as other:
+        assert [uno.ask(line).text for line in lines] == [other.ask(line).text for line in lines]
 
 
 def test_the_sketch_takes_nothing_of_the_arduino_library(core: Path, tmp_path: Path) -> None:

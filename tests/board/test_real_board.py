@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import board as avr
-from tests.avr.projects import SERIAL
+from grader import board
+from tests.board.projects import SERIAL
 
 PAGE = Path(__file__).parents[2] / "docs" / "real-board.md"
 SIMAVR = shutil.which("simavr")
@@ -47,7 +47,7 @@ int main(void)
 """
     files = {"main.c": timed.encode(), "serial.h": SERIAL, "stopwatch.h": snippet()}
     elf = tmp_path / "timed.elf"
-    elf.write_bytes(avr.build(files).elf)
+    elf.write_bytes(board.build(files).elf)
     assert SIMAVR is not None
     ended = subprocess.run(
         [SIMAVR, "-m", "atmega328p", "-f", "16000000", str(elf)],
@@ -78,12 +78,12 @@ int main(void)
     }}
 }}
 """
-    with avr.Board(avr.build({"main.c": code.encode(), "serial.h": SERIAL})) as board:
-        return board.ask("x").inference_cycles
+    with board.Board(board.build({"main.c": code.encode(), "serial.h": SERIAL})) as uno:
+        return uno.ask("x").inference_cycles
 
 
 def test_the_stopwatch_is_refused_on_the_simulated_board() -> None:
     code = b'#include "stopwatch.h"\nint main(void) { stopwatch_begin(); for (;;) {} }\n'
-    image = avr.build({"main.c": code, "stopwatch.h": snippet()})
-    with avr.Board(image) as board, pytest.raises(avr.FirmwareStopped, match="TCCR1A"):
-        board.ask("x")
+    image = board.build({"main.c": code, "stopwatch.h": snippet()})
+    with board.Board(image) as uno, pytest.raises(board.FirmwareStopped, match="TCCR1A"):
+        uno.ask("x")
