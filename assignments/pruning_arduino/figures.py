@@ -18,7 +18,7 @@ from grader.lesson.grades import Axis, Figure, Series
 from grader.text import EMPTY, Text, ru_number
 
 SYMBOLS = 12
-"""So many functions and tables of a memory have a row of their own."""
+"""Functions and tables of a memory with a row of their own."""
 REPLIES = 24
 
 
@@ -64,7 +64,7 @@ def cycles_by_layer(network: IntegerNetwork, talk: Conversation) -> Figure:
 
 
 def what_was_pruned(network: IntegerNetwork) -> Figure:
-    """What was pruned where: units that are gone, weights that are zero."""
+    """Pruned units and zero weights by layer."""
     unpruned = (256, 256, 192, 128)
     kept = [
         100 * size / unpruned[index]
@@ -108,7 +108,7 @@ def _layer(network: IntegerNetwork, index: int) -> Text:
 
 
 def flash_map(image: board.Image) -> Figure:
-    """What takes the flash, and what is free."""
+    """Flash by function and table, and the free part."""
     symbols = _symbols(image, "flash")
     others = image.flash_bytes - sum(size for _, size in symbols)
     return _memory_map(
@@ -126,7 +126,7 @@ def flash_map(image: board.Image) -> Figure:
 
 
 def sram_map(image: board.Image, talk: Conversation) -> Figure:
-    """What takes the SRAM: variables, the stack at its deepest, and what is free."""
+    """SRAM by variable, the deepest stack, and the free part."""
     symbols = _symbols(image, "sram")
     others = image.static_bytes - sum(size for _, size in symbols)
     stack = Text(en="stack", ru="стек")
@@ -146,7 +146,7 @@ _OTHERS = Text(en="all others", ru="остальное")
 
 
 def _symbols(image: board.Image, memory: Memory) -> list[tuple[Text, int]]:
-    """The largest symbols and their bytes; of several names of one place the first counts."""
+    """The largest symbols and their bytes; of several names at one address the first counts."""
     first = {one.address: one for one in reversed(image.largest(memory, len(image.symbols)))}
     largest = sorted(first.values(), key=lambda one: (-one.size, one.address))[:SYMBOLS]
     kinds = {"code": "код", "data": "данные"}
@@ -186,7 +186,7 @@ def _memory_map(
 
 
 def replies(queries: Sequence[str], answers: Sequence[str], real: Sequence[str]) -> Figure:
-    """What the board said beside what was said in reality."""
+    """Replies of the board beside the real replies."""
     shown = list(zip(queries, answers, real, strict=False))[:REPLIES]
     columns = (
         (Text(en="board", ru="плата"), "submission", [said for _, said, _ in shown]),
@@ -207,7 +207,7 @@ def replies(queries: Sequence[str], answers: Sequence[str], real: Sequence[str])
 
 
 def confusion(network: IntegerNetwork, positions: Sequence[Position]) -> Figure:
-    """How often each character was taken for each, of those that occur or are predicted."""
+    """Confusion matrix of the characters that occur or are predicted."""
     answers = network.classes(positions)
     wanted = np.array([position.next_char for position in positions])
     matrix = np.zeros((CLASSES, CLASSES), int)

@@ -20,8 +20,8 @@ from .measuring import MILLISECONDS, SRAM
 def plain_image(network: IntegerNetwork, runtime: Path) -> tuple[board.Image, int]:
     """The plain runtime with the network's shape, and the bytes of tables that were left out.
 
-    All layers read the largest table, so the numbers it computes mean nothing; its time is that
-    of the whole network, because the plain runtime looks at every weight alike.
+    All layers read the largest table, so its outputs are meaningless; its time is that of the whole
+    network, because the plain runtime takes the same time for every weight.
     """
     packed = [-(-layer.weight.shape[1] // 4) * len(layer.bias) for layer in network.layers]
     sources = {path.name: path.read_bytes() for path in runtime.iterdir()}

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from grader.cli import options
+from grader.handout.build import FORMATS, Order, build
 from grader.lesson import loading
 from grader.text import Lang, Text
 from grader.text.errors import UsageError
 from grader.text.progress import Reporter
 
-FORMATS = ("html", "slides", "pdf", "ipynb")
 BUILDING = Text(en="building the course", ru="сборка курса")
 WITHOUT_PDF = Text(
     en="Without PDF: no Chromium, Chrome or Edge was found (Debian, Ubuntu: apt install chromium; "
@@ -28,7 +28,7 @@ WITHOUT_PDF = Text(
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(FORMATS),
+    type=click.Choice(list(FORMATS)),
     multiple=True,
     help="May be given several times.  [default: html; with --all every one]",
 )
@@ -59,15 +59,15 @@ def command(
                 ru="Назовите занятие или укажите --all для всего курса.",
             )
         )
-    from grader.handout import build, pdf
-    from grader.handout.site import site
-
-    chosen: list[build.Format] = [one for one in build.FORMATS if one in formats]
+    chosen = [name for name in FORMATS if name in formats]
     if lesson:
         found = loading.load(lesson)
-        order = build.Order(found, lang, chosen or ["html"], not no_execute, minutes=minutes)
-        written = build.build(order, out)
+        order = Order(found, lang, chosen or ["html"], not no_execute, minutes=minutes)
+        written = build(order, out)
     else:
+        from grader.handout import pdf
+        from grader.handout.site import site
+
         with Reporter(lang) as progress:
             if "pdf" in chosen:
                 pdf.require()

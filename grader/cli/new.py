@@ -21,12 +21,12 @@ from grader.text.errors import UsageError
 @options.lang
 def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
     """Copy the template of LESSON into the new folder DIR."""
-    from grader.handout import starter, starter_notebook
+    from grader.handout import starter
 
     found = loading.load(lesson)
     _require_new(folder)
     try:
-        files = starter_notebook.files(found, lang) if notebook else starter.files(found)
+        files = starter.notebook_files(found, lang) if notebook else starter.files(found)
         for inside, content in files:
             path = folder / inside
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -206,15 +205,6 @@ def test_pages_are_sound_and_say_where_figures_are_from(pages: dict[str, Path]) 
     assert "Roofline" in one
     assert "Что не помещается" in pages["zoo"].read_text(encoding="utf-8")
     assert "только в сжатом виде" not in pages["chat"].read_text(encoding="utf-8")
-
-
-def test_words_of_the_page_take_the_same_values_in_both_languages() -> None:
-    path = REPOSITORY / "grader" / "report" / "profile_words.toml"
-    for key, text in tomllib.loads(path.read_text(encoding="utf-8"))["page"].items():
-        english, russian = (set(re.findall(r"{(\w+)}", text[lang])) for lang in ("en", "ru"))
-        assert english == russian, key
-        assert text["en"], key
-        assert text["ru"], key
 
 
 def test_a_name_in_the_model_cannot_become_markup(grader: Grader, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_chapter_fits_a_phone_and_asks_for_nothing(
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("name", "lang"), LECTURES)
-def test_axe_has_nothing_to_say(
+def test_axe_finds_no_violation(
     name: str, lang: Lang, dark: bool, page: browser.Page,
     pages: dict[tuple[str, Lang, str], Path],
 ) -> None:  # fmt: skip
@@ -116,7 +116,7 @@ def test_axe_has_nothing_to_say(
     assert violations(page, axe) == []
 
 
-def test_axe_would_find_something(tmp_path: Path, page: browser.Page) -> None:
+def test_axe_finds_a_planted_violation(tmp_path: Path, page: browser.Page) -> None:
     axe = axe_source()
     if axe is None:
         pytest.skip("axe-core is not here: pip install axe-core-python")

@@ -10,6 +10,8 @@ import pytest
 from grader.handout import figures
 from grader.measure.hardware import platforms
 from grader.measure.hardware.platforms import DTYPES, Figure, Platform
+from grader.measure.hardware.roofline import predict
+from grader.measure.hardware.workload import NOTHING, Work, Workload
 from grader.text.errors import DataError, UsageError
 
 ASKED = (
@@ -115,7 +117,11 @@ def test_an_unknown_platform_is_told_the_nearest() -> None:
 def test_a_lecturer_adds_and_replaces_platforms(tmp_path: Path) -> None:
     own = write(tmp_path, OWN)
     assert platforms.names([own]) == (*ASKED, "board")
-    assert platforms.load("board", [own]).memory.unified
+    board = platforms.load("board", [own])
+    assert board.memory.unified
+    work = Work("product", "MatMul", macs=2_000_000, dtype="int8")
+    found = predict(Workload("int8", 1, (work,), NOTHING, (), 0), board)
+    assert (found.seconds, found.fit.fits) == (2.0, True)
     replacing = write(tmp_path, OWN.replace('"board"', '"esp32"'))
     assert platforms.names([replacing]) == ASKED
     assert platforms.load("esp32", [replacing]).peak == {"int8": Figure(1e6, "sheet")}

@@ -1,4 +1,4 @@
-"""A listening model in its sandbox: one answer for one chunk, and nothing before it is asked."""
+"""A streaming model in its sandbox: one answer per chunk, and none in advance."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_state_is_weighed_and_does_not_grow(form, name):
 def test_an_answer_before_the_question_ends_the_run():
     with Listener(job(*FORMS[0]), LIMITS) as listener:
         listener.reset()
-        listener._child.send(REQUEST.pack(RESET, 0))  # its answer is one that nobody waits for
+        listener._child.send(REQUEST.pack(RESET, 0))  # an answer before its request
         until = time.monotonic() + 20
         while not listener._child.pending() and time.monotonic() < until:
             time.sleep(0.01)

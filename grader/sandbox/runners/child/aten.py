@@ -1,4 +1,4 @@
-"""MACs of torch operators as they run, by the rules of `grader.measure.costs.rules`.
+"""MACs of torch operators as they run, by the rules of `grader.measure.costs.operators`.
 
 A TorchScript model decides at run time which operators it needs, so they are counted while it
 runs, by a TorchDispatchMode, which every operator passes. Products of matrices and convolutions

@@ -1,7 +1,7 @@
-"""The leaderboard: every submission in order, as rows of a table and as data for the page's script.
+"""The leaderboard: all submissions in order, as rows of a table and as data for the page's script.
 
-A class of any size is in the page once, as compact data. The first rows are written out as well:
-they are what a reader without JavaScript sees, and all there is to a small class.
+The page holds a class of any size once, as compact data. The first rows are written as HTML too,
+for readers without JavaScript; a small class needs nothing else.
 """
 
 from __future__ import annotations
@@ -14,45 +14,57 @@ from markupsafe import Markup
 
 from grader.lesson import scoring
 from grader.lesson.grades import Grade, Status
-from grader.report import metrics
-from grader.report.charts import numbers
+from grader.report import numbers
 from grader.report.charts.drawing import ems
-from grader.report.words import NOT_SUBMITTED, OUTCOMES, Entry, Words, outcome
+from grader.report.labels import NOT_SUBMITTED, OUTCOMES, Labels, outcome
 from grader.text import untrusted
 
 MOST_WRITTEN = 300
-"""Rows that are written out; of a larger class the script draws those in sight."""
+"""Rows that are written as HTML; in a larger class the script draws the visible ones."""
 _WIDEST = 16.0
-"""Ems of a column where all rows must be equally high; a longer name ends in dots."""
-_NARROWER = 0.85
-"""`ems` are those of a wide font, and a cell that is too narrow only ends in dots."""
+"""Ems of a column where all rows must have the same height; a longer name ends in dots."""
+_FONT = 0.85
+"""Width of the page's font relative to `ems`, which assumes a wide one."""
 _PADDING = 1.4
 
 
 @dataclass(frozen=True)
+class Entry:
+    """One submission of the class and its report's address relative to the class page."""
+
+    grade: Grade
+    href: str | None = None
+
+
+@dataclass(frozen=True)
 class Cell:
+    """A cell of the table; the script sorts by `value`."""
+
     text: str
     value: float | None
-    """What to sort by; None when there is none."""
     note: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
+    """One submission, or one student who handed in nothing."""
+
     rank: int | None
     name: str
     href: str | None
     outcome: str
     failed: tuple[int, ...]
-    """Which of the class's checks it failed, by their place among them."""
+    """Indexes of failed checks among those of the class."""
     cells: tuple[Cell, ...]
     """The score, then the lesson's columns."""
 
 
 @dataclass(frozen=True)
-class Board:
+class Leaderboard:
+    """All rows in order, and the lesson's columns."""
+
     rows: Sequence[Row]
-    columns: Sequence[metrics.Metric]
+    columns: Sequence[numbers.Metric]
 
     @property
     def written(self) -> Sequence[Row]:
@@ -63,33 +75,35 @@ class Board:
         return len(self.rows) > MOST_WRITTEN
 
 
-def board(
+def leaderboard(
     entries: Sequence[Entry],
-    columns: Sequence[metrics.Metric],
+    columns: Sequence[numbers.Metric],
     checks: Mapping[str, int],
-    words: Words,
+    labels: Labels,
     absent: Sequence[str] = (),
-) -> Board:
-    """Rows in the order of `entries`, and at the end the names of those who handed in nothing;
-    `checks` gives the place of a check by its name."""
+) -> Leaderboard:
+    """Rows in the order of `entries`, then those of `absent`, the names without a submission.
+
+    `checks` gives the index of a check by its name.
+    """
     nothing = (Cell(numbers.NONE, None),) * (1 + len(columns))
     rows = [
         Row(
             rank=index + 1 if scoring.group(entry.grade) == scoring.PASSED else None,
-            name=untrusted.name(entry.grade.submission.name) or words("unnamed"),
+            name=untrusted.name(entry.grade.submission.name) or labels("unnamed"),
             href=entry.href,
             outcome=outcome(entry.grade),
             failed=_failed(entry.grade, checks),
-            cells=(_score(entry.grade, words), *_cells(entry.grade, columns)),
+            cells=(_score(entry.grade, labels), *_cells(entry.grade, columns)),
         )
         for index, entry in enumerate(entries)
     ]
     rows += [Row(None, untrusted.name(name), None, NOT_SUBMITTED, (), nothing) for name in absent]
-    return Board(rows, columns)
+    return Leaderboard(rows, columns)
 
 
-def data(found: Board, places: Iterable[Sequence[tuple[float, float] | None]]) -> Markup:
-    """All rows as JSON that can stand in a page, with the place of each in every trade-off.
+def data(board: Leaderboard, places: Iterable[Sequence[tuple[float, float] | None]]) -> Markup:
+    """All rows as JSON for a script element, with the place of each in every trade-off.
 
     A row is [rank, name, address, outcome, failed checks, then text, value and note of each cell].
     """
@@ -99,7 +113,7 @@ def data(found: Board, places: Iterable[Sequence[tuple[float, float] | None]]) -
             *(row.rank, row.name, row.href, kinds[row.outcome], row.failed),
             *(part for cell in row.cells for part in (cell.text, _short(cell.value), cell.note)),
         ]
-        for row in found.rows
+        for row in board.rows
     ]
     plots = [
         [None if at is None else [round(at[0], 1), round(at[1], 1)] for at in one] for one in places
@@ -113,22 +127,22 @@ def data(found: Board, places: Iterable[Sequence[tuple[float, float] | None]]) -
     return Markup(raw)
 
 
-def widths(found: Board, titles: Sequence[str], words: Words) -> list[float]:
-    """Widths of all columns in ems, where rows come and go and must not move them.
+def widths(board: Leaderboard, titles: Sequence[str], labels: Labels) -> list[float]:
+    """Fixed widths of all columns in ems, for a table whose rows the script exchanges.
 
     `titles` are those of all columns.
     """
     texts: list[Iterable[str]] = [
-        [str(len(found.rows))],
-        (row.name for row in found.rows),
-        [f"✓ {words(f'outcome_{kind}')}" for kind in {row.outcome for row in found.rows}],
+        [str(len(board.rows))],
+        (row.name for row in board.rows),
+        [f"✓ {labels(f'outcome_{kind}')}" for kind in {row.outcome for row in board.rows}],
         *(
-            (f"{row.cells[at].text} {row.cells[at].note}" for row in found.rows)
-            for at in range(1 + len(found.columns))
+            (f"{row.cells[at].text} {row.cells[at].note}" for row in board.rows)
+            for at in range(1 + len(board.columns))
         ),
     ]
     return [
-        min(_NARROWER * max([ems(f"{title} ↕"), *map(ems, column)]), _WIDEST) + _PADDING
+        min(_FONT * max([ems(f"{title} ↕"), *map(ems, column)]), _WIDEST) + _PADDING
         for title, column in zip(titles, texts, strict=True)
     ]
 
@@ -140,20 +154,20 @@ def _failed(grade: Grade, checks: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(sorted(checks[name] for name in failed if name in checks))
 
 
-def _score(grade: Grade, words: Words) -> Cell:
-    """The score so far, and what a person may still add to it."""
+def _score(grade: Grade, labels: Labels) -> Cell:
+    """The score so far, with a note on the points that a person may still add."""
     if grade.status is Status.GRADER_FAULT:
         return Cell(numbers.NONE, None)
-    note = words("pending_short", points=numbers.points(grade.pending)) if grade.pending else ""
+    note = labels("pending_short", points=numbers.points(grade.pending)) if grade.pending else ""
     return Cell(numbers.points(grade.score), grade.score, note)
 
 
-def _cells(grade: Grade, columns: Sequence[metrics.Metric]) -> Iterable[Cell]:
+def _cells(grade: Grade, columns: Sequence[numbers.Metric]) -> Iterable[Cell]:
     for column in columns:
         value = grade.value(column.name)
         yield Cell(column.show(value), value if numbers.finite(value) else None)
 
 
 def _short(value: float | None) -> float | None:
-    """Nine digits sort as well as all, and take half the room."""
+    """Nine significant digits are enough for sorting and take half the space."""
     return None if value is None else float(f"{value:.9g}")

@@ -1,4 +1,4 @@
-"""Checks of how weights are stored: which tensors, how, where they come from, what it costs."""
+"""Checks of stored weights: types, origin in the float32 model, and rounding errors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .pairs import Pair
 from .submitted import PLAIN, TEACHER_PTQ, TITLES, Model
 
 FEWEST_PER_SCALE = 4
-"""Weights that share a scale; blocks have 16 or more."""
+"""Fewest weights that share a scale; blocks have 16 or more."""
 OUTLIER = 4.0
-"""Times the usual loss of rounding from which a tensor is called out."""
+"""Multiple of the usual rounding error above which a tensor is reported."""
 
 Pairs = Mapping[str, Sequence[Pair]]
 
@@ -35,10 +35,10 @@ def all_checks(
     pairs: Pairs,
     calibrated: Calibration | None,
 ) -> list[Check]:
-    """`pairs` by the names of the quantised models."""
+    """`pairs` by the names of the quantized models."""
     found = {name: outcomes[name].model.quantization for name in PLAIN}
     return [
-        *(_is_quantised(exam, name, pairs[name], found[name]) for name in PLAIN),
+        *(_is_quantized(exam, name, pairs[name], found[name]) for name in PLAIN),
         *(_comes_from(exam, name, pairs[name], outcomes) for name in PLAIN),
         _embedding(found),
         _outliers(pairs),
@@ -46,10 +46,10 @@ def all_checks(
     ]
 
 
-def quantised_share(pairs: Sequence[Pair]) -> float:
+def quantized_share(pairs: Sequence[Pair]) -> float:
     """Share of the weights of the float32 model that are stored in at most 8 bits."""
     total = sum(one.params for one in pairs)
-    return sum(one.params for one in pairs if one.quantised and one.resembles) / max(total, 1)
+    return sum(one.params for one in pairs if one.quantized and one.resembles) / max(total, 1)
 
 
 def kept_share(pairs: Sequence[Pair]) -> float:
@@ -64,11 +64,11 @@ def agreement(plain: Outcome, other: Outcome) -> float:
 
 
 def require_honest(model: Model) -> None:
-    """Raises Rejected for float32 numbers behind a DequantizeLinear: integers of 32 bits, weights
-    that are quantised when they are loaded, or a scale for nearly every weight."""
+    """Raise Rejected for float32 numbers behind a DequantizeLinear: integers of 32 bits, weights
+    that are quantized when they are loaded, or a scale for nearly every weight."""
     require_really_stored(model.name, model.quantization)
     for weight in model.quantization.weights:
-        if weight.scales is None or not weight.quantised:
+        if weight.scales is None or not weight.quantized:
             continue
         each = prod(weight.shape) / max(prod(weight.scales.shape), 1)
         if each < FEWEST_PER_SCALE:
@@ -87,7 +87,7 @@ def _scales_are_weights(model: Model, weight: Weight, each: float) -> Text:
 
 
 def described(found: Quantization) -> Text:
-    """Which share of the weights is stored how, the largest first."""
+    """Shares of the weights by type and scheme, the largest first."""
     sizes: Counter[tuple[str, str]] = Counter()
     for weight in found.weights:
         sizes[_kind(weight)] += prod(weight.shape)
@@ -101,7 +101,7 @@ def described(found: Quantization) -> Text:
 
 def _kind(weight: Weight) -> tuple[str, str]:
     """How one weight is stored, in both languages."""
-    if not weight.quantised:
+    if not weight.quantized:
         return weight.dtype, weight.dtype
     words = [_SCHEMES.get(weight.scheme)]
     if weight.granularity is not None:
@@ -137,7 +137,7 @@ def passes(
     measured: Mapping[str, Measurement],
     pairs: Pairs,
 ) -> Measurement:
-    """1 when teacher + PTQ is the teacher, quantised, and nearly as good as the course's; else "
+    """1 when teacher + PTQ is the teacher, quantized, and nearly as good as the course's; else "
     "0."""
     ours = pairs[TEACHER_PTQ]
     least = exam.settings["quantised_share"]
@@ -147,7 +147,7 @@ def passes(
         >= exam.baseline[name].value - exam.settings[f"{name}_drop"]
         for name in ("accuracy", "f1_macro")
     )
-    passed = good and quantised_share(ours) >= least and same >= exam.settings["agreement"]
+    passed = good and quantized_share(ours) >= least and same >= exam.settings["agreement"]
     return Measurement(
         float(passed),
         "",
@@ -160,9 +160,9 @@ def passes(
     )
 
 
-def _is_quantised(exam: Exam, name: str, pairs: Sequence[Pair], found: Quantization) -> Check:
-    share, least = quantised_share(pairs), exam.settings["quantised_share"]
-    left = [one for one in pairs if one.stored is not None and not one.quantised]
+def _is_quantized(exam: Exam, name: str, pairs: Sequence[Pair], found: Quantization) -> Check:
+    share, least = quantized_share(pairs), exam.settings["quantised_share"]
+    left = [one for one in pairs if one.stored is not None and not one.quantized]
     largest = max(left, key=lambda one: one.params, default=None)
     rest_en = f"; the largest that is not: {quoted(largest.weight.name)}" if largest else ""
     rest_ru = f"; крупнейший из остальных: {quoted(largest.weight.name)}" if largest else ""
@@ -222,7 +222,7 @@ def _comes_from(
 
 
 def _embedding(found: Mapping[str, Quantization]) -> Check:
-    """Where the embedding stays float32 the file hardly shrinks."""
+    """Whether the embedding is quantized; in float32 it dominates the file."""
     left = [name for name in PLAIN if _embedding_share(found[name]) < 0.9]
     shares = {
         name: found[name].bytes_by["embedding"] / max(found[name].report.bytes, 1) for name in PLAIN
@@ -250,18 +250,18 @@ def _embedding(found: Mapping[str, Quantization]) -> Check:
 
 
 def _embedding_share(found: Quantization) -> float:
-    """Share of the numbers in tables that take at most 8 bits; a small table of positions may
-    well stay as it is."""
-    sizes = [(prod(w.shape), w.quantised) for w in found.weights if w.component == "embedding"]
+    """Share of the numbers in tables that take at most 8 bits; a small table of positions may stay
+    in float32."""
+    sizes = [(prod(w.shape), w.quantized) for w in found.weights if w.component == "embedding"]
     total = sum(size for size, _ in sizes)
-    return sum(size for size, quantised in sizes if quantised) / total if total else 1.0
+    return sum(size for size, quantized in sizes if quantized) / total if total else 1.0
 
 
 def _outliers(pairs: Pairs) -> Check:
-    """The tensor that rounding costs most, against what it costs a normal distribution."""
-    told = [(name, one) for name in PLAIN for one in pairs[name] if one.quantised]
+    """The tensor with the largest rounding error, relative to that of a normal distribution."""
+    candidates = [(name, one) for name in PLAIN for one in pairs[name] if one.quantized]
     worst_name, worst = max(
-        told, key=lambda one: one[1].error / one[1].usual_error, default=("", None)
+        candidates, key=lambda one: one[1].error / one[1].usual_error, default=("", None)
     )
     if worst is None:
         message = Text(en="No tensor is quantised.", ru="Ни один тензор не квантизован.")
@@ -294,7 +294,7 @@ def _outliers(pairs: Pairs) -> Check:
 
 
 def _calibration(found: Mapping[str, Quantization], calibrated: Calibration | None) -> Check:
-    """Stored scales of activations come from posts; which ones has to be told."""
+    """Whether a model with stored scales of activations names its calibration posts."""
     static = [name for name in PLAIN if "static" in found[name].schemes]
     title = Text(en="Calibrated on public posts", ru="Калибровка на открытых постах")
     hint = Text(

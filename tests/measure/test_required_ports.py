@@ -1,4 +1,4 @@
-"""What a lesson demands of a model's input and output, and the sentence when it is not so."""
+"""The input and output that a lesson demands, and the sentences about others."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import re
 import pytest
 from graph_models import model, node, weights
 
-from grader.measure.costs.contract import Tensor, require
-from grader.measure.costs.graph import inspect
+from grader.measure.costs.graph import Tensor, inspect, require
 from grader.text.errors import Rejected
 
-GIVEN, ANSWER = Tensor("features", (4,)), Tensor("logits", (2,))
+FEATURES, LOGITS = Tensor("features", (4,)), Tensor("logits", (2,))
 WEIGHTS = {"w": weights(4, 2)}
 
 
@@ -24,7 +23,7 @@ def exported(
 
 def sentence(raw: bytes) -> str:
     with pytest.raises(Rejected) as caught:
-        require(inspect(raw), given=GIVEN, answer=ANSWER)
+        require(inspect(raw), expects=FEATURES, returns=LOGITS)
     assert re.search("[а-я]", caught.value.text.ru)
     assert len(caught.value.text.ru) < 700
     assert "\x1b" not in caught.value.text.en + caught.value.text.ru
@@ -33,7 +32,7 @@ def sentence(raw: bytes) -> str:
 
 @pytest.mark.parametrize("batch", ["n", 1])
 def test_the_batch_may_be_free_or_one(batch: int | str) -> None:
-    require(inspect(exported(batch=batch)), given=GIVEN, answer=ANSWER)
+    require(inspect(exported(batch=batch)), expects=FEATURES, returns=LOGITS)
 
 
 def test_the_sentence_says_what_was_expected_and_what_was_found() -> None:
