@@ -31,8 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from grader.lesson import loading
 from grader.similarity import pairs
 from grader.similarity.evidence import Evidence, to_json
-from grader.similarity.sketches import sketches_of
-from grader.similarity.weights import Known, own_tensors
+from grader.similarity.weights import LessonTensors, own_tensors, sketches_of
 from tests.similarity import works
 
 LESSON = "distillation"
@@ -109,7 +108,7 @@ def _pairs_only(count: int) -> None:
     """Time and memory of comparing all pairs, when everything has been read: the part that grows
     with the square of the class. The first and the last are alike in everything."""
     difficulty = np.random.default_rng(0).normal(-4.5, 1.6, ITEMS)
-    known = Known([])
+    known = LessonTensors([])
     held = [_drawn(index % (count - 1), index, difficulty, known) for index in range(count)]
     before, started = _peak(), time.perf_counter()
     cpu = time.process_time()
@@ -122,11 +121,11 @@ def _pairs_only(count: int) -> None:
           f"{first == (0, count - 1)}; the next number is {highest:.2f}")  # fmt: skip
 
 
-def _drawn(seed: int, index: int, difficulty: np.ndarray, known: Known) -> pairs.Held:
+def _drawn(seed: int, index: int, difficulty: np.ndarray, known: LessonTensors) -> pairs.Features:
     rng = np.random.default_rng([seed, 9])
     own = rng.integers(0, 2**63, 1200).astype(np.uint64)
     usual = rng.zipf(1.3, 300).astype(np.uint64) % np.uint64(20_000)
-    return pairs.Held(
+    return pairs.Features(
         path=Path(),
         name=_name(index),
         prints=np.unique(np.concatenate([own, usual])),

@@ -31,11 +31,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from grader import data
 from grader.lesson import loading
 from grader.similarity import behaviour, code, weights
-from grader.similarity import behaviour as mistakes
 from grader.similarity.behaviour import beyond_class
 from grader.similarity.pairs import LEAST, USUAL_AGREEMENT, USUAL_CODE
-from grader.similarity.sketches import sketches_of
-from grader.similarity.weights import Known
+from grader.similarity.weights import LessonTensors, sketches_of
 from tests.similarity import works
 
 EPOCHS = 6
@@ -129,7 +127,7 @@ def _beyond(similarity: float) -> float:
 def _trained(models: dict[str, bytes]) -> bool:
     """Tables of trained models; whether no pair of different seeds is listed."""
     names = list(models)
-    known = Known.of_folders((LESSON.template, LESSON.folder))
+    known = LessonTensors.of_folders((LESSON.template, LESSON.folder))
     owned = [weights.own_tensors(sketches_of(raw, "model.onnx"), known) for raw in models.values()]
     agreed = behaviour.agreement(list(_answers(models)))
     sigmas = float(norm.isf(0.025 / math.comb(len(names), 2)))
@@ -177,7 +175,7 @@ def _answers(models: dict[str, bytes]) -> Iterator[np.ndarray]:
         size = 1 if given.shape[0] == 1 else 500
         parts = np.split(features, range(size, len(features), size))
         logits = np.concatenate([session.run(None, {given.name: part})[0] for part in parts])
-        yield mistakes.of_scores(logits[:, 1] - logits[:, 0], clips.labels)
+        yield behaviour.of_scores(logits[:, 1] - logits[:, 0], clips.labels)
 
 
 # Training -----------------------------------------------------------------------------------

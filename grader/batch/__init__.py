@@ -1,45 +1,44 @@
-"""Many submissions: warm workers, one JSON a grade, and reruns that do only the rest."""
+"""Grading of many submissions: persistent workers, one JSON file for each grade, and reruns that
+grade only what is missing or has changed."""
 
+from grader.batch.adjustments import Deadlines, MergedForm, merge_form, set_points
 from grader.batch.folder import (
-    Deadlines,
-    Papers,
+    ClassFiles,
     collect,
-    disk_trouble,
-    held,
-    opened,
+    disk_errors,
+    locked,
+    open_results,
     set_aside_others,
 )
-from grader.batch.interrupts import sigterm_like_ctrl_c
-from grader.batch.pool import run
-from grader.batch.processes import temporary_files
+from grader.batch.processes import sigterm_like_ctrl_c, temporary_files
 from grader.batch.results import (
-    Merged,
     Outcome,
-    Plan,
+    beside,
+    first_grade,
+    grade_files,
     grade_path,
-    merge,
     plan,
     read_grade,
-    rubric_path,
     save,
-    set_points,
 )
+from grader.batch.worker_pool import run
 
 __all__ = [
+    "ClassFiles",
     "Deadlines",
-    "Merged",
+    "MergedForm",
     "Outcome",
-    "Papers",
-    "Plan",
+    "beside",
     "collect",
-    "disk_trouble",
+    "disk_errors",
+    "first_grade",
+    "grade_files",
     "grade_path",
-    "held",
-    "merge",
-    "opened",
+    "locked",
+    "merge_form",
+    "open_results",
     "plan",
     "read_grade",
-    "rubric_path",
     "run",
     "save",
     "set_aside_others",

@@ -1,15 +1,15 @@
-"""Many submissions on many machines: the same workers, inside the processes of a Dask cluster.
+"""Grade many submissions on many machines: the same workers, inside a Dask cluster.
 
     with connect_dask("tls://host:8786", ca=..., cert=..., key=...) as cluster:   # cluster.py
     with start_slurm(SlurmOptions(jobs=8, ...), out / "slurm") as cluster:         # slurm.py
         run_on_cluster(examination, candidates, cluster, on_grade=keep, on_interrupt=say)
 
-`run_on_cluster` means what `pool.run` means: `on_grade` is called here, in the main thread, for
-each submission as it finishes; Ctrl-C lets what is in flight finish and raises KeyboardInterrupt.
+`run_on_cluster` behaves as `worker_pool.run` does.
 
-A task is 10 to 50 submissions. Each outcome travels back at once as an event, so that a lost
-worker costs the submission that it was at; Dask runs the lost task again elsewhere. A task that
-keeps losing its workers is taken apart, and the submission that ends them is named.
+A task is 10 to 50 submissions. Each outcome is sent back at once as an event, so a lost worker
+costs only the submission that it was grading; Dask runs the lost task again elsewhere. When a task
+keeps losing its workers, its submissions are graded one by one, and the one that ends the workers
+gets the status `crashed`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from grader import grading
-from grader.batch import agreement, station
-from grader.batch.interrupts import Interrupts
+from grader.batch import worker_host
+from grader.batch.processes import MainLoop
 from grader.batch.results import Outcome
 from grader.grading import Examination
 from grader.intake import Candidate
@@ -44,32 +44,38 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 SMALLEST_TASK, LARGEST_TASK = 10, 50
-WAKE_SECONDS = 0.5
-TEND_SECONDS = 5.0
-"""How often the cluster is looked after."""
+CHECK_SECONDS = 5.0
+"""Time between two calls of `Cluster.check`."""
 CONNECT_SECONDS = 20.0
 NO_WORKER_SECONDS = 60.0
-"""A nanny needs a few to start a worker again, and a person a moment to start the first."""
+"""Enough for a nanny to restart a worker, and for a person to start the first."""
 TRIES = 3
-"""How often a submission is sent again when its task was dropped without a result."""
+"""Times that a submission is sent again when its task was dropped without a result."""
 
 
 class Cluster:
-    """A connection to a cluster whose scheduler someone else keeps alive."""
+    """A connection to a cluster whose scheduler is started and ended elsewhere."""
 
     def __init__(self, client: Client, *, cores: int = 0) -> None:
         self.client = client
         self.cores = cores
-        """Cores to come; 0 when those that are there are all."""
-        self._with_workers = time.monotonic()
+        """Expected cores; 0 when no more are expected than are connected."""
+        self._workers_seen = time.monotonic()
 
-    def tend(self, workers: int, graded: int) -> None:
-        """Called every few seconds with how many workers there are and how many submissions
-        they have graded. Raises Fault when there is nothing left to wait for."""
+    def check(self, workers: int, graded: int) -> None:
+        """Called every few seconds with the numbers of connected workers and of submissions
+        graded so far. Raises Fault when there is nothing left to wait for."""
         if workers:
-            self._with_workers = time.monotonic()
-        elif time.monotonic() - self._with_workers > NO_WORKER_SECONDS:
-            raise Fault(_no_workers())
+            self._workers_seen = time.monotonic()
+        elif time.monotonic() - self._workers_seen > NO_WORKER_SECONDS:
+            raise Fault(
+                Text(
+                    en="No worker is connected to the Dask scheduler; what was finished is kept. "
+                    "Start workers with `dask worker`, then run the same command again.",
+                    ru="К планировщику Dask не подключён ни один рабочий процесс; готовые оценки "
+                    "сохранены. Запустите `dask worker`, а затем ту же команду.",
+                )
+            )
 
 
 @contextmanager
@@ -84,26 +90,33 @@ def connect_dask(
     (`distributed.comm.tls`). Raises UsageError when there is no safe or no working connection."""
     _require_safe(address)
     distributed = import_distributed("--dask")
+    security = _security(distributed, ca, cert, key) if address.startswith("tls:") else None
     try:
         client = distributed.Client(
-            address,
-            security=_security(distributed, address, ca, cert, key),
-            timeout=CONNECT_SECONDS,
-            set_as_default=False,
+            address, security=security, timeout=CONNECT_SECONDS, set_as_default=False
         )
     except (OSError, ValueError) as error:
-        raise UsageError(_no_scheduler(address, error)) from error
+        said = str(error).strip()
+        why = said.splitlines()[-1][:200] if said else type(error).__name__
+        raise UsageError(
+            Text(
+                en=f"No Dask scheduler answers at {address} ({why}); check that it runs there and "
+                "that both sides' certificates come from the same authority.",
+                ru=f"Планировщик Dask по адресу {address} не отвечает ({why}); проверьте, что он "
+                "запущен и что сертификаты обеих сторон выданы одним центром.",
+            )
+        ) from error
     with client:
         yield Cluster(client)
 
 
 def import_distributed(option: str) -> Any:
-    """The package, imported now and not before. Raises UsageError when it is not installed."""
+    """The package `distributed`, imported on first use. Raises UsageError when it is missing."""
     try:
         import distributed
     except ImportError as error:
         raise UsageError(missing_package(option, error)) from error
-    # Lost workers are part of the work, and what matters of them is said in our own words.
+    # Lost workers are expected, and the coordinator reports what matters.
     for name in list(logging.Logger.manager.loggerDict):
         if name.partition(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -122,27 +135,26 @@ def missing_package(option: str, error: ImportError) -> Text:
 
 def run_on_cluster(
     examination: Examination,
-    candidates: Sequence[Candidate],
+    submissions: Sequence[Candidate],
     cluster: Cluster,
     *,
     on_grade: Callable[[Outcome], None],
-    per_task: int | None = None,
     on_interrupt: Callable[[], None] = lambda: None,
 ) -> None:
-    """Grade on `cluster`; `on_grade` is called here as each submission finishes.
+    """Grade on `cluster`; `on_grade` is called in this thread for each outcome.
 
-    `per_task` submissions go to a core at once; chosen when not given. On the first Ctrl-C or
-    SIGTERM `on_interrupt` is called, nothing new starts, what is in flight finishes and goes to
-    `on_grade`, and KeyboardInterrupt is raised; on the second it is raised at once. Raises Fault
-    when a worker would grade differently or does not see the files, or when none is left.
+    On the first Ctrl-C or SIGTERM `on_interrupt` is called, no further submission is started,
+    those in progress are finished and passed to `on_grade`, and KeyboardInterrupt is raised; on
+    the second it is raised at once. Raises Fault when a worker would grade differently or does not
+    see the files, or when none is left.
     """
-    if candidates:
-        _Coordinator(examination, candidates, cluster, per_task).run(on_grade, on_interrupt)
+    if submissions:
+        _Coordinator(examination, submissions, cluster, on_grade, on_interrupt).run()
 
 
 def task_size(waiting: int, cores: int) -> int:
-    """Submissions for the next task: 10 to 50, half a core's share of what waits; fewer towards
-    the end, so that no core is idle while another has many left."""
+    """Submissions of the next task: half a core's share of those that wait, from 10 to 50; fewer
+    towards the end, so that no core is idle while another has many left."""
     share = min(max(math.ceil(waiting / (2 * cores)), SMALLEST_TASK), LARGEST_TASK)
     return min(share, math.ceil(waiting / cores))
 
@@ -152,79 +164,68 @@ class _Task:
     future: Future
     candidates: tuple[Candidate, ...]
     alone: bool
-    """Nothing else was running: when its workers die, it was this submission."""
-
-
-@dataclass(frozen=True)
-class _Ended:
-    key: str
-
-
-class _Interrupted:
-    """Ctrl-C was pressed."""
+    """True when nothing else was running: if its workers die, this submission ended them."""
 
 
 class _Coordinator:
     def __init__(
         self,
         examination: Examination,
-        candidates: Sequence[Candidate],
+        submissions: Sequence[Candidate],
         cluster: Cluster,
-        per_task: int | None,
+        on_grade: Callable[[Outcome], None],
+        on_interrupt: Callable[[], None],
     ) -> None:
         self._examination = examination
         self._cluster, self._client = cluster, cluster.client
-        self._per_task = per_task
+        self._on_grade, self._on_interrupt = on_grade, on_interrupt
         self._batch = uuid.uuid4().hex
-        self._brief = station.Brief(
+        self._job = worker_host.BatchJob(
             batch=self._batch,
             lesson=examination.lesson,
             provenance=examination.provenance,
             baseline=examination.exam.baseline,
             examination=pickle.dumps(examination),
-            files=agreement.data_files(examination),
+            files=worker_host.data_files(examination),
         )
-        # Workers run in other folders.
-        self._waiting = deque(Candidate(each.name, each.path.absolute()) for each in candidates)
+        # Absolute, because workers run in other folders.
+        self._waiting = deque(Candidate(one.name, one.path.absolute()) for one in submissions)
         self._suspects: deque[Candidate] = deque()
-        self._missing = {candidate.name for candidate in candidates}
+        """Submissions of a task that lost its workers, to be graded alone."""
+        self._missing = {one.name for one in submissions}
         self._graded = 0
         self._tries: Counter[str] = Counter()
         self._tasks: dict[str, _Task] = {}
         self._sent = 0
-        self._stopping = False
-        self._tended = time.monotonic()
-        # Its put() is safe in a signal handler and in the client's own threads.
-        self._events: SimpleQueue[bytes | _Ended | _Interrupted] = SimpleQueue()
+        self._checked = time.monotonic()
+        self._loop = MainLoop(self._stop)
 
-    def run(self, on_grade: Callable[[Outcome], None], on_interrupt: Callable[[], None]) -> None:
-        with Interrupts(self._interrupt) as interrupts:
-            self._client.subscribe_topic(station.TOPIC, lambda event: self._events.put(event[1]))
+    def run(self) -> None:
+        with self._loop:
+            self._client.subscribe_topic(
+                worker_host.TOPIC, lambda event: self._loop.put(partial(self._receive, event[1]))
+            )
             try:
-                while self._tasks or (self._missing and not self._stopping):
+                while self._tasks or (self._missing and not self._loop.interrupted):
                     self._send()
-                    self._receive(on_grade, on_interrupt)
+                    if time.monotonic() - self._checked > CHECK_SECONDS:
+                        self._cluster.check(len(self._threads()), self._graded)
+                        self._checked = time.monotonic()
+                    self._loop.run_next()
             finally:
-                self._leave()
-        if interrupts.count:
-            raise KeyboardInterrupt
+                with suppress(Exception):  # the cluster may be out of reach
+                    self._client.unsubscribe_topic(worker_host.TOPIC)
+                    futures = [task.future for task in self._tasks.values()]
+                    self._client.cancel(futures, force=True)
+                    self._client.run(worker_host.close, self._batch, on_error="ignore")
 
-    def _interrupt(self) -> None:
-        self._stopping = True
-        self._events.put(_Interrupted())
-
-    def _leave(self) -> None:
-        """Nothing of this batch stays on the cluster, as far as it can be reached."""
-        with suppress(Exception):
-            self._client.unsubscribe_topic(station.TOPIC)
-            self._client.cancel([task.future for task in self._tasks.values()], force=True)
-            self._client.run(station.close, self._batch, on_error="ignore")
-
-    # Sending --------------------------------------------------------------------------------
+    def _stop(self) -> None:
+        self._on_interrupt()
+        self._ask(self._client.run, worker_host.stop, self._batch, on_error="ignore")
 
     def _send(self) -> None:
-        """As many tasks as there are cores: what has not started is not on the cluster yet."""
-        if self._stopping or not (self._waiting or self._suspects):
+        """Submit as many tasks as there are cores; the rest waits here."""
+        if self._loop.interrupted or not (self._waiting or self._suspects):
             return
         if self._suspects:
             if not self._tasks:
@@ -232,79 +233,74 @@ class _Coordinator:
             return
         cores = sum(self._threads().values())
         while self._waiting and len(self._tasks) < cores:
-            size = self._per_task or task_size(len(self._waiting), max(cores, self._cluster.cores))
-            count = min(size, len(self._waiting))
-            self._submit(tuple(self._waiting.popleft() for _ in range(count)), alone=False)
+            size = task_size(len(self._waiting), max(cores, self._cluster.cores))
+            self._submit(tuple(self._waiting.popleft() for _ in range(size)), alone=False)
 
     def _submit(self, candidates: tuple[Candidate, ...], *, alone: bool) -> None:
         self._sent += 1
         key = f"grader-{self._batch}-{self._sent}"
-        first = agreement.identity(candidates[0], self._brief.lesson)
-        errand = station.Errand(candidates, first)
+        first = worker_host.identity(candidates[0], self._job.lesson)
+        request = worker_host.TaskRequest(candidates, first)
         future = self._ask(
-            self._client.submit, station.grade, self._brief, errand, key=key, pure=False
+            self._client.submit, worker_host.grade, self._job, request, key=key, pure=False
         )
         self._tasks[key] = _Task(future, candidates, alone)
-        future.add_done_callback(lambda _: self._events.put(_Ended(key)))
+        future.add_done_callback(lambda _: self._loop.put(partial(self._end, key)))
 
     def _threads(self) -> dict[str, int]:
         """Cores of each worker."""
         return dict(self._ask(self._client.nthreads))
 
     def _ask(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """What a method of the client returns; it raises whatever it likes when it is cut off."""
+        """What a method of the client returns. Raises Fault instead of any of the exceptions that
+        a lost connection causes."""
         try:
             return method(*args, **kwargs)
         except Exception as error:
             raise Fault(_connection_lost()) from error
 
-    # Receiving ------------------------------------------------------------------------------
+    def _receive(self, event: bytes) -> None:
+        outcome = worker_host.read_event(event, self._batch)
+        if outcome is not None:
+            self._deliver(outcome)
 
-    def _receive(
-        self, on_grade: Callable[[Outcome], None], on_interrupt: Callable[[], None]
-    ) -> None:
-        if time.monotonic() - self._tended > TEND_SECONDS:
-            self._cluster.tend(len(self._threads()), self._graded)
-            self._tended = time.monotonic()
-        try:
-            event = self._events.get(timeout=WAKE_SECONDS)
-        except Empty:
-            return
-        if isinstance(event, bytes):
-            outcome = station.unpack(event, self._batch)
-            if outcome is not None:
-                self._deliver(outcome, on_grade)
-        elif isinstance(event, _Ended):
-            self._end(self._tasks.pop(event.key), on_grade)
-        else:
-            on_interrupt()
-            self._ask(self._client.run, station.stop, self._batch, on_error="ignore")
-
-    def _deliver(self, outcome: Outcome, on_grade: Callable[[Outcome], None]) -> None:
-        """Once for each submission: a task that was run again sends some a second time."""
+    def _deliver(self, outcome: Outcome) -> None:
+        """Pass on the first outcome of each submission; a task that ran again sends some twice."""
         name = outcome.grade.submission.name
         if name in self._missing:
-            on_grade(outcome)
+            self._on_grade(outcome)
             self._missing.remove(name)
             self._graded += 1
 
-    def _end(self, task: _Task, on_grade: Callable[[Outcome], None]) -> None:
+    def _end(self, key: str) -> None:
+        """Decide what happens to the submissions that an ended task has left ungraded."""
         from distributed import KilledWorker
 
+        task = self._tasks.pop(key)
         left = [each for each in task.candidates if each.name in self._missing]
         error = self._failure(task.future)
         if error is None:
-            self._again(left)
+            self._send_again(left)
         elif not isinstance(error, KilledWorker):
-            raise Fault(_not_runnable(error)) from error
+            why = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            raise Fault(
+                Text(
+                    en=f"The cluster's workers cannot run the grader ({why}); install the same "
+                    "version of it on every machine, look into the workers' logs, and start them "
+                    "again.",
+                    ru=f"Рабочие процессы кластера не могут запустить грейдер ({why}); установите "
+                    "на каждой машине ту же версию, посмотрите журналы рабочих процессов и "
+                    "перезапустите их.",
+                )
+            ) from error
         elif task.alone:
             for candidate in left:
-                self._deliver(self._named(candidate, error.allowed_failures + 1), on_grade)
+                self._deliver(self._crashed(candidate, error.allowed_failures + 1))
             # The others only shared a task or a machine with it.
             self._waiting.extendleft(reversed(self._suspects))
             self._suspects.clear()
         elif left:
-            # They are graded in order: the first without an outcome is the likeliest.
+            # They are graded in order, so the first without an outcome is the most likely cause.
             self._suspects.appendleft(left[0])
             self._suspects.extend(left[1:])
 
@@ -317,16 +313,30 @@ class _Coordinator:
             raise Fault(_connection_lost())
         return None
 
-    def _again(self, candidates: list[Candidate]) -> None:
-        """What a task left undone: it was told to stop, or it was cancelled."""
+    def _send_again(self, candidates: list[Candidate]) -> None:
+        """Requeue what a task that was stopped or cancelled has left."""
         self._tries.update(candidate.name for candidate in candidates)
         if any(self._tries[candidate.name] >= TRIES for candidate in candidates):
-            raise Fault(_dropped())
+            raise Fault(
+                Text(
+                    en=f"The cluster dropped the same task {TRIES} times without a result; what "
+                    "was finished is kept. Look into the scheduler's log, then run the same "
+                    "command again.",
+                    ru=f"Кластер {TRIES} раза потерял одну и ту же задачу без результата; готовые "
+                    "оценки сохранены. Посмотрите журнал планировщика, а затем повторите команду.",
+                )
+            )
         self._waiting.extendleft(reversed(candidates))
 
-    def _named(self, candidate: Candidate, kills: int) -> Outcome:
-        ended = Stopped(Status.CRASHED, _kills(kills))
-        identity = agreement.identity(candidate, self._brief.lesson)
+    def _crashed(self, candidate: Candidate, kills: int) -> Outcome:
+        reason = Text(
+            en=f"Reading the submission, by itself, ended {kills} processes of the cluster one "
+            "after another; export the model again and check it with `grader check`.",
+            ru=f"Чтение одной этой работы завершило подряд {kills} процессов кластера; "
+            "экспортируйте модель заново и проверьте её командой `grader check`.",
+        )
+        ended = Stopped(Status.CRASHED, reason)
+        identity = worker_host.identity(candidate, self._job.lesson)
         return Outcome(
             grading.ungraded(self._examination, identity, ended, started=time.monotonic())
         )
@@ -336,7 +346,8 @@ class _Coordinator:
 
 
 def _require_safe(address: str) -> None:
-    """Whoever reaches a scheduler runs code as its user: only TLS, or this machine alone."""
+    """Raises UsageError unless `address` uses TLS or this machine: whoever reaches a scheduler can
+    run code as its user."""
     parts = urlsplit(address)
     try:
         complete = bool(parts.hostname and parts.port)
@@ -369,11 +380,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _security(
-    distributed: Any, address: str, ca: Path | None, cert: Path | None, key: Path | None
-) -> Any:
-    if not address.startswith("tls:"):
-        return None
+def _security(distributed: Any, ca: Path | None, cert: Path | None, key: Path | None) -> Any:
     given = {"tls_ca_file": ca, "tls_client_cert": cert, "tls_client_key": key}
     for option, path in zip(("--tls-ca", "--tls-cert", "--tls-key"), given.values(), strict=True):
         if path is not None and not path.is_file():
@@ -399,60 +406,10 @@ def _security(
     return security
 
 
-# Sentences ----------------------------------------------------------------------------------
-
-
-def _no_scheduler(address: str, error: Exception) -> Text:
-    why = str(error).strip().splitlines()[-1][:200] if str(error).strip() else type(error).__name__
-    return Text(
-        en=f"No Dask scheduler answers at {address} ({why}); check that it runs there and that "
-        "both sides' certificates come from the same authority.",
-        ru=f"Планировщик Dask по адресу {address} не отвечает ({why}); проверьте, что он запущен "
-        "и что сертификаты обеих сторон выданы одним центром.",
-    )
-
-
-def _no_workers() -> Text:
-    return Text(
-        en="No worker is connected to the Dask scheduler; what was finished is kept. Start "
-        "workers with `dask worker`, then run the same command again.",
-        ru="К планировщику Dask не подключён ни один рабочий процесс; готовые оценки сохранены. "
-        "Запустите `dask worker`, а затем ту же команду.",
-    )
-
-
 def _connection_lost() -> Text:
     return Text(
         en="The connection to the Dask scheduler was lost; what was finished is kept. Start it "
         "again, then run the same command again.",
         ru="Потеряно соединение с планировщиком Dask; готовые оценки сохранены. Запустите его "
         "снова, а затем ту же команду.",
-    )
-
-
-def _not_runnable(error: BaseException) -> Text:
-    why = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-    return Text(
-        en=f"The cluster's workers cannot run the grader ({why}); install the same version of it "
-        "on every machine, look into the workers' logs, and start them again.",
-        ru=f"Рабочие процессы кластера не могут запустить грейдер ({why}); установите на каждой "
-        "машине ту же версию, посмотрите журналы рабочих процессов и перезапустите их.",
-    )
-
-
-def _dropped() -> Text:
-    return Text(
-        en=f"The cluster dropped the same task {TRIES} times without a result; what was finished "
-        "is kept. Look into the scheduler's log, then run the same command again.",
-        ru=f"Кластер {TRIES} раза потерял одну и ту же задачу без результата; готовые оценки "
-        "сохранены. Посмотрите журнал планировщика, а затем повторите команду.",
-    )
-
-
-def _kills(count: int) -> Text:
-    return Text(
-        en=f"Reading the submission, by itself, ended {count} processes of the cluster one after "
-        "another; export the model again and check it with `grader check`.",
-        ru=f"Чтение одной этой работы завершило подряд {count} процессов кластера; экспортируйте "
-        "модель заново и проверьте её командой `grader check`.",
     )

@@ -1,7 +1,7 @@
 """A cluster of Slurm jobs that lasts as long as the batch: dask-jobqueue, with TLS.
 
-The scheduler runs here, in this process; each job runs one Dask worker. What is not given comes
-from Dask's own configuration (`jobqueue.slurm`). Keys exist for this batch only.
+The scheduler runs in this process; each job runs one Dask worker. Options that are not given come
+from Dask's own configuration (`jobqueue.slurm`). The TLS keys are made for one batch.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 CORES = 4
 MEMORY_PER_CORE = 3 * 2**30
-"""A worker and the submission that it runs, each within its own limit."""
+"""For a worker and the submission that it runs, each of which has a limit of its own."""
 COMMAND_SECONDS = 60
 _KEYS = ".keys-"
 _PRIVATE = "127.0.0.1:0"
-"""Dask's pages about itself are not encrypted: they stay on their own machine."""
+"""Address of Dask's dashboards, which are not encrypted."""
 
 
 @dataclass(frozen=True)
 class SlurmOptions:
-    """What to ask of Slurm; None is Dask's configuration, then Slurm's default."""
+    """Options of the jobs. None stands for Dask's configuration, then for Slurm's default."""
 
     jobs: int = 1
     cores: int | None = None
-    """Of each job: that many submissions are graded in it at once.  [default: 4]"""
+    """Of each job, which grades as many submissions at once.  [default: 4]"""
     memory: str | None = None
     """Of each job, e.g. `12GB`.  [default: 3 GiB a core]"""
     partition: str | None = None
@@ -51,10 +51,10 @@ class SlurmOptions:
 
 @contextmanager
 def start_slurm(options: SlurmOptions, folder: Path) -> Iterator[Cluster]:
-    """A cluster of `options.jobs` jobs; they are cancelled on leaving. `folder` belongs to one
-    batch at a time and must be on a disk that all machines share: it gets the jobs' logs, and
-    for the time of the batch their keys. Raises UsageError when Slurm, a package or what was
-    asked for is not there."""
+    """A cluster of `options.jobs` jobs, which are cancelled on leaving. `folder` is used by one
+    batch at a time and must be on a disk that all machines share: the jobs' logs are written to
+    it, and during the batch their keys. Raises UsageError when Slurm or a package is missing, or
+    when Slurm does not accept the options."""
     distributed = import_distributed("--slurm")
     try:
         import dask_jobqueue
@@ -63,22 +63,29 @@ def start_slurm(options: SlurmOptions, folder: Path) -> Iterator[Cluster]:
     except ImportError as error:
         raise UsageError(missing_package("--slurm", error)) from error
     if shutil.which("sbatch") is None:
-        raise UsageError(_no_slurm())
+        raise UsageError(
+            Text(
+                en="--slurm needs Slurm's command sbatch, which is not on this machine's PATH; run "
+                "it on a machine from which jobs are submitted.",
+                ru="Для --slurm нужна команда Slurm sbatch, но в PATH её нет; запустите на машине, "
+                "с которой отправляют задания.",
+            )
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{_KEYS}*"):  # by a batch that was killed
+    for left in folder.glob(f"{_KEYS}*"):  # of a batch that was killed
         shutil.rmtree(left, ignore_errors=True)
     with (
         tempfile.TemporaryDirectory(prefix=_KEYS, dir=folder.absolute()) as keys,
-        _cluster(dask_jobqueue, options, _written(temporary, Path(keys)), folder) as jobs,
+        _cluster(dask_jobqueue, options, _in_files(temporary, Path(keys)), folder) as jobs,
     ):
-        _require_acceptable(jobs.job_script(), Path(keys))
+        _require_accepted(jobs.job_script(), Path(keys))
         jobs.scale(jobs=options.jobs)
         with distributed.Client(jobs, set_as_default=False) as client:
             yield SlurmCluster(client, jobs, options, folder)
 
 
 class SlurmCluster(Cluster):
-    """Jobs that are ours: replaced while the batch gets on, and not for ever."""
+    """Jobs of this batch, which are replaced as long as the batch makes progress."""
 
     def __init__(
         self, client: Client, jobs: SLURMCluster, options: SlurmOptions, folder: Path
@@ -89,54 +96,65 @@ class SlurmCluster(Cluster):
         self._count = options.jobs
         self._folder = folder
         self._graded_at_refill = 0
-        self._looked_in_vain = 0
+        self._checks_without_job = 0
 
-    def tend(self, workers: int, graded: int) -> None:
-        """A job that ended, perhaps at its time limit, is replaced if something was graded since
-        the last time; jobs may wait in Slurm's queue as long as they like."""
+    def check(self, workers: int, graded: int) -> None:
+        """Replace jobs that ended, perhaps at their time limit, if something was graded since the
+        last time. Jobs may wait in Slurm's queue without limit."""
         if graded > self._graded_at_refill:
             # The cluster forgets a lost worker after some seconds, in case it comes back.
             if len(self._jobs.workers) < self._count:
                 self._graded_at_refill = graded
                 self._jobs.scale(jobs=self._count)
         elif workers or self._any_job():
-            self._looked_in_vain = 0
+            self._checks_without_job = 0
         else:
-            # A job may end between Slurm's answer and its worker's goodbye.
-            self._looked_in_vain += 1
-            if self._looked_in_vain > 2:
-                raise Fault(_no_jobs(self._folder))
+            # One check may fall between the end of a job in Slurm and that of its worker in Dask.
+            self._checks_without_job += 1
+            if self._checks_without_job > 2:
+                raise Fault(
+                    Text(
+                        en="All Slurm jobs have ended and nothing was graded since; what was "
+                        f"finished is kept. Look into the jobs' logs in {self._folder}, then run "
+                        "the same command again.",
+                        ru="Все задания Slurm завершились, и с тех пор ничего не проверено; "
+                        f"готовые оценки сохранены. Посмотрите журналы заданий в {self._folder}, "
+                        "а затем повторите команду.",
+                    )
+                )
 
     def _any_job(self) -> bool:
-        """Whether Slurm runs or queues one; yes when it cannot be asked."""
+        """Whether Slurm runs or queues a job of this batch; True when squeue fails."""
         numbers = [job.job_id for job in self._jobs.workers.values() if job.job_id]
         if not numbers:
             return False
-        command = ["squeue", "--noheader", "--format=%i", f"--jobs={','.join(numbers)}"]
         try:
-            asked = _run(command)
+            asked = _run(["squeue", "--noheader", "--format=%i", f"--jobs={','.join(numbers)}"])
         except (OSError, subprocess.TimeoutExpired):
             return True
-        # Slurm forgets a job some minutes after its end, and then calls its number invalid.
+        # Some minutes after the end of a job Slurm calls its number invalid.
         return bool(asked.stdout.strip()) or (
             asked.returncode != 0 and "Invalid job id" not in asked.stderr
         )
 
 
-def _written(security: Any, folder: Path) -> Security:
-    """The same in files, which jobs can read and nobody else: one pair for all sides."""
+def _in_files(security: Any, folder: Path) -> Security:
+    """The same keys in files that only this user can read: one pair for all sides."""
     from distributed import Security
 
-    files = {"ca.pem": security.tls_ca_file, "cert.pem": security.tls_client_cert}
-    for name, text in {**files, "key.pem": security.tls_client_key}.items():
-        (folder / name).write_text(text, encoding="ascii")
-    ca, cert, key = (str(folder / f"{name}.pem") for name in ("ca", "cert", "key"))
+    texts = {
+        "ca": security.tls_ca_file,
+        "cert": security.tls_client_cert,
+        "key": security.tls_client_key,
+    }
+    paths = {name: folder / f"{name}.pem" for name in texts}
+    for name, path in paths.items():
+        path.write_text(texts[name], encoding="ascii")
     roles = ("client", "scheduler", "worker")
     return Security(
         require_encryption=True,
-        tls_ca_file=ca,
-        **{f"tls_{role}_cert": cert for role in roles},
-        **{f"tls_{role}_key": key for role in roles},
+        tls_ca_file=str(paths["ca"]),
+        **{f"tls_{role}_{kind}": str(paths[kind]) for role in roles for kind in ("cert", "key")},
     )
 
 
@@ -167,7 +185,7 @@ def _cluster(
                 },
                 job_script_prologue=[
                     *(configured.get("job-script-prologue") or []),
-                    # The job runs in the folder we were called from, which may be a student's.
+                    # The job runs in the current folder, which may be a student's.
                     "export PYTHONSAFEPATH=1",
                 ],
                 worker_extra_args=[
@@ -180,8 +198,8 @@ def _cluster(
         raise UsageError(_not_started(str(error))) from error
 
 
-def _require_acceptable(script: str, folder: Path) -> None:
-    """Slurm says now what is wrong with what was asked, and not later, job by job."""
+def _require_accepted(script: str, folder: Path) -> None:
+    """Raises UsageError when Slurm would not accept the job script."""
     path = folder / "job.sh"
     path.write_text(script, encoding="utf-8")
     try:
@@ -204,28 +222,10 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _no_slurm() -> Text:
-    return Text(
-        en="--slurm needs Slurm's command sbatch, which is not on this machine's PATH; run it on "
-        "a machine from which jobs are submitted.",
-        ru="Для --slurm нужна команда Slurm sbatch, но в PATH её нет; запустите на машине, с "
-        "которой отправляют задания.",
-    )
-
-
 def _not_started(why: str) -> Text:
     return Text(
         en=f"Slurm does not take the jobs ({why[:300]}); change the --slurm options or "
         "jobqueue.slurm in Dask's configuration.",
         ru=f"Slurm не принимает задания ({why[:300]}); измените параметры --slurm или раздел "
         "jobqueue.slurm в настройках Dask.",
-    )
-
-
-def _no_jobs(folder: Path) -> Text:
-    return Text(
-        en=f"All Slurm jobs have ended and nothing was graded since; what was finished is kept. "
-        f"Look into the jobs' logs in {folder}, then run the same command again.",
-        ru=f"Все задания Slurm завершились, и с тех пор ничего не проверено; готовые оценки "
-        f"сохранены. Посмотрите журналы заданий в {folder}, а затем повторите команду.",
     )

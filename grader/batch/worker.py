@@ -1,10 +1,11 @@
-"""A worker process: one lesson, warm, one submission after another.
+"""The program of a worker process: load one lesson, then grade one submission after another.
 
     python -P -m grader.batch.worker LESSON EXAMINATION
 
-Requests come on stdin, a line of JSON each: {"path": ..., "name": ...}. Answers go out on what
-was stdout: eight bytes of length, big-endian, then an Outcome as JSON; an empty answer first
-says that the worker is ready. When stdin closes, whoever started it is gone, and it ends.
+Requests arrive on stdin, a line of JSON each: {"path": ..., "name": ...}. Answers are written to
+what was stdout at the start: eight bytes of length, big-endian, then an Outcome as JSON. An empty
+answer first says that the worker is ready. The worker ends when stdin closes, which happens when
+its parent ends.
 """
 
 from __future__ import annotations
@@ -29,14 +30,15 @@ from grader.lesson.grades import Status, SubmissionId
 from grader.sandbox.isolation.process import Stopped
 
 MEMORY_BYTES = 4 * 2**30
-"""Address space: a hostile file that makes a parser ask for everything gets a MemoryError."""
+"""Address space. A hostile file that makes a parser allocate too much causes a MemoryError."""
 
 
 def main() -> None:
     lesson, file = sys.argv[1:]
     requests, answers = _take_pipes()
     _limit_memory()
-    examination = _load(lesson, Path(file))
+    _ = loading.load(lesson).autograder  # defines the class of the pickled exam
+    examination: Examination = pickle.loads(Path(file).read_bytes())  # written by the parent
     _send(answers, b"")
     while True:
         request = requests.get()
@@ -44,7 +46,8 @@ def main() -> None:
 
 
 def _take_pipes() -> tuple[SimpleQueue[dict[str, Any]], BinaryIO]:
-    """Keep both pipes for ourselves: what a library prints, or a child reads, is not ours."""
+    """Move both pipes to new descriptors, so that no library prints into the answers and no child
+    reads requests."""
     lines, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 -- a device, not a path
         os.dup2(nothing.fileno(), 0)
@@ -55,7 +58,7 @@ def _take_pipes() -> tuple[SimpleQueue[dict[str, Any]], BinaryIO]:
 
 
 def _listen(lines: BinaryIO, requests: SimpleQueue[dict[str, Any]]) -> None:
-    """The only other thread: it sees stdin close while the main one is at work."""
+    """Read requests in a second thread, which notices that stdin closes during grading."""
     for line in lines:
         requests.put(json.loads(line))
     end()
@@ -64,21 +67,15 @@ def _listen(lines: BinaryIO, requests: SimpleQueue[dict[str, Any]]) -> None:
 def _limit_memory() -> None:
     try:
         import resource
-    except ImportError:  # Windows: runs are watched from outside
+    except ImportError:  # Windows, where the sandbox limits runs from outside
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard == resource.RLIM_INFINITY or hard > MEMORY_BYTES:
         try:
-            # Soft only: a lesson may allow its runs more than this.
+            # The soft limit only, because a lesson may allow its runs more than this.
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, hard))
         except (ValueError, OSError):  # macOS refuses
             return
-
-
-def _load(lesson: str, file: Path) -> Examination:
-    _ = loading.load(lesson).autograder  # the class of the exam lives in the lesson's module
-    examination: Examination = pickle.loads(file.read_bytes())  # ours, in a folder of ours
-    return examination
 
 
 def _grade(examination: Examination, path: Path, name: str) -> bytes:

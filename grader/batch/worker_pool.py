@@ -1,26 +1,36 @@
-"""A worker that is always there: replaced when it dies, overruns, or wears out.
+"""Grade many submissions on this machine, in worker processes that are kept and replaced.
 
-A submission whose worker dies is tried once more, since a machine short of memory ends any
-process; the second time it is named.
+`Worker` is a handle on one process (grader/batch/worker.py is its program). `PersistentWorker`
+replaces its process when that dies, exceeds its time, or grows. `run` uses several of them, a
+thread for each, and calls back in the main thread.
+
+A submission whose worker dies is tried once more, because a machine short of memory may end any
+process. After the second time the submission has the status `crashed`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import pickle
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from grader import grading
-from grader.batch.processes import kill_descendants, resident_bytes, start
+from grader.batch import processes
+from grader.batch.processes import MainLoop
 from grader.batch.results import Outcome, outcome_from_json
 from grader.grading import Examination
 from grader.grading.notebook import longest_grading
@@ -32,13 +42,22 @@ from grader.text import Text
 from grader.text.errors import Fault
 from grader.text.untrusted import log
 
-# A handle on one worker process: start it, ask it, see it die, leave nothing of it behind.
-
-
 START_SECONDS = 120.0
 CLOSE_SECONDS = 5.0
+GRACE_SECONDS = 60.0
+"""Time for intake and counting, on top of what the runs of a submission may take."""
+STARTS = 3
+"""Attempts to start a worker that ends before it is ready."""
+TRIES = 2
+"""Attempts to grade a submission whose worker dies."""
 MAX_ANSWER_BYTES = 64 * 2**20
 LOG_BYTES = 16 * 2**10
+MAX_GRADED = 500
+"""Submissions after which a worker process is replaced."""
+MAX_GROWTH_BYTES = 512 * 2**20
+"""Growth of its resident memory after which a worker process is replaced."""
+
+_log = logging.getLogger(__name__)
 
 
 class WorkerDied(Exception):
@@ -50,166 +69,119 @@ class WorkerDied(Exception):
         self.log = log
 
 
-class WorkerOverran(Exception):
-    """No answer in time; the process was killed."""
+class WorkerTimedOut(Exception):
+    """The process gave no answer in time and was killed."""
 
 
-class WorkerConfused(Exception):
-    """What it answered is no outcome; the process was killed."""
+class WorkerProtocolError(Exception):
+    """The process gave an answer that is not an outcome and was killed."""
 
 
-class Worker:
-    """One process that grades one submission after another.
+class WorkerKilled(Exception):
+    """`PersistentWorker.kill` was called during grading; the submission has no grade."""
 
-    `examination` is a pickle that we wrote. Everything that the process puts on disk lies in a
-    folder of its own below `folder`, and is removed when it is closed.
+
+def run(
+    examination: Examination,
+    submissions: Sequence[Candidate],
+    *,
+    jobs: int,
+    on_grade: Callable[[Outcome], None],
+    on_interrupt: Callable[[], None] = lambda: None,
+    grace_seconds: float = GRACE_SECONDS,
+) -> None:
+    """Grade with `jobs` worker processes; `on_grade` is called in this thread for each outcome.
+
+    On the first Ctrl-C or SIGTERM `on_interrupt` is called, no further submission is started,
+    those in progress are finished and passed to `on_grade`, and KeyboardInterrupt is raised; on
+    the second it is raised at once. No worker is left, whatever is raised. Raises Fault when no
+    worker starts.
     """
+    if not submissions:
+        return
+    with processes.folder() as folder:
+        file = folder / "examination"  # it may be larger than what a pipe holds
+        file.write_bytes(pickle.dumps(examination))
+        workers = [
+            PersistentWorker(examination, file, folder, grace_seconds)
+            for _ in range(min(jobs, len(submissions)))
+        ]
+        _Pool(submissions, workers, on_grade, on_interrupt).run()
 
-    def __init__(self, lesson: str, examination: Path, folder: Path) -> None:
-        self.graded = 0
-        self.overran = False
-        self._log = bytearray()
-        self._place = Path(tempfile.mkdtemp(prefix="worker-", dir=folder))
-        for name in ("work", "tmp"):
-            (self._place / name).mkdir()
+
+class _Pool:
+    """A thread for each worker takes submissions from one queue."""
+
+    def __init__(
+        self,
+        submissions: Sequence[Candidate],
+        workers: Sequence[PersistentWorker],
+        on_grade: Callable[[Outcome], None],
+        on_interrupt: Callable[[], None],
+    ) -> None:
+        self._waiting = deque(submissions)
+        self._workers = workers
+        self._on_grade = on_grade
+        self._loop = MainLoop(on_interrupt)
+        self._running = len(workers)
+        self._failure: Fault | None = None
+
+    def run(self) -> None:
+        threads = [
+            threading.Thread(target=self._work, args=(worker,), daemon=True)
+            for worker in self._workers
+        ]
+        with self._loop:
+            try:
+                for thread in threads:
+                    thread.start()
+                while self._running:
+                    self._loop.run_next()
+            finally:
+                for worker in self._workers:
+                    worker.kill()
+                for thread in threads:
+                    if thread.is_alive():
+                        thread.join()
+        if self._waiting and self._failure is not None:
+            raise self._failure
+
+    def _work(self, worker: PersistentWorker) -> None:
+        """Grade until nothing waits. When a worker does not start, its thread ends and leaves the
+        submissions to the others; the batch fails when no thread is left."""
+        error: BaseException | None = None
         try:
-            self._process = start(
-                ["grader.batch.worker", lesson, str(examination.absolute())],
-                cwd=self._place / "work",
-                extra={name: str(self._place / "tmp") for name in ("TMPDIR", "TEMP", "TMP")},
-            )
-        except BaseException:
-            shutil.rmtree(self._place, ignore_errors=True)
-            raise
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        self._requests: IO[bytes] = self._process.stdin
-        self._answers: IO[bytes] = self._process.stdout
-        self._drain = threading.Thread(
-            target=self._keep_log, args=(self._process.stderr,), daemon=True
-        )
-        self._drain.start()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    @property
-    def memory_bytes(self) -> int:
-        """Resident memory; 0 when it is gone or cannot be seen."""
-        return resident_bytes(self.pid) if self.alive else 0
-
-    def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
-        """Raises WorkerDied, WorkerOverran or WorkerConfused when it does not start."""
-        if self._read(seconds) != b"":
-            self.kill()
-            raise WorkerConfused("expected an empty first answer")
-
-    def grade(self, candidate: Candidate, wall_seconds: float) -> Outcome:
-        """Ask for one grade. Raises WorkerDied, WorkerOverran or WorkerConfused; after any of
-        them the process is dead."""
-        request = {"path": str(candidate.path.absolute()), "name": candidate.name}
-        with contextlib.suppress(OSError):  # it died; reading says how
-            self._requests.write(json.dumps(request).encode() + b"\n")
-            self._requests.flush()
-        raw = self._read(wall_seconds)
-        try:
-            outcome = outcome_from_json(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self.kill()
-            raise WorkerConfused(str(error)) from error
-        if outcome.grade.submission.name != candidate.name:
-            self.kill()
-            raise WorkerConfused(f"expected {candidate.name!r}, got {outcome.grade.submission}")
-        self.graded += 1
-        return outcome
-
-    def kill(self) -> None:
-        """End it at once, with what it started. Any thread may call this."""
-        if self.alive:  # else its number may be another's by now
-            kill_descendants(self.pid)
-            self._process.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(CLOSE_SECONDS)
-
-    def close(self) -> None:
-        """Let it end, or end it; nothing of it stays on disk."""
-        with contextlib.suppress(OSError):
-            self._requests.close()
-        try:
-            self._process.wait(CLOSE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._process.wait()
-        self._drain.join(CLOSE_SECONDS)
-        self._answers.close()
-        shutil.rmtree(self._place, ignore_errors=True)
-
-    def _read(self, seconds: float) -> bytes:
-        """The next answer. A timer kills the process, which ends the reading."""
-        timer = threading.Timer(seconds, self._overrun)
-        timer.daemon = True
-        timer.start()
-        try:
-            header = self._answers.read(8)
-            size = int.from_bytes(header, "big")
-            if len(header) == 8 and size > MAX_ANSWER_BYTES:
-                self.kill()
-                raise WorkerConfused(f"an answer of {size} bytes")
-            raw = self._answers.read(size)
+            while not self._loop.interrupted:
+                try:
+                    candidate = self._waiting.popleft()
+                except IndexError:
+                    break
+                try:
+                    self._loop.put(partial(self._on_grade, worker.grade(candidate)))
+                except Fault as failure:
+                    self._waiting.appendleft(candidate)
+                    self._failure = failure
+                    _log.warning("%s", failure)
+                    break
+        except WorkerKilled:
+            pass
+        except BaseException as unexpected:
+            error = unexpected
         finally:
-            timer.cancel()
-        if len(header) == 8 and len(raw) == size:
-            return raw
-        raise self._end()
+            worker.close()
+            self._loop.put(partial(self._thread_ended, error))
 
-    def _end(self) -> Exception:
-        """Why there is no answer."""
-        try:
-            code = self._process.wait(CLOSE_SECONDS)
-        except subprocess.TimeoutExpired:  # it closed its pipe and lives
-            self.kill()
-            code = self._process.wait()
-        if self.overran:
-            return WorkerOverran()
-        self._drain.join(CLOSE_SECONDS)
-        return WorkerDied(code, log(bytes(self._log)))
-
-    def _overrun(self) -> None:
-        self.overran = True
-        self.kill()
-
-    def _keep_log(self, stream: IO[bytes]) -> None:
-        """The end of what it printed: the reason why it died, if it gave one."""
-        while block := stream.read1(65536):  # type: ignore[attr-defined]
-            self._log = (self._log + block)[-LOG_BYTES:]
-        stream.close()
+    def _thread_ended(self, error: BaseException | None) -> None:
+        self._running -= 1
+        if error is not None:
+            raise error
 
 
-GRACE_SECONDS = 60.0
-"""Beyond what the runs of a submission may take: intake and counting."""
-STARTS = 3
-"""How often a worker is started that ends before it is ready."""
-TRIES = 2
-"""How often a submission is given to a worker that dies of it."""
-MAX_GRADED = 500
-MAX_GROWTH_BYTES = 512 * 2**20
-
-
-class Closed(Exception):
-    """`kill` was called while a submission was being graded; it has no grade."""
-
-
-class SteadyWorker:
+class PersistentWorker:
     """Grades one submission after another, in a process that is replaced when needed.
 
     `file` is the pickled `examination`, `folder` where processes keep their temporary files.
-    One thread uses it; `kill` may come from another.
+    Used by one thread; `kill` may be called from another.
     """
 
     def __init__(
@@ -230,8 +202,8 @@ class SteadyWorker:
         self._memory_at_start = 0
 
     def grade(self, candidate: Candidate) -> Outcome:
-        """The outcome, whatever becomes of the process. Raises Fault when no process starts,
-        Closed after `kill`."""
+        """The outcome for `candidate`, whatever happens to the process. Raises Fault when no
+        process starts, WorkerKilled after `kill`."""
         started = time.monotonic()
         seconds = longest_grading(candidate.path, self._spec) + self._grace_seconds
         for attempt in range(TRIES):
@@ -241,15 +213,32 @@ class SteadyWorker:
             except WorkerDied as error:
                 if attempt + 1 < TRIES and not self._killed:
                     continue
-                ended, details = Stopped(Status.CRASHED, _died(error.code), error.log), ""
-            except WorkerOverran:
-                ended, details = Stopped(Status.TIMED_OUT, _overran()), ""
-            except WorkerConfused as error:
+                how = ending(error.code)
+                reason = Text(
+                    en="The process that read the submission ended twice without an answer "
+                    f"({how}); export the model again and check it with `grader check`.",
+                    ru=f"Процесс, читавший работу, дважды завершился без ответа ({how}); "
+                    "экспортируйте модель заново и проверьте её командой `grader check`.",
+                )
+                ended, details = Stopped(Status.CRASHED, reason, error.log), ""
+            except WorkerTimedOut:
+                reason = Text(
+                    en="Reading and measuring the submission took too long and was stopped; make "
+                    "the model smaller or simpler.",
+                    ru="Чтение и измерение работы заняли слишком много времени и были остановлены; "
+                    "уменьшите или упростите модель.",
+                )
+                ended, details = Stopped(Status.TIMED_OUT, reason), ""
+            except WorkerProtocolError as error:
                 ended = Stopped(Status.GRADER_FAULT, grading.fault_sentence(error))
                 details = repr(error)
             if self._killed:
-                raise Closed
-            return self._ungraded(candidate, ended, details, started)
+                raise WorkerKilled
+            try:
+                identity = grading.identify(candidate.path, candidate.name, self._spec)
+            except OSError:
+                identity = SubmissionId(candidate.name, "")
+            return Outcome(grading.ungraded(self._examination, identity, ended, started), details)
         raise AssertionError("the last attempt returns")
 
     def close(self) -> None:
@@ -266,54 +255,174 @@ class SteadyWorker:
                 self._worker.kill()
 
     def _ready(self) -> Worker:
-        if self._worker is not None and self._usable(self._worker):
-            return self._worker
+        """A worker process that is ready for the next submission."""
+        worker, start = self._worker, self._memory_at_start
+        if (
+            worker is not None
+            and worker.memory_bytes - start < MAX_GROWTH_BYTES
+            and worker.alive
+            and worker.graded < MAX_GRADED
+        ):
+            return worker
         for attempt in range(STARTS):
             try:
-                return self._started()
+                return self._start()
             except WorkerDied as error:
                 if attempt + 1 == STARTS:
-                    raise Fault(_not_started(_last_line(error.log) or how(error.code))) from error
-            except WorkerOverran as error:
+                    last = (error.log.strip().splitlines() or [""])[-1][:300]
+                    raise Fault(_not_started(last or ending(error.code))) from error
+            except WorkerTimedOut as error:
                 raise Fault(_not_started("it does not answer")) from error
-            except (OSError, WorkerConfused) as error:
+            except (OSError, WorkerProtocolError) as error:
                 raise Fault(_not_started(str(error))) from error
         raise AssertionError("the last attempt returns")
 
-    def _started(self) -> Worker:
+    def _start(self) -> Worker:
         self.close()
         with self._lock:
             if self._killed:
-                raise Closed
+                raise WorkerKilled
             self._worker = Worker(self._examination.lesson, self._file, self._folder)
         self._worker.wait_until_ready()
         self._memory_at_start = self._worker.memory_bytes
         return self._worker
 
-    def _usable(self, worker: Worker) -> bool:
-        growth = worker.memory_bytes - self._memory_at_start
-        return worker.alive and worker.graded < MAX_GRADED and growth < MAX_GROWTH_BYTES
 
-    def _ungraded(
-        self, candidate: Candidate, ended: Stopped, details: str, started: float
-    ) -> Outcome:
+class Worker:
+    """A handle on one process that grades one submission after another.
+
+    `examination` is the path of a pickle that this process wrote. The worker's files on disk lie
+    in a folder of its own below `folder`, which is removed when the worker is closed.
+    """
+
+    def __init__(self, lesson: str, examination: Path, folder: Path) -> None:
+        self.graded = 0
+        self._timed_out = False
+        self._log = bytearray()
+        self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=folder))
+        for name in ("work", "tmp"):
+            (self._folder / name).mkdir()
         try:
-            identity = grading.identify(candidate.path, candidate.name, self._spec)
-        except OSError:
-            identity = SubmissionId(candidate.name, "")
-        return Outcome(grading.ungraded(self._examination, identity, ended, started), details)
+            self._process = processes.start(
+                ["grader.batch.worker", lesson, str(examination.absolute())],
+                cwd=self._folder / "work",
+                extra=dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._folder / "tmp")),
+            )
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._requests: IO[bytes] = self._process.stdin
+        self._answers: IO[bytes] = self._process.stdout
+        self._log_reader = threading.Thread(
+            target=self._read_log, args=(self._process.stderr,), daemon=True
+        )
+        self._log_reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory; 0 when the process has ended or cannot be inspected."""
+        return processes.resident_bytes(self.pid) if self.alive else 0
+
+    def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
+        """Raises WorkerDied, WorkerTimedOut or WorkerProtocolError when it does not start."""
+        if self._read(seconds) != b"":
+            raise self._protocol_error("expected an empty first answer")
+
+    def grade(self, candidate: Candidate, wall_seconds: float) -> Outcome:
+        """Request one grade. Raises WorkerDied, WorkerTimedOut or WorkerProtocolError; after any
+        of them the process is dead."""
+        request = {"path": str(candidate.path.absolute()), "name": candidate.name}
+        with contextlib.suppress(OSError):  # it has died; reading finds out how
+            self._requests.write(json.dumps(request).encode() + b"\n")
+            self._requests.flush()
+        raw = self._read(wall_seconds)
+        try:
+            outcome = outcome_from_json(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._protocol_error(str(error)) from error
+        if (found := outcome.grade.submission).name != candidate.name:
+            raise self._protocol_error(f"expected {candidate.name!r}, got {found}")
+        self.graded += 1
+        return outcome
+
+    def kill(self) -> None:
+        """End the process and its descendants at once. Any thread may call this."""
+        if self.alive:  # otherwise its id may belong to another process
+            processes.kill_descendants(self.pid)
+            self._process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(CLOSE_SECONDS)
+
+    def close(self) -> None:
+        """Let the process end, or end it, and remove its folder."""
+        with contextlib.suppress(OSError):
+            self._requests.close()
+        self._wait()
+        self._log_reader.join(CLOSE_SECONDS)
+        self._answers.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _read(self, seconds: float) -> bytes:
+        """The next answer. A timer kills the process, which ends the reading."""
+        timer = threading.Timer(seconds, self._time_out)
+        timer.daemon = True
+        timer.start()
+        try:
+            header = self._answers.read(8)
+            size = int.from_bytes(header, "big")
+            if len(header) == 8 and size > MAX_ANSWER_BYTES:
+                raise self._protocol_error(f"an answer of {size} bytes")
+            raw = self._answers.read(size)
+        finally:
+            timer.cancel()
+        if len(header) == 8 and len(raw) == size:
+            return raw
+        code = self._wait()
+        if self._timed_out:
+            raise WorkerTimedOut
+        self._log_reader.join(CLOSE_SECONDS)
+        raise WorkerDied(code, log(bytes(self._log)))
+
+    def _wait(self) -> int:
+        """The exit code; kills a process that closed its pipe and does not end."""
+        try:
+            return self._process.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._process.wait()
+
+    def _protocol_error(self, why: str) -> WorkerProtocolError:
+        self.kill()
+        return WorkerProtocolError(why)
+
+    def _time_out(self) -> None:
+        self._timed_out = True
+        self.kill()
+
+    def _read_log(self, stream: IO[bytes]) -> None:
+        """Keep the end of stderr, which says why the process died if anything does."""
+        while block := stream.read1(65536):  # type: ignore[attr-defined]
+            self._log = (self._log + block)[-LOG_BYTES:]
+        stream.close()
 
 
-def how(code: int) -> str:
+def ending(code: int) -> str:
     """The signal or the exit code that a process ended with."""
     try:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
     except ValueError:
         return f"signal {-code}"
-
-
-def _last_line(log: str) -> str:
-    return (log.strip().splitlines() or [""])[-1][:300]
 
 
 def _not_started(why: str) -> Text:
@@ -322,22 +431,4 @@ def _not_started(why: str) -> Text:
         "doctor`, then the same command again.",
         ru=f"Рабочие процессы не запускаются ({why}); готовые оценки сохранены. Запустите "
         "`grader doctor`, а затем ту же команду.",
-    )
-
-
-def _overran() -> Text:
-    return Text(
-        en="Reading and measuring the submission took too long and was stopped; make the model "
-        "smaller or simpler.",
-        ru="Чтение и измерение работы заняли слишком много времени и были остановлены; уменьшите "
-        "или упростите модель.",
-    )
-
-
-def _died(code: int) -> Text:
-    return Text(
-        en=f"The process that read the submission ended twice without an answer ({how(code)}); "
-        "export the model again and check it with `grader check`.",
-        ru=f"Процесс, читавший работу, дважды завершился без ответа ({how(code)}); экспортируйте "
-        "модель заново и проверьте её командой `grader check`.",
     )

@@ -14,11 +14,11 @@ import click
 from grader import batch, grading
 from grader.cli import options, report, show
 from grader.intake import Candidate
-from grader.intake.downloads import LAYOUTS, Layout
+from grader.intake.downloads import LAYOUTS
 from grader.lesson import loading
 from grader.lesson.grades import Grade
 from grader.lesson.spec import LessonSpec
-from grader.semester.handed_in import HandedIn
+from grader.semester.handed_in import ClassRecord
 from grader.text import Lang, Text, ru_number
 from grader.text.errors import UsageError
 from grader.text.progress import Reporter
@@ -78,7 +78,7 @@ class Request:
     place: Place = Place()
     force: bool = False
     """Go on although `out` was made from another folder."""
-    papers: batch.Papers = field(default_factory=batch.Papers)
+    papers: batch.ClassFiles = field(default_factory=batch.ClassFiles)
 
     @property
     def spec(self) -> LessonSpec:
@@ -105,7 +105,9 @@ def _place_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("folder", metavar="DOWNLOAD", type=options.PATH)
 @click.option("--out", required=True, type=options.PATH, help="Folder for results.")
 @options.papers
-@click.option("--layout", type=click.Choice(LAYOUTS), help="Of DOWNLOAD.  [default: recognised]")
+@click.option(
+    "--layout", type=click.Choice(list(LAYOUTS)), help="Of DOWNLOAD.  [default: recognized]"
+)
 @options.data
 @options.seed
 @options.jobs
@@ -123,7 +125,7 @@ def command(
     course: Path | None,
     roster: Path | None,
     times: Path | None,
-    layout: Layout | None,
+    layout: str | None,
     data: str | None,
     source: Path | None,
     seed: str | None,
@@ -144,7 +146,7 @@ def command(
     """
     spec = loading.load(lesson).spec
     options.require_isolation(trust)
-    papers = batch.Papers(course, roster, times, layout)
+    papers = batch.ClassFiles(course, roster, times, layout)
     request = Request(lesson, folder, out, jobs, data, source, seed, place, force, papers)
     with Reporter(lang) as progress:
         grades, page = grade_folder(request, lang, progress)
@@ -171,20 +173,20 @@ def grade_folder(request: Request, lang: Lang, progress: Reporter) -> tuple[list
     """Grades of all submissions in a folder, and the class page."""
     out, spec = request.out, request.spec
     _require_apart(request)
-    with batch.disk_trouble(out):
+    with batch.disk_errors(out):
         try:
             out.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
             raise UsageError(options.unwritable(out, error)) from error
-    with batch.opened(out, request.lesson, request.folder, force=request.force):
+    with batch.open_results(out, request.lesson, request.folder, force=request.force):
         record, candidates = _collect(request)
         _print_roster(record, lang, progress)
         grades = _grade(request, candidates, record, lang, progress)
-        with batch.disk_trouble(out):
+        with batch.disk_errors(out):
             batch.set_aside_others(out, grades)
             # Points of a person may have changed since the last run.
             for name in grades if spec.rubric else ():
-                merged = batch.merge(batch.grade_path(out, name), spec, lang)
+                merged = batch.merge_form(batch.grade_path(out, name), spec, lang)
                 if merged is not None:
                     grades[name] = merged.grade
                     if merged.problem is not None:
@@ -193,7 +195,7 @@ def grade_folder(request: Request, lang: Lang, progress: Reporter) -> tuple[list
             for name in late.unknown:
                 progress.line(options.nobody(name).to(lang))
             for name in grades:
-                grades[name] = late.to(batch.grade_path(out, name)) or grades[name]
+                grades[name] = late.apply(batch.grade_path(out, name)) or grades[name]
             page = report.write(out, lang, request.jobs, progress)
     return list(grades.values()), page
 
@@ -216,11 +218,11 @@ def _require_apart(request: Request) -> None:
         )
 
 
-def _collect(request: Request) -> tuple[HandedIn, list[Candidate]]:
+def _collect(request: Request) -> tuple[ClassRecord, list[Candidate]]:
     """Who handed in what, and what is to be graded of it."""
     folder, out = request.folder, request.out
-    with batch.disk_trouble(out):
-        papers = request.papers.kept(out)
+    with batch.disk_errors(out):
+        papers = request.papers.or_earlier(out)
         record, candidates = batch.collect(out, folder, request.spec, papers)
     if not candidates:
         raise UsageError(
@@ -232,7 +234,7 @@ def _collect(request: Request) -> tuple[HandedIn, list[Candidate]]:
     return record, candidates
 
 
-def _print_roster(record: HandedIn, lang: Lang, progress: Reporter) -> None:
+def _print_roster(record: ClassRecord, lang: Lang, progress: Reporter) -> None:
     """Say before the grading what is left out, who is missing, and who is not in the roster."""
     left_out = Text(
         en="neither a folder nor an archive, left out", ru="не папка и не архив, пропущено"
@@ -256,7 +258,7 @@ def _print_roster(record: HandedIn, lang: Lang, progress: Reporter) -> None:
 def _grade(
     request: Request,
     candidates: list[Candidate],
-    record: HandedIn,
+    record: ClassRecord,
     lang: Lang,
     progress: Reporter,
 ) -> dict[str, Grade]:
@@ -286,11 +288,11 @@ def _grade(
     def keep(outcome: batch.Outcome) -> None:
         name = outcome.grade.submission.name
         path = batch.grade_path(out, name)
-        with batch.disk_trouble(out):
+        with batch.disk_errors(out):
             batch.save(outcome, out)
             # Merged at once, so that an interrupted run loses no points of a person.
-            merged = batch.merge(path, spec, lang)
-            in_time = late.to(path)
+            merged = batch.merge_form(path, spec, lang)
+            in_time = late.apply(path)
         grades[name] = in_time or (merged.grade if merged else outcome.grade)
         progress(len(grades), total, GRADING)
 

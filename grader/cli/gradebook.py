@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import sys
-import zipfile
 from pathlib import Path
 
 import click
 import msgspec
 
-from grader import batch
-from grader.batch.pages import grade_files
+from grader import batch, gradebook
 from grader.cli import options, report
-from grader.gradebook import canvas, files, gradescope, moodle
-from grader.gradebook.book import Book, Graded, Row, build, load
-from grader.gradebook.files import Written
+from grader.gradebook.book import Book, Export, Row, build, load
 from grader.lesson import loading
 from grader.lesson.grades import write_atomically
 from grader.semester import course_file, handed_in
@@ -25,25 +20,13 @@ from grader.text.errors import ExitCode, UsageError
 from grader.text.progress import Reporter
 from grader.text.untrusted import one_line, quoted
 
-NAMES = {
-    "csv": "gradebook.csv",
-    "xlsx": "gradebook.xlsx",
-    "jsonl": "gradebook.jsonl",
-    "moodle": "moodle.csv",
-    "moodle-feedback": "moodle-feedback.zip",
-    "canvas": "canvas.csv",
-    "canvas-feedback": "canvas-feedback.zip",
-    "gradescope": "gradescope.zip",
-}
-"""Formats, and the file in OUT that each is written to."""
-ONE_LESSON = ("moodle", "moodle-feedback", "canvas-feedback", "gradescope")
 MANY = 8
 """Names that are listed in one line."""
 
 
 @click.command()
 @click.argument("outs", metavar="OUT...", nargs=-1, required=True, type=options.PATH)
-@click.option("--format", "format_", type=click.Choice(list(NAMES)), default="csv")
+@click.option("--format", "format_", type=click.Choice(list(gradebook.FORMATS)), default="csv")
 @click.option("--to", type=options.PATH, help="File to write, - for none but the screen.")
 @click.option(
     "--export",
@@ -83,7 +66,8 @@ def command(
     formats are zips of reports that Moodle and Canvas take; gradescope is a zip with a
     results.json for each submission.
     """
-    if len(outs) > 1 and format_ in ONE_LESSON:
+    chosen = gradebook.FORMATS[format_]
+    if len(outs) > 1 and chosen.one_lesson:
         raise UsageError(
             Text(
                 en=f"--format {format_} is for one lesson; give one OUT.",
@@ -99,11 +83,11 @@ def command(
     if explain is not None:
         _explain(build(classes, lang), explain, lang, as_json)
         return ExitCode.OK
-    written = _written(classes, format_, lang, export, column, missing)
+    written = chosen.write(classes, gradebook.Options(lang, export, column, missing))
     if to == Path("-"):
         sys.stdout.buffer.write(written.raw)
         return ExitCode.OK
-    place = to or outs[0] / NAMES[format_]
+    place = to or outs[0] / chosen.file
     try:
         write_atomically(place, written.raw)
     except OSError as error:
@@ -115,7 +99,7 @@ def command(
 def _bring_up_to_date(out: Path, course: Path | None, lang: Lang, jobs: int) -> None:
     """Deadlines and extensions as course.toml has them now; pages where a grade changed."""
     record = handed_in.required(out)
-    with batch.held(out), batch.disk_trouble(out):
+    with batch.locked(out), batch.disk_errors(out):
         if course is not None:
             given = msgspec.structs.replace(record.given, course=str(course.resolve()))
             record = msgspec.structs.replace(record, given=given)
@@ -124,58 +108,13 @@ def _bring_up_to_date(out: Path, course: Path | None, lang: Lang, jobs: int) -> 
             click.echo(options.nobody(name).to(lang), err=True)
         if course is not None:
             handed_in.write(out, record)
-        changed = [late.to(path) for path in grade_files(out)]
+        changed = [late.apply(path) for path in batch.grade_files(out)]
         if any(grade is not None for grade in changed):
             with Reporter(lang) as progress:
                 report.write(out, lang, jobs, progress)
 
 
-def _written(
-    classes: list[Graded],
-    format_: str,
-    lang: Lang,
-    export: Path | None,
-    column: str | None,
-    missing: str,
-) -> Written:
-    students = len({one.id for graded in classes for one in graded.record.students})
-    match format_:
-        case "csv":
-            return Written(files.as_csv(build(classes, lang)), students)
-        case "xlsx":
-            return Written(files.as_excel(build(classes, lang), lang), students)
-        case "jsonl":
-            return Written(files.as_json_lines(build(classes, lang), lang), students)
-        case "moodle":
-            return moodle.worksheet(classes[0], lang, export, missing)
-        case "canvas":
-            return canvas.gradebook(classes, export, column, missing)
-        case "gradescope":
-            graded = classes[0]
-            results = {
-                f"{graded.report(one).stem}/results.json": gradescope.as_json(
-                    grade, graded.spec, lang
-                )
-                for one in graded.record.submissions
-                if (grade := graded.grades.get(one.name)) is not None
-            }
-            return Written(_zipped(results), len(results))
-    lms = moodle if format_ == "moodle-feedback" else canvas
-    reports, without = lms.feedback(classes[0])
-    contents = {name: path.read_bytes() for name, path in reports.items()}
-    return Written(_zipped(contents), len(contents), without)
-
-
-def _zipped(contents: dict[str, bytes]) -> bytes:
-    """The same files give the same bytes."""
-    raw = io.BytesIO()
-    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as file:
-        for name in sorted(contents):
-            file.writestr(zipfile.ZipInfo(name), contents[name], zipfile.ZIP_DEFLATED)
-    return raw.getvalue()
-
-
-def _print_written(place: Path, written: Written, lang: Lang, as_json: bool) -> None:
+def _print_written(place: Path, written: Export, lang: Lang, as_json: bool) -> None:
     if as_json:
         facts = {
             "file": str(place),

@@ -11,8 +11,7 @@ import click
 from rich.table import Table
 
 from grader import batch
-from grader.batch import Merged
-from grader.batch.pages import grade_files
+from grader.batch import MergedForm
 from grader.cli import options, report, show
 from grader.lesson import loading, rubric
 from grader.lesson.spec import LessonSpec
@@ -69,16 +68,17 @@ def command(
                 'например, grader rubric OUT NAME --set model=2 --why "понятно" --by "А. Петрова".',
             )
         )
-    with batch.held(out), batch.disk_trouble(out):
-        merged = (batch.merge(path, spec, lang, create=True) for path in grade_files(out))
+    with batch.locked(out), batch.disk_errors(out):
+        paths = batch.grade_files(out)
+        merged = (batch.merge_form(path, spec, lang, create=True) for path in paths)
         found = {one.grade.submission.name: one for one in merged if one is not None}
         if name is not None:
             grade = _grade_of(out, name, found)
             if points:
                 batch.set_points(grade, spec, lang, points, why, by)
             else:
-                _edit(batch.rubric_path(grade), lang)
-            again = batch.merge(grade, spec, lang)
+                _edit(batch.beside(grade, "rubric"), lang)
+            again = batch.merge_form(grade, spec, lang)
             assert again is not None
             found[name] = again
         if any(one.changed for one in found.values()):
@@ -93,8 +93,7 @@ def command(
 
 def _spec(out: Path) -> LessonSpec:
     """The lesson of the grades in `out`. Raises UsageError when there are none, or no rubric."""
-    first = next(iter(report.grades(out).values()))
-    spec = loading.load(first.lesson).spec
+    spec = loading.load(batch.first_grade(out).lesson).spec
     if not spec.rubric:
         raise UsageError(
             Text(
@@ -124,7 +123,7 @@ def _assignment(text: str, spec: LessonSpec) -> tuple[str, float]:
     return name, points
 
 
-def _grade_of(out: Path, name: str, found: dict[str, Merged]) -> Path:
+def _grade_of(out: Path, name: str, found: dict[str, MergedForm]) -> Path:
     if name not in found:
         close = difflib.get_close_matches(name, found, n=1)
         tip = f" Did you mean {one_line(close[0])}?" if close else ""
@@ -148,7 +147,7 @@ def _edit(form: Path, lang: Lang) -> None:
 
 
 def _show(
-    found: dict[str, Merged], spec: LessonSpec, lang: Lang, *, only_waiting: bool, as_json: bool
+    found: dict[str, MergedForm], spec: LessonSpec, lang: Lang, *, only_waiting: bool, as_json: bool
 ) -> None:
     """What waits first; long classes are cut on a terminal."""
     rows = sorted(
@@ -180,14 +179,14 @@ def _show(
     console.print(waiting.to(lang))
 
 
-def _waits(one: Merged, spec: LessonSpec) -> bool:
+def _waits(one: MergedForm, spec: LessonSpec) -> bool:
     """True when a person has to look: a criterion is open or outdated, or the form is damaged."""
     grade = one.grade
     open_criteria = rubric.waiting(grade, spec) or rubric.outdated(grade, spec)
     return one.problem is not None or bool(open_criteria)
 
 
-def _cells(one: Merged, spec: LessonSpec, lang: Lang) -> list[str]:
+def _cells(one: MergedForm, spec: LessonSpec, lang: Lang) -> list[str]:
     given = rubric.current(one.grade.judgements)
     points = [
         f"{given[criterion.name].points:g}" if criterion.name in given else "—"
@@ -197,7 +196,7 @@ def _cells(one: Merged, spec: LessonSpec, lang: Lang) -> list[str]:
     return [name, *points, show.score_cell(one.grade), state]
 
 
-def _state(one: Merged, spec: LessonSpec) -> Text:
+def _state(one: MergedForm, spec: LessonSpec) -> Text:
     if one.problem is not None:
         return Text(en="the form is damaged", ru="форма испорчена")
     if missing := rubric.waiting(one.grade, spec):
@@ -211,7 +210,7 @@ def _state(one: Merged, spec: LessonSpec) -> Text:
     return Text(en="judged", ru="оценена")
 
 
-def _facts(one: Merged, spec: LessonSpec) -> dict[str, object]:
+def _facts(one: MergedForm, spec: LessonSpec) -> dict[str, object]:
     given = rubric.current(one.grade.judgements)
     return {
         "name": one.grade.submission.name,

@@ -11,8 +11,7 @@ import msgspec
 from rich.table import Table
 
 from grader import batch
-from grader.batch.results import evidence_path, report_path
-from grader.cli import options, report, show
+from grader.cli import options, show
 from grader.lesson import loading
 from grader.lesson.grades import write_atomically
 from grader.text import Lang, Text
@@ -60,10 +59,10 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
     from grader.report import similar
     from grader.similarity import pairs
 
-    graded = report.grades(out)
-    lesson = loading.load(next(iter(graded.values())).lesson)
-    stems = {grade.submission.name: path for path, grade in graded.items()}
-    if not any(evidence_path(path).exists() for path in stems.values()):
+    lesson = loading.load(batch.first_grade(out).lesson)
+    read = ((path, batch.read_grade(path)) for path in batch.grade_files(out))
+    stems = {grade.submission.name: path for path, grade in read if grade is not None}
+    if not any(batch.beside(path, "evidence").exists() for path in stems.values()):
         raise UsageError(
             Text(
                 en=f"{out} keeps nothing to compare: no submission in it could be opened, or an "
@@ -72,9 +71,9 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
                 "прежняя версия; тогда запустите grader batch ещё раз.",
             )
         )
-    with batch.held(out), Reporter(lang) as progress:
+    with batch.locked(out), Reporter(lang) as progress:
         found = pairs.compare(
-            [evidence_path(path) for path in stems.values()],
+            [batch.beside(path, "evidence") for path in stems.values()],
             lesson,
             names=list(stems),
             students=_students(out),
@@ -82,14 +81,13 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
             jobs=jobs,
             progress=lambda done, total: progress(done, total, READING),
         )
+        pages = {name: batch.beside(path, "reports") for name, path in stems.items()}
         hrefs = {
-            name: f"reports/{quote(report_path(path).name)}"
-            for name, path in stems.items()
-            if report_path(path).exists()
+            name: f"reports/{quote(page.name)}" for name, page in pages.items() if page.exists()
         }
         raw = msgspec.json.format(msgspec.json.encode(found), indent=2)
         html = similar.page(found, lesson.spec.title, lang, hrefs)
-        with batch.disk_trouble(out):
+        with batch.disk_errors(out):
             write_atomically(out / "similar.json", raw + b"\n")
             write_atomically(out / "similar.html", html.encode("utf-8"))
     if as_json:

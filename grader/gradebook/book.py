@@ -1,94 +1,26 @@
-"""One or more graded folders as a table with a row for each student, every cell with its reason."""
+"""The grades of one or more batches as a table: a row for each student, a reason for each cell."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from grader.batch.pages import grade_files
-from grader.batch.results import grade_path, read_grade, report_path
+from grader.batch.results import beside, first_grade, grade_files, grade_path, read_grade
 from grader.lesson import loading
+from grader.lesson.formula import names
 from grader.lesson.grades import Grade, Status
 from grader.lesson.spec import LessonSpec
 from grader.semester import handed_in
 from grader.semester.course_file import Course
 from grader.semester.deadlines import due_of
-from grader.semester.handed_in import HandedIn, Submission
-from grader.semester.roster import Student
+from grader.semester.handed_in import ClassRecord, Submission
+from grader.semester.roster import Directory, Student
 from grader.text import Lang, Text
-from grader.text.errors import UsageError
-from grader.text.untrusted import one_line
 
-# What is written into a cell of a table that a spreadsheet will open.
-#
-# Spreadsheets take a cell that begins with = + - @, a tab or a line end for a formula, also in a
-# CSV file and behind a separator (OWASP, CSV Injection). Such text gets an apostrophe in front, as
-# people type it there to mean text; numbers of ours stay numbers.
-
-
-_TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
-MAX_TEXT = 32_000
-"""Excel holds 32,767 characters in a cell."""
 Value = str | float | None
-
-
-def safe(text: str) -> str:
-    """`text` on one line, and nothing that a spreadsheet would calculate."""
-    return guarded(one_line(text)[:MAX_TEXT])
-
-
-def guarded(text: str) -> str:
-    """`text` as it is, but for an apostrophe where a spreadsheet would calculate."""
-    begins = text.lstrip(" \u00a0'\"")
-    harmless = len(text.strip()) <= 1 or _is_number(text)  # Moodle writes - for nothing
-    return f"'{text}" if begins.startswith(_TRIGGERS) and not harmless else text
-
-
-def plain(text: str) -> str:
-    """What `safe` was given, where that was one line."""
-    inner = text[1:]
-    return inner if text.startswith("'") and safe(inner) == text else text
-
-
-def number(value: float) -> str:
-    """Points as tables have them: at most four decimals, no zeros behind."""
-    if not math.isfinite(value):
-        return ""
-    shown = f"{value:.4f}".rstrip("0").rstrip(".")
-    return "0" if shown == "-0" else shown
-
-
-def shown(value: Value) -> str:
-    """A cell's text."""
-    if value is None:
-        return ""
-    return safe(value) if isinstance(value, str) else number(value)
-
-
-def to_csv(
-    lines: Iterable[Sequence[Value]], *, bom: bool = False, text: Callable[[str], str] = safe
-) -> bytes:
-    """Lines as CSV (RFC 4180), in UTF-8; Excel knows that by a mark at the beginning."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerows(
-        [text(value) if isinstance(value, str) else shown(value) for value in line]
-        for line in lines
-    )
-    return buffer.getvalue().encode("utf-8-sig" if bom else "utf-8", "replace")
-
-
-def _is_number(text: str) -> bool:
-    """True for -1.5 and +3, which are what they look like."""
-    body = text[1:] if text[:1] in "+-" else text
-    return body.replace(".", "", 1).isascii() and body.replace(".", "", 1).isdigit()
-
-
 NOT_SUBMITTED = "not_submitted"
 UNREADABLE = "unreadable"
 
@@ -97,6 +29,7 @@ UNREADABLE = "unreadable"
 class Cell:
     value: Value
     why: Text
+    """Where the value comes from."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +42,19 @@ class Row:
 class Book:
     columns: list[str]
     rows: list[Row]
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file for an LMS or a person."""
+
+    raw: bytes
+    rows: int
+    """Number of students with a grade in it."""
+    unmatched: list[str] = field(default_factory=list)
+    """Names of students of the class who are not in it."""
+    strangers: list[str] = field(default_factory=list)
+    """Names in the LMS's own export that are not in the class; their rows stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +73,7 @@ class Result:
 
     @property
     def score(self) -> float | None:
-        """None where there is no telling: a fault of ours costs no points."""
+        """None when it is not known: a fault of the grader is not a zero."""
         if self.submission is None:
             return 0.0
         if self.grade is None or self.grade.status is Status.GRADER_FAULT:
@@ -141,77 +87,99 @@ class Graded:
 
     out: Path
     spec: LessonSpec
-    record: HandedIn
+    record: ClassRecord
     grades: dict[str, Grade]
     course: Course | None = None
 
     @cached_property
     def results(self) -> dict[str, Result]:
-        """Of every student, by id."""
+        """The result of every student, by id."""
         by_student = {identity: one for one in self.record.submissions for identity in one.students}
-        return {
-            student.id: self._result(student, by_student.get(student.id))
-            for student in self.record.students
-        }
+        found = {}
+        for student in self.record.students:
+            one = by_student.get(student.id)
+            found[student.id] = Result(student, one, self.grades.get(one.name) if one else None)
+        return found
 
-    def _result(self, student: Student, one: Submission | None) -> Result:
-        return Result(student, one, self.grades.get(one.name) if one else None)
+    @cached_property
+    def _directory(self) -> Directory:
+        return Directory(self.record.students)
 
     def report(self, submission: Submission) -> Path:
-        """Where the student's page lies."""
-        return report_path(grade_path(self.out, submission.name))
+        """The path of the submission's page."""
+        return beside(grade_path(self.out, submission.name), "reports")
+
+    def find(self, row: Student, number: str, lms: str) -> Result | None:
+        """The result of the student that a row of an LMS's export is about; None for somebody who
+        is not in the class. `number` is the student's in the LMS."""
+        student = self._directory.find("", number, lms)
+        for word in (row.id, row.sis, row.email, row.login, row.name):
+            student = student or (self._directory.find(word, "", lms) if word else None)
+        return self.results[student.id] if student else None
+
+    def scaled(self, result: Result, most: str, missing: str) -> float | None:
+        """The score in a scale of which `most` is the maximum, by default the lesson's. None where
+        the cell stays empty: for an unknown score, and for no submission if `missing` is blank."""
+        if result.score is None or (result.submission is None and missing == "blank"):
+            return None
+        try:
+            scale = float(most.replace(",", ".")) / self.spec.max_score
+        except ValueError:
+            scale = 1.0
+        return result.score * scale if scale > 0 else result.score
 
 
 def load(out: Path, course: Course | None = None) -> Graded:
-    """The folder `out`. Raises UsageError when it holds no graded class."""
+    """The graded class in `out`. Raises UsageError when there is none."""
+    lesson = first_grade(out).lesson
     grades = [grade for path in grade_files(out) if (grade := read_grade(path)) is not None]
-    if not grades:
-        raise UsageError(
-            Text(
-                en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
-                ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
-            )
-        )
-    record = handed_in.required(out)
-    spec = loading.load(grades[0].lesson).spec
-    return Graded(out, spec, record, {one.submission.name: one for one in grades}, course)
+    by_name = {one.submission.name: one for one in grades}
+    return Graded(out, loading.load(lesson).spec, handed_in.required(out), by_name, course)
+
+
+def everyone(classes: Sequence[Graded]) -> dict[str, Student]:
+    """All students of the classes by id, as a roster describes them if one does."""
+    people = {one.id: one for graded in classes for one in graded.record.students}
+    return people | {
+        one.id: one for graded in classes for one in graded.record.students if one.listed
+    }
 
 
 def build(classes: Sequence[Graded], lang: Lang) -> Book:
-    """The table: a student once, with all lessons beside each other."""
-    people = {one.id: one for graded in classes for one in graded.record.students}
-    for graded in classes:  # the roster's word counts more than a download's
-        people |= {one.id: one for one in graded.record.students if one.listed}
+    """The table, with the lessons of a student side by side."""
     columns = ["id", "name", "email", "section", "team"]
     several = len(classes) > 1
     for graded in classes:
-        columns += [f"{graded.spec.name} {head}" if several else head for head in _heads(graded)]
+        heads = [
+            "status", *(term.name for term in graded.spec.terms), "taken_off", "score",
+            "max_score", "waiting", "handed_in", "days_late", "submission", "why",
+        ]  # fmt: skip
+        columns += [f"{graded.spec.name} {head}" if several else head for head in heads]
     if several:
         columns += ["total", "total max_score"]
     ordered = sorted(
-        people.values(), key=lambda one: (not one.listed, one.section, one.name, one.id)
+        everyone(classes).values(), key=lambda one: (not one.listed, one.section, one.name, one.id)
     )
     return Book(columns, [Row(one, _cells(one, classes, lang)) for one in ordered])
 
 
-# Cells --------------------------------------------------------------------------------------
-
-
-def _heads(graded: Graded) -> list[str]:
-    terms = [f"{term.name}" for term in graded.spec.terms]
-    return ["status", *terms, "taken_off", "score", "max_score", "waiting", "handed_in",
-            "days_late", "submission", "why"]  # fmt: skip
+def number(value: float) -> str:
+    """Points as text with at most four decimals, without trailing zeros."""
+    if not math.isfinite(value):
+        return ""
+    shown = f"{value:.4f}".rstrip("0").rstrip(".")
+    return "0" if shown == "-0" else shown
 
 
 def _cells(student: Student, classes: Sequence[Graded], lang: Lang) -> list[Cell]:
     cells = [
-        Cell(value, _whence(student, bool(value)))
+        Cell(value, _source(student, bool(value)))
         for value in (student.id, student.name, student.email, student.section, student.team)
     ]
     scores, most = [], []
     for graded in classes:
         result = graded.results.get(student.id, Result(student))
-        cells += _of_lesson(graded, result, lang)
+        cells += _lesson_cells(graded, result, lang)
         scores.append((graded.spec.name, result.score))
         most.append((graded.spec.name, graded.spec.max_score))
     if len(classes) > 1:
@@ -219,7 +187,7 @@ def _cells(student: Student, classes: Sequence[Graded], lang: Lang) -> list[Cell
     return cells
 
 
-def _whence(student: Student, given: bool) -> Text:
+def _source(student: Student, given: bool) -> Text:
     if not given:
         return Text(en="not known", ru="неизвестно")
     if student.listed:
@@ -229,35 +197,37 @@ def _whence(student: Student, given: bool) -> Text:
     )
 
 
-def _of_lesson(graded: Graded, result: Result, lang: Lang) -> list[Cell]:
+def _lesson_cells(graded: Graded, result: Result, lang: Lang) -> list[Cell]:
     grade = result.grade
     points = {term.name: term for term in grade.terms} if grade else {}
     state = status_why(graded, result)
     cells = [Cell(result.status, state)]
     for spec in graded.spec.terms:
-        term = points.get(spec.name)
-        cells.append(
-            Cell(None, state)
-            if term is None
-            else Cell(term.points, _same(f"{term.formula} ({_filled(term.formula, grade)})"))
-        )
+        if grade is None or (term := points.get(spec.name)) is None:
+            cells.append(Cell(None, state))
+        else:
+            why = f"{term.formula} ({_values(term.formula, grade)})"
+            cells.append(Cell(term.points, Text(en=why, ru=why)))
+    off = waiting = Cell(None, state)
+    if grade is not None:
+        off = Cell(sum(one.points for one in grade.deductions), _deductions_why(grade))
+        waiting = Cell(grade.pending, _waiting(grade))
     total = score_why(graded, result)
-    off = sum(one.points for one in grade.deductions) if grade else None
     maximum = Text(en="of the lesson", ru="наибольший балл занятия")
     return [
         *cells,
-        Cell(off, _off_why(grade) or state),
+        off,
         Cell(result.score, total),
         Cell(graded.spec.max_score, maximum),
-        Cell(grade.pending if grade else None, _waiting(grade) or state),
-        *_when(graded, result),
+        waiting,
+        *_times(graded, result),
         Cell(result.submission.name if result.submission else None, _version(result)),
         Cell(total.to(lang), Text(en="how the score came about", ru="из чего сложился балл")),
     ]
 
 
 def status_why(graded: Graded, result: Result) -> Text:
-    """Why a student has this status."""
+    """The reason for a student's status."""
     if result.submission is None:
         due = due_of(graded.course, graded.spec.name, [result.student]) if graded.course else None
         when = "" if due is None else f" (due {due.deadline:%Y-%m-%d %H:%M %Z})"
@@ -279,25 +249,24 @@ def status_why(graded: Graded, result: Result) -> Text:
 
 
 def score_why(graded: Graded, result: Result) -> Text:
-    """What a score is made of, which version it is of, and what may still change it."""
+    """The parts of a score, what may still change it, and which version it is of."""
     grade = result.grade
     state = status_why(graded, result)
     if result.submission is None:
         return Text(en=f"0: {state.en}", ru=f"0: {state.ru}")
     if grade is None or result.score is None:
         return state
-    if grade.status is not Status.GRADED:
-        parts = Text(
-            en=f"0 of {number(grade.max_score)} ({grade.status.value}): {state.en}",
-            ru=f"0 из {number(grade.max_score)} ({grade.status.value}): {state.ru}",
-        )
+    if grade.status is Status.GRADED:
+        parts = [_sum_of_parts(grade, graded.spec)]
     else:
-        parts = _sum_of_parts(grade, graded.spec)
-    waits, version = _waiting(grade), _version(result)
-    en, ru = [parts.en], [parts.ru]
-    if grade.pending and waits:
-        en, ru = [*en, waits.en], [*ru, waits.ru]
-    return Text(en="; ".join([*en, version.en]), ru="; ".join([*ru, version.ru]))
+        most, status = number(grade.max_score), grade.status.value
+        parts = [
+            Text(en=f"0 of {most} ({status}): {state.en}", ru=f"0 из {most} ({status}): {state.ru}")
+        ]
+    if grade.pending:
+        parts.append(_waiting(grade))
+    parts.append(_version(result))
+    return Text(en="; ".join(one.en for one in parts), ru="; ".join(one.ru for one in parts))
 
 
 def _sum_of_parts(grade: Grade, spec: LessonSpec) -> Text:
@@ -316,9 +285,7 @@ def _sum_of_parts(grade: Grade, spec: LessonSpec) -> Text:
     )
 
 
-def _off_why(grade: Grade | None) -> Text | None:
-    if grade is None:
-        return None
+def _deductions_why(grade: Grade) -> Text:
     if not grade.deductions:
         return Text(en="no deadline is set, nothing is taken off", ru="срок не задан, вычетов нет")
     return Text(
@@ -327,9 +294,7 @@ def _off_why(grade: Grade | None) -> Text | None:
     )
 
 
-def _waiting(grade: Grade | None) -> Text | None:
-    if grade is None:
-        return None
+def _waiting(grade: Grade) -> Text:
     if not grade.pending:
         return Text(en="nothing waits for a person", ru="оценки преподавателя ничего не ждёт")
     return Text(
@@ -338,7 +303,7 @@ def _waiting(grade: Grade | None) -> Text | None:
     )
 
 
-def _when(graded: Graded, result: Result) -> list[Cell]:
+def _times(graded: Graded, result: Result) -> list[Cell]:
     one, grade = result.submission, result.grade
     if one is None:
         state = status_why(graded, result)
@@ -368,19 +333,15 @@ def _version(result: Result) -> Text:
     )
 
 
-def _sum(parts: Iterable[tuple[str, float | None]]) -> Cell:
-    parts = list(parts)
+def _sum(parts: Sequence[tuple[str, float | None]]) -> Cell:
     shown = " + ".join(
         f"{'?' if value is None else number(value)} ({name})" for name, value in parts
     )
-    return Cell(sum(value or 0.0 for _, value in parts), _same(shown))
+    return Cell(sum(value or 0.0 for _, value in parts), Text(en=shown, ru=shown))
 
 
-def _filled(formula: str, grade: Grade | None) -> str:
-    """The measurements that a formula names."""
-    from grader.lesson.formula import names
-
-    assert grade is not None
+def _values(formula: str, grade: Grade) -> str:
+    """The measurements in a formula with their values."""
     found = [
         f"{name} = {measured.value:.6g}"
         for name in sorted(names(formula))
@@ -388,7 +349,3 @@ def _filled(formula: str, grade: Grade | None) -> str:
     ]
     missed = grade.gate is not None and not grade.gate.passed
     return ", ".join(found) + (", gate missed" if missed else "")
-
-
-def _same(text: str) -> Text:
-    return Text(en=text, ru=text)

@@ -1,10 +1,10 @@
-"""Canvas: the gradebook's CSV, and feedback files for all at once.
+"""Canvas: the CSV file of the gradebook, and feedback files for the whole class.
 
-The gradebook (GradebookImporter) has the columns Student, ID, SIS User ID, SIS Login ID and
-Section and then one for each assignment, `Title (id)`; below it may come a row about posting, and
-one called `    Points Possible`. Students are matched by ID, SIS ids, or name. A file that is
-uploaded with "Upload Submissions" becomes a comment where its name has the user's and the
-attachment's number, as in the download.
+The gradebook (GradebookImporter) has the columns Student, ID, SIS User ID, SIS Login ID, Section,
+and then one for each assignment, `Title (id)`. Below the heads there may be a row about posting,
+and one with the name `    Points Possible`. Students are matched by ID, SIS ids, or name. A file
+that is uploaded with "Upload Submissions" becomes a comment if its name contains the user's and
+the attachment's number, as in the download.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader.gradebook.book import Graded, Value, guarded, number, to_csv
-from grader.gradebook.files import Written
-from grader.gradebook.templates import Owners, scaled, table
+from grader.gradebook.book import Export, Graded, Value, everyone, number
+from grader.gradebook.files import guarded, to_csv
 from grader.intake import downloads
 from grader.semester.roster import Student, folded
-from grader.semester.tables import no_table
+from grader.semester.tables import GIVE_EXPORT, no_table, read_lines
 from grader.text import Text
 from grader.text.errors import UsageError
 from grader.text.untrusted import quoted
@@ -30,39 +29,38 @@ _NUMBER = re.compile(r"\s*\(\d+\)$")
 
 
 def gradebook(
-    classes: Sequence[Graded], export: Path | None, column: str | None, missing: str
-) -> Written:
-    """The CSV to import, with a column for each lesson.
+    classes: Sequence[Graded], template: Path | None, column: str | None, missing: str
+) -> Export:
+    """The CSV file to import, with a column for each lesson.
 
-    Without an export of Canvas's its columns are called as the lessons, and Canvas makes new
-    assignments of them."""
-    if export is None:
-        return _made(classes, missing)
-    return _filled(classes, export, column, missing)
+    `template` is Canvas's export. Without it the columns have the lessons' titles, and Canvas makes
+    new assignments of them."""
+    if template is None:
+        return _new(classes, missing)
+    return _filled(classes, template, column, missing)
 
 
-def _made(classes: Sequence[Graded], missing: str) -> Written:
+def _new(classes: Sequence[Graded], missing: str) -> Export:
     titles = [graded.spec.title.en for graded in classes]
     lines: list[list[Value]] = [[*HEAD, *titles]]
     points = [graded.spec.max_score for graded in classes]
     lines.append([POSSIBLE, *[""] * (len(HEAD) - 1), *points])
-    people = {one.id: one for graded in classes for one in graded.record.students}
+    people = everyone(classes)
     for one in people.values():
         scores: list[Value] = []
         for graded in classes:
             result = graded.results.get(one.id)
-            scores.append(scaled(result, "", graded, missing) if result else None)
-        # Whole numbers stay as they are: ids are text here, and no amounts.
+            scores.append(graded.scaled(result, "", missing) if result else None)
         lines.append([one.name, one.canvas, one.sis or one.id, one.login, one.section, *scores])
-    return Written(to_csv(lines), len(people))
+    return Export(to_csv(lines), len(people))
 
 
-def _filled(classes: Sequence[Graded], export: Path, column: str | None, missing: str) -> Written:
-    lines = table(export)
+def _filled(classes: Sequence[Graded], template: Path, column: str | None, missing: str) -> Export:
+    lines = read_lines(template, GIVE_EXPORT)
     heads = [head.strip() for head in lines[0]]
     if "ID" not in heads or not {"Student", "LastName"} & set(heads):
         raise no_table(
-            export,
+            template,
             "it is no gradebook of Canvas: there is no Student or no ID",
             "это не журнал Canvas: нет столбца Student или ID",
         )
@@ -71,13 +69,12 @@ def _filled(classes: Sequence[Graded], export: Path, column: str | None, missing
     possible = next((line for line in lines[1:] if _is_possible(line)), [])
     rows: list[list[Value]] = [[heads[at] for at in (*kept, *places)]]
     filled, strangers, found = 0, [], set()
-    owners = [Owners(graded, "canvas") for graded in classes]
     for line in lines[1:]:
         line += [""] * (len(heads) - len(line))
         row = _student(dict(zip(heads, line, strict=False)))
         scores: list[Value] = [line[at] for at in places]
         if not _is_possible(line) and row is not None:
-            results = [owner.result(row, row.canvas) for owner in owners]
+            results = [graded.find(row, row.canvas, "canvas") for graded in classes]
             known = {result.student.id for result in results if result is not None}
             found |= known
             filled += bool(known)
@@ -85,16 +82,16 @@ def _filled(classes: Sequence[Graded], export: Path, column: str | None, missing
                 strangers.append(row.name)
             for index, (result, graded) in enumerate(zip(results, classes, strict=True)):
                 most = possible[places[index]] if places[index] < len(possible) else ""
-                score = scaled(result, most, graded, missing) if result else None
+                score = graded.scaled(result, most, missing) if result else None
                 scores[index] = scores[index] if score is None else number(score)
         rows.append([*(line[at] for at in kept), *scores])
-    everybody = {one.id: one for graded in classes for one in graded.record.students}
-    unmatched = [one.name or one.id for key, one in everybody.items() if key not in found]
-    return Written(to_csv(rows, text=guarded), filled, unmatched, strangers)
+    people = everyone(classes).values()
+    unmatched = [one.name or one.id for one in people if one.id not in found]
+    return Export(to_csv(rows, text=guarded), filled, unmatched, strangers)
 
 
 def _column(heads: list[str], graded: Graded, wanted: str | None) -> int:
-    """Where the assignment's column is. Raises UsageError when it is not clear."""
+    """The place of the lesson's column. Raises UsageError when none or several may be meant."""
     titles = {graded.spec.name, graded.spec.title.en, graded.spec.title.ru}
     names = {wanted} if wanted else titles
     folded_names = {folded(name) for name in names if name}
@@ -134,20 +131,15 @@ def _student(row: dict[str, str]) -> Student | None:
 
 
 def feedback(graded: Graded) -> tuple[dict[str, Path], list[str]]:
-    """Names in the zip to upload and the reports that they are, and who cannot be given one."""
+    """The reports by their names in the archive to upload, and the submissions without one."""
     files, without = {}, []
     for one in graded.record.submissions:
         counted = next((version for version in one.versions if version.counts), None)
-        labels = [
-            label
-            for name in (counted.files if counted else ())
-            if (label := downloads.canvas(name))
-        ]
-        report = graded.report(one)
-        if not report.is_file() or not labels or not labels[0].attachment:
+        labels = filter(None, map(downloads.canvas, counted.files if counted else ()))
+        label, report = next(labels, None), graded.report(one)
+        if label is None or not label.attachment or not report.is_file():
             without.append(one.name)
-            continue
-        label = labels[0]
-        late = "_LATE" if label.late else ""
-        files[f"{label.who}{late}_{label.number}_{label.attachment}_report.html"] = report
+        else:
+            late = "_LATE" if label.late else ""
+            files[f"{label.who}{late}_{label.number}_{label.attachment}_report.html"] = report
     return files, without

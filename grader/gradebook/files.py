@@ -1,46 +1,50 @@
-"""A gradebook as a file of one's own: CSV, Excel, JSON lines."""
+"""Gradebooks as CSV, Excel and JSON Lines files, with cells that are safe in spreadsheets.
+
+Spreadsheets take a cell that begins with = + - @, a tab or a line end for a formula, also in a
+CSV file and after a separator (OWASP, CSV Injection). Such text gets an apostrophe in front, which
+spreadsheets read as "text follows"; numbers stay numbers.
+"""
 
 from __future__ import annotations
 
+import csv
 import io
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from grader.gradebook.book import MAX_TEXT, Book, Value, to_csv
+from grader.gradebook.book import Book, Value, number
 from grader.text import Lang
 from grader.text.untrusted import one_line
 
+MAX_TEXT = 32_000
+"""Characters of a cell; Excel allows 32,767."""
+_TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
+
 
 def as_csv(book: Book) -> bytes:
-    """For spreadsheets: UTF-8 with a mark, so that Excel reads names in every script."""
+    """CSV for spreadsheets, with a byte order mark by which Excel recognizes UTF-8."""
     return to_csv(
         [book.columns, *([cell.value for cell in row.cells] for row in book.rows)], bom=True
     )
 
 
 def as_json_lines(book: Book, lang: Lang) -> bytes:
-    """An object a student: the cells, and why each is what it is."""
-    lines = [
-        json.dumps(
-            {
-                "student": row.student.id,
-                "cells": {
-                    name: cell.value for name, cell in zip(book.columns, row.cells, strict=True)
-                },
-                "why": {
-                    name: cell.why.to(lang)
-                    for name, cell in zip(book.columns, row.cells, strict=True)
-                },
-            },
-            ensure_ascii=False,
-        )
-        for row in book.rows
-    ]
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    """JSON Lines: an object for each student with the cells and their reasons."""
+    lines = []
+    for row in book.rows:
+        cells = list(zip(book.columns, row.cells, strict=True))
+        found = {
+            "student": row.student.id,
+            "cells": {name: cell.value for name, cell in cells},
+            "why": {name: cell.why.to(lang) for name, cell in cells},
+        }
+        lines.append(json.dumps(found, ensure_ascii=False) + "\n")
+    return "".join(lines).encode("utf-8", "replace")
 
 
 def as_excel(book: Book, lang: Lang) -> bytes:
-    """Two sheets with the same places: the grades, and why each cell is what it is."""
+    """An Excel file with two sheets of the same shape: the cells, and their reasons."""
     from openpyxl import Workbook
     from openpyxl.styles import Font
 
@@ -48,44 +52,65 @@ def as_excel(book: Book, lang: Lang) -> bytes:
     grades, why = workbook.active, workbook.create_sheet("why")
     assert grades is not None
     grades.title = "grades"
-    tables: list[tuple[object, list[list[Value]]]] = [
+    tables: list[tuple[Any, list[list[Value]]]] = [
         (grades, [[cell.value for cell in row.cells] for row in book.rows]),
         (why, [[cell.why.to(lang) for cell in row.cells] for row in book.rows]),
     ]
     for sheet, lines in tables:
         _fill(sheet, [list(book.columns), *lines])
-        for cell in sheet[1]:  # type: ignore[index]
+        for cell in sheet[1]:
             cell.font = Font(bold=True)
-        sheet.freeze_panes = "C2"  # type: ignore[attr-defined]
+        sheet.freeze_panes = "C2"
     raw = io.BytesIO()
     workbook.save(raw)
     return raw.getvalue()
 
 
-def _fill(sheet: object, lines: list[list[Value]]) -> None:
-    """Text is stored as text, whatever it begins with: there is no formula to escape."""
+def to_csv(
+    lines: Iterable[Sequence[Value]], *, bom: bool = False, text: Callable[[str], str] | None = None
+) -> bytes:
+    """Lines as CSV (RFC 4180) in UTF-8; `text` makes text safe, by default `safe`."""
+    shown = {str: text or safe, type(None): lambda _: ""}
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerows([shown.get(type(value), number)(value) for value in line] for line in lines)
+    return buffer.getvalue().encode("utf-8-sig" if bom else "utf-8", "replace")
+
+
+def safe(text: str) -> str:
+    """`text` on one line, in a form that no spreadsheet takes for a formula."""
+    return guarded(one_line(text)[:MAX_TEXT])
+
+
+def guarded(text: str) -> str:
+    """`text`, with an apostrophe in front if a spreadsheet would take it for a formula."""
+    begins = text.lstrip(" \u00a0'\"")
+    harmless = len(text.strip()) <= 1 or is_number(text)  # Moodle writes - for an empty cell
+    return f"'{text}" if begins.startswith(_TRIGGERS) and not harmless else text
+
+
+def plain(text: str) -> str:
+    """The argument of the `safe` that returned `text`, if that was one line."""
+    inner = text[1:]
+    return inner if text.startswith("'") and safe(inner) == text else text
+
+
+def is_number(text: str) -> bool:
+    """True for text such as -1.5 and +3, which begins like a formula and is harmless."""
+    body = text[1:] if text[:1] in "+-" else text
+    return body.replace(".", "", 1).isascii() and body.replace(".", "", 1).isdigit()
+
+
+def _fill(sheet: Any, lines: list[list[Value]]) -> None:
+    """Fill a sheet. Text is stored as text, so that none of it is a formula."""
     for at, line in enumerate(lines, start=1):
         for column, value in enumerate(line, start=1):
             if value is None:
                 continue
-            cell = sheet.cell(at, column)  # type: ignore[attr-defined]
+            cell = sheet.cell(at, column)
             if isinstance(value, str):
                 cell.value = one_line(value)[:MAX_TEXT]
                 cell.data_type = "s"
                 cell.quotePrefix = True
             else:
                 cell.value = round(value, 4)
-
-
-# What was written for an LMS, and who is not in it.
-
-
-@dataclass(frozen=True)
-class Written:
-    raw: bytes
-    rows: int
-    """Students with a grade in it."""
-    unmatched: list[str] = field(default_factory=list)
-    """Students of the class who are not in it."""
-    strangers: list[str] = field(default_factory=list)
-    """Rows of the LMS's export whom the class does not know; they stay as they are."""

@@ -1,7 +1,7 @@
 """Gradescope's results.json (gradescope-autograders.readthedocs.io, Autograder Specifications).
 
-`score` is the whole score; tests with points and without show where it comes from. What depends on
-hidden data is seen when `shown` says so.
+`score` is the whole score; tests with and without points explain it. `shown` is the visibility of
+what depends on hidden data.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import math
 from typing import Any, Literal
 
-from grader.gradebook.book import number
+from grader.gradebook.book import Graded, number
 from grader.lesson.grades import Check, Grade, Status, Term
 from grader.lesson.spec import LessonSpec
 from grader.text import Lang, Text
@@ -25,10 +25,10 @@ def results(
 ) -> dict[str, Any]:
     """A grade as the object that Gradescope reads.
 
-    A fault of the grader has no score: Gradescope then says that the autograder failed, and the
-    student's attempt is not a zero.
+    A fault of the grader has no score, so Gradescope says that the autograder failed, and the
+    student does not get a zero.
     """
-    said: dict[str, Any] = {
+    found: dict[str, Any] = {
         "execution_time": round(grade.seconds, 3),
         "output": visible(_output(grade, lang, shown)),
         "output_format": "text",
@@ -46,14 +46,14 @@ def results(
         },
     }
     if grade.status is Status.GRADER_FAULT:
-        return said
+        return found
     titles = {term.name: term.title.to(lang) for term in spec.terms}
     tests = [_term(term, titles.get(term.name, term.name), lang, shown) for term in grade.terms]
     tests += _deductions(grade, lang)
     tests += [_check(check, lang, shown) for check in grade.checks]
     for at, test in enumerate(tests, start=1):
         test["number"] = str(at)
-    return said | {
+    return found | {
         "score": round(grade.score, 6),
         "tests": tests,
         "leaderboard": _leaderboard(grade, spec, lang),
@@ -61,13 +61,22 @@ def results(
 
 
 def as_json(grade: Grade, spec: LessonSpec, lang: Lang) -> bytes:
-    """results.json as a file."""
-    said = json.dumps(results(grade, spec, lang), ensure_ascii=False, indent=2, allow_nan=False)
-    return said.encode("utf-8", "replace") + b"\n"
+    """The bytes of results.json."""
+    found = json.dumps(results(grade, spec, lang), ensure_ascii=False, indent=2, allow_nan=False)
+    return found.encode("utf-8", "replace") + b"\n"
+
+
+def result_files(graded: Graded, lang: Lang) -> dict[str, bytes]:
+    """The results.json of each submission by its path in the archive."""
+    return {
+        f"{graded.report(one).stem}/results.json": as_json(grade, graded.spec, lang)
+        for one in graded.record.submissions
+        if (grade := graded.grades.get(one.name)) is not None
+    }
 
 
 def _output(grade: Grade, lang: Lang, shown: Shown) -> str:
-    """Seen at once, so it tells of hidden data only where those are seen at once too."""
+    """Text that is visible at once, and so mentions hidden data only if `shown` is visible too."""
     lines = [grade.reason.to(lang)] if grade.status is not Status.GRADED else []
     if grade.status is Status.GRADED and shown == "visible":
         lines.append(f"{number(grade.score)} / {number(grade.max_score)}")
@@ -108,12 +117,12 @@ def _deductions(grade: Grade, lang: Lang) -> list[dict[str, Any]]:
 
 
 def _check(check: Check, lang: Lang, shown: Shown) -> dict[str, Any]:
-    """A check's points are in a term already; here it says what was found."""
-    said = [check.message.to(lang), check.hint.to(lang) if not check.passed else ""]
+    """A test without points, because a term contains the points of a check."""
+    lines = [check.message.to(lang), check.hint.to(lang) if not check.passed else ""]
     return {
         "name": visible(check.title.to(lang)),
         "status": "passed" if check.passed else "failed",
-        "output": visible("\n".join(line for line in said if line)),
+        "output": visible("\n".join(line for line in lines if line)),
         "visibility": "visible" if check.visibility == "public" else shown,
         "tags": [check.visibility],
     }

@@ -1,9 +1,9 @@
-"""Moodle: the grading worksheet, and feedback files for all at once.
+"""Moodle: the grading worksheet, and feedback files for the whole class.
 
-The worksheet ("Download grading worksheet" of an assignment that has it among its feedback types)
-is read back by the columns Identifier (`Participant 12345`), Grade, Last modified (grade) and the
-names of the feedback types; the other columns are there for people. Feedback files are read from
-folders called as those of the download: `Full Name_12345_assignsubmission_file_`.
+Of the worksheet ("Download grading worksheet" of an assignment with that feedback type) Moodle
+reads the columns Identifier (`Participant 12345`), Grade, Last modified (grade) and those of the
+feedback types; the others are for people. Feedback files lie in folders with the names of the
+download: `Full Name_12345_assignsubmission_file_`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from __future__ import annotations
 import html
 from pathlib import Path
 
-from grader.gradebook.book import Graded, Result, Value, guarded, number, score_why, to_csv
-from grader.gradebook.files import Written
-from grader.gradebook.templates import Owners, scaled, table
+from grader.gradebook.book import Export, Graded, Result, Value, number, score_why
+from grader.gradebook.files import guarded, to_csv
 from grader.intake import downloads
 from grader.semester.roster import Student
-from grader.semester.tables import no_table
+from grader.semester.tables import GIVE_EXPORT, no_table, read_lines
 from grader.text import Lang
 from grader.text.untrusted import one_line
 
@@ -35,16 +34,17 @@ _NAMES = {
 }
 
 
-def worksheet(graded: Graded, lang: Lang, export: Path | None, missing: str) -> Written:
-    """The worksheet with grades and comments in it, to be uploaded as it is.
+def worksheet(graded: Graded, lang: Lang, template: Path | None, missing: str) -> Export:
+    """The worksheet with grades and comments, to be uploaded as it is.
 
-    Without an export of Moodle's it has a row for each student whose number is known."""
-    return (
-        _made(graded, lang, missing) if export is None else _filled(graded, lang, export, missing)
-    )
+    `template` is Moodle's export. Without it there is a row for each student whose number is
+    known."""
+    if template is None:
+        return _new(graded, lang, missing)
+    return _filled(graded, lang, template, missing)
 
 
-def _made(graded: Graded, lang: Lang, missing: str) -> Written:
+def _new(graded: Graded, lang: Lang, missing: str) -> Export:
     lines: list[list[Value]] = [list(HEAD)]
     unmatched = []
     for result in graded.results.values():
@@ -52,16 +52,16 @@ def _made(graded: Graded, lang: Lang, missing: str) -> Written:
         if not one.moodle:
             unmatched.append(one.name or one.id)
             continue
-        score = scaled(result, "", graded, missing)
+        score = graded.scaled(result, "", missing)
         shown = number(score) if score is not None else ""
         email, most = one.email, number(graded.spec.max_score)
         lines.append([f"Participant {one.moodle}", one.name, one.id, email, result.status, shown,
                       most, "Yes", "", "", _comment(graded, result, lang)])  # fmt: skip
-    return Written(to_csv(lines), len(lines) - 1, unmatched)
+    return Export(to_csv(lines), len(lines) - 1, unmatched)
 
 
-def _filled(graded: Graded, lang: Lang, export: Path, missing: str) -> Written:
-    lines = table(export)
+def _filled(graded: Graded, lang: Lang, template: Path, missing: str) -> Export:
+    lines = read_lines(template, GIVE_EXPORT)
     heads = [head.strip().casefold() for head in lines[0]]
     at = {
         field: next((heads.index(name) for name in names if name in heads), -1)
@@ -69,11 +69,10 @@ def _filled(graded: Graded, lang: Lang, export: Path, missing: str) -> Written:
     }
     if at["identifier"] < 0 or at["grade"] < 0:
         raise no_table(
-            export,
+            template,
             "it is no grading worksheet of Moodle: there is no Identifier or no Grade",
             "это не ведомость Moodle: нет столбца Identifier или Grade",
         )
-    owners = Owners(graded, "moodle")
     filled, strangers, found = 0, [], set()
     for line in lines[1:]:
         line += [""] * (len(heads) - len(line))
@@ -83,14 +82,14 @@ def _filled(graded: Graded, lang: Lang, export: Path, missing: str) -> Written:
 
         digits = "".join(char for char in cell("identifier") if char.isdigit())
         row = Student(id=cell("id"), name=cell("name"), email=cell("email"))
-        result = owners.result(row, digits)
+        result = graded.find(row, digits, "moodle")
         if result is None:
             strangers.append(cell("name") or cell("identifier"))
             continue
         found.add(result.student.id)
         if cell("open").casefold() in ("no", "нет"):
             continue
-        score = scaled(result, cell("most"), graded, missing)
+        score = graded.scaled(result, cell("most"), missing)
         if score is not None:
             line[at["grade"]] = number(score)
             filled += 1
@@ -101,16 +100,16 @@ def _filled(graded: Graded, lang: Lang, export: Path, missing: str) -> Written:
         for one in graded.results.values()
         if one.student.id not in found
     ]
-    return Written(to_csv(lines, text=guarded), filled, unmatched, strangers)
+    return Export(to_csv(lines, text=guarded), filled, unmatched, strangers)
 
 
 def _comment(graded: Graded, result: Result, lang: Lang) -> str:
-    """The comment is HTML there."""
+    """The reason of the score as HTML, which Moodle expects."""
     return html.escape(one_line(score_why(graded, result).to(lang)), quote=False)
 
 
 def feedback(graded: Graded) -> tuple[dict[str, Path], list[str]]:
-    """Names in the zip to upload and the reports that they are, and who cannot be given one."""
+    """The reports by their names in the archive to upload, and the students without one."""
     files, without = {}, []
     for result in graded.results.values():
         if result.submission is None:
@@ -125,14 +124,13 @@ def feedback(graded: Graded) -> tuple[dict[str, Path], list[str]]:
 
 
 def _folder(result: Result) -> str | None:
-    """The student's folder as the download called it; of a team's other members, by number."""
+    """The name of the student's folder: that of the download, or for the other members of a team
+    one with their number."""
     assert result.submission is not None
     for version in reversed(result.submission.versions):
         if version.student == result.student.id:
-            for name in version.files:
-                label = downloads.moodle(name)
-                if label is not None:
-                    return f"{label.who}_{label.number}_assignsubmission_file_"
+            for label in filter(None, map(downloads.moodle, version.files)):
+                return f"{label.who}_{label.number}_assignsubmission_file_"
     if not result.student.moodle:
         return None
     name = result.student.name.replace("_", " ").replace("/", " ") or "Participant"

@@ -1,4 +1,4 @@
-"""From what a student handed in to a Submission: judged, unpacked, hashed; nothing is executed."""
+"""From what a student handed in to a Submission: checked, unpacked and hashed, never executed."""
 
 from grader.intake.candidates import (
     Candidate,

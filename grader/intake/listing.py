@@ -1,4 +1,5 @@
-"""The files of a folder: found without following links, judged, and hashed once."""
+"""The files of a folder, found without following links, checked, and hashed once; and safe reading
+of one file."""
 
 from __future__ import annotations
 
@@ -20,40 +21,52 @@ from grader.intake.rules import (
     link,
     max_members,
     not_a_file,
+    not_utf8,
     too_deep,
     too_many,
-    unreadable,
     unreadable_file,
 )
 from grader.lesson.spec import Intake
 from grader.text.errors import Rejected
 from grader.text.untrusted import readable
 
-# Open a submitted file: no link is followed, no pipe waited for, no earlier look trusted.
-
-
 _READ = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)  # a pipe would wait for its other end
+    | getattr(os, "O_NONBLOCK", 0)  # otherwise a pipe waits for its other end
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
     | getattr(os, "O_NOCTTY", 0)
 )
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-_BY_FOLDER = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+_HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class SubmittedFile:
+    """One file that was handed in, as it was when it was listed."""
+
+    path: PurePosixPath
+    """Relative to the submission's root, with forward slashes."""
+    size: int
+    """Bytes."""
+    sha256: str = ""
+    """Of its contents; empty if the archive that it came from was hashed instead."""
 
 
 def open_file(root: Path, path: PurePosixPath) -> io.FileIO:
-    """The regular file at `path` inside `root`, which may itself be reached by a link.
+    """The opened regular file at `path` inside `root`, which itself may be reached by a link.
 
-    No component of `path` may be a link. Raises Rejected for a link, a file that may not be read,
-    or anything that is no file; when it is gone, as changed.
+    No component of `path` may be a link, and opening does not wait for a pipe. Raises Rejected for
+    a link, a file without read permission, anything that is not a regular file, and a file that is
+    gone.
     """
     if ".." in path.parts or path.is_absolute():
         raise ValueError(f"{path} does not lie in a submission")
     try:
-        descriptor = _descend(root, path) if _BY_FOLDER else _checked(root, path)
+        descriptor = _descend(root, path) if _HAS_DIR_FD else _checked(root, path)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):
             raise Rejected(link(str(path))) from error
@@ -76,7 +89,7 @@ def open_file(root: Path, path: PurePosixPath) -> io.FileIO:
 def require_plain(name: str, status: os.stat_result) -> None:
     """Raises Rejected unless `status`, taken without following links, is that of a regular file.
 
-    Other names of it are nobody's mistake: tools that save space make them."""
+    Hard links are allowed, because tools that save space make them."""
     if stat.S_ISLNK(status.st_mode):
         raise Rejected(link(name))
     if not stat.S_ISREG(status.st_mode):
@@ -84,7 +97,7 @@ def require_plain(name: str, status: os.stat_result) -> None:
 
 
 def _descend(root: Path, path: PurePosixPath) -> int:
-    """Folder by folder, each opened in the one before: nothing can be exchanged on the way."""
+    """Open each folder relative to the one before, so that no folder can be replaced meanwhile."""
     place = os.open(root, _FOLDER)
     try:
         for part in path.parts[:-1]:
@@ -97,7 +110,7 @@ def _descend(root: Path, path: PurePosixPath) -> int:
 
 
 def _checked(root: Path, path: PurePosixPath) -> int:
-    """Where folders cannot be opened (Windows): look at every component, then open."""
+    """Check every component, then open; for Windows, where folders cannot be opened."""
     place = root
     for part in path.parts:
         place = place / part
@@ -106,30 +119,16 @@ def _checked(root: Path, path: PurePosixPath) -> int:
     return os.open(place, _READ)
 
 
-_BLOCK = 2**20
-
-
-@dataclass(frozen=True)
-class SubmittedFile:
-    """One file that was handed in, as it was when it was listed."""
-
-    path: PurePosixPath
-    """Relative to the submission's root, with forward slashes."""
-    size: int
-    """Bytes."""
-    sha256: str = ""
-    """Of its contents; empty where the archive that it came from was hashed instead."""
-
-
 def list_files(folder: Path, rules: Intake, *, hashed: bool) -> list[SubmittedFile]:
-    """Every file below `folder`, in one order everywhere. Raises Rejected for links, devices,
-    names that are no UTF-8, and more or larger files than the lesson allows."""
+    """Every file below `folder`, in an order that does not depend on the machine. Raises Rejected
+    for links, devices, names that are not UTF-8, and more or larger files than the lesson
+    allows."""
     found: list[SubmittedFile] = []
     total = 0
     for path in _walk(folder, max_members(rules)):
         relative = PurePosixPath(path.relative_to(folder).as_posix())
         if readable(str(relative)) != str(relative):
-            raise Rejected(unreadable(str(relative)))
+            raise Rejected(not_utf8(str(relative)))
         if len(relative.parts) > MAX_DEPTH:
             raise Rejected(too_deep(str(relative)))
         status = path.lstat()
@@ -154,7 +153,7 @@ def fingerprint_of(files: list[SubmittedFile]) -> str:
 
 
 def fingerprint_of_refused(folder: Path, rules: Intake) -> str:
-    """Names, sizes and times: contents of a refused folder may be too large to read."""
+    """sha256 over names, sizes and times: contents of a refused folder may be too large to read."""
     digest = hashlib.sha256(b"refused\0")
     try:
         for path in _walk(folder, max_members(rules)):
@@ -163,13 +162,13 @@ def fingerprint_of_refused(folder: Path, rules: Intake) -> str:
                 f"{path.relative_to(folder).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\0"
             )
             digest.update(readable(line).encode())
-    except Rejected:  # too many to look at them all
+    except Rejected:  # too many entries
         digest.update(str(folder.stat().st_mtime_ns).encode())
     return digest.hexdigest()
 
 
 def sha256(file: io.FileIO, name: str, size: int) -> str:
-    """Of the `size` bytes in `file`. Raises Rejected when there are more or fewer by now."""
+    """sha256 of the `size` bytes in `file`. Raises Rejected when there are more or fewer by now."""
     digest, left = hashlib.sha256(), size
     while block := file.read(min(_BLOCK, left + 1)):
         digest.update(block)
@@ -182,9 +181,9 @@ def sha256(file: io.FileIO, name: str, size: int) -> str:
 
 
 def _walk(folder: Path, limit: int) -> Iterator[Path]:
-    """Everything below `folder` that is no folder, in one order everywhere; links are not
-    followed, and folders deeper than is allowed are given as they are. Raises Rejected beyond
-    `limit` entries."""
+    """Everything below `folder` that is not a folder, in an order that does not depend on the
+    machine; and folders below the allowed depth. Links are not followed. Raises Rejected when there
+    are more than `limit` entries."""
     waiting = [(folder, 0)]
     seen = 0
     while waiting:

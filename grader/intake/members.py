@@ -1,4 +1,4 @@
-"""Members of an archive: judged all together, and then written one by one."""
+"""Members of an archive: all are checked before the first is written."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from grader.intake.rules import (
     link,
     max_members,
     not_a_file,
+    not_utf8,
     too_deep,
     too_many,
-    unreadable,
 )
 from grader.lesson.spec import Intake
 from grader.text import Text, notebooks, ru_number
@@ -27,7 +27,7 @@ from grader.text.untrusted import quoted, readable
 MAX_PATH = 240
 """Bytes of a member's path."""
 BLOCK = 2**16
-"""Bytes that are read, unpacked and written at a time."""
+"""Bytes that are read or written at a time."""
 
 Kind = Literal["file", "folder", "link", "sparse", "other"]
 
@@ -43,24 +43,26 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A file to unpack: the how-manieth member it is, where it goes, and its declared size."""
+class PlannedFile:
+    """A file to unpack."""
 
     index: int
+    """Its position among the members."""
     path: PurePosixPath
+    """Relative to the folder that is unpacked into."""
     size: int
+    """Bytes, as declared."""
 
 
 class Damaged(Exception):
-    """The archive contradicts itself; the caller knows its name."""
+    """The archive is inconsistent; the caller adds its name."""
 
 
-def judge(members: Iterable[Member], rules: Intake) -> list[Wanted]:
-    """The files to unpack. Raises Rejected, by name, for a member that is a link or a device,
-    would land outside the folder, is there twice or is too large, and for too many of them.
-
-    What `ignored` names is left out, and so are folders: those of files are made."""
-    wanted: list[Wanted] = []
+def files_to_unpack(members: Iterable[Member], rules: Intake) -> list[PlannedFile]:
+    """The files among the members, without folders and ignored files. Raises Rejected, with the
+    name, for a member that is a link or a device, has a path outside the folder, occurs twice or is
+    too large, and for too many members."""
+    planned: list[PlannedFile] = []
     keys: set[str] = set()
     folders: set[str] = set()
     total = 0
@@ -75,31 +77,47 @@ def judge(members: Iterable[Member], rules: Intake) -> list[Wanted]:
             continue
         key = _key(path)
         if key in keys:
-            raise Rejected(_twice(member.name))
+            name = quoted(member.name)
+            raise Rejected(
+                Text(
+                    en=f"The archive holds {name} twice (or twice but for upper and lower case); "
+                    "keep one.",
+                    ru=f"В архиве файл {name} встречается дважды (возможно, с разным регистром "
+                    "букв); оставьте один.",
+                )
+            )
         keys.add(key)
         folders.update(_key(parent) for parent in path.parents)
         total += member.size
         check_sizes(member.name, member.size, len(keys), total, rules)
-        wanted.append(Wanted(index, path, member.size))
+        planned.append(PlannedFile(index, path, member.size))
     if not keys.isdisjoint(folders):
         raise Damaged  # a file where another member needs a folder
-    return wanted
+    return planned
 
 
 def places(
     announced: Sequence[tuple[str, int, str]], folder: Path, rules: Intake
 ) -> dict[int, Path]:
-    """Where the files of a run go, by their place in a list of names, sizes and kinds (`file`,
-    `link`, `other`), judged as handed-in files are; the notebook itself is left out."""
+    """The paths of the files that a run wrote, by their index in `announced`: names, sizes and
+    kinds (`file`, `link`, `other`). The rules for submitted files apply; the notebook itself is
+    left out."""
     known: dict[str, Kind] = {"file": "file", "link": "link"}
     members = [Member(name, size, known.get(kind, "other")) for name, size, kind in announced]
     try:
-        wanted = judge(members, rules)
+        planned = files_to_unpack(members, rules)
     except Damaged:
-        raise Rejected(_overlapping()) from None
+        raise Rejected(
+            Text(
+                en="A file lies where another needs a folder (upper and lower case count as one); "
+                "rename it.",
+                ru="Файл лежит там, где другому нужна папка (регистр букв не различается); "
+                "переименуйте его.",
+            )
+        ) from None
     return {
         found.index: folder / found.path
-        for found in wanted
+        for found in planned
         if found.path.as_posix() != notebooks.FILE
     }
 
@@ -111,7 +129,7 @@ class Source(Protocol):
 
 
 def write(path: Path, source: Source, size: int) -> None:
-    """Exactly `size` bytes into a new file. Raises Damaged when there are fewer."""
+    """Write exactly `size` bytes into a new file. Raises Damaged when there are fewer."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as target:
         left = size
@@ -124,18 +142,25 @@ def write(path: Path, source: Source, size: int) -> None:
 
 
 def _checked_path(member: Member) -> PurePosixPath | None:
-    """Where the member belongs, None for the folder itself."""
+    """The path of the member; None for the archive's root folder."""
     name = member.name
-    # First of all: a header can hold a very long name.
+    # Checked first, because a header can hold a very long name.
     if len(name) > MAX_PATH or "\0" in name:
         raise Rejected(_long_name(name))
     path = PurePosixPath(name.replace("\\", "/"))
     if member.kind == "folder" and path == PurePosixPath():
         return None
     if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        raise Rejected(_escapes(name))
+        raise Rejected(
+            Text(
+                en=f"The archive holds {quoted(name)}, which would land outside the submission's "
+                "folder; pack the folder again with relative paths.",
+                ru=f"В архиве есть путь {quoted(name)}, ведущий за пределы папки работы; упакуйте "
+                "папку заново с относительными путями.",
+            )
+        )
     if readable(name) != name:
-        raise Rejected(unreadable(name))
+        raise Rejected(not_utf8(name))
     if len(name.encode()) > MAX_PATH:
         raise Rejected(_long_name(name))
     if len(path.parts) > MAX_DEPTH:
@@ -147,7 +172,15 @@ def _require_file_or_folder(member: Member) -> None:
     if member.kind == "link":
         raise Rejected(link(member.name))
     if member.kind == "sparse":
-        raise Rejected(_sparse(member.name))
+        name = quoted(member.name)
+        raise Rejected(
+            Text(
+                en=f"The archive holds {name} as a sparse file; pack the folder without that "
+                "option of tar.",
+                ru=f"В архиве файл {name} записан как разреженный; упакуйте папку без этого "
+                "параметра tar.",
+            )
+        )
     if member.kind == "other":
         raise Rejected(not_a_file(member.name))
     if member.size < 0:
@@ -155,17 +188,8 @@ def _require_file_or_folder(member: Member) -> None:
 
 
 def _key(path: PurePosixPath) -> str:
-    """Equal for paths that some file system takes for one."""
+    """Equal for paths that some file system does not distinguish."""
     return unicodedata.normalize("NFC", path.as_posix()).casefold()
-
-
-def _escapes(name: str) -> Text:
-    return Text(
-        en=f"The archive holds {quoted(name)}, which would land outside the submission's folder; "
-        "pack the folder again with relative paths.",
-        ru=f"В архиве есть путь {quoted(name)}, ведущий за пределы папки работы; упакуйте папку "
-        "заново с относительными путями.",
-    )
 
 
 def _long_name(name: str) -> Text:
@@ -174,31 +198,4 @@ def _long_name(name: str) -> Text:
         f"most {MAX_PATH} bytes, none of them zero, are allowed.",
         ru=f"В архиве есть имя длиной {ru_number(len(name))} символов ({quoted(name[:40])}...); "
         f"допустимо не более {MAX_PATH} байт, и ни одного нулевого.",
-    )
-
-
-def _twice(name: str) -> Text:
-    return Text(
-        en=f"The archive holds {quoted(name)} twice (or twice but for upper and lower case); keep "
-        "one.",
-        ru=f"В архиве файл {quoted(name)} встречается дважды (возможно, с разным регистром букв); "
-        "оставьте один.",
-    )
-
-
-def _overlapping() -> Text:
-    return Text(
-        en="A file lies where another needs a folder (upper and lower case count as one); rename "
-        "it.",
-        ru="Файл лежит там, где другому нужна папка (регистр букв не различается); переименуйте "
-        "его.",
-    )
-
-
-def _sparse(name: str) -> Text:
-    return Text(
-        en=f"The archive holds {quoted(name)} as a sparse file; pack the folder without that "
-        "option of tar.",
-        ru=f"В архиве файл {quoted(name)} записан как разреженный; упакуйте папку без этого "
-        "параметра tar.",
     )

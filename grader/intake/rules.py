@@ -1,42 +1,49 @@
-"""Rules that hold for every submitted file, in a folder or in an archive, and their sentences."""
+"""Rules for every submitted file, in a folder or in an archive, and the sentences about them."""
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
 from grader.lesson.spec import Intake
 from grader.text import Text, ru_number
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted, readable
 
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 MAX_DEPTH = 32
-"""Folders within folders."""
+"""Nested folders."""
 CHECK_FOLDER = ".grader"
 CHECK_FILES = ("grade.json", "grade.svg", "grade.md", "report.html")
-"""What `grader check` leaves in a project, the last as the name that the handouts give to
-`--html`; of the folder see grader/project/."""
+"""Files that `grader check` writes into a project (grader/grading/project.py); the last is the
+name that the handouts give to `--html`."""
 IGNORED_PARTS = frozenset(
     {"__MACOSX", "__pycache__", ".git", ".venv", "venv", ".ipynb_checkpoints", ".pytest_cache"}
     | {CHECK_FOLDER}
 )
 IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", *CHECK_FILES})
 _MEMBERS_PER_FILE = 4
-"""Folders, and what is left out, come on top of the files."""
+"""Folders and ignored files are counted on top of the files."""
+
+
+def archive_suffix(path: PurePosixPath | Path) -> str:
+    """The suffix by which `path` is an archive; empty for other names."""
+    lower = path.name.lower()
+    return max((suffix for suffix in ARCHIVES if lower.endswith(suffix)), key=len, default="")
 
 
 def ignored(path: PurePath) -> bool:
-    """True for what tools leave behind: it is no part of a submission and is never read."""
+    """True for files that tools leave behind, which are no part of a submission and never read."""
     return path.name in IGNORED_FILES or not IGNORED_PARTS.isdisjoint(path.parts)
 
 
 def max_members(rules: Intake) -> int:
-    """Entries of an archive or folder that are looked at, whatever they are."""
+    """The most entries of any kind that an archive or folder may have."""
     return _MEMBERS_PER_FILE * rules.max_files
 
 
 def check_sizes(name: str, size: int, count: int, total: int, rules: Intake) -> None:
-    """Raises Rejected when the file `name` of `size` bytes, the `count`th, which brings the sum
-    to `total` bytes, exceeds one of the lesson's limits."""
+    """Raises Rejected when the file `name` of `size` bytes exceeds one of the lesson's limits; with
+    it there are `count` files of `total` bytes."""
     if size > rules.max_file_bytes:
         raise Rejected(
             Text(
@@ -60,7 +67,7 @@ def check_sizes(name: str, size: int, count: int, total: int, rules: Intake) -> 
 
 
 def too_many(limit: int) -> Text:
-    """Of a submission with more than `limit` files or entries."""
+    """The sentence about a submission with more than `limit` files or entries."""
     return Text(
         en=f"There are more than {limit:,} files; submit only the project's own.",
         ru=f"В работе больше {ru_number(limit)} файлов; сдавайте только свои.",
@@ -68,7 +75,7 @@ def too_many(limit: int) -> Text:
 
 
 def link(name: str) -> Text:
-    """Of a symbolic link, which might lead to anything."""
+    """The sentence about a symbolic link."""
     return Text(
         en=f"{quoted(name)} is a link; replace it with the file itself.",
         ru=f"{quoted(name)} — это ссылка; замените её самим файлом.",
@@ -76,6 +83,7 @@ def link(name: str) -> Text:
 
 
 def unreadable_file(name: str) -> Text:
+    """The sentence about a file without read permission."""
     return Text(
         en=f"{quoted(name)} may not be read: its rights forbid it; hand it in again, readable for "
         "everyone (on Linux: chmod a+r).",
@@ -85,7 +93,7 @@ def unreadable_file(name: str) -> Text:
 
 
 def not_a_file(name: str) -> Text:
-    """Of what cannot be read like a file."""
+    """The sentence about an entry that cannot be read like a file."""
     return Text(
         en=f"{quoted(name)} is a device, pipe or socket, not a file; remove it.",
         ru=f"{quoted(name)} — устройство, канал или сокет, а не файл; удалите его.",
@@ -93,7 +101,7 @@ def not_a_file(name: str) -> Text:
 
 
 def changed(name: str) -> Text:
-    """Of a file that is not what it was when it was listed."""
+    """The sentence about a file that changed after it was listed."""
     return Text(
         en=f"{quoted(name)} changed while it was being read; grade the submission again when "
         "nothing writes to it.",
@@ -102,8 +110,8 @@ def changed(name: str) -> Text:
     )
 
 
-def unreadable(name: str) -> Text:
-    """Of a name that JSON and pages could not hold."""
+def not_utf8(name: str) -> Text:
+    """The sentence about a name that JSON and pages cannot represent."""
     shown = quoted(readable(name))
     return Text(
         en=f"The name {shown} is not UTF-8; rename the file.",
@@ -112,7 +120,7 @@ def unreadable(name: str) -> Text:
 
 
 def too_deep(name: str) -> Text:
-    """Of a file below too many folders."""
+    """The sentence about a file in too many nested folders."""
     return Text(
         en=f"{quoted(name)} lies more than {MAX_DEPTH} folders deep; submit only the project.",
         ru=f"{quoted(name)} лежит глубже {MAX_DEPTH} папок; сдавайте только файлы проекта.",

@@ -1,4 +1,4 @@
-"""Intake: a folder or archive becomes a Submission. Nothing in it is executed or unpickled."""
+"""Opens a folder, archive or notebook as a Submission; nothing in it is executed or unpickled."""
 
 from __future__ import annotations
 
@@ -12,12 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from grader.intake.archives import (
-    archive_suffix,
-    require_archive_size,
-    unpack,
-)
-from grader.intake.candidates import link_among_submissions, missing, submission_name, wrong_form
+from grader.intake.archives import require_archive_size, unpack
+from grader.intake.candidates import missing, submission_name, wrong_form
 from grader.intake.listing import (
     SubmittedFile,
     fingerprint_of,
@@ -27,7 +23,7 @@ from grader.intake.listing import (
     sha256,
 )
 from grader.intake.members import Damaged, write
-from grader.intake.rules import changed, check_sizes, not_a_file
+from grader.intake.rules import archive_suffix, changed, check_sizes, not_a_file
 from grader.lesson.spec import Intake
 from grader.text import Text, notebooks
 from grader.text.errors import Rejected, UsageError
@@ -49,9 +45,10 @@ class Submission:
         return self._listed(path) is not None
 
     def read(self, path: str) -> bytes:
-        """Contents of one submitted file, those that the fingerprint stands for.
+        """Contents of one submitted file.
 
-        Raises Rejected when it was not handed in, has become a link, or has changed since.
+        Raises Rejected when it was not handed in, has become a link, or has changed since the
+        fingerprint was taken.
         """
         listed = self._listed(path)
         if listed is None:
@@ -72,19 +69,18 @@ class Submission:
 
 
 def listed(folder: Path, rules: Intake, handed_in: Submission) -> Submission:
-    """What running `handed_in` left in `folder`, under its name and fingerprint. Raises Rejected
-    when it breaks a rule."""
+    """The files in `folder` that running `handed_in` left, as a submission with the same name and
+    fingerprint. Raises Rejected when they break a rule."""
     files = list_files(folder, rules, hashed=False)
     return Submission(handed_in.name, folder, tuple(files), handed_in.fingerprint)
 
 
 @contextmanager
 def open_submission(path: Path, rules: Intake, name: str | None = None) -> Iterator[Submission]:
-    """The submission at `path`; an archive is unpacked into a folder that goes away again, and so
-    is one that lies in a folder alone.
+    """The submission at `path`. An archive, also the only file of a folder, is unpacked into a
+    folder that is removed on leaving.
 
-    Raises Rejected when it breaks a rule (`path` itself being a link, too), UsageError when
-    nothing is there.
+    Raises Rejected when it breaks a rule (or `path` is a link), UsageError when nothing is there.
     """
     name = name or submission_name(path)
     with tempfile.TemporaryDirectory(prefix="grader-intake-") as temporary:
@@ -99,44 +95,54 @@ def open_submission(path: Path, rules: Intake, name: str | None = None) -> Itera
             _require_archive(path, rules)
             folder = Path(temporary) / "submission"
             with open_file(path.parent, PurePosixPath(path.name)) as raw:
-                identity = _archive_fingerprint(raw, path.name)
-                _unpack(raw, path.name, folder, rules)
+                identity = _file_fingerprint(raw, path.name)
+                folder.mkdir()
+                unpack(raw, path.name, folder, rules)
             files = list_files(folder, rules, hashed=False)
         inner = _only_archive(files, rules)
         if inner is not None:
             with open_file(folder, inner.path) as raw:
-                if inner.sha256 not in ("", _archive_fingerprint(raw, inner.path.name)):
+                if inner.sha256 not in ("", _file_fingerprint(raw, inner.path.name)):
                     raise Rejected(changed(inner.path.name))
-                _unpack(raw, inner.path.name, Path(temporary) / "inner", rules)
-            folder = Path(temporary) / "inner"
+                folder = Path(temporary) / "inner"
+                folder.mkdir()
+                unpack(raw, inner.path.name, folder, rules)
             files = list_files(folder, rules, hashed=False)
         if len(files) == 1 and files[0].path.suffix.lower() == notebooks.SUFFIX:
-            # Alone it is what was meant, whatever it is called.
+            # A notebook that was handed in alone may have any name.
             _take_notebook(folder / files[0].path, Path(temporary) / "alone", rules)
             folder = Path(temporary) / "alone"
             files = list_files(folder, rules, hashed=False)
         root = _find_root(files, rules)
-        yield Submission(name, folder / root, _below(root, files), identity)
+        inside = tuple(
+            SubmittedFile(file.path.relative_to(root), file.size, file.sha256)
+            for file in files
+            if file.path.is_relative_to(root)
+        )
+        yield Submission(name, folder / root, inside, identity)
 
 
 def fingerprint(path: Path, rules: Intake) -> str:
-    """What changes when the submission changes. An archive counts by its bytes, so that a
-    rerun need not unpack it; a folder by the paths and contents of its files. What is refused
-    before it is read counts by what is known without reading it, and so does what is gone."""
+    """sha256 that changes when the submission changes: over the bytes of an archive or notebook, so
+    that a rerun need not unpack it; over the paths and contents of a folder's files; over metadata
+    if the submission is refused before it is read."""
     if not os.path.lexists(path):
         return hashlib.sha256(b"no file").hexdigest()
     kind = _kind(path)
     try:
         if kind == "folder":
             return fingerprint_of(list_files(path, rules, hashed=True))
-        if _is_notebook(path):
-            with open_file(path.parent, PurePosixPath(path.name)) as raw:
-                return _archive_fingerprint(raw, path.name)
-        _require_archive(path, rules)
+        if not _is_notebook(path):
+            _require_archive(path, rules)
         with open_file(path.parent, PurePosixPath(path.name)) as raw:
-            return _archive_fingerprint(raw, path.name)
+            return _file_fingerprint(raw, path.name)
     except Rejected:
-        return fingerprint_of_refused(path, rules) if kind == "folder" else _of_refused_file(path)
+        if kind == "folder":
+            return fingerprint_of_refused(path, rules)
+        status = path.lstat()
+        target = path.readlink() if stat.S_ISLNK(status.st_mode) else ""
+        line = f"{status.st_mode}\0{status.st_size}\0{status.st_mtime_ns}\0{target}"
+        return hashlib.sha256(readable(line).encode()).hexdigest()
 
 
 def _kind(path: Path) -> str:
@@ -155,17 +161,17 @@ def _kind(path: Path) -> str:
 
 
 def _is_notebook(path: Path) -> bool:
-    """A notebook that was handed in by itself may have any name."""
+    """Whether `path` is a notebook that was handed in by itself; it may have any name."""
     return _kind(path) == "file" and path.suffix.lower() == notebooks.SUFFIX
 
 
 def _take_notebook(path: Path, folder: Path, rules: Intake) -> str:
-    """A copy in a folder of its own, and its fingerprint."""
+    """Copy a notebook into a new `folder`, under the expected name; returns its fingerprint."""
     folder.mkdir()
     with open_file(path.parent, PurePosixPath(path.name)) as raw:
         size = os.fstat(raw.fileno()).st_size
         check_sizes(path.name, size, 1, size, rules)
-        identity = _archive_fingerprint(raw, path.name)
+        identity = _file_fingerprint(raw, path.name)
         try:
             write(folder / notebooks.FILE, raw, size)
         except Damaged:
@@ -174,10 +180,18 @@ def _take_notebook(path: Path, folder: Path, rules: Intake) -> str:
 
 
 def _require_archive(path: Path, rules: Intake) -> None:
-    """Raises Rejected unless `path` is a file that is called as an archive is."""
+    """Raises Rejected unless `path` is a file with the name of an archive."""
     kind = _kind(path)
     if kind == "link":
-        raise Rejected(link_among_submissions(path.name))
+        shown = quoted(path.name)
+        raise Rejected(
+            Text(
+                en=f"{shown} among the submissions is a link and is never followed; put the folder "
+                "or archive itself there.",
+                ru=f"{shown} среди работ — это ссылка, по ссылкам грейдер не переходит; положите "
+                "туда саму папку или архив.",
+            )
+        )
     if kind == "other":
         raise Rejected(not_a_file(path.name))
     if not archive_suffix(path):
@@ -185,26 +199,14 @@ def _require_archive(path: Path, rules: Intake) -> None:
     require_archive_size(path.name, path.lstat().st_size, rules)
 
 
-def _archive_fingerprint(raw: io.FileIO, name: str) -> str:
+def _file_fingerprint(raw: io.FileIO, name: str) -> str:
     digest = sha256(raw, name, os.fstat(raw.fileno()).st_size)
     raw.seek(0)
     return digest
 
 
-def _of_refused_file(path: Path) -> str:
-    status = path.lstat()
-    target = path.readlink() if stat.S_ISLNK(status.st_mode) else ""
-    line = f"{status.st_mode}\0{status.st_size}\0{status.st_mtime_ns}\0{target}"
-    return hashlib.sha256(readable(line).encode()).hexdigest()
-
-
-def _unpack(raw: io.FileIO, name: str, folder: Path, rules: Intake) -> None:
-    folder.mkdir()
-    unpack(raw, name, folder, rules)
-
-
 def _only_archive(files: list[SubmittedFile], rules: Intake) -> SubmittedFile | None:
-    """LMS downloads put the one file of a student, an archive, into a folder."""
+    """The archive that is the only file of a folder, as in downloads from an LMS."""
     if len(files) != 1 or files[0].path.name in {
         PurePosixPath(artefact).name for artefact in (rules.artefact, *rules.alternatives)
     }:
@@ -212,22 +214,14 @@ def _only_archive(files: list[SubmittedFile], rules: Intake) -> SubmittedFile | 
     return files[0] if archive_suffix(files[0].path) else None
 
 
-def _below(root: PurePosixPath, files: list[SubmittedFile]) -> tuple[SubmittedFile, ...]:
-    return tuple(
-        SubmittedFile(file.path.relative_to(root), file.size, file.sha256)
-        for file in files
-        if file.path.is_relative_to(root)
-    )
-
-
 def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
-    """The folder that holds the notebook, or else the artefact: LMS downloads often wrap it in one
-    or two folders."""
+    """The folder with the notebook, or otherwise with the artefact: LMS downloads often wrap it in
+    one or two folders."""
     named = {
         name: _folders_of(name, files)
         for name in (notebooks.FILE, rules.artefact, *rules.alternatives)
     }
-    # A notebook somewhere below the artefact is no more than one of its files.
+    # A notebook below the folder of the artefact is just one of its files.
     above = {root for name, roots in named.items() if name != notebooks.FILE for root in roots}
     named[notebooks.FILE] = [
         root for root in named[notebooks.FILE] if above.isdisjoint(root.parents)
@@ -253,7 +247,7 @@ def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
 
 
 def _folders_of(name: str, files: list[SubmittedFile]) -> list[PurePosixPath]:
-    """The folders in which a file of that path lies."""
+    """The folders that contain a file with the relative path `name`."""
     parts = PurePosixPath(name).parts
     return [
         PurePosixPath(*file.path.parts[: -len(parts)])

@@ -1,7 +1,7 @@
-"""Tar archives, by tarfile from the standard library, over a stream that is bounded here.
+"""Tar archives, read by tarfile from the standard library over a bounded stream.
 
-tarfile reads a long name or an extended header of any declared size, takes a damaged header for
-the end of the archive, and decompresses whatever it has to skip.
+By itself tarfile reads a long name or an extended header of any declared size, takes a damaged
+header for the end of the archive, and decompresses everything that it skips.
 """
 
 from __future__ import annotations
@@ -16,21 +16,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from grader.intake.members import BLOCK, Damaged, Kind, Member, judge, write
+from grader.intake.members import BLOCK, Damaged, Kind, Member, files_to_unpack, write
 from grader.intake.rules import max_members
 from grader.lesson.spec import Intake
 from grader.text import Text, ru_number
 from grader.text.errors import Rejected
 
 MAX_HEADER_BYTES = 2**14
-"""All headers of one member, with the attributes that some systems add. tarfile's work and memory
-grow with the square of it."""
+"""Headers of one member, including the attributes that some systems add. The time and memory that
+tarfile needs grow with the square of their size."""
+LARGE_HEADERS = Text(
+    en="The archive spends more bytes on names and attributes than any project needs; pack the "
+    "folder again as a .zip.",
+    ru="На имена и атрибуты в архиве уходит больше байт, чем нужно любому проекту; упакуйте папку "
+    "заново в .zip.",
+)
 _MEAN_HEADER_BYTES = 2**10
 _MAX_GLOBAL_HEADERS = 100
 _DIGITS = re.compile(rb"[0-9]{64}")
-"""In an extended header; some versions of tarfile take quadratic time over them."""
+"""Digits in an extended header, for which some versions of tarfile need quadratic time."""
 _XZ_MEMORY = 256 * 2**20
-"""`xz -9` needs a quarter of it."""
+"""Four times what `xz -9` needs."""
 
 
 def unpack_tar(raw: io.FileIO, folder: Path, rules: Intake) -> None:
@@ -40,25 +46,23 @@ def unpack_tar(raw: io.FileIO, folder: Path, rules: Intake) -> None:
     headers = max_members(rules) * _MEAN_HEADER_BYTES
     limit = rules.max_total_bytes + headers
     first = _Stream(_decompressed(raw), limit, headers)
-    wanted = judge(_members(first), rules)
+    planned = {each.index: each for each in files_to_unpack(_members(first), rules)}
     first.drain()
     raw.seek(0)
     again = _Stream(_decompressed(raw), limit)
-    left = iter(wanted)
-    each = next(left, None)
     for index, member in enumerate(_members(again)):
-        if each is not None and each.index == index:
+        each = planned.pop(index, None)
+        if each is not None:
             if member.size != each.size or member.kind != "file":
                 raise Damaged
             write(folder / each.path, again, each.size)
-            each = next(left, None)
-    if each is not None:
+    if planned:
         raise Damaged
 
 
 class _Stream:
-    """As much of a file object as tarfile needs, forward only. At most `limit` bytes are
-    decompressed; where `headers` is given, at most so many are read and not passed over."""
+    """A forward-only file object with the methods that tarfile needs. At most `limit` bytes are
+    decompressed, and at most `headers` of them, if given, are read rather than skipped."""
 
     def __init__(self, blocks: Iterator[bytes], limit: int, headers: int | None = None) -> None:
         self._blocks = blocks
@@ -68,7 +72,7 @@ class _Stream:
         self._headers = headers
         self._of_member = 0
         self.last = b""
-        """What the last read returned."""
+        """The result of the last read."""
 
     def tell(self) -> int:
         return self._position
@@ -86,7 +90,7 @@ class _Stream:
             self._headers -= size
             self._of_member += size
             if self._of_member > MAX_HEADER_BYTES or self._headers < 0:
-                raise Rejected(_large_headers())
+                raise Rejected(LARGE_HEADERS)
         parts = bytearray()
         while len(parts) < size and (part := self._take(size - len(parts))):
             parts += part
@@ -96,16 +100,16 @@ class _Stream:
         return self.last
 
     def next_member(self) -> None:
-        """The headers read so far belonged to the one before."""
+        """Start to count the headers of the next member."""
         self._of_member = 0
 
     def drain(self) -> None:
-        """To the end, where compressed data says whether it is whole."""
+        """Read to the end, where compressed data has its checksum."""
         while self._take(BLOCK):
             pass
 
     def _take(self, size: int) -> bytes:
-        """Up to `size` of the next bytes, none at the end."""
+        """Up to `size` bytes; none at the end."""
         while not self._waiting:
             block = next(self._blocks, None)
             if block is None:
@@ -114,7 +118,14 @@ class _Stream:
         part, self._waiting = self._waiting[:size], self._waiting[size:]
         self._position += len(part)
         if self._position > self._limit:
-            raise Rejected(_large_stream(self._limit))
+            raise Rejected(
+                Text(
+                    en=f"The archive unpacks to more than {self._limit:,} bytes; leave data and "
+                    "checkpoints out.",
+                    ru=f"Архив распаковывается больше чем в {ru_number(self._limit)} байт; не "
+                    "включайте данные и чекпойнты.",
+                )
+            )
         return part
 
 
@@ -122,13 +133,13 @@ def _members(stream: _Stream) -> Iterator[Member]:
     with tarfile.TarFile(fileobj=cast(IO[bytes], stream)) as file:
         while (info := file.next()) is not None:
             if len(file.pax_headers) > _MAX_GLOBAL_HEADERS:
-                raise Rejected(_large_headers())
+                raise Rejected(LARGE_HEADERS)
             yield Member(info.name, info.size, _kind(info))
-            # tarfile remembers them all, with their headers.
+            # tarfile keeps all members with their headers.
             file.members.clear()  # type: ignore[attr-defined]
             stream.next_member()
     if stream.last.strip(b"\0"):
-        raise Damaged  # a header that is none: tarfile stops there without a word
+        raise Damaged  # an invalid header, at which tarfile stops without an error
 
 
 def _kind(info: tarfile.TarInfo) -> Kind:
@@ -142,7 +153,7 @@ def _kind(info: tarfile.TarInfo) -> Kind:
 
 
 def _decompressed(raw: io.FileIO) -> Iterator[bytes]:
-    """The tar archive in `raw`, by what it begins with and not by its name."""
+    """Blocks of the tar archive in `raw`, decompressed according to its first bytes."""
     start = raw.read(6)
     raw.seek(0)
     file: IO[bytes] | gzip.GzipFile | bz2.BZ2File | io.FileIO
@@ -160,7 +171,8 @@ def _decompressed(raw: io.FileIO) -> Iterator[bytes]:
 
 
 def _unxz(raw: io.FileIO) -> Iterator[bytes]:
-    """lzma.open takes no limit, and a header of a few bytes can ask for gigabytes."""
+    """Blocks of an xz file, decompressed within _XZ_MEMORY: lzma.open has no limit, and a header of
+    a few bytes can request gigabytes."""
     data = raw.read(BLOCK)
     while data.strip(b"\0"):  # streams may follow each other, with zeros between them
         stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
@@ -173,20 +185,3 @@ def _unxz(raw: io.FileIO) -> Iterator[bytes]:
             yield stream.decompress(data, BLOCK)
             data = b""
         data = stream.unused_data or raw.read(BLOCK)
-
-
-def _large_headers() -> Text:
-    return Text(
-        en="The archive spends more bytes on names and attributes than any project needs; pack "
-        "the folder again as a .zip.",
-        ru="На имена и атрибуты в архиве уходит больше байт, чем нужно любому проекту; упакуйте "
-        "папку заново в .zip.",
-    )
-
-
-def _large_stream(limit: int) -> Text:
-    return Text(
-        en=f"The archive unpacks to more than {limit:,} bytes; leave data and checkpoints out.",
-        ru=f"Архив распаковывается больше чем в {ru_number(limit)} байт; не включайте данные и "
-        "чекпойнты.",
-    )

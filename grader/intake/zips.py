@@ -1,28 +1,42 @@
-"""Zip archives, by zipfile from the standard library, which reads only what is bounded here.
+"""Zip archives: one student's, unpacked as a whole, and a class's, split by student.
 
-zipfile reads the whole directory of an archive before it says what is in it, and unpacks bzip2
-and LZMA members in pieces of any size.
+Uses zipfile from the standard library, over a file with bounded reads: zipfile reads the whole
+directory of an archive before it says what is in it, and unpacks bzip2 and LZMA members in pieces
+of any size.
+
+What one student put into a class's archive may break every rule of intake. That student's members
+are then copied into an archive of their own without being unpacked, so that intake refuses it with
+the same sentence as any other archive.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import shutil
 import stat
 import struct
 import zipfile
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from grader.intake.members import Damaged, Kind, Member, judge, write
+from grader.intake.members import Damaged, Kind, Member, files_to_unpack, write
+from grader.intake.rules import IGNORED_PARTS, archive_suffix
 from grader.lesson.spec import Intake
 from grader.text import Text
-from grader.text.errors import Rejected
+from grader.text.errors import Rejected, UsageError
 from grader.text.untrusted import quoted
 
 MAX_DIRECTORY_BYTES = 4 * 2**20
 """The largest read: an archive's table of contents."""
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
-"""Signature, and the lengths of the name and of the extra field."""
+_LOCAL = struct.Struct("<4s5H3I2H")
+"""Local file header: signature, ..., lengths of the name and of the extra field."""
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_END = struct.Struct("<4s4H2IH")
+_UTF8 = 0x800
+_LARGEST = 0xFFFFFFFE
+"""Written instead of larger sizes, which no submission may have anyway."""
 _UNSUPPORTED_FLAGS = 0x1 | 0x20 | 0x40 | 0x2000
 """Encrypted (three ways) or a patch."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -30,27 +44,114 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 def unpack_zip(raw: io.FileIO, folder: Path, rules: Intake) -> None:
     """Unpack the zip archive in `raw` into the empty `folder`. Raises Rejected or Damaged, and
-    what zipfile raises; judges everything before it writes."""
-    bounded = _Bounded(raw)
+    what zipfile raises; checks everything before it writes."""
+    bounded = _BoundedReader(raw)
     try:
         with zipfile.ZipFile(bounded) as file:
-            _unpack(file, bounded, folder, rules)
+            infos = file.infolist()
+            planned = files_to_unpack(
+                (Member(info.filename, info.file_size, _kind(info)) for info in infos), rules
+            )
+            for info in infos:
+                _require_supported(info)
+            _require_disjoint(bounded, infos, file.start_dir)
+            for each in planned:
+                with file.open(infos[each.index]) as source:
+                    write(folder / each.path, source, each.size)
     finally:
-        bounded.detach()  # or it would close the file
+        bounded.detach()  # otherwise it would close `raw`
 
 
-def _unpack(file: zipfile.ZipFile, raw: _Bounded, folder: Path, rules: Intake) -> None:
-    infos = file.infolist()
-    wanted = judge(map(_member, infos), rules)
-    for info in infos:
-        _require_plain(info)
-    _require_apart(raw, infos, file.start_dir)
-    for each in wanted:
-        with file.open(infos[each.index]) as source:
-            write(folder / each.path, source, each.size)
+class ClassZip:
+    """The opened archive of a class. Raises UsageError when the file is not a zip archive.
+
+    `is_labeled` tells whether the name of an entry is one that an LMS gives to a student's files or
+    folder; it is used to recognize a folder that wraps all others."""
+
+    def __init__(self, path: Path, is_labeled: Callable[[str], bool]) -> None:
+        self.path = path
+        try:
+            self._file = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise UsageError(
+                Text(
+                    en=f"{path} is no zip archive or is damaged ({error}); download it again.",
+                    ru=f"{path} — не zip-архив или он повреждён ({error}); скачайте его ещё раз.",
+                )
+            ) from error
+        self._infos = self._file.infolist()
+        paths = [_path(info.filename) for info in self._infos]
+        self.members: list[tuple[int, PurePosixPath]] = [
+            (index, path)
+            for index, path in enumerate(_below_wrapper(paths, is_labeled))
+            if path is not None and path.parts and not _is_hidden(path)
+        ]
+        """Each file or folder by its index, and its path below a folder that wraps them all."""
+
+    def __enter__(self) -> ClassZip:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def unpack(self, members: Sequence[tuple[int, str]], folder: Path, rules: Intake) -> Path:
+        """Write members, given by index and new name, into a new `folder`; or, when intake would
+        refuse them or they cannot be read, packed into an archive beside it. Returns the path of
+        what was written."""
+        shutil.rmtree(folder, ignore_errors=True)
+        archive = folder.with_name(f"{folder.name}.zip")
+        archive.unlink(missing_ok=True)
+        infos = [self._infos[index] for index, _ in members]
+        named = [
+            Member(name or ".", info.file_size, _kind(info))
+            for info, (_, name) in zip(infos, members, strict=True)
+        ]
+        folder.mkdir(parents=True)
+        try:
+            if any(_is_unsupported(info) for info in infos):
+                raise Damaged
+            for each in files_to_unpack(named, rules):
+                with self._file.open(infos[each.index]) as source:
+                    write(folder / each.path, source, each.size)
+        except (Rejected, Damaged, zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError):
+            shutil.rmtree(folder, ignore_errors=True)
+            self._copy(members, archive, rules)
+            return archive
+        return folder
+
+    def _copy(self, members: Sequence[tuple[int, str]], path: Path, rules: Intake) -> None:
+        """Copy members into a new archive without unpacking them."""
+        directory = io.BytesIO()
+        with path.open("wb") as file:
+            for index, name in members:
+                info = self._infos[index]
+                large = max(info.file_size, info.compress_size) > rules.max_total_bytes
+                raw = b"" if large else self._packed(info)
+                encoded = (name + "/" * info.is_dir()).encode("utf-8", "surrogateescape")[:0xFFFF]
+                sizes = (info.CRC, len(raw), min(info.file_size, _LARGEST))
+                flags = (info.flag_bits & ~0x8) | _UTF8
+                common = (flags, info.compress_type, 0, 0x21, *sizes, len(encoded))
+                at = min(file.tell(), _LARGEST)
+                file.write(_LOCAL.pack(b"PK\3\4", 20, *common, 0) + encoded + raw)
+                entry = (*common, 0, 0, 0, 0, info.external_attr, at)
+                directory.write(_CENTRAL.pack(b"PK\1\2", 0x314, 20, *entry) + encoded)
+            start, count = min(file.tell(), _LARGEST), min(len(members), 0xFFFE)
+            file.write(directory.getvalue())
+            file.write(_END.pack(b"PK\5\6", 0, 0, count, count, directory.tell(), start, 0))
+
+    def _packed(self, info: zipfile.ZipInfo) -> bytes:
+        """The member's compressed bytes."""
+        with self.path.open("rb") as raw:
+            raw.seek(info.header_offset)
+            header = raw.read(_LOCAL.size)
+            if len(header) < _LOCAL.size:
+                return b""
+            *_, name, extra = _LOCAL.unpack(header)
+            raw.seek(info.header_offset + _LOCAL.size + name + extra)
+            return raw.read(info.compress_size)
 
 
-class _Bounded(io.BufferedReader):
+class _BoundedReader(io.BufferedReader):
     """A file that refuses to be read in pieces larger than a table of contents may be."""
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -59,12 +160,18 @@ class _Bounded(io.BufferedReader):
             size = self.seek(0, io.SEEK_END) - place
             self.seek(place)
         if size > MAX_DIRECTORY_BYTES:
-            raise Rejected(_large_directory())
+            raise Rejected(
+                Text(
+                    en="The archive's table of contents is larger than that of any project; pack "
+                    "the folder again.",
+                    ru="Оглавление архива больше, чем бывает у любого проекта; упакуйте папку "
+                    "заново.",
+                )
+            )
         return super().read(size)
 
 
-def kind_of(info: zipfile.ZipInfo) -> Kind:
-    """What a member of an archive is."""
+def _kind(info: zipfile.ZipInfo) -> Kind:
     mode = info.external_attr >> 16
     if info.filename.endswith(("/", "\\")):  # some Windows tools write the latter
         return "folder"
@@ -73,60 +180,82 @@ def kind_of(info: zipfile.ZipInfo) -> Kind:
     return "file" if stat.S_IFMT(mode) in (0, stat.S_IFREG) else "other"
 
 
-def is_supported(info: zipfile.ZipInfo) -> bool:
-    """False for what is encrypted or packed in an unusual way."""
-    return not info.flag_bits & _UNSUPPORTED_FLAGS and info.compress_type in _METHODS
+def _is_unsupported(info: zipfile.ZipInfo) -> bool:
+    return bool(info.flag_bits & _UNSUPPORTED_FLAGS) or info.compress_type not in _METHODS
 
 
-def _member(info: zipfile.ZipInfo) -> Member:
-    return Member(info.filename, info.file_size, kind_of(info))
-
-
-def _require_plain(info: zipfile.ZipInfo) -> None:
+def _require_supported(info: zipfile.ZipInfo) -> None:
     if info.flag_bits & _UNSUPPORTED_FLAGS:
         raise Damaged
     if info.compress_type not in _METHODS:
-        raise Rejected(_unusual_method(info.filename, info.compress_type))
+        name, method = quoted(info.filename), info.compress_type
+        raise Rejected(
+            Text(
+                en=f"The archive holds {name} packed by method {method}; pack the folder as an "
+                "ordinary .zip (deflate).",
+                ru=f"В архиве файл {name} сжат методом {method}; упакуйте папку в обычный .zip "
+                "(deflate).",
+            )
+        )
 
 
-def _require_apart(file: _Bounded, infos: list[zipfile.ZipInfo], directory: int) -> None:
-    """Raises Rejected when members share bytes: a few kilobytes that many members unpack are how
-    an archive becomes terabytes (Fifield, A better zip bomb, 2019)."""
+def _require_disjoint(file: _BoundedReader, infos: list[zipfile.ZipInfo], directory: int) -> None:
+    """Raises Rejected when members share bytes: with a few kilobytes that many members unpack, an
+    archive can unpack to terabytes (Fifield, A better zip bomb, 2019)."""
     spans = [(directory, directory, "")]
     for info in infos:
         file.seek(info.header_offset)
-        header = file.read(_LOCAL_HEADER.size)
-        if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
+        header = file.read(_LOCAL.size)
+        if len(header) < _LOCAL.size or not header.startswith(b"PK\3\4"):
             raise Damaged
-        _, name, extra = _LOCAL_HEADER.unpack(header)
-        data = info.header_offset + _LOCAL_HEADER.size + name + extra
+        *_, name, extra = _LOCAL.unpack(header)
+        data = info.header_offset + _LOCAL.size + name + extra
         spans.append((info.header_offset, data + info.compress_size, info.filename))
-    for (_, end, name), (start, _, _) in pairwise(sorted(spans)):
+    for (_, end, shared), (start, _, _) in pairwise(sorted(spans)):
         if end > start:
-            raise Rejected(_overlap(name))
+            raise Rejected(
+                Text(
+                    en=f"The archive holds {quoted(shared)} in the same bytes as another member; "
+                    "pack the folder again.",
+                    ru=f"В архиве файл {quoted(shared)} занимает те же байты, что и другой; "
+                    "упакуйте папку заново.",
+                )
+            )
 
 
-def _large_directory() -> Text:
-    return Text(
-        en="The archive's table of contents is larger than that of any project; pack the folder "
-        "again.",
-        ru="Оглавление архива больше, чем бывает у любого проекта; упакуйте папку заново.",
-    )
+def _path(name: str) -> PurePosixPath | None:
+    """The path of a member of a class's archive; None when its name has no parts."""
+    with contextlib.suppress(ValueError):
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+        return PurePosixPath(*parts) if parts else None
+    return None
 
 
-def _unusual_method(name: str, method: int) -> Text:
-    return Text(
-        en=f"The archive holds {quoted(name)} packed by method {method}; pack the folder as an "
-        "ordinary .zip (deflate).",
-        ru=f"В архиве файл {quoted(name)} сжат методом {method}; упакуйте папку в обычный .zip "
-        "(deflate).",
-    )
+def _is_hidden(path: PurePosixPath) -> bool:
+    return path.parts[0].startswith(".") or path.parts[0] in IGNORED_PARTS
 
 
-def _overlap(name: str) -> Text:
-    return Text(
-        en=f"The archive holds {quoted(name)} in the same bytes as another member; pack the folder "
-        "again.",
-        ru=f"В архиве файл {quoted(name)} занимает те же байты, что и другой; упакуйте папку "
-        "заново.",
-    )
+def _below_wrapper(
+    paths: list[PurePosixPath | None], is_labeled: Callable[[str], bool]
+) -> list[PurePosixPath | None]:
+    """The paths without the one folder that some programs put around everything. The folder of a
+    single student is not one: an LMS named it, or it holds mostly loose files."""
+    visible = [path for path in paths if path is not None and not _is_hidden(path)]
+    tops = {path.parts[0] for path in visible}
+    if len(tops) != 1 or is_labeled(tops.pop()):
+        return paths
+    inner = [path.parts[1:] for path in visible if len(path.parts) > 1]
+    students = {
+        parts[0]
+        for parts in inner
+        if len(parts) > 1 or archive_suffix(PurePosixPath(parts[0])) or is_labeled(parts[0])
+    }
+    loose = {parts[0] for parts in inner} - students
+    if not students or len(loose) > len(students):
+        return paths
+    return [
+        PurePosixPath(*path.parts[1:])
+        if path is not None and len(path.parts) > 1 and not _is_hidden(path)
+        else None
+        for path in paths
+    ]

@@ -1,4 +1,4 @@
-"""`course.toml`: deadlines, extensions, the budget of late days, and what a late day costs.
+"""`course.toml`: deadlines, extensions, the budget of free late days, and the late penalty.
 
 ```toml
 schema = 1
@@ -51,29 +51,29 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Late(_Strict, frozen=True, kw_only=True):
-    """What holds for every lesson."""
+    """Settings for every lesson."""
 
     free_days: int = 0
     """Late days that cost nothing, of each student for the whole course."""
     free_days_per_lesson: int | None = None
     grace_minutes: float = 0.0
     penalty: str = ""
-    """Points taken off, of `days_late`, `hours_late`, `score` and `max_score`."""
+    """Formula of the points taken off, in `days_late`, `hours_late`, `score` and `max_score`."""
 
 
 class LessonDates(_Strict, frozen=True, kw_only=True):
-    """What holds for one lesson."""
+    """Settings for one lesson."""
 
     deadline: datetime | None = None
     penalty: str = ""
     graded: str = ""
     """Folder of its grades, relative to course.toml."""
     teams: bool = True
-    """False where everybody hands in alone, whatever teams the roster names."""
+    """False when everybody hands in alone, although the roster names teams."""
 
 
 class Extension(_Strict, frozen=True, kw_only=True):
-    """More time for one student; without a lesson, for all."""
+    """More time for one student, in one lesson or, without `lesson`, in all."""
 
     student: str
     lesson: str = ""
@@ -82,7 +82,7 @@ class Extension(_Strict, frozen=True, kw_only=True):
     why: str = ""
 
 
-class Fault(_Strict, frozen=True, kw_only=True):
+class ManualDeduction(_Strict, frozen=True, kw_only=True):
     """Points that a person takes off."""
 
     student: str
@@ -92,39 +92,38 @@ class Fault(_Strict, frozen=True, kw_only=True):
 
 
 class Course(_Strict, frozen=True, kw_only=True):
-    """Everything that course.toml says."""
+    """The contents of course.toml."""
 
     schema: int
     timezone: str = "UTC"
     late: Late = Late()
     lessons: dict[str, LessonDates] = {}
     extensions: list[Extension] = []
-    deductions: list[Fault] = []
+    deductions: list[ManualDeduction] = []
 
     @property
     def zone(self) -> tzinfo:
         return zoneinfo.ZoneInfo(self.timezone)
 
     def moment(self, time: datetime) -> datetime:
-        """A time of the file, in the course's zone where it names none."""
+        """A time of the file, in the course's zone if it names none."""
         return time if time.tzinfo is not None else time.replace(tzinfo=self.zone)
 
     def deadline(self, lesson: str) -> datetime | None:
-        dates = self.lessons.get(lesson)
-        return None if dates is None or dates.deadline is None else self.moment(dates.deadline)
+        due = self.lessons.get(lesson, LessonDates()).deadline
+        return None if due is None else self.moment(due)
 
     def works_in_teams(self, lesson: str) -> bool:
-        dates = self.lessons.get(lesson)
-        return dates is None or dates.teams
+        return self.lessons.get(lesson, LessonDates()).teams
 
     def penalty(self, spec: LessonSpec) -> str:
-        """The formula for a lesson: the one given for it here, its own, or the course's."""
-        dates = self.lessons.get(spec.name)
-        return (dates.penalty if dates else "") or spec.late_penalty or self.late.penalty
+        """The formula for a lesson: from its section here, its lesson.toml, or [late]."""
+        own = self.lessons.get(spec.name, LessonDates()).penalty
+        return own or spec.late_penalty or self.late.penalty
 
 
 def load(path: Path) -> Course:
-    """The course at `path`. Raises UsageError with the file and the key that is wrong."""
+    """The course at `path`. Raises UsageError that names the file and the wrong key."""
     try:
         course = msgspec.toml.decode(path.read_bytes(), type=Course)
     except OSError as error:
@@ -144,9 +143,9 @@ def load(path: Path) -> Course:
             raise _wrong(path, f"the extension of {one.student!r} with until needs a lesson")
         if one.days is not None and not (math.isfinite(one.days) and one.days > 0):
             raise _wrong(path, f"days of the extension of {one.student!r} are not above 0")
-    for fault in course.deductions:
-        if not (math.isfinite(fault.points) and fault.points >= 0):
-            raise _wrong(path, f"points of the deduction of {fault.student!r} are below 0")
+    for deduction in course.deductions:
+        if not (math.isfinite(deduction.points) and deduction.points >= 0):
+            raise _wrong(path, f"points of the deduction of {deduction.student!r} are below 0")
     if course.late.free_days < 0 or (course.late.free_days_per_lesson or 0) < 0:
         raise _wrong(path, "free days are below 0")
     for name, expression in [

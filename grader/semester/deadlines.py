@@ -1,10 +1,10 @@
-"""What lateness takes off: deadlines, extensions, and a budget of free days spent across lessons.
+"""Deductions for lateness: deadlines, extensions, and a budget of free days across lessons.
 
-A day late is begun when the deadline, and then every 24 hours after it, is past by more than the
-grace; then it counts whole. Free days are spent at once, on the lessons in the order of their
-deadlines, so that what happens later changes no earlier grade. A team has the latest deadline that
-one of its members has, and spends a free day of every member: as many as the member with the
-fewest has left.
+A late day begins when the deadline, and then every 24 hours after it, has passed by more than the
+grace; it counts as a whole day. Free days are spent as early as possible, on the lessons in the
+order of their deadlines, so that later lessons change no earlier grade. A team has the latest
+deadline of its members, and spends as many free days of each member as the member with the fewest
+has left.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 
 from grader.lesson.grades import Deduction
 from grader.lesson.spec import LessonSpec
-from grader.semester import handed_in as records
+from grader.semester import handed_in
 from grader.semester.course_file import Course, Extension
-from grader.semester.handed_in import HandedIn, Submission
+from grader.semester.handed_in import ClassRecord, Submission
 from grader.semester.roster import Student, folded
 from grader.text import EMPTY, Text
 
-DAY = 86_400.0
+DAY_SECONDS = 86_400.0
 LATE = Text(en="Deadline", ru="Срок сдачи")
 REPORT = Text(en="Taken off by a person", ru="Снято преподавателем")
 
@@ -34,17 +34,17 @@ class Due:
     """When a submission was due."""
 
     deadline: datetime
-    """With the extension."""
+    """Including the extension."""
     extension: Extension | None = None
 
 
 @dataclass(frozen=True)
 class Lateness:
-    """How late a submission is, and what of it is free."""
+    """How late a submission is, and how much of it free days cover."""
 
     due: Due
     hours: float
-    """After the deadline; not above 0 in time."""
+    """Hours after the deadline; at most 0 when in time."""
     days: int
     free: int
     left: int
@@ -52,69 +52,73 @@ class Lateness:
 
 
 def deductions(
-    course: Course, place: Path, spec: LessonSpec, handed_in: HandedIn
+    course: Course, folder: Path, spec: LessonSpec, record: ClassRecord
 ) -> dict[str, list[Deduction]]:
-    """What comes off each submission, by its name, the time of handing in first.
+    """The deductions of each submission by its name, the one for lateness first.
 
-    `place` is the folder of course.toml, which names those of other lessons from there."""
-    people = {one.id: one for one in handed_in.students}
-    late = lateness(course, place, spec.name, handed_in)
+    `folder` is that of course.toml; paths of other lessons' grades are relative to it."""
+    people = {one.id: one for one in record.students}
+    late = lateness(course, folder, spec.name, record)
     formula = course.penalty(spec)
     found: dict[str, list[Deduction]] = {}
-    for one in handed_in.submissions:
+    for one in record.submissions:
         lines = []
         if course.deadline(spec.name) is not None:
-            lines.append(_line(course, one, late.get(one.name), formula))
+            lines.append(_for_lateness(course, one, late.get(one.name), formula))
         members = [people[identity] for identity in one.students]
         lines += [
-            Deduction(name="report", title=REPORT, formula=repr(fault.points), why=_same(fault.why))
-            for fault in course.deductions
-            if fault.lesson == spec.name and _is_one_of(fault.student, members, one)
+            Deduction(
+                name="report",
+                title=REPORT,
+                formula=repr(manual.points),
+                why=Text(en=manual.why, ru=manual.why) if manual.why else EMPTY,
+            )
+            for manual in course.deductions
+            if manual.lesson == spec.name and _is_one_of(manual.student, members, one)
         ]
         found[one.name] = lines
     return found
 
 
-def unknown(course: Course, handed_in: HandedIn) -> list[str]:
-    """Names in course.toml that nobody in the class has: a slip would cost somebody points."""
-    people = handed_in.students
+def unknown(course: Course, record: ClassRecord) -> list[str]:
+    """Names in course.toml that nobody in the class has, such as misspelled ones."""
     named = [
-        *((one.student, one.lesson or handed_in.lesson) for one in course.extensions),
+        *((one.student, one.lesson or record.lesson) for one in course.extensions),
         *((one.student, one.lesson) for one in course.deductions),
     ]
-    known = {folded(one.name) for one in handed_in.submissions}
+    known = {folded(one.name) for one in record.submissions}
     return [
         name
-        for name in dict.fromkeys(name for name, lesson in named if lesson == handed_in.lesson)
-        if not _is_one_of(name, people, None) and folded(name) not in known
+        for name in dict.fromkeys(name for name, lesson in named if lesson == record.lesson)
+        if not _is_one_of(name, record.students, None) and folded(name) not in known
     ]
 
 
-def lateness(course: Course, place: Path, lesson: str, handed_in: HandedIn) -> dict[str, Lateness]:
-    """How late each submission of a lesson is whose time is known."""
+def lateness(course: Course, folder: Path, lesson: str, record: ClassRecord) -> dict[str, Lateness]:
+    """The lateness of each submission of a lesson whose time is known, by its name."""
     spent: dict[str, int] = defaultdict(int)
     result: dict[str, Lateness] = {}
-    for name, record in _until(course, place, lesson, handed_in):
-        people = {one.id: one for one in record.students}
+    for name, earlier in _records_until(course, folder, lesson, record):
+        people = {one.id: one for one in earlier.students}
         result = {}
-        for one in record.submissions:
-            if one.submitted is None:
-                continue
+        for one in earlier.submissions:
             members = [people[identity] for identity in one.students]
             due = due_of(course, name, members, one)
-            if due is None:
+            if one.submitted is None or due is None:
                 continue
-            found = _late(course, due, one.submitted, _left(course, spent, members))
+            keys = [folded(member.id) for member in members]
+            left = max(course.late.free_days - max((spent[key] for key in keys), default=0), 0)
+            found = _lateness(course, due, one.submitted, left)
             result[one.name] = found
-            for member in members:
-                spent[_key(member)] += found.free
+            for key in keys:
+                spent[key] += found.free
     return result
 
 
 def due_of(
     course: Course, lesson: str, members: list[Student], submission: Submission | None = None
 ) -> Due | None:
-    """The latest deadline that one of the members has; None for a lesson without."""
+    """The latest deadline of the members; None for a lesson without a deadline."""
     deadline = course.deadline(lesson)
     if deadline is None:
         return None
@@ -131,10 +135,10 @@ def due_of(
     return best
 
 
-def _until(
-    course: Course, place: Path, lesson: str, handed_in: HandedIn
-) -> Iterator[tuple[str, HandedIn]]:
-    """This lesson, after those with an earlier deadline whose submissions are known."""
+def _records_until(
+    course: Course, folder: Path, lesson: str, record: ClassRecord
+) -> Iterator[tuple[str, ClassRecord]]:
+    """The records of lessons with earlier deadlines, as far as they are known, and of this one."""
     own = course.deadline(lesson)
     if own is None:
         return
@@ -142,31 +146,24 @@ def _until(
     for due, name in order:
         if (due, name) >= (own, lesson):
             break
-        folder = course.lessons[name].graded
-        record = records.read(place / folder) if folder else None
-        if record is not None and record.lesson == name:
-            yield name, record
-    yield lesson, handed_in
+        graded = course.lessons[name].graded
+        earlier = handed_in.read(folder / graded) if graded else None
+        if earlier is not None and earlier.lesson == name:
+            yield name, earlier
+    yield lesson, record
 
 
-def _late(course: Course, due: Due, submitted: datetime, left: int) -> Lateness:
+def _lateness(course: Course, due: Due, submitted: datetime, left: int) -> Lateness:
     seconds = (submitted - due.deadline).total_seconds()
     beyond = seconds - 60 * course.late.grace_minutes
-    days = math.ceil(beyond / DAY) if beyond > 0 else 0
+    days = math.ceil(beyond / DAY_SECONDS) if beyond > 0 else 0
     most = course.late.free_days_per_lesson
     free = min(days, left, days if most is None else most)
     return Lateness(due, seconds / 3600, days, free, left - free)
 
 
-def _left(course: Course, spent: dict[str, int], members: list[Student]) -> int:
-    return max(course.late.free_days - max((spent[_key(one)] for one in members), default=0), 0)
-
-
-def _key(student: Student) -> str:
-    return folded(student.id)
-
-
 def _is_one_of(name: str, members: list[Student], submission: Submission | None) -> bool:
+    """Whether course.toml's `name` is one of the members, or the submission."""
     wanted = folded(name)
     return any(
         wanted in {folded(value) for value in (one.id, one.name, one.email, one.login) if value}
@@ -174,12 +171,23 @@ def _is_one_of(name: str, members: list[Student], submission: Submission | None)
     ) or (submission is not None and wanted == folded(submission.name))
 
 
-# A line of the report -----------------------------------------------------------------------
-
-
-def _line(course: Course, one: Submission, late: Lateness | None, formula: str) -> Deduction:
+def _for_lateness(
+    course: Course, one: Submission, late: Lateness | None, formula: str
+) -> Deduction:
+    """The deduction for lateness; it has no formula when nothing is taken off."""
     if late is None:
-        return Deduction(name="late", title=LATE, formula="", why=_unknown(one))
+        why = Text(
+            en="The time of handing in is not known; nothing is taken off.",
+            ru="Время сдачи неизвестно; ничего не снято.",
+        )
+        if one.late:
+            why = Text(
+                en="The LMS marked it as late, but the time of handing in is not known, so nothing "
+                "is taken off; give grader batch --times.",
+                ru="Система обучения пометила работу как опоздавшую, но время сдачи неизвестно, "
+                "поэтому ничего не снято; укажите для grader batch --times.",
+            )
+        return Deduction(name="late", title=LATE, formula="", why=why)
     counted = late.days - late.free
     hours = max(late.hours - 24 * late.free, 0.0) if counted else 0.0
     return Deduction(
@@ -191,25 +199,11 @@ def _line(course: Course, one: Submission, late: Lateness | None, formula: str) 
     )
 
 
-def _unknown(one: Submission) -> Text:
-    if one.late:
-        return Text(
-            en="The LMS marked it as late, but the time of handing in is not known, so nothing is "
-            "taken off; give grader batch --times.",
-            ru="Система обучения пометила работу как опоздавшую, но время сдачи неизвестно, "
-            "поэтому ничего не снято; укажите для grader batch --times.",
-        )
-    return Text(
-        en="The time of handing in is not known; nothing is taken off.",
-        ru="Время сдачи неизвестно; ничего не снято.",
-    )
-
-
 def _why(course: Course, one: Submission, late: Lateness, formula: str) -> Text:
-    """When it was due and handed in, and what became of the days between."""
+    """When the submission was due and handed in, and how many late days count."""
     assert one.submitted is not None
-    zone = course.zone
-    when, due = (_shown(time.astimezone(zone)) for time in (one.submitted, late.due.deadline))
+    times = (time.astimezone(course.zone) for time in (one.submitted, late.due.deadline))
+    when, due = (f"{time:%Y-%m-%d %H:%M} {time.tzname()}" for time in times)
     en = f"Handed in {when} ({one.time.en}), due {due}"
     ru = f"Сдано {when} ({one.time.ru}), срок {due}"
     granted = late.due.extension
@@ -231,11 +225,3 @@ def _why(course: Course, one: Submission, late: Lateness, formula: str) -> Text:
         en += "; the course takes nothing off for it"
         ru += "; за это в курсе ничего не снимается"
     return Text(en=f"{en}.", ru=f"{ru}.")
-
-
-def _shown(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M} {time.tzname()}"
-
-
-def _same(text: str) -> Text:
-    return Text(en=text, ru=text) if text else EMPTY

@@ -1,169 +1,110 @@
 """`OUT/handed_in.json`: who handed in what and when, which version counts, and who did not.
 
-Of several versions the latest counts: by the time of handing in where it is known, else by what the
-download says about their order (Canvas's attachment ids, numbers behind names). A team's versions
-are those of its members.
+The latest of several versions counts: by the time of handing in if it is known, otherwise by what
+the download says about their order (Canvas's attachment ids, numbers at the end of names). A
+team's versions are those of its members.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from grader.intake.candidates import Candidate
-from grader.intake.downloads import Download, Layout, Version
+from grader.intake.downloads import LAYOUTS, Download, Version
+from grader.intake.listing import open_file
 from grader.lesson.grades import write_atomically
-from grader.semester import roster as repositories
 from grader.semester.roster import Directory, Entry, Student, folded
 from grader.semester.tables import moment
 from grader.text import EMPTY, Text
-from grader.text.errors import UsageError
+from grader.text.errors import Rejected, UsageError
 
 SCHEMA = 1
 FILE = "handed_in.json"
-
 BY_TABLE = Text(en="from the table of times", ru="из таблицы времён сдачи")
 BY_GIT = Text(
     en="time of the last commit, as the student's computer wrote it",
     ru="время последнего коммита по часам студента",
 )
 UNKNOWN = Text(en="the time of handing in is not known", ru="время сдачи неизвестно")
+GIT_SECONDS = 20
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REF = re.compile(r"refs/heads/[\w][\w./-]*")
+_COMMITTER = re.compile(rb"^committer [^\n]*> (\d{1,12}) [+-]\d{4}$", re.MULTILINE)
 
 
-class HandIn(msgspec.Struct, frozen=True, kw_only=True):
+class SubmittedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One version, as the download has it."""
 
     student: str
     files: list[str]
     submitted: datetime | None = None
     time: Text = UNKNOWN
-    """Where the time is from."""
+    """The source of the time."""
     late: bool = False
     """Marked as late by the LMS."""
     counts: bool = True
     why: Text = EMPTY
-    """Why it counts, or which does."""
+    """Why it counts, or which version does."""
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """What is graded once, for one student or a team."""
+    """What one student or one team handed in; it has one grade."""
 
     name: str
-    """Of the grade."""
+    """The name of the grade."""
     students: list[str]
     team: str = ""
     submitted: datetime | None = None
     time: Text = UNKNOWN
-    """Where the time is from."""
+    """The source of the time."""
     late: bool = False
-    versions: list[HandIn] = []
+    versions: list[SubmittedVersion] = []
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """Files that the batch was given, for the commands after it."""
+class SourceFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Absolute paths of the files that the batch was given, for later commands."""
 
     course: str = ""
     roster: str = ""
     times: str = ""
 
 
-class HandedIn(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about a class and one lesson but its grades."""
+class ClassRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is known about a class and one lesson except the grades."""
 
     schema: int = SCHEMA
     lesson: str
-    layout: Layout
-    given: Given = Given()
+    layout: str
+    given: SourceFiles = SourceFiles()
     students: list[Student]
     submissions: list[Submission]
     missing: list[str] = []
-    """Of the roster, those without a submission."""
+    """Ids of students in the roster without a submission."""
     loose: list[str] = []
     """Entries of the download that nobody handed in."""
 
-    def student(self, identity: str) -> Student:
-        return next(one for one in self.students if one.id == identity)
 
-
-def read(out: Path) -> HandedIn | None:
-    """What is kept in `out`, None where there is nothing that can be read."""
+def read(out: Path) -> ClassRecord | None:
+    """The record in `out`; None when there is none that can be read."""
     try:
-        found = msgspec.json.decode((out / FILE).read_bytes(), type=HandedIn)
+        found = msgspec.json.decode((out / FILE).read_bytes(), type=ClassRecord)
     except (OSError, msgspec.MsgspecError):
         return None
     return found if found.schema == SCHEMA else None
 
 
-def write(out: Path, handed_in: HandedIn) -> None:
-    raw = msgspec.json.format(msgspec.json.encode(handed_in), indent=2) + b"\n"
-    write_atomically(out / FILE, raw)
-
-
-def collect(
-    download: Download,
-    lesson: str,
-    roster: list[Entry] | None,
-    times: Iterable[Entry] = (),
-    zone: tzinfo = UTC,
-    given: Given | None = None,
-) -> tuple[HandedIn, list[Candidate]]:
-    """Who handed in what, and what is to be graded: the version that counts, for each team once."""
-    people = [entry.student for entry in roster or ()]
-    directory = Directory(people)
-    known = _times([*(roster or ()), *times], zone)
-    # Without a roster, a table of times may say more of a person than the download does.
-    others = Directory(_distinct(entry.student for entry in times if roster is None))
-    owned: dict[str, list[tuple[Version, HandIn]]] = defaultdict(list)
-    persons: dict[str, Student] = {}
-    teams: dict[str, str] = {}
-    owners = _owners(download, directory)
-    for version in download.versions:
-        team = directory.team(version.who) if download.layout in ("github", "plain") else ""
-        owner = None if team else owners.get(_identity(version))
-        student = owner or _stranger(version, download.layout, others)
-        submitted, time = _time(version, student, known), BY_TABLE
-        if submitted is None and download.layout == "github":
-            submitted, time = repositories.committed(version.path), BY_GIT
-        key = f"team:{team or student.team}" if team or student.team else f"student:{student.id}"
-        teams[key] = team or student.team
-        if not team:
-            persons[student.id] = student
-        hand_in = HandIn(
-            student="" if team else student.id,
-            files=list(version.files),
-            submitted=submitted,
-            time=UNKNOWN if submitted is None else time,
-            late=version.late,
-        )
-        owned[key].append((version, hand_in))
-    submissions, candidates = [], []
-    used: set[str] = set()
-    for key, versions in owned.items():
-        members = _members(people, teams[key], [one.student for _, one in versions])
-        submission, candidate = _submission(versions, teams[key], members, used)
-        submissions.append(submission)
-        candidates.append(candidate)
-    listed = {one.id for one in people}
-    everybody = [*people, *(one for one in persons.values() if one.id not in listed)]
-    handed = {identity for one in submissions for identity in one.students}
-    return HandedIn(
-        lesson=lesson,
-        layout=download.layout,
-        given=given or Given(),
-        students=everybody,
-        submissions=sorted(submissions, key=lambda one: one.name),
-        missing=[one.id for one in people if one.id not in handed],
-        loose=download.loose,
-    ), sorted(candidates, key=lambda one: one.name)
-
-
-def required(out: Path) -> HandedIn:
-    """As `read`. Raises UsageError where a batch has left nothing."""
+def required(out: Path) -> ClassRecord:
+    """The record in `out`. Raises UsageError when there is none that can be read."""
     found = read(out)
     if found is None:
         raise UsageError(
@@ -177,11 +118,79 @@ def required(out: Path) -> HandedIn:
     return found
 
 
+def write(out: Path, record: ClassRecord) -> None:
+    raw = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    write_atomically(out / FILE, raw)
+
+
+def collect(
+    download: Download,
+    lesson: str,
+    roster: list[Entry] | None,
+    times: Iterable[Entry] = (),
+    zone: tzinfo = UTC,
+    given: SourceFiles | None = None,
+) -> tuple[ClassRecord, list[Candidate]]:
+    """Who handed in what, and what to grade: the version that counts, once for each team."""
+    people = [entry.student for entry in roster or ()]
+    directory = Directory(people)
+    known = _times([*(roster or ()), *times], zone)
+    # Without a roster, a table of times may say more about a person than the download does.
+    others = Directory(
+        {entry.student.id: entry.student for entry in times if roster is None}.values()
+    )
+    owned: dict[str, list[tuple[Version, SubmittedVersion]]] = defaultdict(list)
+    persons: dict[str, Student] = {}
+    teams: dict[str, str] = {}
+    owners = _owners(download, directory)
+    has_teams = LAYOUTS[download.layout].label is None
+    for version in download.versions:
+        team = directory.team(version.who) if has_teams else ""
+        owner = None if team else owners.get((version.number, version.name))
+        student = owner or _unlisted(version, download.layout, others)
+        submitted, time = _time(version, student, known), BY_TABLE
+        if submitted is None and LAYOUTS[download.layout].clones:
+            submitted, time = committed(version.path), BY_GIT
+        key = f"team:{team or student.team}" if team or student.team else f"student:{student.id}"
+        teams[key] = team or student.team
+        if not team:
+            persons[student.id] = student
+        recorded = SubmittedVersion(
+            student="" if team else student.id,
+            files=list(version.files),
+            submitted=submitted,
+            time=UNKNOWN if submitted is None else time,
+            late=version.late,
+        )
+        owned[key].append((version, recorded))
+    submissions, candidates = [], []
+    used: set[str] = set()
+    for key, versions in owned.items():
+        members = [one.id for one in people if teams[key] and one.team == teams[key]]
+        members += [one.student for _, one in versions if one.student]
+        submission, candidate = _submission(
+            versions, teams[key], list(dict.fromkeys(members)), used
+        )
+        submissions.append(submission)
+        candidates.append(candidate)
+    listed = {one.id for one in people}
+    handed = {identity for one in submissions for identity in one.students}
+    return ClassRecord(
+        lesson=lesson,
+        layout=download.layout,
+        given=given or SourceFiles(),
+        students=[*people, *(one for one in persons.values() if one.id not in listed)],
+        submissions=sorted(submissions, key=lambda one: one.name),
+        missing=[one.id for one in people if one.id not in handed],
+        loose=download.loose,
+    ), sorted(candidates, key=lambda one: one.name)
+
+
 # One submission -----------------------------------------------------------------------------
 
 
 def _submission(
-    versions: list[tuple[Version, HandIn]],
+    versions: list[tuple[Version, SubmittedVersion]],
     team: str,
     members: list[str],
     used: set[str],
@@ -189,9 +198,12 @@ def _submission(
     best = max(versions, key=_rank)
     counted = best[1]
     unclear = sum(_rank(one)[:4] == _rank(best)[:4] for one in versions) > 1
-    # The shortest: a new version must not give the submission another name.
+    # The shortest name, so that a new version does not rename the submission.
     first = min((version.name for version, _ in versions), key=lambda name: (len(name), name))
-    name = _free(team or first, used)
+    name, number = team or first, 2
+    while folded(name) in used:
+        name, number = f"{team or first} ({number})", number + 1
+    used.add(folded(name))
     kept = [
         msgspec.structs.replace(
             one, counts=one is counted, why=_why(one, counted, len(versions), unclear)
@@ -210,21 +222,18 @@ def _submission(
     return submission, Candidate(name, best[0].path)
 
 
-def _rank(one: tuple[Version, HandIn]) -> tuple[bool, float, int, int, int]:
-    version, hand_in = one
-    at = hand_in.submitted.timestamp() if hand_in.submitted else 0.0
-    # A table may know the time of the last version only, and then says it for each.
-    number = _number(version.name)
+def _rank(one: tuple[Version, SubmittedVersion]) -> tuple[bool, float, int, int, int]:
+    """Higher for later versions. A table may give the time of the last version to all of them, so
+    the order of the download and the number in the name (`work (2)`, `work_v3`) come next."""
+    version, recorded = one
+    at = recorded.submitted.timestamp() if recorded.submitted else 0.0
+    found = re.search(r"(?:\((\d+)\)|[ _-]v?(\d+))$", version.name)
+    digits = (found[1] or found[2]) if found else ""
+    number = int(digits) if 0 < len(digits) < 4 else 0
     return not version.superseded, at, version.order, number, -len(version.name)
 
 
-def _number(name: str) -> int:
-    """`work (2)`, `work_v3`: 2 and 3."""
-    found = re.search(r"(?:\((\d+)\)|[ _-]v?(\d+))$", name)
-    return int(found[1] or found[2]) if found and len(found[1] or found[2]) < 4 else 0
-
-
-def _why(one: HandIn, counted: HandIn, versions: int, unclear: bool) -> Text:
+def _why(one: SubmittedVersion, counted: SubmittedVersion, versions: int, unclear: bool) -> Text:
     if one is counted and versions == 1:
         return Text(en="the only version", ru="единственная версия")
     if one is counted and unclear:
@@ -240,35 +249,17 @@ def _why(one: HandIn, counted: HandIn, versions: int, unclear: bool) -> Text:
     )
 
 
-def _free(name: str, used: set[str]) -> str:
-    chosen, number = name, 2
-    while folded(chosen) in used:
-        chosen, number = f"{name} ({number})", number + 1
-    used.add(folded(chosen))
-    return chosen
-
-
-def _members(people: list[Student], team: str, handed: list[str]) -> list[str]:
-    members = [one.id for one in people if team and one.team == team]
-    members += [one for one in handed if one]
-    return list(dict.fromkeys(members))
-
-
-def _identity(version: Version) -> tuple[str, str]:
-    return version.number, version.name
-
-
 def _owners(download: Download, directory: Directory) -> dict[tuple[str, str], Student]:
-    """Of each student of the download the one in the roster.
+    """The student in the roster for each number and name in the download.
 
-    Numbers of an LMS are people: where two of them go by one name, that name says nothing, and a
-    work is its owner's only by the number."""
+    An LMS's numbers identify people. When two numbers match one student by name, the name decides
+    nothing, and the student owns only what has the student's own number."""
     found: dict[tuple[str, str], Student] = {}
     numbers: dict[str, set[str]] = defaultdict(set)
     for version in download.versions:
         owner = directory.find(version.who, version.number, download.layout)
         if owner is not None:
-            found[_identity(version)] = owner
+            found[version.number, version.name] = owner
             numbers[owner.id].add(version.number)
     return {
         key: owner
@@ -277,8 +268,8 @@ def _owners(download: Download, directory: Directory) -> dict[tuple[str, str], S
     }
 
 
-def _stranger(version: Version, layout: Layout, directory: Directory) -> Student:
-    """Somebody who is not in the roster, or everybody where there is none."""
+def _unlisted(version: Version, layout: str, directory: Directory) -> Student:
+    """A student who is not in the roster, or anyone when there is no roster."""
     other = directory.find(version.who, version.number, layout)
     if other is not None and version.number in (other.moodle, other.canvas, ""):
         return msgspec.structs.replace(other, listed=False)
@@ -290,44 +281,100 @@ def _stranger(version: Version, layout: Layout, directory: Directory) -> Student
 # Times --------------------------------------------------------------------------------------
 
 
+def committed(clone: Path) -> datetime | None:
+    """Time of the commit that is checked out in `clone`; None when git cannot tell.
+
+    The clone is a student's: its configuration, hooks and attributes are never read. git runs in
+    an empty repository that refers to the clone's objects."""
+    folder = clone / ".git"
+    objects = folder / "objects"
+    git = shutil.which("git")
+    if git is None or folder.is_symlink() or objects.is_symlink() or not objects.is_dir():
+        return None
+    head = _head(folder)
+    if head is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="grader-git-") as empty:
+        own = {"PATH": os.environ.get("PATH", ""), "GIT_CONFIG_NOSYSTEM": "1", "HOME": empty}
+        own |= {"GIT_CONFIG_GLOBAL": os.devnull, "SYSTEMROOT": os.environ.get("SYSTEMROOT", "")}
+        try:
+            _run([git, "init", "--quiet", "--bare", empty], own)
+            own["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(objects.resolve())
+            raw = _run([git, f"--git-dir={empty}", "cat-file", "commit", head], own)
+        except (OSError, subprocess.SubprocessError):
+            return None
+    found = _COMMITTER.search(raw.partition(b"\n\n")[0])
+    try:
+        return datetime.fromtimestamp(int(found[1]), UTC) if found else None
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _head(folder: Path) -> str | None:
+    """The commit that HEAD names, directly or by a branch."""
+    text = _read_text(folder, "HEAD")
+    if text.startswith("ref: "):
+        ref = text.removeprefix("ref: ")
+        if not _REF.fullmatch(ref) or ".." in ref:
+            return None
+        text = _read_text(folder, ref)
+        if not text:
+            packed = _read_text(folder, "packed-refs", 2**22).splitlines()
+            lines = (line.split(" ") for line in packed)
+            text = next((line[0] for line in lines if len(line) == 2 and line[1] == ref), "")
+    return text if _COMMIT.fullmatch(text) else None
+
+
+def _read_text(folder: Path, name: str, limit: int = 4096) -> str:
+    try:
+        with open_file(folder, PurePosixPath(name)) as file:
+            return file.read(limit).decode("utf-8", "replace").strip()
+    except (OSError, Rejected):
+        return ""
+
+
+def _run(command: list[str], environment: dict[str, str]) -> bytes:
+    return subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=GIT_SECONDS,
+        check=True,
+    ).stdout
+
+
 def _times(entries: Iterable[Entry], zone: tzinfo) -> dict[str, datetime]:
-    """Times of handing in by everything that a student or a folder may be known by."""
+    """Times of handing in, by everything that may identify a student or a folder."""
     found: dict[str, datetime] = {}
     for entry in entries:
         time = moment(entry.submitted, zone) if entry.submitted else None
         if time is None:
             continue
         one = entry.student
-        keys = {
-            f"where:{folded(entry.where)}" if entry.where else "",
-            *(
-                f"{kind}:{folded(value)}"
-                for kind, value in (
-                    ("moodle", one.moodle),
-                    ("canvas", one.canvas),
-                    ("key", one.id),
-                    ("key", one.login),
-                    ("key", one.email),
-                    ("key", one.github),
-                    # Two may have one name, but not one number.
-                    ("key", "" if one.moodle or one.canvas else one.name),
-                )
-                if value
-            ),
-        }
-        for key in keys - {""}:
+        identities = (
+            ("where", entry.where),
+            ("moodle", one.moodle),
+            ("canvas", one.canvas),
+            ("key", one.id),
+            ("key", one.login),
+            ("key", one.email),
+            ("key", one.github),
+            # Two students may have the same name, but not the same number.
+            ("key", "" if one.moodle or one.canvas else one.name),
+        )
+        for key in {f"{kind}:{folded(value)}" for kind, value in identities if value}:
             found[key] = max(found.get(key, time), time)
     return found
 
 
 def _time(version: Version, student: Student, known: Mapping[str, datetime]) -> datetime | None:
-    keys = [f"where:{folded(name)}" for name in (*version.files, version.name)]
-    keys += [f"moodle:{folded(student.moodle)}"] if student.moodle else []
-    keys += [f"canvas:{folded(student.canvas)}"] if student.canvas else []
-    values = (student.id, student.login, student.email, student.github, student.name, version.name)
-    keys += [f"key:{folded(value)}" for value in values if value]
+    names = (student.id, student.login, student.email, student.github, student.name, version.name)
+    identities = [
+        *(("where", name) for name in (*version.files, version.name)),
+        ("moodle", student.moodle),
+        ("canvas", student.canvas),
+        *(("key", name) for name in names),
+    ]
+    keys = (f"{kind}:{folded(value)}" for kind, value in identities if value)
     return next((known[key] for key in keys if key in known), None)
-
-
-def _distinct(people: Iterable[Student]) -> list[Student]:
-    return list({one.id: one for one in people}.values())

@@ -1,37 +1,30 @@
-"""Who is in the course: a CSV of one's own, or a table that an LMS exports.
+"""The students of a course, read from a CSV file of the instructor's own or an LMS's export.
 
-Known by their headers: Moodle's grading worksheet (Identifier, Full name, Email address, ...) and
-list of participants, Canvas's gradebook (Student, ID, SIS User ID, ...), GitHub Classroom's grades
-and roster. A table of one's own has `name`, and what else there is of `id`, `email`, `login`,
-`github`, `moodle`, `canvas`, `section`, `team`, `submitted`.
+Exports are recognized by their headers: Moodle's grading worksheet (Identifier, Full name, Email
+address, ...) and list of participants, Canvas's gradebook (Student, ID, SIS User ID, ...), GitHub
+Classroom's grades and roster. An instructor's own table has the column `name` and any of `id`,
+`email`, `login`, `github`, `moodle`, `canvas`, `section`, `team`, `submitted`.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import tempfile
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
-from grader.intake.listing import open_file
 from grader.semester.tables import no_table, rows
-from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
 
 class Student(msgspec.Struct, frozen=True, kw_only=True):
-    """One person; what is not known is empty."""
+    """One person; unknown fields are empty."""
 
     id: str
-    """How the course calls this person, in gradebooks and course.toml."""
+    """Identifies the person in gradebooks and course.toml."""
     name: str = ""
     email: str = ""
     login: str = ""
@@ -44,16 +37,16 @@ class Student(msgspec.Struct, frozen=True, kw_only=True):
     team: str = ""
     """Members of a team hand in one submission."""
     listed: bool = True
-    """False for somebody who handed in and is not in the roster."""
+    """False for a person who handed in and is not in the roster."""
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A row of a table: a person, and when something was handed in, as the table writes it."""
+    """A row of a table: a person, and the time of handing in as the table writes it."""
 
     student: Student
     submitted: str = ""
     where: str = ""
-    """Name of a folder or repository, where the table goes by that."""
+    """Name of a folder or repository, if the table identifies submissions by it."""
 
 
 _HEADS = {
@@ -78,7 +71,7 @@ _PARTICIPANT = re.compile(r"\D*(\d+)")
 
 
 def read(path: Path) -> list[Entry]:
-    """The people in a table. Raises UsageError when it is none, names nobody, or one id twice."""
+    """The entries of a table. Raises UsageError when it cannot be read or has no student."""
     table = rows(path)
     heads = set(table[0]) if table else set()
     found = [one for row in table if (one := _entry(row, heads)) is not None]
@@ -92,7 +85,7 @@ def read(path: Path) -> list[Entry]:
 
 
 def students(entries: Iterable[Entry], path: Path) -> list[Student]:
-    """The people of a roster. Raises UsageError when one id is there twice."""
+    """The students of a roster. Raises UsageError when an id occurs twice."""
     found: dict[str, Student] = {}
     for entry in entries:
         if entry.student.id in found:
@@ -103,7 +96,7 @@ def students(entries: Iterable[Entry], path: Path) -> list[Student]:
 
 
 def without_teams(entries: Iterable[Entry]) -> list[Entry]:
-    """The same people, each for themselves."""
+    """The same entries without teams."""
     return [
         msgspec.structs.replace(one, student=msgspec.structs.replace(one.student, team=""))
         for one in entries
@@ -111,17 +104,15 @@ def without_teams(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _entry(row: Mapping[str, str], heads: set[str]) -> Entry | None:
-    cells = {
-        field: next((row[head] for head in names if row.get(head)), "")
-        for field, names in _HEADS.items()
-    }
-    first, last = (
-        next((row[head] for head in names if row.get(head)), "") for names in (_FIRST, _LAST)
-    )
+    def cell(heads: tuple[str, ...]) -> str:
+        return next((row[head] for head in heads if row.get(head)), "")
+
+    cells = {field: cell(names) for field, names in _HEADS.items()}
+    first, last = cell(_FIRST), cell(_LAST)
     if last:
         cells["name"] = f"{first} {last}".strip()
     if "points possible" in cells["name"].casefold() or cells["name"] == "Student, Test":
-        return None  # rows of Canvas's gradebook that are nobody
+        return None  # rows of Canvas's gradebook that are not students
     mark = row.get("identifier") or row.get("идентификатор") or ""
     if mark and heads & {"status", "grade", "статус", "оценка"}:
         number = _PARTICIPANT.fullmatch(mark)
@@ -139,11 +130,8 @@ def _entry(row: Mapping[str, str], heads: set[str]) -> Entry | None:
     return Entry(msgspec.convert(cells, Student), submitted, where)
 
 
-# Who handed in ------------------------------------------------------------------------------
-
-
 class Directory:
-    """Finds a person by what a download says."""
+    """Finds a student by the names and numbers in a download."""
 
     def __init__(self, people: Iterable[Student]) -> None:
         self._by: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -158,17 +146,16 @@ class Directory:
                 self._add("name", name, one.id)
 
     def find(self, who: str, number: str, layout: str) -> Student | None:
-        """The one person that is meant; None where nobody or more than one is."""
-        if layout in ("moodle", "canvas") and (by := self._only(layout, number)):
-            return by
+        """The student with this name or number; None when there is none or more than one."""
         return (
-            self._only("key", who)
+            self._only(layout, number)
+            or self._only("key", who)
             or self._only("name", who)
             or (self._only_part(who) if layout == "plain" else None)
         )
 
     def team(self, name: str) -> str:
-        """The team that is called so, empty where there is none."""
+        """The team with this name; empty when there is none."""
         found = self._by["team"].get(folded(name), set())
         return self.people[min(found)].team if found else ""
 
@@ -181,7 +168,7 @@ class Directory:
         return self.people[next(iter(found))] if len(found) == 1 else None
 
     def _only_part(self, who: str) -> Student | None:
-        """`s17_hw2`, `Ivanov v2`: a folder that is named after a person and something else."""
+        """The student in a folder name with other parts, such as `s17_hw2` or `Ivanov v2`."""
         plain = re.sub(r"[\s_-]*(\(\d+\)|v\d+)$", "", who, flags=re.IGNORECASE)
         if plain != who:
             found = self._only("key", plain) or self._only("name", plain)
@@ -192,85 +179,13 @@ class Directory:
 
 
 def folded(text: str) -> str:
-    """Equal for what people write for the same: case, width, ё, spaces and punctuation."""
+    """`text` without differences in case, width, ё, spaces and punctuation."""
     plain = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
     kept = "".join(char for char in plain if char.isalnum())
     return kept or plain.strip()
 
 
 def _spellings(name: str) -> set[str]:
-    """First name first and last name first, as Canvas runs them together."""
+    """The name with its parts in each rotation and without spaces, as Canvas writes names."""
     parts = [part for part in re.split(r"[\s,]+", name) if part]
     return {"".join(parts[at:] + parts[:at]) for at in range(len(parts))}
-
-
-# When a clone's last commit was made. The clone is a student's: its configuration, hooks and
-# attributes are never read, git sees its objects only, from an empty repository of ours.
-
-
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REF = re.compile(r"refs/heads/[\w][\w./-]*")
-_COMMITTER = re.compile(rb"^committer [^\n]*> (\d{1,12}) [+-]\d{4}$", re.MULTILINE)
-_SECONDS = 20
-
-
-def committed(clone: Path) -> datetime | None:
-    """Time of the commit that is checked out in `clone`; None where git does not tell."""
-    folder = clone / ".git"
-    objects = folder / "objects"
-    git = shutil.which("git")
-    if git is None or folder.is_symlink() or objects.is_symlink() or not objects.is_dir():
-        return None
-    head = _head(folder)
-    if head is None:
-        return None
-    with tempfile.TemporaryDirectory(prefix="grader-git-") as empty:
-        own = {"PATH": os.environ.get("PATH", ""), "GIT_CONFIG_NOSYSTEM": "1", "HOME": empty}
-        own |= {"GIT_CONFIG_GLOBAL": os.devnull, "SYSTEMROOT": os.environ.get("SYSTEMROOT", "")}
-        try:
-            _run([git, "init", "--quiet", "--bare", empty], own)
-            own["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(objects.resolve())
-            raw = _run([git, f"--git-dir={empty}", "cat-file", "commit", head], own)
-        except (OSError, subprocess.SubprocessError):
-            return None
-    header = raw.partition(b"\n\n")[0]
-    found = _COMMITTER.search(header)
-    try:
-        return datetime.fromtimestamp(int(found[1]), UTC) if found else None
-    except (OverflowError, ValueError, OSError):
-        return None
-
-
-def _head(folder: Path) -> str | None:
-    """The commit that HEAD names, directly or by a branch."""
-    text = _text(folder, "HEAD")
-    if text.startswith("ref: "):
-        ref = text.removeprefix("ref: ")
-        if not _REF.fullmatch(ref) or ".." in ref:
-            return None
-        text = _text(folder, ref) or _packed(folder, ref)
-    return text if _COMMIT.fullmatch(text) else None
-
-
-def _packed(folder: Path, ref: str) -> str:
-    lines = (line.split(" ") for line in _text(folder, "packed-refs", 2**22).splitlines())
-    return next((line[0] for line in lines if len(line) == 2 and line[1] == ref), "")
-
-
-def _text(folder: Path, name: str, limit: int = 4096) -> str:
-    try:
-        with open_file(folder, PurePosixPath(name)) as file:
-            return file.read(limit).decode("utf-8", "replace").strip()
-    except (OSError, Rejected):
-        return ""
-
-
-def _run(command: list[str], environment: dict[str, str]) -> bytes:
-    return subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_SECONDS,
-        check=True,
-    ).stdout

@@ -1,4 +1,4 @@
-"""Tables that LMSs and spreadsheets write: any of their encodings, separators and headers."""
+"""CSV tables of LMSs and spreadsheets, in any of their encodings, separators and date formats."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from grader.text import Text
 from grader.text.errors import UsageError
 
+GIVE_CSV = Text(en="give a CSV file", ru="укажите файл CSV")
+GIVE_EXPORT = Text(en="give the LMS's export", ru="укажите выгрузку из LMS")
 _MONTHS = (
     ("jan", "янв"),
     ("feb", "фев"),
@@ -31,32 +33,37 @@ _MONTH_DAY = re.compile(r"(?P<month>[^\W\d_]{3,})\.?\s+(?P<d>\d{1,2}),?\s+(?P<y>
 _DOTTED = re.compile(r"(?P<d>\d{1,2})\.(?P<n>\d{1,2})\.(?P<y>\d{4})")
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file by the names in its first line, small and without outer spaces.
+def read_lines(path: Path, advice: Text = GIVE_CSV) -> list[list[str]]:
+    """The lines of a CSV file as they are, without empty ones at its start.
 
-    Comma, semicolon or tab; UTF-8, UTF-16 or, as Excel saves in Russian, Windows-1251. Raises
-    UsageError when there is no such file or it is no table.
+    Separated by comma, semicolon or tab; in UTF-8, UTF-16 or, as Excel saves in Russian,
+    Windows-1251. Raises UsageError, with `advice` when the file cannot be read.
     """
     try:
-        raw = path.read_bytes()
+        text = _decoded(path.read_bytes()).lstrip("\r\n")
     except OSError as error:
         reason = error.strerror or str(error)
         raise UsageError(
             Text(
-                en=f"{path} cannot be read ({reason}); give a CSV file.",
-                ru=f"Не удаётся прочитать {path} ({reason}); укажите файл CSV.",
+                en=f"{path} cannot be read ({reason}); {advice.en}.",
+                ru=f"Не удаётся прочитать {path} ({reason}); {advice.ru}.",
             )
         ) from error
-    text = decoded(raw)
     first = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise no_table(path, str(error), str(error)) from error
-    lines = [line for line in lines if any(cell.strip() for cell in line)]
-    if not lines:
+    if not any(cell.strip() for line in lines for cell in line):
         raise no_table(path, "it is empty", "он пуст")
+    return lines
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file by its column names, in lower case, all without outer spaces. Raises
+    UsageError when there is no such file or it is no table."""
+    lines = [line for line in read_lines(path) if any(cell.strip() for cell in line)]
     heads = [head.strip().casefold() for head in lines[0]]
     return [
         dict(zip(heads, (cell.strip() for cell in [*line, *[""] * len(heads)]), strict=False))
@@ -65,7 +72,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def no_table(path: Path, en: str, ru: str) -> UsageError:
-    """Why the file at `path` cannot be used as a table."""
+    """The error that says why the file at `path` cannot be used as a table."""
     return UsageError(
         Text(
             en=f"{path} is no table that can be used: {en}. Correct it.",
@@ -74,8 +81,31 @@ def no_table(path: Path, en: str, ru: str) -> UsageError:
     )
 
 
-def decoded(raw: bytes) -> str:
-    """The text of a table, by its mark, else UTF-8, else Windows-1251."""
+def moment(text: str, zone: tzinfo) -> datetime | None:
+    """The time in a cell, in `zone` if it names none; None when the cell has no time.
+
+    Reads ISO 8601, Moodle's English and Russian formats (`Wednesday, 10 June 2026, 2:14 PM`,
+    `Wednesday, June 10, 2026, 2:14 PM`, `среда, 10 июня 2026, 14:14`), and `10.06.2026 14:14`.
+    """
+    text = text.strip()
+    try:
+        found = datetime.fromisoformat(re.sub(r"\s*UTC$", "+00:00", text))
+    except ValueError:
+        date, clock = _date(text), _CLOCK.search(text)
+        if date is None or clock is None:
+            return None
+        hour, half = int(clock["h"]), (clock["half"] or "").casefold()
+        if half:
+            hour = hour % 12 + 12 * half.startswith("p")
+        try:
+            found = datetime(*date, hour, int(clock["m"]), int(clock["s"] or 0))
+        except ValueError:
+            return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=zone)
+
+
+def _decoded(raw: bytes) -> str:
+    """The text of a table, by its byte order mark, else UTF-8, else Windows-1251."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", "replace")
     try:
@@ -84,28 +114,8 @@ def decoded(raw: bytes) -> str:
         return raw.decode("cp1251", "replace")
 
 
-def moment(text: str, zone: tzinfo) -> datetime | None:
-    """The time that a cell says, in `zone` where it names none; None for a cell that says none.
-
-    ISO 8601; as Moodle writes it in English and Russian (`Wednesday, 10 June 2026, 2:14 PM`,
-    `Wednesday, June 10, 2026, 2:14 PM`, `среда, 10 июня 2026, 14:14`); `10.06.2026 14:14`.
-    """
-    text = text.strip()
-    iso = re.sub(r"\s*UTC$", "+00:00", text)
-    try:
-        found = datetime.fromisoformat(iso)
-    except ValueError:
-        date, clock = _date(text), _CLOCK.search(text)
-        if date is None or clock is None:
-            return None
-        try:
-            found = datetime(*date, *_time(clock))
-        except ValueError:
-            return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=zone)
-
-
 def _date(text: str) -> tuple[int, int, int] | None:
+    """Year, month and day."""
     if dotted := _DOTTED.search(text):
         return int(dotted["y"]), int(dotted["n"]), int(dotted["d"])
     for pattern in (_DAY_MONTH, _MONTH_DAY):
@@ -115,10 +125,3 @@ def _date(text: str) -> tuple[int, int, int] | None:
                 if month.startswith(starts):
                     return int(found["y"]), number, int(found["d"])
     return None
-
-
-def _time(found: re.Match[str]) -> tuple[int, int, int]:
-    hour, half = int(found["h"]), (found["half"] or "").casefold()
-    if half:
-        hour = hour % 12 + 12 * half.startswith("p")
-    return hour, int(found["m"]), int(found["s"] or 0)

@@ -1,6 +1,6 @@
-"""Which submissions are more alike than independent work is: in code, in weights, in mistakes.
+"""Pairs of submissions that are more alike than independent work: in code, weights and mistakes.
 
-While a submission is graded `evidence.collect` keeps what a comparison needs; `pairs.compare`
-compares all of a class afterwards, from that alone. A number says how much there is to look at;
-what it means is for a person to find out.
+During grading `evidence.collect` keeps what a comparison needs. Afterwards `pairs.compare` compares
+a whole class, from that alone. A high number is a reason to look at a pair; a person decides what
+it means.
 """

@@ -1,15 +1,15 @@
-"""Texts that share more than the template: winnowed fingerprints, rare ones counting more.
+"""Texts that share more than the template: winnowed fingerprints, weighted by rarity.
 
-A text is reduced to its structure by copydetect (names become V, strings S; spaces and comments
-go), so that renaming and reformatting change nothing. Of all its pieces of `CHARACTERS` characters
-some are kept as fingerprints (winnowing: Schleimer, Wilkerson, Aiken 2003, also in copydetect);
-those of the template and the handout are taken out. A fingerprint that a few of a class have
-counts 1, one that everybody has next to nothing: solutions of one exercise are alike.
+copydetect reduces a text to its structure (names become V, strings S; spaces and comments are
+removed), so that renaming and reformatting change nothing. Some of its pieces of `CHARACTERS`
+characters are kept as fingerprints (winnowing: Schleimer, Wilkerson, Aiken 2003, also in
+copydetect); those of the template and the handout are removed. A fingerprint of few submissions has
+the weight 1, one of all submissions nearly 0, because solutions of one exercise are alike.
 
     similarity of two = weight of what they share / (weight of the smaller + SMALL)
 
-Fingerprints are hashed here, since Python's own hash differs from process to process, and looked
-up in a sparse matrix, since comparing all pairs of files is quadratic in time.
+Fingerprints are hashed here, because Python's own hash differs from process to process, and
+compared in a sparse matrix, because comparing all pairs of files takes quadratic time.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from grader.intake.rules import ignored
+from grader.similarity.behaviour import rarity
 from grader.similarity.evidence import (
     FIRMWARE,
     MAX_TEXT_BYTES,
@@ -35,51 +36,56 @@ from grader.similarity.evidence import (
 )
 
 CHARACTERS = 32
-"""Of the reduced text, about fourteen tokens: what a fingerprint stands for."""
+"""Length of a fingerprinted piece of the reduced text, about fourteen tokens."""
 WINDOW = 16
-"""At least one fingerprint in so many in a row: common pieces of 47 characters are never missed."""
+"""One of this many fingerprints in a row is kept, so common pieces of 47 characters are found."""
 SMALL = 12.0
-"""Fingerprints, about 200 reduced characters: below that much of its own a submission says little
-about who wrote it."""
+"""Weight, of about 200 reduced characters, below which a submission's own text is too short to say
+who wrote it."""
 TABLE_SHARE = 0.6
-"""A text with more digits and commas than this is exported numbers, not written."""
+"""A text with a larger share of digits and commas consists of exported numbers."""
 LONGEST_LINE = 1_000
-"""Characters of a line of code; longer ones no person wrote, and lexers are slow at some."""
+"""Characters of a line of code; longer ones are generated, and some lexers are slow at them."""
 GAP = 160
-"""Characters that two people may have changed within one common passage."""
-
+"""Characters that may differ within one common passage."""
 MOST_PLACES = 16
-"""Of one fingerprint; a line that somebody wrote a thousand times is looked for in the first."""
+"""Occurrences of one fingerprint in a submission that are searched for passages."""
+_FACTOR = np.uint64(0x100000001B3)
+_FENCED = re.compile(r"^```\w*[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_WORD = re.compile(r"\w+")
+_LEXERS = {".ipynb": "notebook.py", ".ino": "sketch.cpp", ".s": "part.S", ".asm": "part.S"}
+"""File names that select the lexer, for suffixes by which none or another would be selected."""
 
 Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class Prints:
-    """The fingerprints of one text, in its order."""
+    """The fingerprints of one text, in the order of the text."""
 
     hashes: Hashes
     starts: NDArray[np.int64]
-    """First character in the text as handed in."""
+    """Index of the first character in the text as handed in."""
     ends: NDArray[np.int64]
+    """Index after the last character."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """One piece that two texts have in common, by its lines, counted from 1."""
+    """A passage that two texts have in common, with its first and last lines, from 1."""
 
     file_a: str
     lines_a: tuple[int, int]
     file_b: str
     lines_b: tuple[int, int]
     prints: int
-    """How many fingerprints it is made of."""
+    """Number of its fingerprints."""
 
 
 def fingerprints(text: str, path: str, window: int = WINDOW) -> Prints:
-    """Of a text; `path` says what kind it is. Empty for exported numbers."""
+    """The fingerprints of a text, of the kind that `path` says; empty for generated text."""
     nothing = Prints(np.array([], np.uint64), *[np.array([], np.int64)] * 2)
-    if _is_table(text) or _is_made(text, path):
+    if _is_generated(text, path):
         return nothing
     reduced, positions = _reduced(text, path)
     if len(reduced) < CHARACTERS:
@@ -96,7 +102,7 @@ def fingerprints(text: str, path: str, window: int = WINDOW) -> Prints:
 
 
 def common_to_all(template: Path, handouts: Sequence[Path] = ()) -> Hashes:
-    """Everything in the template's texts and in the examples of the handouts, sorted."""
+    """All fingerprints of the template's texts and of the examples in the handouts, sorted."""
     found = []
     for path in sorted(template.rglob("*")):
         relative = path.relative_to(template)
@@ -112,14 +118,14 @@ def common_to_all(template: Path, handouts: Sequence[Path] = ()) -> Hashes:
 
 
 def own_prints(texts: Mapping[str, str], common: Hashes) -> Hashes:
-    """Distinct fingerprints of one submission's texts without those in `common`, sorted."""
+    """The distinct fingerprints of a submission's texts without those in `common`, sorted."""
     found = [fingerprints(text, path).hashes for path, text in texts.items()]
     every = np.unique(np.concatenate(found)) if found else np.array([], np.uint64)
     return np.setdiff1d(every, common, assume_unique=True)
 
 
 def similarity(prints: Sequence[Hashes]) -> NDArray[np.float32]:
-    """(n, n) of n submissions, 0 to nearly 1; 0 on the diagonal."""
+    """(n, n), the similarity of n submissions, 0 to nearly 1; 0 on the diagonal."""
     n = len(prints)
     alike = np.zeros((n, n), np.float32)
     hashes, columns = np.unique(
@@ -132,31 +138,23 @@ def similarity(prints: Sequence[Hashes]) -> NDArray[np.float32]:
     weight = rarity(holders, n)
     mass = np.bincount(rows, weight[columns], minlength=n).astype(np.float32)
     shared = (holders > 1)[columns]
-    held = sparse.csr_matrix(
+    shares = sparse.csr_matrix(
         (np.sqrt(weight[columns[shared]]).astype(np.float32), (rows[shared], columns[shared])),
         shape=(n, len(hashes)),
     )
-    transposed = held.T.tocsr()
+    transposed = shares.T.tocsr()
     for start in range(0, n, 256):
         block = slice(start, start + 256)
         smaller = np.minimum(mass[block, None], mass[None, :])
-        alike[block] = (held[block] @ transposed).toarray() / (smaller + SMALL)
+        alike[block] = (shares[block] @ transposed).toarray() / (smaller + SMALL)
     np.fill_diagonal(alike, 0.0)
     return alike
-
-
-def rarity(holders: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    """What something counts that `holders` of `n` have: 1 for a few (five of a large class), less
-    and less for more, next to nothing for all."""
-    few = np.clip(n / 4, 2, 5)
-    weight = np.log((n + 1) / np.maximum(holders, 1)) / np.log((n + 1) / few)
-    return np.clip(weight, 0.0, 1.0)
 
 
 def passages(
     texts_a: Mapping[str, str], texts_b: Mapping[str, str], common: Hashes
 ) -> list[Passage]:
-    """What the texts of two submissions have in common, the longest first."""
+    """The passages that the texts of two submissions have in common, the longest first."""
     places: dict[int, list[tuple[str, int, int]]] = defaultdict(list)
     for path, prints in _located(texts_b, common):
         for value, start, end in prints:
@@ -180,7 +178,7 @@ def passages(
 
 @dataclass
 class _Run:
-    """A passage that is still growing; places are characters."""
+    """A passage that is being extended; its places are indices of characters."""
 
     path_a: str
     start_a: int
@@ -191,7 +189,7 @@ class _Run:
     prints: int = 1
 
     def extend(self, start: int, end: int, places: Sequence[tuple[str, int, int]]) -> bool:
-        """Take in a fingerprint at `start` of the first text, where the second has it near."""
+        """Add a fingerprint at `start` of the first text, if the second text has it nearby."""
         for path, begin, stop in places:
             near = self.start_b <= begin <= self.end_b + GAP
             if path == self.path_b and near and stop >= self.end_b:
@@ -213,7 +211,7 @@ class _Run:
 def _located(
     texts: Mapping[str, str], common: Hashes
 ) -> list[tuple[str, list[tuple[int, int, int]]]]:
-    """Of each text its own fingerprints with their places."""
+    """Paths of the texts, with hashes, starts and ends of the fingerprints not in `common`."""
     found = []
     for path, text in texts.items():
         prints = fingerprints(text, path)
@@ -224,26 +222,22 @@ def _located(
 
 
 def _lines(text: str, start: int, end: int) -> tuple[int, int]:
+    """The first and last line of a range of characters, without white space at its end."""
     last = max(start, min(end, len(text)) - 1)
     while last > start and text[last].isspace():
         last -= 1
     return text.count("\n", 0, start) + 1, text.count("\n", 0, last) + 1
 
 
-_FENCED = re.compile(r"^```\w*[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_WORD = re.compile(r"\w+")
-_LEXERS = {".ipynb": "notebook.py", ".ino": "sketch.cpp", ".s": "part.S", ".asm": "part.S"}
-"""Names by which the lexer is chosen, where a file's own would choose none or another."""
-
-
 def _kind(path: str) -> int:
+    """A number for the kind of file, so that files of different kinds have no common hash."""
     suffix = PurePosixPath(path).suffix.lower()
     kinds = (PYTHON, FIRMWARE, PROSE)
     return next((number for number, kind in enumerate(kinds, 1) if suffix in kind), 0)
 
 
 def _reduced(text: str, path: str) -> tuple[str, NDArray[np.int64]]:
-    """The text's structure, and where each of its characters stands in `text`."""
+    """The text's structure, and the index in `text` of each of its characters."""
     suffix = PurePosixPath(path).suffix.lower()
     if suffix in PROSE:
         return _words(text)
@@ -252,8 +246,8 @@ def _reduced(text: str, path: str) -> tuple[str, NDArray[np.int64]]:
     reduced, table = filter_code(text, _LEXERS.get(suffix, f"file{suffix}"))
     places = np.arange(len(reduced))
     if len(table):
-        # Rows: a place in the reduced text, and how many characters were dropped before it. Rows
-        # of class names hold another number: what is dropped never gets less.
+        # Rows: an index in the reduced text, and the number of characters removed before it. Rows
+        # of class names have a smaller number, although it never decreases.
         dropped = np.maximum.accumulate(table[:, 1])
         nearest = np.searchsorted(table[:, 0], places)
         places = places + dropped[np.minimum(nearest, len(table) - 1)]
@@ -269,20 +263,18 @@ def _words(text: str) -> tuple[str, NDArray[np.int64]]:
     return reduced, np.concatenate(places) if places else np.array([], np.int64)
 
 
-def _is_made(text: str, path: str) -> bool:
-    """Code that was packed or generated."""
+def _is_generated(text: str, path: str) -> bool:
+    """Whether the text is a table of numbers, or code with very long lines."""
+    numbers = sum(text.count(sign) for sign in "0123456789,")
+    solid = len(text) - text.count(" ") - text.count("\n")
+    if numbers > TABLE_SHARE * max(solid, 1):
+        return True
     prose = PurePosixPath(path).suffix.lower() in PROSE
     return not prose and any(len(line) > LONGEST_LINE for line in text.split("\n"))
 
 
-def _is_table(text: str) -> bool:
-    numbers = sum(text.count(sign) for sign in "0123456789,")
-    solid = len(text) - text.count(" ") - text.count("\n")
-    return numbers > TABLE_SHARE * max(solid, 1)
-
-
 def _hashed(reduced: str, kind: int) -> Hashes:
-    """A hash of every piece of CHARACTERS characters: polynomial, then mixed (splitmix64)."""
+    """The hashes of all pieces of CHARACTERS characters: a polynomial, mixed as in splitmix64."""
     codes = np.frombuffer(reduced.encode("utf-32-le", "replace"), np.uint32).astype(np.uint64)
     count = len(codes) - CHARACTERS + 1
     hashes = np.full(count, kind, np.uint64)
@@ -291,6 +283,3 @@ def _hashed(reduced: str, kind: int) -> Hashes:
     hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return hashes ^ (hashes >> np.uint64(31))
-
-
-_FACTOR = np.uint64(0x100000001B3)

@@ -1,8 +1,8 @@
-"""What is kept of a submission for comparing it with others; never shown to students.
+"""What is kept of a submission to compare it with others; never shown to students.
 
     OUT/evidence/NAME.json    its own texts, sketches of its weights, its mistakes on hidden items
 
-Files that are the template's, byte for byte, are left out: everybody has them.
+Files that equal a file of the template, byte for byte, are left out.
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ from numpy.typing import NDArray
 
 from grader.intake import Submission
 from grader.intake.rules import ignored
-from grader.similarity.sketches import Sketch, sketches_of
+from grader.similarity.weights import MODELS, Sketch, sketches_of
 
 SCHEMA = 1
 MAX_TEXT_BYTES = 128 * 2**10
-"""Of one file; longer ones are made by machines."""
+"""Of a file; longer texts are generated."""
 MAX_TEXTS_BYTES = 2**20
 MAX_MODEL_BYTES = 64 * 2**20
-MODELS = (".onnx", ".npz")
+PYTHON = (".py", ".ipynb")
+FIRMWARE = (".c", ".h", ".cpp", ".hpp", ".cc", ".ino", ".s", ".asm")
+PROSE = (".md", ".toml", ".csv", ".txt", ".yaml", ".yml")
+CELL = "# ---- cell {number}"
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one submission."""
+    """The evidence of one submission."""
 
     schema: int = SCHEMA
     lesson: str
@@ -41,14 +44,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     texts: bytes
     """Its own texts by path, {path: text} as JSON, compressed."""
     own_code: bool
-    """False where all its code is the template's as given."""
+    """False if all of its code equals the template's."""
     given_code: bool
-    """True where code of the template was handed in unchanged."""
+    """True if it contains code files of the template, unchanged."""
     sketches: list[Sketch] = []
     items: str = ""
-    """Which hidden items were asked; mistakes on others do not compare."""
+    """Which hidden items were asked; mistakes on other items cannot be compared."""
     mistakes: bytes = b""
-    """uint8 for each item, compressed: 0 right, otherwise which wrong answer."""
+    """uint8 for each item, compressed: 0 if right, otherwise which wrong answer."""
 
     def read_texts(self) -> dict[str, str]:
         found: dict[str, str] = msgspec.json.decode(zlib.decompress(self.texts))
@@ -60,8 +63,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def collect(submission: Submission, lesson: str, template: Path) -> Evidence:
-    """What `submission` consists of; reads files, runs nothing. What cannot be read is left out:
-    evidence is no part of a grade, and costs none."""
+    """The evidence of `submission`. Reads files and runs nothing; files that cannot be read are
+    left out, because evidence does not affect a grade."""
     given = _hashes(template)
     files, texts, sketches, left = {}, {}, [], MAX_TEXTS_BYTES
     given_code = False
@@ -94,7 +97,7 @@ def collect(submission: Submission, lesson: str, template: Path) -> Evidence:
 
 
 def with_mistakes(evidence: Evidence, items: str, mistakes: NDArray[np.uint8] | None) -> Evidence:
-    """The same with what was answered to the hidden `items`."""
+    """The evidence with the mistakes on the hidden `items`, if there are any."""
     if mistakes is None:
         return evidence
     codes = np.ascontiguousarray(mistakes, np.uint8).ravel()
@@ -107,28 +110,12 @@ def to_json(evidence: Evidence) -> bytes:
     return msgspec.json.encode(evidence)
 
 
-def from_json(raw: bytes) -> Evidence:
-    """Raises msgspec.MsgspecError, a ValueError, when `raw` is none."""
-    return msgspec.json.decode(raw, type=Evidence)
-
-
-@cache
-def _hashes(template: Path) -> frozenset[str]:
-    """sha256 of the template's files, wherever they lie."""
-    return frozenset(
-        hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in template.rglob("*")
-        if path.is_file() and not ignored(path.relative_to(template))
-    )
-
-
-# Which files of a submission are compared as text, and how a notebook is read as one.
-
-
-PYTHON = (".py", ".ipynb")
-FIRMWARE = (".c", ".h", ".cpp", ".hpp", ".cc", ".ino", ".s", ".asm")
-PROSE = (".md", ".toml", ".csv", ".txt", ".yaml", ".yml")
-CELL = "# ---- cell {number}"
+def read(path: Path) -> Evidence | None:
+    """The evidence at `path`; None when it is missing or damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Evidence)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def is_code(path: str) -> bool:
@@ -140,15 +127,10 @@ def is_text(path: str) -> bool:
 
 
 def readable_text(raw: bytes, path: str) -> str:
-    """The file as text with plain line ends; of a notebook its cells, in order."""
+    """A file as text with \\n line ends; of a notebook the sources of its code cells."""
     text = raw.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    if path.lower().endswith(".ipynb"):
-        return _cells(text)
-    return text
-
-
-def _cells(text: str) -> str:
-    """Sources of the code cells; what they printed says nothing about who wrote them."""
+    if not path.lower().endswith(".ipynb"):
+        return text
     try:
         cells = json.loads(text)["cells"]
         sources = ["".join(cell["source"]) for cell in cells if cell.get("cell_type") == "code"]
@@ -156,4 +138,14 @@ def _cells(text: str) -> str:
         return ""
     return "\n".join(
         f"{CELL.format(number=number)}\n{source}" for number, source in enumerate(sources, 1)
+    )
+
+
+@cache
+def _hashes(template: Path) -> frozenset[str]:
+    """sha256 of the template's files."""
+    return frozenset(
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in template.rglob("*")
+        if path.is_file() and not ignored(path.relative_to(template))
     )

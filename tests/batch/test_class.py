@@ -96,7 +96,7 @@ def test_pages_are_written(graded: Path) -> None:
         assert (graded / "reports" / f"{name}.html").is_file()
 
 
-def test_rerun_does_nothing_and_a_change_does_one(
+def test_rerun_grades_only_what_has_changed(
     grader: Grader, submissions: Path, graded: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(submissions, tmp_path / "submissions"))
@@ -168,7 +168,7 @@ def test_module_in_the_folder_of_a_submission_is_not_imported(
     assert not (work / "ran").exists()
 
 
-def test_results_among_the_submissions_are_no_student(
+def test_results_folder_among_the_submissions_is_not_a_submission(
     grader: Grader, submissions: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "class"

@@ -44,7 +44,7 @@ def grades(out: Path) -> dict[str, dict]:
     return {grade["submission"]["name"]: grade for grade in found}
 
 
-def test_a_download_a_roster_and_a_deadline_that_moves(
+def test_batch_with_a_download_a_roster_and_a_changed_deadline(
     toys: Grader, download: Path, papers: Path, out: Path
 ) -> None:
     words = ("batch", "toy", download, "--out", out, "--lang", "en")
@@ -86,7 +86,7 @@ def test_a_download_a_roster_and_a_deadline_that_moves(
     assert rows["s2"]["score"] == 1.0
 
 
-def test_wrong_papers_are_named_before_anything_is_graded(
+def test_wrong_course_file_or_roster_is_named_before_grading(
     toys: Grader, download: Path, papers: Path, out: Path
 ) -> None:
     (papers / "course.toml").write_text("schema = 1\ndeadlines = 3\n", encoding="utf-8")

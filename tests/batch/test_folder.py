@@ -113,7 +113,9 @@ def test_removed_submissions_are_set_aside_whole_and_never_overwritten(
     assert {grade["status"] for grade in found} == {"grader_fault", "graded"}
 
 
-def test_leftovers_of_a_killed_batch_go_away(batch, folder: Path, out: Path, toys: Grader) -> None:
+def test_leftovers_of_a_killed_batch_are_removed(
+    batch, folder: Path, out: Path, toys: Grader
+) -> None:
     toy.submit(folder, "ada", "ok")
     batch()
     (out / "grades" / ".ada.json.1234.tmp").write_bytes(b"{")
@@ -134,7 +136,7 @@ def test_second_batch_on_one_folder_is_told_who_holds_it(
 ) -> None:
     toy.submit(folder, "ada", f"wait {tmp_path / 'at'} {tmp_path / 'go'}")
     first = start("batch", "toy", folder, "--out", out, "--trust")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (tmp_path / "at").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -142,12 +144,12 @@ def test_second_batch_on_one_folder_is_told_who_holds_it(
     assert second.returncode == 2
     assert f"process {first.pid} on" in second.stderr
     (tmp_path / "go").touch()
-    assert first.wait(60) == 0
+    assert first.wait(300) == 0
     assert batch().returncode == 0
 
     first = start("batch", "toy", folder, "--out", out, "--trust", "--seed", "new")
     first.send_signal(signal.SIGKILL)  # what a dead batch held is free
-    first.wait(20)
+    first.wait(300)
     assert batch().returncode == 0
 
 
@@ -182,7 +184,7 @@ def test_results_of_another_lesson_or_class_are_not_mixed(
     assert list((out / "removed").rglob("ada.json"))
 
 
-def test_class_that_moved_with_its_results_goes_on(toys: Grader, tmp_path: Path) -> None:
+def test_class_that_was_moved_with_its_results_is_continued(toys: Grader, tmp_path: Path) -> None:
     toy.submit(tmp_path / "here" / "class", "ada", "ok")
     here, there = tmp_path / "here", tmp_path / "there"
     toys("batch", "toy", here / "class", "--out", here / "out", "--trust")
@@ -221,7 +223,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("lang", ["en", "ru"])
-def test_full_disk_is_one_sentence_and_loses_nothing(
+def test_full_disk_gives_one_sentence_and_loses_nothing(
     toys: Grader, folder: Path, tiny_disk: Path, lang: str
 ) -> None:
     for number in range(60):

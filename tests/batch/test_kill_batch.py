@@ -11,7 +11,7 @@ import pytest
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="adopts orphans, which only Linux can")
-def test_batch_killed_at_random_moments_equals_one_left_in_peace(
+def test_batch_killed_at_random_moments_equals_an_undisturbed_one(
     repository: Path, cache: Path
 ) -> None:
     # In a process of its own: it waits until none below it lives, and tests have theirs.

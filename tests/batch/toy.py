@@ -1,4 +1,4 @@
-"""A real lesson of a few lines, whose autograder does to its process what a submission says."""
+"""A small lesson, whose autograder does to its process what a submission requests."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def litter():
     die()
 
 
-def babble():
+def garbage():
     """Writes to the pipe on which answers go."""
     for name in os.listdir("/proc/self/fd"):
         number = int(name)
@@ -109,7 +109,7 @@ def fault():
     raise RuntimeError("the autograder is broken")
 
 
-def unheard():
+def print_lines():
     print("printed by a library", flush=True)
     os.system("echo printed by a child; cat")
 
@@ -143,10 +143,10 @@ ACTS = {
     "die-once": die_once,
     "wait": wait,
     "litter": litter,
-    "babble": babble,
+    "garbage": garbage,
     "grow": grow,
     "fault": fault,
-    "unheard": unheard,
+    "print": print_lines,
     "nan": nan,
     "look": look,
 }

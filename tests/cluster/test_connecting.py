@@ -24,12 +24,12 @@ def test_unencrypted_connection_to_another_machine_is_refused(address: str) -> N
 @pytest.mark.parametrize(
     "address", ["", "host:8786", "tls://host", "tls://:8786", "http://host:1", "tls://host:port"]
 )
-def test_what_is_no_address_is_refused(address: str) -> None:
+def test_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match="expected tls://HOST:PORT"), connect_dask(address):
         pass
 
 
-def test_certificates_are_asked_for(tmp_path: Path) -> None:
+def test_certificates_are_required(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     with pytest.raises(UsageError, match="needs certificates"), connect_dask("tls://host:8786"):
         pass
@@ -59,7 +59,7 @@ def test_missing_package_says_what_to_install() -> None:
 
 def test_cluster_packages_are_imported_only_when_a_cluster_is_asked_for() -> None:
     program = (
-        "import sys, grader.batch.cluster, grader.batch.slurm, grader.batch.station\n"
+        "import sys, grader.batch.cluster, grader.batch.slurm, grader.batch.worker_host\n"
         "print({'dask', 'distributed', 'dask_jobqueue'} & set(sys.modules))"
     )
     done = subprocess.run(
@@ -69,7 +69,7 @@ def test_cluster_packages_are_imported_only_when_a_cluster_is_asked_for() -> Non
 
 
 @given(submissions=st.integers(1, 3_000), cores=st.integers(1, 300))
-def test_tasks_are_10_to_50_submissions_and_smaller_only_so_that_every_core_has_one(
+def test_tasks_have_10_to_50_submissions_and_fewer_only_so_that_every_core_has_one(
     submissions: int, cores: int
 ) -> None:
     waiting, sizes = submissions, []

@@ -68,7 +68,7 @@ def test_killed_worker_loses_nothing_and_changes_nothing(
     assert not any(worker.is_running() for worker in workers)
 
 
-def test_interrupt_keeps_what_is_in_flight_and_leaves_no_process(
+def test_interrupt_keeps_submissions_in_progress_and_leaves_no_process(
     cluster: Dask, grader: Grader, submissions: Path, local: Grades, tmp_path: Path
 ) -> None:
     folder, out, log = tmp_path / "some", tmp_path / "out", tmp_path / "log"
@@ -165,7 +165,7 @@ def test_worker_that_does_not_share_the_disk_grades_nothing(
     assert not grades_in(tmp_path / "out")
 
 
-def test_stranger_to_the_authority_is_not_let_in(
+def test_certificate_of_another_authority_is_refused(
     cluster: Dask, grader: Grader, submissions: Path, tmp_path: Path
 ) -> None:
     subprocess.run(

@@ -47,7 +47,7 @@ def test_jobs_grade_what_one_machine_grades_and_a_lost_one_is_replaced(
     assert not left, "keys must not stay"
 
 
-def test_what_slurm_does_not_take_is_said_at_once(
+def test_options_that_slurm_rejects_are_reported_at_once(
     reach: dict[str, str], grader: Grader, submissions: Path, tmp_path: Path
 ) -> None:
     options = batch(submissions, tmp_path / "out", "--slurm", "--slurm-partition", "nowhere")[4:]

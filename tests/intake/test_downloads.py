@@ -10,7 +10,7 @@ import pytest
 
 from grader.batch import grade_path
 from grader.intake import open_submission
-from grader.intake.downloads import Download, open_download
+from grader.intake.downloads import LAYOUTS, Download, Label, Layout, open_download
 from grader.lesson.spec import Intake
 from grader.text.errors import Rejected, UsageError
 
@@ -163,6 +163,25 @@ def test_a_plain_archive_with_or_without_a_folder_around(tmp_path: Path) -> None
         assert download.loose == ["README"]
 
 
+def test_a_layout_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def by_mail(name: str) -> Label | None:
+        who, at, file = name.partition("@mail ")
+        return Label(who, str(len(who)), file) if at else None
+
+    monkeypatch.setitem(LAYOUTS, "mail", Layout(by_mail))
+    members = {"ann@mail model.onnx": b"ann", "boris@mail model.onnx": b"boris", "list.csv": b"x"}
+    wrapped = {f"inbox/{name}": raw for name, raw in members.items()}
+    for place in (
+        packed(tmp_path / "m.zip", members),
+        packed(tmp_path / "w.zip", wrapped),
+        spread(tmp_path / "m", members),
+    ):
+        download = opened(place, tmp_path)
+        assert download.layout == "mail"
+        assert download.loose == ["list.csv"]
+        assert contents(download) == {"ann (3)": b"ann", "boris (5)": b"boris"}
+
+
 @pytest.mark.parametrize(
     ("bad", "sentence"),
     [
@@ -177,7 +196,7 @@ def test_a_plain_archive_with_or_without_a_folder_around(tmp_path: Path) -> None
         ),
     ],
 )
-def test_what_one_student_does_costs_the_others_nothing(
+def test_bad_members_of_one_student_do_not_affect_the_others(
     bad: list[tuple[str, bytes]], sentence: str, tmp_path: Path
 ) -> None:
     members = [("Ann_1_assignsubmission_file_/model.onnx", b"fine"), *bad]
@@ -191,7 +210,7 @@ def test_what_one_student_does_costs_the_others_nothing(
     assert not (tmp_path / "model.onnx").exists()
 
 
-def test_a_link_in_the_archive_is_its_students_alone(tmp_path: Path) -> None:
+def test_link_in_the_archive_affects_its_student_alone(tmp_path: Path) -> None:
     place = tmp_path / "class.zip"
     info = zipfile.ZipInfo("Eve_2_assignsubmission_file_/model.onnx")
     info.external_attr = 0o120777 << 16
@@ -211,7 +230,7 @@ def test_a_link_among_unpacked_files_is_never_followed(tmp_path: Path) -> None:
     assert "link" in str(found["eve (3)"])
 
 
-def test_what_is_no_download_is_said(tmp_path: Path) -> None:
+def test_file_that_is_not_a_download_is_wrong_usage(tmp_path: Path) -> None:
     for name, raw in (("text.zip", b"no archive"), ("notes.txt", b"hello")):
         (tmp_path / name).write_bytes(raw)
         with pytest.raises(UsageError):

@@ -59,7 +59,7 @@ def test_checkpoint_is_refused_with_the_way_to_export(tmp_path: Path) -> None:
     assert "export.py" in sentence
 
 
-def test_empty_folder_is_named_empty(tmp_path: Path) -> None:
+def test_empty_folder_is_called_empty(tmp_path: Path) -> None:
     assert "empty folder" in refusal(make(tmp_path / "s"))
 
 
@@ -102,7 +102,7 @@ def test_no_two_candidates_share_a_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems hold only one of each")
-def test_names_that_other_disks_take_for_one_are_told_apart(tmp_path: Path) -> None:
+def test_names_that_other_disks_do_not_distinguish_get_numbers(tmp_path: Path) -> None:
     for name in ("Ivan", "ivan", "\u00e9", "e\u0301", os.fsdecode(b"\xff"), "\\xff"):
         make(tmp_path / name)
     names = [candidate.name for candidate in candidates(tmp_path)[0]]
@@ -126,7 +126,7 @@ def test_missing_path_is_wrong_usage(tmp_path: Path) -> None:
         pass
 
 
-def test_what_is_gone_has_a_fingerprint_of_its_own(tmp_path: Path) -> None:
+def test_missing_submission_has_a_fingerprint_of_its_own(tmp_path: Path) -> None:
     folder = make(tmp_path / "s", model_dot_onnx=b"m")
     assert fingerprint(tmp_path / "gone", RULES) == fingerprint(tmp_path / "gone too", RULES)
     assert fingerprint(tmp_path / "gone", RULES) != fingerprint(folder, RULES)
@@ -143,7 +143,7 @@ def test_fingerprint_follows_contents_and_not_names_of_the_parent(tmp_path: Path
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_is_named_and_never_waited_for(tmp_path: Path) -> None:
+def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     folder = make(tmp_path / "s", model_dot_onnx=b"m")
     os.mkfifo(folder / "report.md")
     assert "report.md is a device, pipe or socket" in refusal(folder)
@@ -153,7 +153,7 @@ def test_a_pipe_is_named_and_never_waited_for(tmp_path: Path) -> None:
     assert "late" in [candidate.name for candidate in candidates(tmp_path)[0]]
 
 
-def test_folders_without_end_are_refused(tmp_path: Path) -> None:
+def test_too_deep_folders_are_refused(tmp_path: Path) -> None:
     deep = tmp_path / "s"
     deep.mkdir()
     make(deep, model_dot_onnx=b"m")
@@ -168,7 +168,7 @@ def test_folders_without_end_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
-def test_name_that_is_no_utf8_is_refused_readably(tmp_path: Path) -> None:
+def test_name_that_is_not_utf8_is_refused_readably(tmp_path: Path) -> None:
     folder = make(tmp_path / "s", model_dot_onnx=b"m")
     (folder / os.fsdecode(b"r\xffport")).write_bytes(b"")
     sentence = refusal(folder)
@@ -199,7 +199,7 @@ def test_link_among_submissions_is_named_and_never_followed(tmp_path: Path, targ
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX links")
-def test_another_name_of_a_file_is_no_mistake(tmp_path: Path) -> None:
+def test_hard_link_is_accepted(tmp_path: Path) -> None:
     """Backups and tools that find duplicates make them."""
     folder = make(tmp_path / "one", model_dot_onnx=b"m")
     (tmp_path / "two").mkdir()
@@ -211,7 +211,7 @@ def test_another_name_of_a_file_is_no_mistake(tmp_path: Path) -> None:
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything"
 )
-def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+def test_file_without_read_permission_is_refused(tmp_path: Path) -> None:
     folder = make(tmp_path / "closed", model_dot_onnx=b"m")
     (folder / "model.onnx").chmod(0)
     with pytest.raises(Rejected, match="may not be read"), open_submission(folder, RULES):
@@ -226,10 +226,10 @@ def test_a_pipe_or_socket_in_place_of_the_artefact_is_refused(tmp_path: Path) ->
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX links")
 @pytest.mark.parametrize("by_folder", [True, False])  # False: what systems without openat do
-def test_what_is_exchanged_after_it_was_listed_is_not_read(
+def test_file_that_is_replaced_after_listing_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_folder: bool
 ) -> None:
-    monkeypatch.setattr(listing, "_BY_FOLDER", by_folder)
+    monkeypatch.setattr(listing, "_HAS_DIR_FD", by_folder)
     folder = make(tmp_path / "s", model_dot_onnx=b"m", src__a_dot_py=b"a", b_dot_csv=b"b")
     secret = make(tmp_path / "secret", labels=b"1", a_dot_py=b"a")
     with open_submission(folder, RULES) as submission:
@@ -249,7 +249,7 @@ def test_what_is_exchanged_after_it_was_listed_is_not_read(
             submission.read("src/a.py")
 
 
-def test_reading_what_was_not_handed_in_is_the_students_mistake(tmp_path: Path) -> None:
+def test_reading_a_file_that_was_not_handed_in_is_rejected(tmp_path: Path) -> None:
     with open_submission(make(tmp_path / "s", model_dot_onnx=b"m"), RULES) as submission:
         assert not submission.has("experiments.csv")
         for path in ("experiments.csv", "../s/model.onnx", "/etc/passwd"):
@@ -274,7 +274,7 @@ def test_work_in_a_wrong_form_is_named_and_refused(tmp_path: Path, name: str, wo
     assert fingerprint(tmp_path / name, RULES)
 
 
-def test_what_comes_with_a_download_is_left_out(tmp_path: Path) -> None:
+def test_files_of_the_download_itself_are_left_out(tmp_path: Path) -> None:
     for name in ("README", "README.md", "grades.csv", "index.html", ".DS_Store", "list.xlsx"):
         (tmp_path / name).write_bytes(b"x")
     found, left_out = candidates(tmp_path)
@@ -317,7 +317,7 @@ def test_the_submission_has_the_fingerprint_that_a_rerun_compares(
         assert submission.fingerprint == fingerprint(path, RULES)
 
 
-def test_a_folder_of_countless_entries_is_refused(tmp_path: Path) -> None:
+def test_folder_with_too_many_entries_is_refused(tmp_path: Path) -> None:
     folder = make(tmp_path / "s", model_dot_onnx=b"m")
     for number in range(200):
         (folder / f"d{number}").mkdir()

@@ -11,20 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.intake.downloads import Download, Version
-from grader.lesson import loading
-from grader.lesson import scoring as taking
+from grader.lesson import loading, scoring
 from grader.lesson.grades import from_json, to_json
-from grader.semester import (
-    course_file,
-    deadlines,
-    handed_in,
-    roster,
-    tables,
-)
-from grader.semester import (
-    roster as repositories,
-)
-from grader.semester.handed_in import HandedIn
+from grader.semester import course_file, deadlines, handed_in, roster, tables
+from grader.semester.handed_in import ClassRecord
 from grader.text.errors import UsageError
 from tests.report import factory
 
@@ -68,7 +58,7 @@ def table(path: Path, text: str, encoding: str = "utf-8") -> Path:
     return path
 
 
-def record(tmp_path: Path, lesson: str, rows: str, team: bool = False) -> HandedIn:
+def record(tmp_path: Path, lesson: str, rows: str, team: bool = False) -> ClassRecord:
     """A class as its table says, everybody with a folder of the same name."""
     head = "id,name,submitted,team\n" if team else "id,name,submitted\n"
     people = roster.read(table(tmp_path / f"{lesson}.csv", head + rows))
@@ -81,7 +71,7 @@ def record(tmp_path: Path, lesson: str, rows: str, team: bool = False) -> Handed
     return handed_in.collect(download, lesson, people, zone=MOSCOW)[0]
 
 
-def lines(course: course_file.Course, tmp_path: Path, found: HandedIn, name: str):
+def lines(course: course_file.Course, tmp_path: Path, found: ClassRecord, name: str):
     return deadlines.deductions(course, tmp_path, SPEC, found)[name]
 
 
@@ -109,7 +99,7 @@ GITHUB = (
 )
 
 
-def test_the_tables_of_each_platform_are_known(tmp_path: Path) -> None:
+def test_tables_of_each_platform_are_recognized(tmp_path: Path) -> None:
     anna, boris = roster.read(table(tmp_path / "m.csv", MOODLE))
     assert (anna.student.id, anna.student.moodle, anna.student.team) == ("s1", "501", "Team A")
     assert tables.moment(anna.submitted, UTC) == datetime(2026, 6, 10, 14, 14, tzinfo=UTC)
@@ -125,7 +115,7 @@ def test_the_tables_of_each_platform_are_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251"])
-def test_a_table_of_ones_own_as_excel_saves_it(tmp_path: Path, encoding: str) -> None:
+def test_own_table_is_read_in_each_encoding_of_excel(tmp_path: Path, encoding: str) -> None:
     text = "Фамилия;Имя;Группа;Почта\r\nСоколова;Анна;204;a@x.ru\r\n;;;\r\n"
     (anna,) = roster.read(table(tmp_path / "r.csv", text, encoding))
     assert anna.student.name == "Анна Соколова"
@@ -139,12 +129,12 @@ def test_a_table_of_ones_own_as_excel_saves_it(tmp_path: Path, encoding: str) ->
      "Wednesday, June 10, 2026, 2:14 PM", "среда, 10 июня 2026, 14:14", "10.06.2026 14:14:00",
      "2026-06-10T11:14:00Z", "2026-06-10 11:14:00 UTC"],
 )  # fmt: skip
-def test_times_as_people_and_platforms_write_them(text: str) -> None:
+def test_times_are_read_in_the_formats_of_people_and_platforms(text: str) -> None:
     assert tables.moment(text, MOSCOW) == datetime(2026, 6, 10, 14, 14, tzinfo=MOSCOW)
 
 
 @pytest.mark.parametrize("text", ["", "-", "yesterday", "31.02.2026 10:00", "2026-06-10T"])
-def test_what_is_no_time_is_none(text: str) -> None:
+def test_cell_without_a_time_is_none(text: str) -> None:
     assert tables.moment(text, UTC) is None
 
 
@@ -154,7 +144,7 @@ def test_a_roster_with_one_id_twice_is_refused(tmp_path: Path) -> None:
         roster.students(roster.read(path), path)
 
 
-def test_people_are_found_by_what_a_download_says() -> None:
+def test_students_are_found_by_names_and_numbers_of_a_download() -> None:
     people = [
         roster.Student(id="s1", name="Анна Фёдорова", email="anna@x.ru", moodle="501"),
         roster.Student(id="s2", name="Jean Luc Picard", canvas="77", login="jlp"),
@@ -180,7 +170,7 @@ def test_people_are_found_by_what_a_download_says() -> None:
 # Who handed in what -------------------------------------------------------------------------
 
 
-def test_the_missing_the_unlisted_and_the_latest(tmp_path: Path) -> None:
+def test_missing_and_unlisted_students_and_the_latest_version(tmp_path: Path) -> None:
     people = roster.read(table(tmp_path / "r.csv", "id,name\ns1,A\ns2,B\ns3,C\n"))
     times = roster.read(
         table(
@@ -207,12 +197,12 @@ def test_the_missing_the_unlisted_and_the_latest(tmp_path: Path) -> None:
     assert handed_in_again(found, tmp_path) == found
 
 
-def handed_in_again(found: HandedIn, tmp_path: Path) -> HandedIn | None:
+def handed_in_again(found: ClassRecord, tmp_path: Path) -> ClassRecord | None:
     handed_in.write(tmp_path, found)
     return handed_in.read(tmp_path)
 
 
-def test_a_team_hands_in_once(tmp_path: Path) -> None:
+def test_team_has_one_submission(tmp_path: Path) -> None:
     found = record(
         tmp_path,
         "distillation",
@@ -240,7 +230,7 @@ def test_the_time_of_a_commit_runs_nothing_of_the_clone(tmp_path: Path) -> None:
     subprocess.run(["git", "add", "."], **run)
     subprocess.run(["git", "commit", "-qm", "committer x <y> 1 +0000"], env=who, **run)
     expected = datetime.fromisoformat(when)
-    assert repositories.committed(clone) == expected
+    assert handed_in.committed(clone) == expected
     subprocess.run(["git", "gc", "-q"], **run)  # objects in a pack, refs in one file
     mark = tmp_path / "ran"
     config = clone / ".git" / "config"
@@ -249,10 +239,10 @@ def test_the_time_of_a_commit_runs_nothing_of_the_clone(tmp_path: Path) -> None:
         f"[include]\npath = /dev/zero\n",
         encoding="utf-8",
     )
-    assert repositories.committed(clone) == expected
+    assert handed_in.committed(clone) == expected
     assert not mark.exists()
     (clone / ".git" / "HEAD").write_text("ref: refs/heads/../../../../etc/passwd")
-    assert repositories.committed(clone) is None
+    assert handed_in.committed(clone) is None
 
 
 # Deadlines ----------------------------------------------------------------------------------
@@ -280,7 +270,7 @@ def test_in_time_within_the_grace_and_late(course, tmp_path: Path) -> None:
     assert "Days late: 3, of them free: 2 (left: 1), counted: 1" in late.why.en
     assert "2026-03-04 23:00 MSK" in late.why.en
     assert "extension: illness" in extended.why.en
-    grade = taking.taken_off(factory.graded(), SPEC, [late, report])
+    grade = scoring.taken_off(factory.graded(), SPEC, [late, report])
     assert [one.points for one in grade.deductions] == pytest.approx([0.7, 0.5])
     assert grade.score == pytest.approx(factory.graded().score - 1.2)
     assert report.why.en == "no report"
@@ -298,7 +288,7 @@ def test_free_days_are_spent_across_lessons_in_order(course, tmp_path: Path) -> 
     assert (before["a"].free, before["a"].left) == (2, 1)
 
 
-def test_a_team_has_its_latest_deadline_and_spends_everybodys_days(course, tmp_path) -> None:
+def test_team_has_its_latest_deadline_and_spends_free_days_of_all_members(course, tmp_path) -> None:
     earlier = record(tmp_path, "profiling", "s1,A,2026-02-03 12:00\n")
     (tmp_path / "profiling").mkdir()
     handed_in.write(tmp_path / "profiling", earlier)
@@ -309,12 +299,12 @@ def test_a_team_has_its_latest_deadline_and_spends_everybodys_days(course, tmp_p
     assert (late.days, late.free) == (2, 1)
 
 
-def test_an_unknown_time_costs_nothing_and_is_said(course, tmp_path: Path) -> None:
+def test_unknown_time_takes_nothing_off_and_is_mentioned(course, tmp_path: Path) -> None:
     version = Version("x", "x", tmp_path, ("x",), late=True)
     found = handed_in.collect(Download("canvas", [version]), "distillation", None)[0]
     (line,) = lines(course, tmp_path, found, "x")
     assert "--times" in line.why.en
-    assert taking.taken_off(factory.graded(), SPEC, [line]).score == factory.graded().score
+    assert scoring.taken_off(factory.graded(), SPEC, [line]).score == factory.graded().score
 
 
 @pytest.mark.parametrize(
@@ -351,9 +341,9 @@ def test_no_deduction_takes_more_than_there_is_or_gives_points(formulas, days) -
         for one in formulas
     ]
     plain = factory.graded()
-    grade = taking.taken_off(plain, SPEC, given_lines)
+    grade = scoring.taken_off(plain, SPEC, given_lines)
     assert 0 <= grade.score <= plain.score
     assert all(one.points >= 0 for one in grade.deductions)
     assert grade.score + sum(one.points for one in grade.deductions) == pytest.approx(plain.score)
-    assert from_json(to_json(taking.again(grade, SPEC))) == grade
-    assert taking.taken_off(grade, SPEC, []) == plain
+    assert from_json(to_json(scoring.again(grade, SPEC))) == grade
+    assert scoring.taken_off(grade, SPEC, []) == plain

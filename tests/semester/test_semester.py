@@ -19,7 +19,7 @@ import pytest
 from openpyxl import load_workbook
 
 from grader.cli import COMMANDS
-from grader.gradebook.book import plain
+from grader.gradebook.files import plain
 from tests.conftest import Grader
 from tests.semester import semester
 from tests.semester.semester import BROKEN, CLASS, DUE, LATE, MISSING, TEAMS
@@ -182,7 +182,7 @@ def gradebook(term: Semester) -> dict[str, dict[str, str]]:
     return table((term.folder / "all.csv").read_bytes())
 
 
-def test_everybody_has_a_row_with_a_status_in_every_lesson(
+def test_every_student_has_a_row_with_a_status_in_every_lesson(
     term: Semester, gradebook: dict[str, dict[str, str]]
 ) -> None:
     assert set(gradebook) == {one.id for one in CLASS}
@@ -220,7 +220,7 @@ def test_every_score_is_its_terms_less_late_days_and_penalties(
         assert float(row["total"]) == pytest.approx(total[student], abs=5e-4)
 
 
-def test_lateness_bit_where_it_should(term: Semester) -> None:
+def test_late_days_count_beyond_grace_free_days_and_extensions(term: Semester) -> None:
     days = expected_days()
     # 30 h, 50 h, 100 h, within the grace, 100 h with an extension of five days, 26 h.
     counted = [days["distillation"][f"s{n:02d}"] for n in range(6)]
@@ -285,7 +285,9 @@ def test_a_changed_deadline_grades_nothing_again(term: Semester) -> None:
     assert after[name]["score"] >= before[name]["score"]
 
 
-def test_what_the_platforms_get_back(term: Semester, gradebook: dict[str, dict[str, str]]) -> None:
+def test_moodle_canvas_and_gradescope_files_have_the_scores(
+    term: Semester, gradebook: dict[str, dict[str, str]]
+) -> None:
     out = term.out("distillation")
     term.run("gradebook", out, "--format", "moodle", "--export", term.folder / "worksheet.csv")
     text = io.StringIO((out / "moodle.csv").read_text("utf-8-sig"), newline="")

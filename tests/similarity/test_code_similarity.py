@@ -70,7 +70,7 @@ def test_what_a_handout_shows_counts_as_given(
     assert len(code.own_prints({"distill.py": shown}, with_handout)) == 0
 
 
-def test_what_many_of_the_class_have_counts_little() -> None:
+def test_code_that_many_of_the_class_share_has_little_weight() -> None:
     """The same idiom in everybody's work; two have something else in common too."""
     idiom = code.fingerprints(works.solution("first"), "a.py").hashes
     more = code.fingerprints(works.solution("second"), "b.py").hashes
@@ -147,7 +147,7 @@ def test_passages_name_the_lines_that_are_shared(template: Path, common: code.Ha
     assert len(covered) > 0.8 * source.count("\n")
 
 
-def test_the_places_of_fingerprints_lie_where_the_text_is() -> None:
+def test_places_of_fingerprints_match_the_text() -> None:
     source = works.solution("third")  # it has a class, whose place copydetect notes differently
     prints = code.fingerprints(source, "a.py", window=1)
     assert (np.diff(prints.starts) >= 0).all()

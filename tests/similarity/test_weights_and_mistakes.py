@@ -10,17 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.similarity import behaviour, weights
-from grader.similarity import behaviour as mistakes
-from grader.similarity.behaviour import beyond_class, expected_of_pairs
+from grader.similarity.behaviour import beyond_class, usual_similarity
 from grader.similarity.pairs import USUAL_AGREEMENT
-from grader.similarity.sketches import sketches_of
-from grader.similarity.weights import Known
+from grader.similarity.weights import LessonTensors, sketches_of
 from tests.similarity import works
 
-NOTHING = Known([])
+NOTHING = LessonTensors([])
 
 
-def alike(*models: bytes, known: Known = NOTHING) -> np.ndarray:
+def alike(*models: bytes, known: LessonTensors = NOTHING) -> np.ndarray:
     owned = [weights.own_tensors(sketches_of(raw, "model.onnx"), known) for raw in models]
     return weights.similarity(owned, known)
 
@@ -52,22 +50,22 @@ def test_half_precision_does_not_hide_a_copy() -> None:
     assert alike(works.model(own), works.model(own, np.float16))[0, 1] > 0.99
 
 
-def test_what_the_lesson_hands_out_is_no_similarity() -> None:
+def test_tensors_that_the_lesson_hands_out_are_not_similar() -> None:
     base = works.trained(5)
-    known = Known(sketches_of(works.model(base), "baseline.onnx"))
+    known = LessonTensors(sketches_of(works.model(base), "baseline.onnx"))
     pruned = [works.tuned(base, seed, by=0.3) for seed in (1, 2)]
     assert alike(works.model(base), works.model(base), known=known).max() == 0
     assert alike(*map(works.model, pruned), known=known).max() == 0
     assert alike(*map(works.model, [pruned[0]] * 2), known=known)[0, 1] > 0.99
 
 
-def test_a_network_that_half_of_the_class_took_from_the_hub_counts_little() -> None:
+def test_public_network_that_half_of_the_class_uses_has_little_weight() -> None:
     hub = works.trained(1)
     models = [works.model(hub)] * 12 + [works.model(works.trained(n)) for n in range(20, 30)]
     assert beyond_class(alike(*models), 0.0).max() == 0
 
 
-def test_two_bits_agree_by_accident_when_counted_but_not_in_order() -> None:
+def test_two_bit_weights_are_compared_in_order_only() -> None:
     rng = np.random.default_rng(0)
     first = {"w": rng.permutation(np.repeat([-2, -1, 0, 1], 64)).astype(np.float32).reshape(16, 16)}
     second = {"w": rng.permutation(first["w"].ravel()).reshape(16, 16)}
@@ -129,13 +127,13 @@ def test_answers_that_are_wrong_in_other_ways_do_not_agree() -> None:
     for n, places in enumerate([*wrong, wrong[0], wrong[0]]):
         answer = np.zeros(4000, int)
         answer[places] = 1 + (places if n != 11 else places + 1) % 3
-        codes.append(mistakes.of_classes(answer, np.zeros(4000, int)))
+        codes.append(behaviour.of_classes(answer, np.zeros(4000, int)))
     found = behaviour.agreement(codes)
     assert found.value[0, 10] > 0.9
     assert found.value[0, 11] < 0.1
 
 
-def test_few_mistakes_say_nothing() -> None:
+def test_few_mistakes_give_no_agreement() -> None:
     code = np.zeros(5000, np.uint8)
     code[:3] = 1
     found = behaviour.agreement([code] * 2 + [np.zeros(5000, np.uint8)] * 10)
@@ -164,13 +162,13 @@ def test_a_detectors_misses_and_false_accepts_are_equally_many(
     clips: list[tuple[float, bool]],
 ) -> None:
     scores, labels = (np.array(each) for each in zip(*clips, strict=True))
-    wrong = mistakes.of_scores(scores, labels) > 0
+    wrong = behaviour.of_scores(scores, labels) > 0
     assert (wrong & labels).sum() == (wrong & ~labels).sum()
 
 
 def test_equal_wrong_numbers_are_equal_mistakes() -> None:
-    first = mistakes.of_values([3, 10.0, 7], [True, False, False])
-    second = mistakes.of_values([3, 10.0, 8], [True, False, False])
+    first = behaviour.of_values([3, 10.0, 7], [True, False, False])
+    second = behaviour.of_values([3, 10.0, 8], [True, False, False])
     assert (first == second).tolist() == [True, True, False]
     assert first[0] == 0
 
@@ -178,7 +176,7 @@ def test_equal_wrong_numbers_are_equal_mistakes() -> None:
 # The class ----------------------------------------------------------------------------------
 
 
-def test_what_is_usual_in_a_class_is_no_reason_to_look() -> None:
+def test_usual_similarity_of_a_class_is_not_beyond_it() -> None:
     rng = np.random.default_rng(0)
     n = 40
     alike = np.triu(rng.normal(0.6, 0.03, (n, n)), 1).astype(np.float32)
@@ -188,10 +186,10 @@ def test_what_is_usual_in_a_class_is_no_reason_to_look() -> None:
     assert beyond[2, 3] > 0.8
     beyond[2, 3] = beyond[3, 2] = 0
     assert beyond.max() < 0.2
-    assert expected_of_pairs(alike[:5, :5], 0.2).max() == np.float32(0.2)
+    assert usual_similarity(alike[:5, :5], 0.2).max() == np.float32(0.2)
 
 
-def test_a_ring_does_not_make_itself_usual() -> None:
+def test_group_of_copies_does_not_become_usual() -> None:
     alike = np.zeros((30, 30), np.float32)
     ring = range(6)
     for a, b in itertools.permutations(ring, 2):

@@ -42,7 +42,7 @@ import numpy as np
 from grader.lesson.contract import Findings
 from grader.text.errors import Rejected
 from grader.lesson.grades import Measurement
-from grader.similarity import mistakes
+from grader.similarity import behaviour
 from grader.text import Text
 
 
@@ -62,7 +62,7 @@ def examine(exam, submission):
     answers = np.load(io.BytesIO(submission.read("answers.npy")), allow_pickle=False)
     labels = np.zeros(len(answers), int)
     right = Measurement(float((answers == 0).mean()), "", Text(en="how", ru="как"))
-    return Findings({"right": right}, [], mistakes=mistakes.of_classes(answers, labels))
+    return Findings({"right": right}, [], mistakes=behaviour.of_classes(answers, labels))
 """
 
 ITEMS = 2_000

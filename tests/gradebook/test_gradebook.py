@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
+from grader import gradebook
+from grader.cli import gradebook as command
 from grader.gradebook import book, canvas, files, gradescope, moodle
-from grader.gradebook import book as cells
-from grader.gradebook.book import Graded
-from grader.lesson import loading
+from grader.gradebook.book import Export, Graded
+from grader.lesson import loading, scoring
 from grader.lesson.grades import Deduction, Status, to_json
 from grader.semester import handed_in
-from grader.semester.handed_in import HandedIn, HandIn, Submission
+from grader.semester.handed_in import ClassRecord, Submission, SubmittedVersion
 from grader.semester.roster import Student
 from grader.text import Text
 from grader.text.errors import UsageError
@@ -49,8 +53,10 @@ def handed(name: str, *students: str, files: tuple[str, ...], team: str = "") ->
         submitted=datetime(2026, 3, 2, 10, tzinfo=MOSCOW),
         time=handed_in.BY_TABLE,
         versions=[
-            HandIn(student=students[0], files=["old"], counts=False),
-            HandIn(student=students[0], files=list(files), why=Text(en="the latest", ru="x")),
+            SubmittedVersion(student=students[0], files=["old"], counts=False),
+            SubmittedVersion(
+                student=students[0], files=list(files), why=Text(en="the latest", ru="x")
+            ),
         ],
     )
 
@@ -73,8 +79,6 @@ def out(tmp_path: Path) -> Path:
         values={"days_late": 1.0},
         why=Text(en="Handed in a day late.", ru="Сдано на день позже."),
     )
-    from grader.lesson import scoring
-
     sentence = Text(en="@SUM(1) is no model", ru="@SUM(1) не модель")
     grades = {
         "Анна": factory.graded("Анна"),
@@ -91,7 +95,7 @@ def out(tmp_path: Path) -> Path:
         (folder / "reports" / f"{name}.html").write_text(f"<html>{name}", encoding="utf-8")
     handed_in.write(
         folder,
-        HandedIn(
+        ClassRecord(
             lesson="distillation",
             layout="moodle",
             students=PEOPLE,
@@ -145,15 +149,15 @@ def test_several_lessons_stand_side_by_side(graded: Graded) -> None:
         assert "(distillation) +" in values["total"].why.en
 
 
-def test_csv_cells_are_no_formulas(graded: Graded) -> None:
+def test_csv_cells_are_not_formulas(graded: Graded) -> None:
     raw = files.as_csv(book.build([graded], "en"))
     assert raw.startswith(b"\xef\xbb\xbf")
     for line in csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")):
         for cell in line:
             assert not cell.startswith(("=", "+", "@", "\t", "\r")), cell
-            assert not cell.startswith("-") or cells._is_number(cell)
+            assert not cell.startswith("-") or files.is_number(cell)
     rows = {row["id"]: row for row in read_csv(raw)}
-    assert cells.plain(rows["s2"]["name"]) == FORMULA
+    assert files.plain(rows["s2"]["name"]) == FORMULA
     assert rows["s3"]["name"] == 'Boris, "Bo" Ivanov'
 
 
@@ -161,10 +165,10 @@ def test_csv_cells_are_no_formulas(graded: Graded) -> None:
 def test_escaping_can_be_undone_and_never_begins_a_formula(text: str) -> None:
     from grader.text.untrusted import one_line
 
-    shown = cells.safe(text)
-    assert cells.plain(shown) == one_line(text) or shown == one_line(text)
+    shown = files.safe(text)
+    assert files.plain(shown) == one_line(text) or shown == one_line(text)
     assert not shown.lstrip().startswith(("=", "@", "＝")) or len(shown.strip()) == 1
-    raw = cells.to_csv([[text, "x"]])
+    raw = files.to_csv([[text, "x"]])
     assert next(csv.reader(io.StringIO(raw.decode(), newline=""))) == [shown, "x"]
 
 
@@ -207,7 +211,7 @@ WORKSHEET = (
 )  # fmt: skip
 
 
-def test_moodles_worksheet_is_filled_in(graded: Graded, tmp_path: Path) -> None:
+def test_worksheet_of_moodle_is_filled_in(graded: Graded, tmp_path: Path) -> None:
     export = tmp_path / "Grades-CS-HW1-77.csv"
     export.write_text(WORKSHEET, encoding="utf-8")
     written = moodle.worksheet(graded, "en", export, "blank")
@@ -240,7 +244,7 @@ def test_a_worksheet_without_an_export_has_the_columns_that_moodle_reads(graded:
     assert rows[3]["Grade"] == ""
 
 
-def test_moodles_feedback_zip_has_its_folders(graded: Graded) -> None:
+def test_feedback_for_moodle_has_the_folders_of_the_download(graded: Graded) -> None:
     found, without = moodle.feedback(graded)
     assert found["Анна Соколова_501_assignsubmission_file_/report.html"].name == "Анна.html"
     # Each member of a team has a folder, by the number that the roster knows.
@@ -253,7 +257,7 @@ def test_moodles_feedback_zip_has_its_folders(graded: Graded) -> None:
     assert "Missing Person" not in without
 
 
-def test_another_file_is_no_worksheet(graded: Graded, tmp_path: Path) -> None:
+def test_another_file_is_refused_as_worksheet(graded: Graded, tmp_path: Path) -> None:
     export = tmp_path / "x.csv"
     export.write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(UsageError, match="worksheet"):
@@ -275,7 +279,7 @@ CANVAS = (
 )
 
 
-def test_canvass_gradebook_is_filled_in(graded: Graded, tmp_path: Path) -> None:
+def test_gradebook_of_canvas_is_filled_in(graded: Graded, tmp_path: Path) -> None:
     export = tmp_path / "2026-03-09_Grades-CS.csv"
     export.write_text(CANVAS, encoding="utf-8")
     written = canvas.gradebook([graded], export, "Distillation", "blank")
@@ -295,16 +299,16 @@ def test_canvass_gradebook_is_filled_in(graded: Graded, tmp_path: Path) -> None:
     assert canvas.gradebook([graded], export, None, "blank") == written
 
 
-def test_a_canvas_gradebook_of_our_own(graded: Graded) -> None:
+def test_gradebook_for_canvas_without_an_export(graded: Graded) -> None:
     written = canvas.gradebook([graded], None, None, "zero")
     lines = list(csv.reader(io.StringIO(written.raw.decode(), newline="")))
     assert lines[0][:5] == list(canvas.HEAD)
     assert lines[1] == ["    Points Possible", "", "", "", "", "7"]
     assert {line[1]: line[-1] for line in lines[2:]}["4324"] == "0"
-    assert cells.plain(lines[3][0]) == FORMULA
+    assert files.plain(lines[3][0]) == FORMULA
 
 
-def test_canvass_feedback_is_called_as_the_download(graded: Graded) -> None:
+def test_feedback_for_canvas_has_the_names_of_the_download(graded: Graded) -> None:
     found, _ = canvas.feedback(graded)
     assert found["two_LATE_4322_90077_report.html"].name == "two.html"
     for name in found:  # as Canvas takes it apart: the first two parts of digits alone
@@ -341,6 +345,27 @@ def test_results_json_has_the_documented_keys(graded: Graded) -> None:
         points = sum(test.get("score", 0.0) for test in found["tests"])
         assert points == pytest.approx(grade.score), name
         assert all(one["order"] in ("asc", "desc") for one in found["leaderboard"])
+
+
+# Formats ------------------------------------------------------------------------------------
+
+
+def test_a_format_is_one_entry(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def names(classes: Sequence[Graded], options: gradebook.Options) -> Export:
+        people = book.everyone(classes)
+        return Export(f"{options.missing}: {', '.join(people)}".encode(), len(people))
+
+    monkeypatch.setitem(gradebook.FORMATS, "toy", gradebook.Format("toy.txt", names))
+    toy_command = importlib.reload(command).command  # click reads the names once
+    done = CliRunner().invoke(toy_command, [str(out), "--format", "toy", "--missing", "zero"])
+    assert done.exit_code == 0, done.output
+    assert (out / "toy.txt").read_text("utf-8") == "zero: s1, s2, s3, s4, s5, s6, s7"
+
+
+def test_a_format_of_one_lesson_refuses_several(out: Path) -> None:
+    done = CliRunner().invoke(command.command, [str(out), str(out), "--format", "moodle"])
+    assert isinstance(done.exception, UsageError)
+    assert "one lesson" in done.exception.text.en
 
 
 # The command --------------------------------------------------------------------------------
