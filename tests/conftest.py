@@ -44,6 +44,28 @@ SMALL = {
 Done = subprocess.CompletedProcess[str]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Everything that tests prepare (speech, the translated compiler, drawn formulas) lies in one
+    cache: made once for all worker processes, kept between runs, and not the developer's own."""
+    os.environ["GRADER_CACHE"] = str(config.cache.mkdir("grader"))  # type: ignore[union-attr]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first, so that none of them is left for the end; a file stays in one process,
+    with its module's fixtures, unless its tests name groups themselves (`--dist loadgroup`)."""
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        mark = item.get_closest_marker("xdist_group")
+        if mark is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(REPOSITORY))))
+            mark = item.get_closest_marker("xdist_group")
+        assert mark is not None
+        groups.setdefault(mark.args[0], []).append(item)
+    slow = {name: sum("slow" in item.keywords for item in of) for name, of in groups.items()}
+    items[:] = [item for name in sorted(groups, key=lambda n: not slow[n]) for item in groups[name]]
+
+
 @dataclass(frozen=True)
 class Grader:
     """The real command in a process of its own: grader("check", cwd=..., LANG="ru_RU")."""
@@ -73,9 +95,9 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def cache(request: pytest.FixtureRequest) -> Path:
-    """Generated speech is kept between test runs; it is checked by its checksum."""
-    return Path(request.config.cache.mkdir("speech"))
+def cache() -> Path:
+    """The cache of all tests; what lies in it is checked by its checksum."""
+    return Path(os.environ["GRADER_CACHE"])
 
 
 @pytest.fixture(scope="session")
