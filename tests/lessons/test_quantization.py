@@ -24,8 +24,8 @@ from grader.text.errors import DataError, Rejected
 from tests.lessons import quantization_mutants as mutants
 from tests.lessons.quantization_mutants import LESSON
 
-POSTS = 700
-"""Enough for what goes wrong here, and a quarter of the time."""
+POSTS = 300
+"""Enough for what goes wrong here, and a tenth of the time."""
 
 
 def module(name: str):
@@ -158,7 +158,13 @@ def test_the_report_draws_what_the_lesson_is_about(reference):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param(mutant, id=mutant.name, marks=pytest.mark.xdist_group(f"mutants {n % 3}"))
+        for n, mutant in enumerate(mutants.MUTANTS)
+    ],
+)
 def test_a_mutant_is_caught_by_the_check_meant_for_it(mutant, examination, tmp_path):
     folder = mutants.reference(tmp_path / "hw")
     mutant.edit(folder)
