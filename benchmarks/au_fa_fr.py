@@ -355,7 +355,7 @@ def voices_table(found: list[Voices]) -> str:
 
 def as_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     # Beside this file; whoever loads it by its path draws no tables.
-    from docs import table
+    from grader.handout.figures import table
 
     return table(heading, rows)
 
@@ -374,7 +374,7 @@ def main() -> int:
     results = measure()
     print(json.dumps(asdict(results), indent=2) if options.json else as_markdown(results))
     if options.write_docs:
-        from docs import write_between
+        from grader.handout.figures import write_between
 
         write_between(DOCS, "au_fa_fr", as_markdown(results))
     good = results.speed.times_faster >= 100 and results.speed.largest_difference <= 1e-12

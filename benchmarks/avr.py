@@ -21,10 +21,9 @@ from statistics import median
 
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parent))
-import docs
 from grader import board as avr
 from grader.board import gcc_system, gcc_wasm, project, simavr_engine
+from grader.handout import figures
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "real-board.md"
@@ -64,7 +63,7 @@ def main() -> int:
     else:
         print(_markdown(speeds, builds))
     if arguments.write_docs:
-        docs.write_between(PAGE, "avr", _markdown(speeds, builds))
+        figures.write_between(PAGE, "avr", _markdown(speeds, builds))
     slow = any(speed.ours_mhz < REQUIRED_MHZ for speed in speeds)
     return int(slow or any(speed.equal is False for speed in speeds))
 
@@ -189,7 +188,7 @@ def _markdown(speeds: Sequence[Speed], builds: Sequence[Build]) -> str:
     heading = ("firmware", "cycles", "ours, MHz", "simavr, MHz", "ratio", "all cycles equal")
     costs = ", ".join(f"{build.compiler} {build.seconds:.2f} s" for build in builds)
     return (
-        f"{docs.table(heading, rows)}\n\nA build of the first takes: {costs}. `tables` answers "
+        f"{figures.table(heading, rows)}\n\nA build of the first takes: {costs}. `tables` answers "
         "thousands of short questions: there the time goes to asking, not to the processor."
     )
 

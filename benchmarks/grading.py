@@ -29,8 +29,8 @@ import psutil
 from onnx import TensorProto, helper
 from small import small_course
 
-from docs import table, write_between
 from grader import batch, grading
+from grader.handout.figures import table, write_between
 from grader.intake import Candidate
 from grader.lesson import loading
 from grader.lesson.spec import RunLimits

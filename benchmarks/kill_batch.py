@@ -298,7 +298,7 @@ def _search_path() -> str:
 def _kinds(folder: Path, course: Path) -> list[Path]:
     """One of each: the lesson's samples, and archives good and bad."""
     script = (
-        "import sys; from pathlib import Path; from grader import lesson as lessons; "
+        "import sys; from pathlib import Path; from grader.lesson import loading as lessons; "
         f"lesson = lessons.load({LESSON!r}); lesson.samples.make(Path(sys.argv[1]), lesson)"
     )
     folder.mkdir()

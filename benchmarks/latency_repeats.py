@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from docs import table
+from grader.handout.figures import table
 from grader.lesson import formula, loading
 from grader.lesson.spec import RunLimits
 from grader.measure.latency import pace_of_rival, run_calmly, typical_seconds

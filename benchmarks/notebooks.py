@@ -56,8 +56,8 @@ columns = [{ name = "right", title = { en = "Right", ru = "Верно" } }]
 """,
     "autograder.py": """
 from dataclasses import dataclass, field
-from grader.autograder import Findings
-from grader.grades import Measurement
+from grader.lesson.contract import Findings
+from grader.lesson.grades import Measurement
 from grader.text import EMPTY
 
 @dataclass(frozen=True)

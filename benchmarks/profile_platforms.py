@@ -18,10 +18,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import docs
 from grader import board as avr
 from grader.cli.profile_tables import LIMITS, duration, verdict
+from grader.handout import figures
 from grader.lesson import course
 from grader.measure.hardware import platforms, this_machine
 from grader.measure.hardware.platforms import DType, Figure, Platform
@@ -47,7 +46,7 @@ def main() -> int:
     for name, table in tables(arguments.source).items():
         print(f"{name}\n\n{table}\n")
         if arguments.write_docs:
-            docs.write_between(PAGE, name, table)
+            figures.write_between(PAGE, name, table)
     return 0
 
 
@@ -112,7 +111,7 @@ def _table(opened: Profiled, dtype: DType | None) -> str:
             ]
         )
     heading = ["platform", "type", "fits", "of flash", "of RAM", "time", "limit", "bottleneck"]
-    return docs.table(heading, rows)
+    return figures.table(heading, rows)
 
 
 def _record(opened: Profiled, dtype: DType | None) -> list[dict[str, object]]:
@@ -131,7 +130,7 @@ def _record(opened: Profiled, dtype: DType | None) -> list[dict[str, object]]:
 def _catalogue() -> str:
     heading = ["platform", "weights in", "RAM", "bytes/s", "float32", "int8", "ridge, int8", "W"]
     rows = [_row(one) for one in platforms.catalogue().platforms.values()]
-    return docs.table(heading, rows)
+    return figures.table(heading, rows)
 
 
 def _row(one: Platform) -> list[str]:
@@ -178,7 +177,7 @@ def _avr(as_json: bool) -> int:
         rows = [
             [d, f"{c:.2f}", f"{rates[d]:,.0f}", _short(board.peak[d])] for d, c in found.items()
         ]
-        print(docs.table(["type", "cycles a MAC", "MAC/s", "catalogue"], rows))
+        print(figures.table(["type", "cycles a MAC", "MAC/s", "catalogue"], rows))
     return int(any(abs(board.peak[d].value - rate) > 1 for d, rate in rates.items()))
 
 
@@ -187,7 +186,7 @@ def _overhead(as_json: bool) -> int:
     opened = next(_models(None))[1][0]
     found = this_machine.measure(opened.data, opened.workload)
     here = found.calibration
-    figures = {
+    measured = {
         "overhead_us": here.overhead_s * 1e6,
         "call_us": here.call_s * 1e6,
         "gmacs_per_second": here.macs_per_second["float32"] / 1e9,
@@ -196,9 +195,9 @@ def _overhead(as_json: bool) -> int:
         "measured_us": found.seconds * 1e6,
     }
     if as_json:
-        print(json.dumps(figures))
+        print(json.dumps(measured))
     else:
-        print(docs.table(["figure", "value"], [[k, f"{v:.3g}"] for k, v in figures.items()]))
+        print(figures.table(["figure", "value"], [[k, f"{v:.3g}"] for k, v in measured.items()]))
     return 0
 
 

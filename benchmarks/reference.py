@@ -13,8 +13,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from docs import table, write_between
 from grader import grading
+from grader.handout.figures import table, write_between
 from grader.intake import Submission, SubmittedFile
 from grader.lesson import loading
 

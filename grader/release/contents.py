@@ -91,7 +91,7 @@ def withheld(lesson: Lesson) -> list[Path]:
     """
     found = [path for path in lesson.folder.rglob("*") if path.is_file()]
     inside = {path: PurePosixPath(path.relative_to(lesson.folder).as_posix()) for path in found}
-    kept_back = [path for path in found if inside[path].parts[0] == SAMPLES]
+    kept_back = [path for path in found if _instructors_only(inside[path])]
     for pattern in lesson.spec.release.withhold:
         matched = [path for path in found if _names(pattern, inside[path])]
         if not matched:
@@ -103,6 +103,11 @@ def withheld(lesson: Lesson) -> list[Path]:
     return kept_back
 
 
+def _instructors_only(inside: PurePosixPath) -> bool:
+    """Whether a lesson's file is a sample submission or a script that measures handout tables."""
+    return inside.parts[0] == SAMPLES or (inside.parts[0] == "figures" and inside.suffix == ".py")
+
+
 def _names(pattern: str, path: PurePosixPath) -> bool:
     """Whether a pattern names the file or a folder that it is in."""
     pattern = pattern.rstrip("/")
@@ -111,7 +116,7 @@ def _names(pattern: str, path: PurePosixPath) -> bool:
 
 def _assignment(lesson: Lesson) -> Iterator[File]:
     for inside, path in _files(lesson.folder):
-        if inside.parts[0] != SAMPLES:
+        if not _instructors_only(inside):
             yield File(_course("assignments", lesson.name) / inside, path)
 
 

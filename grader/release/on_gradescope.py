@@ -32,8 +32,9 @@ def prepare(root: Path) -> int:
     """Make the hidden data once, and say in the build's log what will isolate submissions."""
     settings = _settings(root)
     code = (
-        "import sys; from grader import grading, lesson; from grader.data import hidden_seed;"
-        "grading.prepare(lesson.load(sys.argv[1]), 'hidden', data=sys.argv[2] or None,"
+        "import sys; from grader import grading; from grader.lesson import loading; "
+        "from grader.data import hidden_seed; "
+        "grading.prepare(loading.load(sys.argv[1]), 'hidden', data=sys.argv[2] or None,"
         " seed=hidden_seed()[0])"
     )
     arguments = ["-c", code, settings.lesson, settings.data or ""]

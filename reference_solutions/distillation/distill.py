@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
-class Weights:
+class LossWeights:
     """How much each part of the loss counts; a part with weight 0 is not computed."""
 
     hard: float = 1.0
@@ -30,7 +30,7 @@ def loss(
     student: Activations,
     teacher: Activations,
     labels: Tensor,
-    weights: Weights,
+    weights: LossWeights,
     projection: nn.Module,
 ) -> Tensor:
     """The weighted sum, a scalar. `labels` has shape (batch,), 1 for the keyword.

@@ -24,7 +24,7 @@ import distill
 import numpy as np
 import torch
 from augment import augment
-from distill import Weights
+from distill import LossWeights
 from export import Storage, agreement, export, run
 from model import (
     BASELINE,
@@ -69,7 +69,7 @@ class Recipe:
     seed: int = 0
 
 
-LABELS = Weights()
+LABELS = LossWeights()
 """No teacher."""
 SEMINAR = Recipe(epochs=20, learning_rate=3e-4, weight_decay=1e-5, varied=False)
 """The seminar's epochs and rates; the schedule is ours."""
@@ -81,14 +81,14 @@ class Setting:
 
     name: str
     network: CrnnConfig | SeparableConfig
-    weights: Weights = LABELS
+    weights: LossWeights = LABELS
     recipe: Recipe | None = None
     """None: the recipe of the command line."""
     storages: tuple[Storage, ...] = ("float32",)
     note: str = ""
 
 
-DISTILLED = Weights(hard=0.3, soft=0.7, temperature=2.0, attention=0.1, states=0.1)
+DISTILLED = LossWeights(hard=0.3, soft=0.7, temperature=2.0, attention=0.1, states=0.1)
 PLAIN = "labels, clips as they are"
 VARIED = "labels, new variations of the clips every epoch"
 EXPERIMENTS = (

@@ -146,36 +146,36 @@ class Workshop:
 
     def _distilled(self) -> Iterator[Row]:
         short = replace(train.TERNARY, epochs=20, invented=30_000)
-        lessons = train.taught(self.pairs, short)
+        targets = train.taught(self.pairs, short)
         real = len(self.pairs.positions)
-        alone = train.Lessons(lessons.positions[:real], lessons.target[:real])
+        alone = train.Targets(targets.positions[:real], targets.target[:real])
         longer = replace(short, epochs=60)
         yield self._ternary("ternary, taught on real questions only", alone, longer)
         for share in (0.15, 0.2, 0.27, 0.4):
             densities = (share, share + 0.05, share + 0.2)
             recipe = replace(short, densities=densities)
-            yield self._ternary(f"ternary, {share:.0%} left", lessons, recipe)
+            yield self._ternary(f"ternary, {share:.0%} left", targets, recipe)
         for hidden in ((64, 32), (128, 64)):
             recipe = replace(short, hidden=hidden)
-            yield self._ternary(f"ternary {'-'.join(map(str, hidden))}", lessons, recipe)
-        model = train.student(lessons, replace(train.BINARY, epochs=20))
+            yield self._ternary(f"ternary {'-'.join(map(str, hidden))}", targets, recipe)
+        model = train.student(targets, replace(train.BINARY, epochs=20))
         yield Row("binary, distilled", model, "1", "30,000 invented questions")
 
     def _taught(self) -> Iterator[Row]:
         """What the teacher and the invented questions are worth: three ways, two seeds each, as
         many steps of training as the submitted network had."""
         recipe = train.TERNARY
-        lessons = train.taught(self.pairs, recipe)
+        targets = train.taught(self.pairs, recipe)
         real = len(self.pairs.positions)
-        longer = round(recipe.epochs * len(lessons.positions) / real)
-        answers = torch.tensor([one.next_char for one in lessons.positions[:real]])
+        longer = round(recipe.epochs * len(targets.positions) / real)
+        answers = torch.tensor([one.next_char for one in targets.positions[:real]])
         ways = {
-            "answers alone": (train.Lessons(lessons.positions[:real], one_hot(answers)), longer),
+            "answers alone": (train.Targets(targets.positions[:real], one_hot(answers)), longer),
             "teacher, real questions": (
-                train.Lessons(lessons.positions[:real], lessons.target[:real]),
+                train.Targets(targets.positions[:real], targets.target[:real]),
                 longer,
             ),
-            "teacher, invented questions": (lessons, recipe.epochs),
+            "teacher, invented questions": (targets, recipe.epochs),
         }
         for seed in (1, 2):
             for name, (taught, epochs) in ways.items():
@@ -197,9 +197,9 @@ class Workshop:
         model = to_integers(self._fit(copied, recipe), self.train.counts)
         return Row(name, model, "-".join(map(str, bits)), note)
 
-    def _ternary(self, name: str, lessons: train.Lessons, recipe: train.Recipe) -> Row:
-        model = columns.round_biases(train.student(lessons, recipe))
-        note = f"{len(lessons.positions):,} questions".replace(",", " ")
+    def _ternary(self, name: str, targets: train.Targets, recipe: train.Recipe) -> Row:
+        model = columns.round_biases(train.student(targets, recipe))
+        note = f"{len(targets.positions):,} questions".replace(",", " ")
         return Row(name, model, "ternary", note)
 
 

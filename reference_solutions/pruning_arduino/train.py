@@ -56,16 +56,21 @@ class Recipe:
     seed: int = 0
 
 
+WEIGHT_RANGE = 1.5
+"""Binary weights are clipped to this range: the sign of a weight far from 0 would never change."""
+EPOCHS_PER_LINE = 10
+"""Training prints one line in this many epochs."""
+
 TERNARY = Recipe()
 BINARY = Recipe(hidden=(96, 64), densities=None)
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """What students learn from."""
+class Targets:
+    """What a student is trained on: contexts and the probabilities of the next character."""
 
     positions: list[Position]
-    """Real ones first, then invented ones."""
+    """Those of the data set first, then invented ones."""
     target: Tensor
     """(positions, 40), probabilities."""
 
@@ -77,18 +82,18 @@ def main() -> None:
         load_pairs(arguments.data, part, source=arguments.source)
         for part in ("train", "validation")
     )
-    lessons = taught(train, TERNARY)
-    model = columns.round_biases(student(lessons, TERNARY))
+    targets = taught(train, TERNARY)
+    model = columns.round_biases(student(targets, TERNARY))
     _report("ternary", model, validation)
     folder = HERE if arguments.data == "chat-synthetic" else HERE / arguments.data
     _write_sparse(model, folder)
     if arguments.data == "tinychat":
-        model = student(lessons, BINARY)
+        model = student(targets, BINARY)
         _report("binary", model, validation)
         _write_rows(model, HERE / "binary")
 
 
-def taught(train: PairSet, recipe: Recipe) -> Lessons:
+def taught(train: PairSet, recipe: Recipe) -> Targets:
     """Let the teacher answer; it is trained once and kept in the cache of the data sets."""
     kept = store.cache_root() / "teachers" / f"{train.name}-{train.fingerprint[:16]}.ckpt"
     members = teacher.load_or_train(train.positions, kept)
@@ -97,47 +102,59 @@ def taught(train: PairSet, recipe: Recipe) -> Lessons:
     real = torch.tensor([position.next_char for position in train.positions])
     share = recipe.teacher_share
     target[: len(real)] = share * target[: len(real)] + (1 - share) * F.one_hot(real, 40)
-    return Lessons(positions, target)
+    return Targets(positions, target)
 
 
-def student(lessons: Lessons, recipe: Recipe) -> IntegerModel:
-    """Train with few levels from the first step on; batch norms become integers at the end."""
+def student(targets: Targets, recipe: Recipe) -> IntegerModel:
+    """Train with quantized weights from the first step on; the result is an integer model."""
     torch.manual_seed(recipe.seed)
     network = ChatNet(recipe.encoding, recipe.hidden)
     for layer in network.layers:
         layer.bits = 1
         layer.weight.data.uniform_(-1, 1)
-    counts = torch.from_numpy(encode(lessons.positions, recipe.encoding))
-    optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate)
-    steps = recipe.epochs * (len(counts) // recipe.batch_size)
+    counts = torch.from_numpy(encode(targets.positions, recipe.encoding))
+    optimizer = torch.optim.Adam(network.parameters(), recipe.learning_rate)
+    batches = len(counts) // recipe.batch_size
+    steps = recipe.epochs * batches
     rates = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=steps, pct_start=0.1
+        optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.1
     )
-    for step in range(steps):
-        at = step % (len(counts) // recipe.batch_size)
-        if at == 0:
-            order = torch.randperm(len(counts))
-        _thin_out(network, recipe, step / steps)
-        batch = order[at * recipe.batch_size : (at + 1) * recipe.batch_size]
-        network.train()
-        believed = F.log_softmax(network(counts[batch].float()), 1)
-        loss = -(lessons.target[batch] * believed).sum(1).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        rates.step()
-        keep_factors_positive(network)
-        if recipe.densities is None:  # a sign that is far from 0 would never change again
-            for layer in network.layers:
-                layer.weight.data.clamp_(-1.5, 1.5)
-        if at == 0 and step // (steps // recipe.epochs) % 10 == 0:
-            print(f"  student: step {step:,} of {steps:,}, loss {loss.item():.3f}", flush=True)
-    _thin_out(network, recipe, 1.0)
+    network.train()
+    for epoch in range(recipe.epochs):
+        order = torch.randperm(len(counts))
+        for number in range(batches):
+            _prune(network, recipe, (epoch * batches + number) / steps)
+            batch = order[number * recipe.batch_size : (number + 1) * recipe.batch_size]
+            loss = _cross_entropy(network(counts[batch].float()), targets.target[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            rates.step()
+            keep_factors_positive(network)
+            if recipe.densities is None:
+                _clip_weights(network)
+            if number == 0 and epoch % EPOCHS_PER_LINE == 0:
+                print(
+                    f"  student: epoch {epoch} of {recipe.epochs}, loss {loss.item():.3f}",
+                    flush=True,
+                )
+    _prune(network, recipe, 1.0)
     return to_integers(network, counts[:EXAMPLES])
 
 
-def _thin_out(network: ChatNet, recipe: Recipe, progress: float) -> None:
-    """From all weights to the recipe's share, fast at first (Zhu and Gupta 2017, cubic)."""
+def _cross_entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """Mean over the batch; both are (batch, 40)."""
+    return -(probabilities * F.log_softmax(logits, 1)).sum(1).mean()
+
+
+def _clip_weights(network: ChatNet) -> None:
+    """Keep binary weights near 0, so that their signs can still change."""
+    for layer in network.layers:
+        layer.weight.data.clamp_(-WEIGHT_RANGE, WEIGHT_RANGE)
+
+
+def _prune(network: ChatNet, recipe: Recipe, progress: float) -> None:
+    """Lower the share of weights kept, along the cubic schedule of Zhu and Gupta 2017."""
     left = (1 - min(1.0, progress / recipe.dense_share)) ** 3
     for layer, density in zip(network.layers, recipe.densities or (), strict=False):
         layer.density = density + (1 - density) * left

@@ -38,7 +38,7 @@ def main() -> None:
         read_posts(tokenizer, validation),
         replace(RECIPE, seed=arguments.seed),
         ngram_logits(train) if setup.ngrams else None,
-        setup.lessons,
+        setup.weights,
     )
     (arguments.out / "ngrams_tokenizer.json").write_bytes(compact(tokenizer))
     onnx.save(lookup(export(bag)), arguments.out / "ngrams.onnx")

@@ -15,7 +15,7 @@ from pathlib import Path
 import onnx
 import torch
 from export import export
-from losses import DEFAULT, Lessons, adjusted, hard_loss, taught_loss, together
+from losses import DEFAULT, LossWeights, adjusted, distillation_loss, ensemble, hard_loss
 from model import NgramConfig, Student, StudentConfig, Transformer, student_of
 from tokenization import compact, letters_tokenizer, trim
 from tokenizers import Tokenizer
@@ -52,7 +52,7 @@ def main() -> None:
         read_posts(small, validation),
         replace(setup.student_recipe, seed=arguments.seed),
         taught,
-        setup.lessons,
+        setup.weights,
     )
     torch.save(student.state_dict(), arguments.out / "student.pt")
     onnx.save(export(student), arguments.out / "student.onnx")
@@ -61,7 +61,7 @@ def main() -> None:
 def answers(setup: Setup, tokenizer: Tokenizer, teacher: Transformer, train: PostSet) -> Tensor:
     """What the student is taught of every training post, (posts, 5) logits."""
     own = torch.from_numpy(predict(teacher, read_posts(tokenizer, train)))
-    return together(own, ngram_logits(train)) if setup.ngrams else own
+    return ensemble(own, ngram_logits(train)) if setup.ngrams else own
 
 
 def small_tokenizer(
@@ -86,16 +86,20 @@ def train_student(
     validation: Posts,
     recipe: Recipe,
     taught: Tensor | None,
-    lessons: Lessons = DEFAULT,
+    weights: LossWeights = DEFAULT,
 ) -> Student:
     """`taught` (posts, 5): the teacher's logits of the training posts; None: labels alone."""
     torch.manual_seed(recipe.seed)
     print(f"student, seed {recipe.seed}, {'labels' if taught is None else 'distilled'}")
-    loss = hard_loss(train.labels) if taught is None else taught_loss(train.labels, taught, lessons)
+    loss = (
+        hard_loss(train.labels)
+        if taught is None
+        else distillation_loss(train.labels, taught, weights)
+    )
     student = fit(student_of(config), train, validation, loss, recipe)
     with torch.no_grad():
         bias = student.classifier.bias
-        bias.copy_(adjusted(bias, train.labels, lessons.adjustment))
+        bias.copy_(adjusted(bias, train.labels, weights.adjustment))
     return student
 
 

@@ -20,12 +20,12 @@ import onnx
 import torch
 from distill import answers, load_teacher, small_tokenizer, train_student
 from export import export
-from losses import DEFAULT, Lessons, taught_loss
+from losses import DEFAULT, LossWeights, distillation_loss
 from measuring import Candidate, Measured, measure
 from model import Convolutional, NgramConfig, StudentConfig
 from onnx import ModelProto
 from onnxruntime.quantization import QuantType
-from qat import train_rounded
+from qat import train_qat
 from quantize import Storage, dynamic, float16, lookup, static, weight_only
 from tokenization import compact
 from tokenizers import Tokenizer
@@ -152,7 +152,7 @@ def students(bench: Bench) -> Iterator[Trial]:
     yield _student(bench, "student labels", None, "float32, no teacher")
     for temperature in TEMPERATURES:
         name = f"student t={temperature:g}"
-        yield _student(bench, name, taught, "distilled", Lessons(temperature=temperature))
+        yield _student(bench, name, taught, "distilled", LossWeights(temperature=temperature))
     if isinstance(setup.student, NgramConfig):
         return  # there are no pieces to do without
     for vocabulary in VOCABULARIES:
@@ -191,8 +191,8 @@ def _retrained(bench: Bench, taught: Tensor, storage: Storage) -> ModelProto:
         learning_rate=recipe.learning_rate / 4,
         seed=bench.seed,
     )
-    loss = taught_loss(train.labels, taught)
-    return export(train_rounded(student, storage, train, validation, loss, recipe))
+    loss = distillation_loss(train.labels, taught)
+    return export(train_qat(student, storage, train, validation, loss, recipe))
 
 
 def _student(
@@ -200,7 +200,7 @@ def _student(
     name: str,
     taught: Tensor | None,
     note: str,
-    lessons: Lessons = DEFAULT,
+    weights: LossWeights = DEFAULT,
     vocabulary: int | None = None,
 ) -> Trial:
     """A student trained half as long as the submitted one; int8 where its vocabulary is tried."""
@@ -210,7 +210,7 @@ def _student(
     tokenizer, train, validation = bench.posts(config)
     epochs = max(bench.setup.student_recipe.epochs // 2, 1)
     recipe = replace(bench.setup.student_recipe, epochs=epochs, seed=bench.seed)
-    model = export(train_student(config, train, validation, recipe, taught, lessons))
+    model = export(train_student(config, train, validation, recipe, taught, weights))
     return Trial(
         name, Candidate.of(lookup(model) if vocabulary else model, compact(tokenizer)), note
     )

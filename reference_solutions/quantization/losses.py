@@ -14,7 +14,7 @@ BatchLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Lessons:
+class LossWeights:
     """How much labels and teacher count."""
 
     hard: float = 0.3
@@ -25,7 +25,7 @@ class Lessons:
     """Strength of the logit adjustment after training; see `adjusted`."""
 
 
-DEFAULT = Lessons()
+DEFAULT = LossWeights()
 
 
 def hard_loss(labels: Tensor) -> BatchLoss:
@@ -33,12 +33,12 @@ def hard_loss(labels: Tensor) -> BatchLoss:
     return lambda logits, numbers: F.cross_entropy(logits, labels[numbers])
 
 
-def taught_loss(labels: Tensor, taught: Tensor, lessons: Lessons = DEFAULT) -> BatchLoss:
+def distillation_loss(labels: Tensor, taught: Tensor, weights: LossWeights = DEFAULT) -> BatchLoss:
     """Both, weighted; `taught` (posts, 5) are a teacher's logits of all training posts."""
     hard = hard_loss(labels)
     return lambda logits, numbers: (
-        lessons.hard * hard(logits, numbers)
-        + lessons.soft * soft_loss(logits, taught[numbers], lessons.temperature)
+        weights.hard * hard(logits, numbers)
+        + weights.soft * soft_loss(logits, taught[numbers], weights.temperature)
     )
 
 
@@ -67,6 +67,6 @@ def adjusted(bias: Tensor, labels: Tensor, strength: float) -> Tensor:
     return bias - strength * share.log()
 
 
-def together(*teachers: Tensor) -> Tensor:
+def ensemble(*teachers: Tensor) -> Tensor:
     """Logits (posts, 5) of several teachers as one: the logarithm of their mean probability."""
     return torch.stack([logits.softmax(dim=1) for logits in teachers]).mean(dim=0).log()

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 from train import Posts, Recipe, fit
 
 
-def train_rounded(
+def train_qat(
     student: Convolutional,
     storage: Storage,
     train: Posts,

@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 import torch
 from export import export
-from losses import DEFAULT, BatchLoss, Lessons, hard_loss, taught_loss
+from losses import DEFAULT, BatchLoss, LossWeights, distillation_loss, hard_loss
 from model import CLASSES, PAD, NgramConfig, StudentConfig, TeacherConfig, Transformer
 from tokenization import compact, encode, train_tokenizer
 from tokenizers import Tokenizer
@@ -82,15 +82,15 @@ class Setup:
     teacher_recipe: Recipe
     student: StudentConfig | NgramConfig
     student_recipe: Recipe
-    lessons: Lessons = DEFAULT
+    weights: LossWeights = DEFAULT
     """How the student learns from its teachers."""
     ngrams: bool = False
     """Whether a linear model on n-grams teaches, too: it needs as much text as people wrote."""
 
 
-NGRAMS = Lessons(hard=0.3, soft=1.0, temperature=1.0)
+NGRAMS = LossWeights(hard=0.3, soft=1.0, temperature=1.0)
 """How to learn from the linear model; it has seen no post that it speaks of, so it is soft."""
-BOTH = Lessons(hard=0.5, soft=0.7, temperature=1.0)
+BOTH = LossWeights(hard=0.5, soft=0.7, temperature=1.0)
 """How to learn from the linear model and the teacher, which knows some labels by heart."""
 SETUPS = {
     "posts-synthetic": Setup(
@@ -109,7 +109,7 @@ SETUPS = {
         ),
         student=NgramConfig(),
         student_recipe=Recipe(6, 5e-3, weight_decay=0.0, word_dropout=0.0),
-        lessons=BOTH,
+        weights=BOTH,
         ngrams=True,
     ),
 }
@@ -139,7 +139,11 @@ def train_teacher(
     """`taught` (posts, 5): logits of a teacher's own teacher; None: labels alone."""
     torch.manual_seed(recipe.seed)
     print(f"teacher, seed {recipe.seed}")
-    loss = hard_loss(train.labels) if taught is None else taught_loss(train.labels, taught, NGRAMS)
+    loss = (
+        hard_loss(train.labels)
+        if taught is None
+        else distillation_loss(train.labels, taught, NGRAMS)
+    )
     return fit(Transformer(config), train, validation, loss, recipe)
 
 

@@ -1,7 +1,7 @@
 """What the student learns from: the labels, and what the teacher thinks of the same clip.
 
 Out of the box only the labels are used. Write the three functions marked TODO, give them a
-weight in `Weights`, and compare: one row of experiments.csv for each setting.
+weight in `LossWeights`, and compare: one row of experiments.csv for each setting.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
-class Weights:
+class LossWeights:
     """How much each part of the loss counts; a part with weight 0 is not computed."""
 
     hard: float = 1.0
@@ -34,7 +34,7 @@ def loss(
     student: Activations,
     teacher: Activations,
     labels: Tensor,
-    weights: Weights,
+    weights: LossWeights,
     projection: nn.Module,
 ) -> Tensor:
     """The weighted sum, a scalar. `labels` has shape (batch,), 1 for the keyword.

@@ -34,7 +34,7 @@ from grader.text.progress import Reporter
 
 HERE = Path(__file__).resolve().parent
 
-WEIGHTS = distill.Weights()  # TODO: labels alone are a weak teacher
+WEIGHTS = distill.LossWeights()  # TODO: labels alone are a weak teacher
 """What the student learns from."""
 
 BatchLoss = Callable[[Tensor, Tensor], Tensor]

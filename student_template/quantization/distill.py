@@ -15,7 +15,7 @@ from pathlib import Path
 import onnx
 import torch
 from export import export
-from losses import DEFAULT, Lessons, hard_loss, taught_loss
+from losses import DEFAULT, LossWeights, distillation_loss, hard_loss
 from model import Convolutional, StudentConfig, TeacherConfig, Transformer
 from tokenization import compact, trim
 from tokenizers import Tokenizer
@@ -70,12 +70,16 @@ def train_student(
     validation: Posts,
     recipe: Recipe,
     taught: Tensor | None,
-    lessons: Lessons = DEFAULT,
+    weights: LossWeights = DEFAULT,
 ) -> Convolutional | Transformer:
     """`taught` (posts, 5): the teacher's logits of the training posts; None: labels alone."""
     torch.manual_seed(recipe.seed)
     print(f"student, seed {recipe.seed}")
-    loss = hard_loss(train.labels) if taught is None else taught_loss(train.labels, taught, lessons)
+    loss = (
+        hard_loss(train.labels)
+        if taught is None
+        else distillation_loss(train.labels, taught, weights)
+    )
     if isinstance(config, TeacherConfig):
         return fit(Transformer(config), train, validation, loss, recipe)
     return fit(Convolutional(config), train, validation, loss, recipe)

@@ -13,7 +13,7 @@ BatchLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Lessons:
+class LossWeights:
     """How much labels and teacher count."""
 
     hard: float = 1.0
@@ -22,7 +22,7 @@ class Lessons:
     """Above 1 it shows which wrong answers the teacher finds nearly right."""
 
 
-DEFAULT = Lessons()
+DEFAULT = LossWeights()
 
 
 def hard_loss(labels: Tensor) -> BatchLoss:
@@ -30,16 +30,16 @@ def hard_loss(labels: Tensor) -> BatchLoss:
     return lambda logits, numbers: F.cross_entropy(logits, labels[numbers])
 
 
-def taught_loss(labels: Tensor, taught: Tensor, lessons: Lessons = DEFAULT) -> BatchLoss:
+def distillation_loss(labels: Tensor, taught: Tensor, weights: LossWeights = DEFAULT) -> BatchLoss:
     """Both, weighted; `taught` (posts, 5) are a teacher's logits of all training posts. What has no
     weight is not computed."""
     hard = hard_loss(labels)
 
     def loss(logits: Tensor, numbers: Tensor) -> Tensor:
-        total = lessons.hard * hard(logits, numbers)
-        if lessons.soft:
-            softly = soft_loss(logits, taught[numbers], lessons.temperature)
-            total = total + lessons.soft * softly
+        total = weights.hard * hard(logits, numbers)
+        if weights.soft:
+            softly = soft_loss(logits, taught[numbers], weights.temperature)
+            total = total + weights.soft * softly
         return total
 
     return loss

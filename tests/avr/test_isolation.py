@@ -134,7 +134,7 @@ def test_without_bubblewrap_other_peoples_work_goes_to_the_portable_compiler(
 ) -> None:
     (tmp_path / "avr-gcc").symlink_to(str(shutil.which("avr-gcc")))
     code = (
-        "from grader import avr; files = {'main.c': b'int main(void) { for (;;) {} }'};"
+        "from grader import board as avr; files = {'main.c': b'int main(void) { for (;;) {} }'};"
         "print(avr.build(files, 'system').compiler)"
     )
     ended = subprocess.run(

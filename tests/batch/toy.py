@@ -46,8 +46,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grader.autograder import Findings
-from grader.grades import Measurement
+from grader.lesson.contract import Findings
+from grader.lesson.grades import Measurement
 from grader.text import Text
 
 

@@ -45,7 +45,7 @@ def test_missing_package_says_what_to_install() -> None:
     program = (
         "import sys; sys.modules['distributed'] = None\n"
         "from grader.batch.cluster import connect_dask\n"
-        "from grader.errors import UsageError\n"
+        "from grader.text.errors import UsageError\n"
         "try:\n"
         "    connect_dask('tls://host:8786').__enter__()\n"
         "except UsageError as error:\n"

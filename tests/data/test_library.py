@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.data import get, library, load
+from grader.data import catalogue, get, load
 from grader.text.errors import UsageError
 
 
@@ -32,7 +32,7 @@ def test_the_built_in_data_take_no_source(tmp_path: Path) -> None:
 
 
 def test_every_name_in_the_catalogue_is_known_and_described(cache: Path) -> None:
-    rows = library()
+    rows = catalogue()
     assert [row.name for row in rows] == [
         "speech-synthetic",
         "speech-commands-v0.01",
@@ -56,7 +56,7 @@ def test_every_name_in_the_catalogue_is_known_and_described(cache: Path) -> None
 
 def test_the_catalogue_tells_what_is_prepared(cache: Path, digits: Path) -> None:
     get("fsdd", digits)
-    assert {row.name for row in library() if row.prepared} == {"fsdd", "chat-synthetic"}
+    assert {row.name for row in catalogue() if row.prepared} == {"fsdd", "chat-synthetic"}
 
 
 def test_importing_is_light() -> None:

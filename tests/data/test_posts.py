@@ -214,7 +214,7 @@ def test_a_bad_template_is_named(bad: str) -> None:
 
 def test_a_fresh_process_writes_the_same_posts(written: Written) -> None:
     code = (
-        "from grader.data import posts_synthetic as p; print(p.write('train', None, "
+        "from grader.data.text import posts_synthetic as p; print(p.write('train', None, "
         "p.PostSettings(train=1_500))[0].fingerprint)"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
@@ -255,7 +255,8 @@ def test_the_cache_gives_back_what_was_written_and_mends_damage(
 
 def test_writing_needs_no_dictionary() -> None:
     code = (
-        "import sys; sys.modules['pymorphy3'] = None; from grader.data import posts_synthetic as p;"
+        "import sys; sys.modules['pymorphy3'] = None;"
+        "from grader.data.text import posts_synthetic as p;"
         "print(len(p.write('train', None, p.PostSettings(train=50))[0]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

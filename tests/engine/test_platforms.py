@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.handout import figures
 from grader.measure.hardware import platforms
 from grader.measure.hardware.platforms import DTYPES, Figure, Platform
 from grader.text.errors import DataError, UsageError
@@ -182,11 +183,9 @@ def test_the_tables_of_the_documentation_are_what_the_command_prints(
 ) -> None:
     import profile_platforms
 
-    import docs
-
     page = (repository / "docs" / "platforms.md").read_text(encoding="utf-8")
     for name, table in profile_platforms.tables(shared_data).items():
-        assert docs.fill(page, name, table) == page, name
+        assert figures.fill(page, name, table) == page, name
 
 
 @pytest.mark.slow

@@ -61,9 +61,9 @@ columns = [{ name = "words", title = { en = "Words", ru = "Слов" } }]
 """
 AUTOGRADER = """
 from dataclasses import dataclass, field
-from grader.autograder import Findings
-from grader.errors import Rejected
-from grader.grades import Measurement
+from grader.lesson.contract import Findings
+from grader.text.errors import Rejected
+from grader.lesson.grades import Measurement
 from grader.text import Text
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def test_wheel_starts_a_course_and_releases_it(installed: Path, tmp_path: Path) 
 
 def test_wheel_holds_the_course(installed: Path, tmp_path: Path) -> None:
     code = (
-        "from grader import course; from pathlib import Path;"
+        "from grader.lesson import course; from pathlib import Path;"
         "print(*(t().resolve() for t in"
         " (course.assignments, course.reference_solutions, course.student_template)), sep='\\n')"
     )

@@ -32,9 +32,9 @@ from tests.intake.packing import RULES, make_tar, make_zip, refusal
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from grader.errors import Rejected
+from grader.text.errors import Rejected
 from grader.intake import open_submission
-from grader.lesson import Intake
+from grader.lesson.spec import Intake
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 160 * 2**20,) * 2)
 resource.setrlimit(resource.RLIMIT_CPU, (30, 30))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from grader.handout import document
+from grader.handout import document, figures
+from grader.handout.figures import project
 from grader.lesson import loading
 from grader.text import LANGS, Lang
 
@@ -60,14 +59,8 @@ def digits(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def benchmark(repository: Path) -> ModuleType:
-    path = repository / "benchmarks" / "handout_distillation.py"
-    spec = importlib.util.spec_from_file_location("benchmark_handout_distillation", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    """The script that makes the measured tables."""
+    return project(repository / "assignments" / "distillation" / "figures", "tables").tables
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +208,7 @@ def test_every_figure_is_filled_in(benchmark: ModuleType) -> None:
         found = dict(FIGURE.findall(page(lang)))
         assert found.keys() == benchmark.FIGURES.keys() | {"teaching"}
         empty = [name for name, text in found.items() if len(table(text)) < 2]
-        assert not empty, f"run python benchmarks/handout_distillation.py --write: {empty}"
+        assert not empty, f"run python assignments/distillation/figures/tables.py --write: {empty}"
 
 
 def test_counted_costs_are_those_that_the_grader_counts_now(benchmark: ModuleType) -> None:
@@ -270,7 +263,7 @@ def test_writing_replaces_what_is_between_the_markers_and_nothing_else(
     written = tmp_path / "handout.md"
     for text in (before, after):
         written.write_text(text, encoding="utf-8")
-        benchmark.write_between(written, "x", "new")
+        figures.write_between(written, "x", "new")
         assert written.read_text(encoding="utf-8") == after
     with pytest.raises(ValueError, match="markers"):
-        benchmark.write_between(written, "y", "new")
+        figures.write_between(written, "y", "new")

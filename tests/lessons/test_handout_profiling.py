@@ -7,7 +7,6 @@ import importlib.util
 import itertools
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from grader.handout import document, measured
+from grader.handout.figures import project
 from grader.lesson import loading
 from grader.measure.hardware import platforms
 from grader.text import LANGS, Lang
@@ -82,13 +82,9 @@ def executed() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def benchmark(repository: Path) -> Iterator[ModuleType]:
-    folder = repository / "benchmarks"
-    sys.path.insert(0, str(folder))
-    try:
-        yield importlib.import_module("handout_profiling")
-    finally:
-        sys.path.remove(str(folder))
+def benchmark(repository: Path) -> ModuleType:
+    """The script that makes the measured tables."""
+    return project(repository / "assignments" / "profiling" / "figures", "tables").tables
 
 
 # Both languages.
@@ -251,7 +247,9 @@ def test_what_is_counted_and_computed_is_what_comes_out_now(benchmark: ModuleTyp
         for name in benchmark.COMPUTED:
             text = benchmark.FIGURES[name]().to(lang)
             now = measured.tables(f"<!-- begin: {name} -->\n{text}\n<!-- end: {name} -->")[name]
-            assert found[name] == now, f"benchmarks/handout_profiling.py --write --only {name}"
+            assert found[name] == now, (
+                f"assignments/profiling/figures/tables.py --write --only {name}"
+            )
 
 
 def test_published_figures_name_their_source(benchmark: ModuleType) -> None:

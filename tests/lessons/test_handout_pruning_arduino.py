@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 
 from grader.handout import document
+from grader.handout.figures import project
 from grader.lesson import loading
 from grader.text import LANGS, Lang
 
@@ -49,19 +48,8 @@ def figure(name: str, lang: Lang = "en") -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def benchmark(repository: Path) -> ModuleType:
-    folder = repository / "benchmarks"
-    sys.path.insert(0, str(folder))
-    try:
-        path = folder / "handout_pruning_arduino.py"
-        spec = importlib.util.spec_from_file_location("benchmark_pruning_arduino", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(folder))
-    return module
+    """The script that makes the measured tables."""
+    return project(repository / "assignments" / "pruning_arduino" / "figures", "tables").tables
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 
 from grader.handout import board, document, measured
+from grader.handout.figures import project
 from grader.lesson import loading
 from grader.text import LANGS, Lang
 
@@ -59,20 +58,9 @@ def share(cell: str) -> float:
 
 @pytest.fixture(scope="module")
 def benchmark(repository: Path) -> ModuleType:
+    """The script that makes the measured tables."""
     pytest.importorskip("transformers")
-    folder = repository / "benchmarks"
-    sys.path.insert(0, str(folder))
-    try:
-        path = folder / "handout_quantization.py"
-        spec = importlib.util.spec_from_file_location("benchmark_quantization", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(folder))
-    return module
+    return project(repository / "assignments" / "quantization" / "figures", "tables").tables
 
 
 def run(stem: str) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 
 from grader.handout import document
+from grader.handout.figures import project
 from grader.lesson import formula, loading
 from grader.text import LANGS, Lang
 
@@ -46,14 +45,8 @@ def digits(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def benchmark(repository: Path) -> ModuleType:
-    path = repository / "benchmarks" / "handout_streaming_kws.py"
-    spec = importlib.util.spec_from_file_location("benchmark_handout_streaming_kws", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    """The script that makes the measured tables."""
+    return project(repository / "assignments" / "streaming_kws" / "figures", "tables").tables
 
 
 @pytest.fixture(scope="module")

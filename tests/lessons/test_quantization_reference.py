@@ -307,7 +307,7 @@ def test_training_with_rounding_ends_on_weights_that_storing_does_not_change(
 ):
     part = code.train.read_posts(tokenizer, posts)
     storage = code.quantize.Storage(4, "channel")
-    student = code.qat.train_rounded(
+    student = code.qat.train_qat(
         networks(code, 150)["student"],
         storage,
         part,
@@ -326,7 +326,7 @@ def test_a_student_that_equals_its_teacher_has_nothing_to_learn(code):
     logits = torch.randn(8, 5)
     assert code.losses.soft_loss(logits, logits, 4.0).item() == pytest.approx(0, abs=1e-5)
     assert code.losses.soft_loss(-logits, logits, 4.0) > 0
-    assert torch.allclose(code.losses.together(logits, logits), logits.log_softmax(dim=1))
+    assert torch.allclose(code.losses.ensemble(logits, logits), logits.log_softmax(dim=1))
 
 
 def test_adjustment_asks_more_of_frequent_classes_and_leaves_absent_ones_finite(code):
@@ -344,7 +344,12 @@ def test_an_adjusted_student_differs_in_its_last_bias_alone(code, posts, tokeniz
     taught = torch.zeros(len(part.ids), 5)
     plain, moved = (
         code.distill.train_student(
-            config, part, part, recipe(code, epochs=1), taught, code.losses.Lessons(adjustment=by)
+            config,
+            part,
+            part,
+            recipe(code, epochs=1),
+            taught,
+            code.losses.LossWeights(adjustment=by),
         ).state_dict()
         for by in (0.0, 0.5)
     )
@@ -356,9 +361,9 @@ def test_a_taught_student_follows_its_teacher_against_the_labels(code, posts, to
     part = code.train.read_posts(tokenizer, posts)
     wrong = (part.labels + 1) % 5
     taught = 10 * torch.nn.functional.one_hot(wrong, 5).float()
-    lessons = code.losses.Lessons(hard=0.1, soft=1.0, temperature=1.0)
+    weights = code.losses.LossWeights(hard=0.1, soft=1.0, temperature=1.0)
     config = code.model.StudentConfig(150, width=16, channels=32)
-    student = code.distill.train_student(config, part, part, recipe(code), taught, lessons)
+    student = code.distill.train_student(config, part, part, recipe(code), taught, weights)
     assert code.train.accuracy(code.train.predict(student, part), wrong) > 0.95
 
 

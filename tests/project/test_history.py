@@ -179,7 +179,7 @@ def test_every_lesson_has_hints_in_both_languages(name: str) -> None:
 @pytest.mark.parametrize("name", loading.names())
 def test_hints_are_for_checks_that_exist(name: str, repository: Path) -> None:
     sources = [*(repository / "assignments" / name).glob("*.py")]
-    sources.append(repository / "grader" / "measure" / "recorded.py")
+    sources.append(repository / "grader" / "measure" / "quality" / "experiments.py")
     code = "".join(path.read_text(encoding="utf-8") for path in sources)
     for check in set(hints.load(loading.load(name))) - {hints.REJECTED}:
         for part in check.split("*"):

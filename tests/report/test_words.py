@@ -29,7 +29,7 @@ def test_both_languages_say_everything_with_the_same_placeholders() -> None:
 def test_every_word_is_used() -> None:
     sources = "".join(
         path.read_text(encoding="utf-8")
-        for path in [*FOLDER.glob("*.py"), *(FOLDER / "templates").glob("*.j2")]
+        for path in [*FOLDER.rglob("*.py"), *(FOLDER / "templates").glob("*.j2")]
     )
     prefixes = re.compile(r"(outcome|says|next|check|gate_passed|gate_missed)_")
     unused = [

@@ -89,7 +89,7 @@ def test_nothing_is_left_when_the_process_that_grades_is_killed(closed_level: st
     """Neither the warm process nor its child outlives us, even if we are given no time."""
     script = (
         "import numpy as np\n"
-        "from grader.lesson import RunLimits\n"
+        "from grader.lesson.spec import RunLimits\n"
         "from grader.sandbox.runners.code import FunctionJob, run_function\n"
         "source = b'import time\\ndef solve(x): time.sleep(300)'\n"
         # A library that nothing else names marks the command line of the warm process.

@@ -39,9 +39,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from grader.autograder import Findings
-from grader.errors import Rejected
-from grader.grades import Measurement
+from grader.lesson.contract import Findings
+from grader.text.errors import Rejected
+from grader.lesson.grades import Measurement
 from grader.similarity import mistakes
 from grader.text import Text
 

@@ -1,4 +1,4 @@
-"""Compile the ATmega328P core to WebAssembly: `python grader/avr/core/build.py`.
+"""Compile the ATmega328P core to WebAssembly: `python grader/board/core/build.py`.
 
 Needs clang and wasm-ld (Debian: clang lld). The result is committed, so users need neither; a
 test compares the fingerprint of the sources that it carries with the sources beside it.

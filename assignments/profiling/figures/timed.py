@@ -6,10 +6,7 @@ only ever add to either.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,13 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from docs import Table, count, plain
+from grader.handout.figures import Table, count, plain, project
 from grader.lesson import course
 from grader.measure.hardware.roofline import amdahl_bound
 from grader.text import Text
 
 REFERENCE = course.reference_solutions() / "profiling"
-KWS_MODEL = course.student_template() / "distillation" / "model.py"
+KWS = course.student_template() / "distillation"
 ROUNDS = 15
 LEAST_SECONDS = 1e-3
 SHOWN_OPERATORS = 6
@@ -141,7 +138,7 @@ def _operations() -> list[Operation]:
 def batches() -> Table:
     """The keyword spotter: how long one waits, and how many are served."""
     torch.manual_seed(SEED)
-    kws = load(KWS_MODEL, "handout_profiling_kws")
+    kws = project(KWS, "model").model
     model = kws.Crnn(kws.BASELINE).eval()
     sizes = (1, 4, 16, 64)
     inputs = {str(size): torch.randn(size, 40, 101) for size in sizes}
@@ -381,30 +378,11 @@ def _timed(en: str, ru: str) -> Text:
 # What is measured ---------------------------------------------------------------------------
 
 
-def load(path: Any, name: str) -> ModuleType:
-    """A Python file as a module of that name."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @cache
 def reference() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """slow.py, faster.py and profiler.py of the reference solution; other lessons have files of
-    such names too, so they do not stay under them."""
-    names = ("slow", "faster", "profiler")
-    sys.path.insert(0, str(REFERENCE))
-    try:
-        made = [importlib.import_module(name) for name in names]
-    finally:
-        sys.path.remove(str(REFERENCE))
-        for name in names:
-            sys.modules.pop(name, None)
-    return made[0], made[1], made[2]
+    """slow.py, faster.py and profiler.py of the reference solution."""
+    found = project(REFERENCE, "slow", "faster", "profiler")
+    return found.slow, found.faster, found.profiler
 
 
 class Called(nn.Module):

@@ -1,13 +1,38 @@
-"""Put measured tables into Markdown, between markers that name the command's output."""
+"""What the scripts in `assignments/<lesson>/figures/` use: projects to import, tables to write.
+
+A script measures something and writes a Markdown table into the handout, between two markers that
+name the table.
+"""
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from grader.handout import measured
-from grader.text import Lang, Text, ru_number
+from grader.text import LANGS, Lang, Text, ru_number
+
+
+def project(folder: Path, *names: str) -> SimpleNamespace:
+    """The modules `names` of the project in `folder`, imported as its own scripts import them.
+
+    Projects of several lessons have modules of the same names. So modules of that name which are
+    loaded already are put aside, and put back afterwards in place of this project's.
+    """
+    own = {path.stem for path in folder.glob("*.py")}
+    others = {name: sys.modules.pop(name) for name in own if name in sys.modules}
+    sys.path.insert(0, str(folder))
+    try:
+        return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+    finally:
+        sys.path.remove(str(folder))
+        for name in own:
+            sys.modules.pop(name, None)
+        sys.modules.update(others)
 
 
 @dataclass(frozen=True)
@@ -29,6 +54,13 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     rule = [" --- ", *[" ---: "] * (len(heading) - 1)]
     lines = [_row(heading), "|" + "|".join(rule) + "|", *map(_row, rows)]
     return "\n".join(lines)
+
+
+def publish(lesson: Path, name: str, found: Table, *, write: bool) -> None:
+    """Print a table in English and, with `write`, put it into the lesson's handouts."""
+    print(f"{name}\n\n{found.to('en')}\n", flush=True)
+    for lang in LANGS if write else ():
+        write_between(lesson / f"handout.{lang}.md", name, found.to(lang))
 
 
 def write_between(page: Path, name: str, text: str) -> None:

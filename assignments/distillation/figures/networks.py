@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import ModuleType
 
 import numpy as np
 import onnx
@@ -14,23 +11,11 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from grader.handout.figures import project
 from grader.lesson import course
 from grader.text import Text
 
-
-def _template() -> ModuleType:
-    """`model.py` of the lesson's template, under a name of its own: other lessons have one too."""
-    path = course.student_template() / "distillation" / "model.py"
-    spec = importlib.util.spec_from_file_location("handout_template_model", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-model = _template()
+model = project(course.student_template() / "distillation", "model").model
 
 # Rounding -----------------------------------------------------------------------------------
 

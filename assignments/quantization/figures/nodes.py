@@ -1,6 +1,6 @@
 """Where the time of the float32 teacher and of teacher + PTQ goes, operator by operator.
 
-    python benchmarks/quantization_nodes.py [--batch 32] [--json]
+    python assignments/quantization/figures/nodes.py [--batch 32] [--json]
 
 A teacher of RuSentiment's size with random weights, posts of up to 63 tokens, one thread; the least
 time of each node over some runs, by ONNX Runtime's own profile, added up by operator.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -20,15 +19,15 @@ import onnxruntime
 import torch
 from onnx import ModelProto
 
-from docs import table
+from grader.handout.figures import project, table
+from grader.lesson import course
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "reference_solutions" / "quantization"))
-
-from export import export  # noqa: E402
-from model import Transformer  # noqa: E402
-from quantize import dynamic, feed  # noqa: E402
-from train import SETUPS  # noqa: E402
+reference = project(
+    course.reference_solutions() / "quantization", "export", "model", "quantize", "train"
+)
+export, Transformer = reference.export.export, reference.model.Transformer
+dynamic, feed = reference.quantize.dynamic, reference.quantize.feed
+SETUPS = reference.train.SETUPS
 
 LONGEST = 63
 RUNS = 20

@@ -1,8 +1,8 @@
 """The quantization reference on posts that people wrote: RuSentiment, its published test set.
 
-    python benchmarks/quantization_rusentiment.py --from DIR [--seeds 0 1 2] [--json]
-    python benchmarks/quantization_rusentiment.py --from DIR --part validation
-    python benchmarks/quantization_rusentiment.py --from DIR --teacher rubert-tiny2
+    python assignments/quantization/figures/rusentiment.py --from DIR [--seeds 0 1 2] [--json]
+    python assignments/quantization/figures/rusentiment.py --from DIR --part validation
+    python assignments/quantization/figures/rusentiment.py --from DIR --teacher rubert-tiny2
 
 Trains the teacher, a student from labels alone and one that is taught, quantises, and measures all
 of them on one core, in turn. Beside them stand a student of the other kind, convolutional as that
@@ -35,25 +35,29 @@ from onnx import ModelProto
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from docs import table
 from grader.data import Part, load_posts
 from grader.data.text.posts import LABELS, PostSet
+from grader.handout.figures import project, table
+from grader.lesson import course
 from grader.measure.quality import classification
 from grader.text.errors import GraderError
 from grader.text.progress import Reporter
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "reference_solutions" / "quantization"))
+reference = project(
+    course.reference_solutions() / "quantization",
+    *("ngrams", "distill", "export", "losses", "measuring", "model", "quantize"),
+    *("tokenization", "train"),
+)
+ngrams, distill = reference.ngrams, reference.distill
+quantize, training = reference.quantize, reference.train
+export, measure = reference.export.export, reference.measuring.measure
+Candidate, Measured = reference.measuring.Candidate, reference.measuring.Measured
+LossWeights, ensemble = reference.losses.LossWeights, reference.losses.ensemble
+Student, StudentConfig = reference.model.Student, reference.model.StudentConfig
+student_of = reference.model.student_of
+compact, train_tokenizer = reference.tokenization.compact, reference.tokenization.train_tokenizer
+Recipe, Setup, SETUPS = training.Recipe, training.Setup, training.SETUPS
 
-import ngrams  # noqa: E402
-from distill import load_teacher, small_tokenizer, train_student  # noqa: E402
-from export import export  # noqa: E402
-from losses import Lessons, together  # noqa: E402
-from measuring import Candidate, Measured, measure  # noqa: E402
-from model import Student, StudentConfig, student_of  # noqa: E402
-from quantize import dynamic, feed, lookup  # noqa: E402
-from tokenization import compact, train_tokenizer  # noqa: E402
-from train import SETUPS, Recipe, Setup, ngram_logits, read_posts, train_teacher  # noqa: E402
 
 DATA = "rusentiment"
 HEADING = (
@@ -65,7 +69,7 @@ CONVOLUTION = replace(
     SETUP,
     student=StudentConfig(vocabulary=4000, width=80, kernel=5),
     student_recipe=Recipe(6, 2e-3, batch_size=96, word_dropout=0.15),
-    lessons=Lessons(hard=0.7, soft=0.5, temperature=1.0, adjustment=0.1),
+    weights=LossWeights(hard=0.7, soft=0.5, temperature=1.0, adjustment=0.1),
 )
 """The other student, with the recipe that was best for it on validation posts."""
 
@@ -125,18 +129,18 @@ def models(
     pieces = train_tokenizer(train.texts, SETUP.teacher.vocabulary)
 
     def taught() -> Tensor:
-        return together(torch.from_numpy(_logits(large, tokenizer, train)), linear)
+        return ensemble(torch.from_numpy(_logits(large, tokenizer, train)), linear)
 
     def student(name: str, setup: Setup, teachers: Callable[[], Tensor | None]) -> Pair:
-        small = small_tokenizer(setup.student, pieces, train)
-        parts = [read_posts(small, part) for part in (train, validation)]
+        small = distill.small_tokenizer(setup.student, pieces, train)
+        parts = [training.read_posts(small, part) for part in (train, validation)]
         recipe = replace(setup.student_recipe, seed=seed)
 
         def learn() -> Student:
-            return train_student(setup.student, *parts, recipe, teachers(), setup.lessons)
+            return distill.train_student(setup.student, *parts, recipe, teachers(), setup.weights)
 
         model = export(_kept(place / f"{name}.pt", setup, learn))
-        both = (model, lookup(model))
+        both = (model, quantize.lookup(model))
         return tuple(Candidate.of(form, compact(small)) for form in both)
 
     convolution = student("convolution", CONVOLUTION, taught)
@@ -144,7 +148,7 @@ def models(
     shared = compact(tokenizer)
     return {
         "teacher": Candidate.of(large, shared),
-        "teacher + PTQ": Candidate.of(dynamic(large), shared),
+        "teacher + PTQ": Candidate.of(quantize.dynamic(large), shared),
         "convolution": convolution[0],
         "convolution + PTQ": convolution[1],
         "student, labels": labels[0],
@@ -175,18 +179,20 @@ def _teacher(
         return _pretrained(seed, train, validation, place, name)
     tokenizer = train_tokenizer(train.texts, SETUP.teacher.vocabulary)
     if not (place / "teacher.pt").exists():
-        parts = [read_posts(tokenizer, part) for part in (train, validation)]
+        parts = [training.read_posts(tokenizer, part) for part in (train, validation)]
         recipe = replace(SETUP.teacher_recipe, seed=seed)
         torch.save(
-            train_teacher(SETUP.teacher, *parts, recipe, linear).state_dict(), place / "teacher.pt"
+            training.train_teacher(SETUP.teacher, *parts, recipe, linear).state_dict(),
+            place / "teacher.pt",
         )
-    return export(load_teacher(place, SETUP)), tokenizer
+    return export(distill.load_teacher(place, SETUP)), tokenizer
 
 
 def _pretrained(
     seed: int, train: PostSet, validation: PostSet, place: Path, checkpoint: str
 ) -> tuple[ModelProto, Tokenizer]:
-    import rubert  # needs transformers
+    # Needs transformers, which the other models do not.
+    rubert = project(course.reference_solutions() / "quantization", "rubert").rubert
 
     found = rubert.CHECKPOINT if checkpoint == "rubert-tiny2" else checkpoint
     module, tokenizer = rubert.load_pretrained(found)
@@ -202,14 +208,16 @@ def _logits(model: ModelProto, tokenizer: Tokenizer, part: PostSet) -> np.ndarra
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     names = [port.name for port in session.get_inputs()]
-    ids = read_posts(tokenizer, part).ids
-    return np.concatenate([session.run(None, feed(names, post.numpy()[None]))[0] for post in ids])
+    ids = training.read_posts(tokenizer, part).ids
+    return np.concatenate(
+        [session.run(None, quantize.feed(names, post.numpy()[None]))[0] for post in ids]
+    )
 
 
 def _linear_logits(train: PostSet, path: Path) -> Tensor:
     """Out-of-fold logits of the linear model; the same for every seed."""
     if not path.exists():
-        np.save(path, ngram_logits(train).numpy())
+        np.save(path, training.ngram_logits(train).numpy())
     return torch.from_numpy(np.load(path))
 
 

@@ -1,11 +1,11 @@
 """The measured tables of the profiling handout, in both languages.
 
-    python benchmarks/handout_profiling.py [--write] [--only NAME ...]
+    python assignments/profiling/figures/tables.py [--write] [--only NAME ...]
 
 Eleven tables. Counted or computed, the same each time: published networks on the catalogue's
 platforms; what a link carries; the catalogue; the keyword spotter on it, whole and by layer; one
 figure for each class of methods from what the other lessons have committed; what thop and torch's
-own counter see of the lesson's families. Timed, in handout_profiling_timed.py: three regimes,
+own counter see of the lesson's families. Timed, in timed.py: three regimes,
 batches, the slow network by stage, by operator, and Amdahl's law. With `--write` each replaces the
 text between its two markers in assignments/profiling/handout.{ru,en}.md. Takes half a minute on
 one core.
@@ -25,18 +25,18 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-import handout_profiling_timed as timed
+import timed
 import torch
 
-from docs import Table, count, plain, write_between
 from grader.cli.profile_tables import LIMITS, duration
 from grader.handout import measured
+from grader.handout.figures import Table, count, plain, project, publish
 from grader.lesson import course, loading
 from grader.measure.hardware import platforms
 from grader.measure.hardware.platforms import DType, Platform
 from grader.measure.hardware.profiled import Profiled, open_model
 from grader.measure.hardware.roofline import Prediction, predict
-from grader.text import LANGS, Text
+from grader.text import Text
 
 NAME = "profiling"
 LESSON = course.assignments() / NAME
@@ -161,8 +161,8 @@ def zoo() -> Table:
         ),
         rows=[_animal(one) for one in _platforms()],
         caption=Text(
-            en="From `grader/platforms/catalogue.toml`, where each figure has its source.",
-            ru="Из `grader/platforms/catalogue.toml`: там у каждого числа указан источник.",
+            en="From `grader/measure/hardware/catalogue.toml`, where each figure has its source.",
+            ru="Из `grader/measure/hardware/catalogue.toml`: там у каждого числа указан источник.",
         ),
     )
 
@@ -467,7 +467,7 @@ def counters() -> Table:
     """MACs that three counters find in each family, as shares of the true ones."""
     autograder: Any = loading.load(NAME).autograder
     families = importlib.import_module(f"{autograder.__name__}.families")
-    builders = timed.load(LESSON / "harness_models.py", "handout_profiling_models")
+    builders = project(LESSON, "harness_models").harness_models
     rows, right = [], 0
     for case in families.draw(SEED):
         truth = case.truth.total("macs")
@@ -572,11 +572,6 @@ COMPUTED = tuple(name for name in FIGURES if name not in timed.TABLES)
 """Those that come out the same each time."""
 
 
-def write(name: str, table: Table) -> None:
-    for lang in LANGS:
-        write_between(LESSON / f"handout.{lang}.md", name, table.to(lang))
-
-
 def main(arguments: Iterable[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true", help="fill in both handouts")
@@ -584,10 +579,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     options = parser.parse_args(None if arguments is None else list(arguments))
     torch.set_num_threads(1)
     for name in options.only:
-        table = FIGURES[name]()
-        print(f"{name}\n\n{table.to('en')}\n", flush=True)
-        if options.write:
-            write(name, table)
+        publish(LESSON, name, FIGURES[name](), write=options.write)
     return 0
 
 

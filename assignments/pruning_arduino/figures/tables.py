@@ -1,6 +1,6 @@
 """The measured tables of the Arduino handout, in both languages.
 
-    python benchmarks/handout_pruning_arduino.py --from FOLDER [--write] [--only NAME ...]
+    python assignments/pruning_arduino/figures/tables.py --from FOLDER [--write] [--only NAME ...]
 
 FOLDER holds tinychat (training-data.txt.gz and model.npz). Eight tables: a formula beside the
 board; what a split by pair leaks; what an interval costs; how many bytes the published network
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
 import math
 import sys
 import tempfile
@@ -30,16 +29,16 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from docs import Table, count, plain, write_between
 from grader import board as avr
 from grader import data, grading
 from grader.board import firmware, integer_network
 from grader.board.integer_network import IntegerNetwork
 from grader.data import Pair, Position
 from grader.data.text import chat, tinychat
+from grader.handout.figures import Table, count, plain, project, publish
 from grader.lesson import course, loading
 from grader.measure.quality.classification import clustered, wilson
-from grader.text import LANGS, Text
+from grader.text import Text
 
 NAME = "pruning_arduino"
 LESSON = course.assignments() / NAME
@@ -352,11 +351,7 @@ def _timed(image: avr.Image, network: IntegerNetwork, positions: Sequence[Positi
 
 def _columns() -> ModuleType:
     """The reference's columns.py."""
-    sys.path.insert(0, str(REFERENCE))
-    try:
-        return importlib.import_module("columns")
-    finally:
-        sys.path.remove(str(REFERENCE))
+    return project(REFERENCE, "columns").columns
 
 
 # Luck ---------------------------------------------------------------------------------------
@@ -404,14 +399,8 @@ def seeds(material: Material) -> Table:
 
 def _first_character(pairs: Sequence[Pair], hidden: Sequence[int], seed: int) -> float:
     """Accuracy of the best epoch."""
-    template = course.student_template() / NAME
-    sys.path.insert(0, str(template))
-    try:
-        features, model = importlib.import_module("features"), importlib.import_module("model")
-    finally:
-        sys.path.remove(str(template))
-        for name in ("features", "model", "integer_model", "quantize"):
-            sys.modules.pop(name, None)
+    starter = project(course.student_template() / NAME, "features", "model")
+    features, model = starter.features, starter.model
     torch.manual_seed(seed)
     asked = [Position(pair.query, "", chat.CHARSET.index(pair.reply[0])) for pair in pairs]
     counts = torch.from_numpy(features.encode(asked, features.Encoding())).float()
@@ -557,10 +546,7 @@ def main() -> int:
     torch.set_num_threads(1)
     material = Material.load(options.source)
     for name in options.only:
-        table = FIGURES[name](material)
-        print(f"{name}\n\n{table.to('en')}\n", flush=True)
-        for lang in LANGS if options.write else ():
-            write_between(LESSON / f"handout.{lang}.md", name, table.to(lang))
+        publish(LESSON, name, FIGURES[name](material), write=options.write)
     return 0
 
 

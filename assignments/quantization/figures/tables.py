@@ -1,12 +1,13 @@
 """The measured tables of the quantization handout, in both languages.
 
-    python benchmarks/handout_quantization.py [--write] [--only NAME ...] [--rusentiment FILE]
+    python assignments/quantization/figures/tables.py [--write] [--only NAME ...]
+        [--rusentiment FILE]
 
 Tables: what rubert-tiny2's shape is made of, and what quantisers make of it; single products; the
 course's teacher in fewer bits; the keyword spotter in fewer bits, and what does cost it an order
 of magnitude; the reference solution's students, rounded after training and during it; its four
 models on `posts-synthetic`; the same on RuSentiment, from what
-`quantization_rusentiment.py --seeds 0 1 2 --json` printed into FILE. With `--write` each replaces
+`rusentiment.py --seeds 0 1 2 --json` printed into FILE. With `--write` each replaces
 the text between its two markers in assignments/quantization/handout.{ru,en}.md. Needs
 transformers, and some ten minutes on one core once the data is cached. Seeds are fixed; only times
 differ from run to run.
@@ -27,31 +28,31 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import handout_aware as training
-import handout_keyword as keyword
-import handout_rubert as rubert
+import kws_rows
 import numpy as np
 import onnx
 import onnxruntime
+import qat_rows
+import rubert_rows
 import torch
 from onnx import ModelProto, TensorProto
 from onnxruntime.quantization import QuantType
 from tokenizers import Tokenizer
 
-from docs import Table, count, plain, write_between
 from grader import grading
 from grader.data import load, load_posts
 from grader.data.text.posts import LABELS
+from grader.handout.figures import Table, count, plain, publish
 from grader.lesson import course, loading
 from grader.lesson.grades import Measurement
 from grader.measure import latency
 from grader.measure.costs.graph import GraphLimits, inspect
 from grader.measure.quality import classification
-from grader.text import LANGS, Text
+from grader.text import Text
 
 NAME = "quantization"
 LESSON = course.assignments() / NAME
-REFERENCE = rubert.REFERENCE
+REFERENCE = rubert_rows.REFERENCE
 SEED = "handout"
 CLIPS = slice(0, None, 2)
 """Of the validation part, for what is simulated step by step."""
@@ -95,7 +96,7 @@ _PARTS = {
 def anatomy(material: Material) -> Table:
     """Parameters and float32 bytes by what they are for."""
     del material
-    sizes = rubert.parts(rubert.network())
+    sizes = rubert_rows.parts(rubert_rows.network())
     total = sum(sizes.values())
     rows: list[Cells] = [
         (_PARTS[kind], count(size), _thousands(4 * size), _percent(size / total))
@@ -120,10 +121,10 @@ def anatomy(material: Material) -> Table:
 def quantisers(material: Material) -> Table:
     """Bytes and time of the same network, quantised in several ways."""
     del material
-    found = list(rubert.contenders())
+    found = list(rubert_rows.contenders())
     runs = [one.run for one in found]
-    single = rubert.seconds(runs, rubert.posts(1), rubert.ROUNDS)
-    batched = rubert.seconds(runs, rubert.posts(32), max(rubert.ROUNDS // 4, 2))
+    single = rubert_rows.seconds(runs, rubert_rows.posts(1), rubert_rows.ROUNDS)
+    batched = rubert_rows.seconds(runs, rubert_rows.posts(32), max(rubert_rows.ROUNDS // 4, 2))
     rows: list[Cells] = []
     for place, one in enumerate(found):
         ratio = latency.sequence_ratio(single[0], single[place])
@@ -133,7 +134,9 @@ def quantisers(material: Material) -> Table:
                 one.name,
                 _thousands(one.bytes),
                 plain(f"{found[0].bytes / one.bytes:.2f}"),
-                plain(f"{1e3 * latency.typical_seconds(single[place], len(rubert.LENGTHS)):.2f}"),
+                plain(
+                    f"{1e3 * latency.typical_seconds(single[place], len(rubert_rows.LENGTHS)):.2f}"
+                ),
                 plain(f"{ratio.value:.2f}"),
                 _span(ratio.interval, "{:.2f}"),
                 plain(f"{many.value:.2f}"),
@@ -153,12 +156,12 @@ def quantisers(material: Material) -> Table:
         caption=Text(
             en=f"Measured: random weights, torch {_torch()}, ONNX Runtime "
             f"{onnxruntime.__version__}, {platform.machine()}, one thread, posts of "
-            f"{min(rubert.LENGTHS)} to {max(rubert.LENGTHS)} tokens, processor time, "
-            f"{rubert.ROUNDS} rounds in turn; against torch float32.",
+            f"{min(rubert_rows.LENGTHS)} to {max(rubert_rows.LENGTHS)} tokens, processor time, "
+            f"{rubert_rows.ROUNDS} rounds in turn; against torch float32.",
             ru=f"Измерено: случайные веса, torch {_torch()}, ONNX Runtime "
             f"{onnxruntime.__version__}, {platform.machine()}, один поток, посты от "
-            f"{min(rubert.LENGTHS)} до {max(rubert.LENGTHS)} токенов, время процессора, проходов "
-            f"вперемежку: {rubert.ROUNDS}; относительно torch float32.",
+            f"{min(rubert_rows.LENGTHS)} до {max(rubert_rows.LENGTHS)} токенов, время процессора, "
+            f"проходов вперемежку: {rubert_rows.ROUNDS}; относительно torch float32.",
         ),
     )
 
@@ -166,11 +169,11 @@ def quantisers(material: Material) -> Table:
 def products(material: Material) -> Table:
     """Microseconds of one product of several heights."""
     del material
-    made = rubert.products(WIDTH)
+    made = rubert_rows.products(WIDTH)
     runs = [run for _, run in made]
     rng = np.random.default_rng(0)
     taken = {
-        rows: rubert.seconds(runs, [rng.normal(size=(rows, WIDTH)).astype(np.float32)], 60)
+        rows: rubert_rows.seconds(runs, [rng.normal(size=(rows, WIDTH)).astype(np.float32)], 60)
         for rows in ROWS
     }
     return Table(
@@ -198,7 +201,7 @@ def products(material: Material) -> Table:
 
 
 def storage(material: Material) -> Table:
-    """Bytes and quality of the course's teacher, quantised after training."""
+    """Bytes and quality of the course's teacher, quantised after qat_rows."""
     del material
     model = onnx.load(LESSON / "baseline" / "teacher.onnx")
     tokenizer = Tokenizer.from_file(str(LESSON / "baseline" / "tokenizer.json"))
@@ -211,7 +214,7 @@ def storage(material: Material) -> Table:
         data = changed.SerializeToString()
         size = inspect(data, GraphLimits(length=32)).bytes - _unpacked(changed, bits)
         whole = whole or size
-        run = rubert.in_onnxruntime(data)
+        run = rubert_rows.in_onnxruntime(data)
         predicted = classification.predictions(np.concatenate([_logits(run, one) for one in ids]))
         exact = predicted if exact is None else exact
         found = classification.quality(predicted, posts.labels[:POSTS], len(LABELS))
@@ -247,7 +250,7 @@ def storage(material: Material) -> Table:
 
 def _ways() -> Iterator[tuple[Text, Callable[[ModelProto], ModelProto], int]]:
     """Name, quantiser, and the bits of a weight where the file has no type for so few."""
-    quantize = rubert.quantize
+    quantize = rubert_rows.quantize
     yield Text(en="float32", ru="float32"), lambda model: model, 8
     yield Text(en="float16", ru="float16"), quantize.float16, 8
     yield (
@@ -310,7 +313,7 @@ _STORED = {
 def spotter(material: Material) -> Table:
     """The small exercise: bytes and AU-FA-FR of each way to store the keyword spotter."""
     del material
-    kws = keyword.kws
+    kws = kws_rows.kws
     model = onnx.load(kws.BASELINE)
     train, clips = (load("speech-synthetic", part) for part in ("train", "validation"))
     rows, whole, first = list[Cells](), 0, 0.0
@@ -350,10 +353,10 @@ def suspects(material: Material) -> Table:
     """What costs the keyword spotter an order of magnitude, and what does not."""
     del material
     clips = load("speech-synthetic", "validation")
-    model = onnx.load(keyword.kws.BASELINE)
+    model = onnx.load(kws_rows.kws.BASELINE)
     rows, first = list[Cells](), 0.0
-    for one in keyword.suspects(model, clips, CLIPS):
-        area = keyword.area(one.scores(), clips, CLIPS)
+    for one in kws_rows.suspects(model, clips, CLIPS):
+        area = kws_rows.area(one.scores(), clips, CLIPS)
         first = first or area
         rows.append((one.name, plain(f"{1e5 * area:.2f}"), plain(f"{area / first:.2f}")))
     positives = int(clips.labels[CLIPS].sum())
@@ -367,9 +370,9 @@ def suspects(material: Material) -> Table:
         caption=Text(
             en=f"Measured: the same network, {positives:,} keywords and "
             f"{len(clips.labels[CLIPS]) - positives:,} other words of the validation part, "
-            f"{keyword.BATCH} in a call.",
+            f"{kws_rows.BATCH} in a call.",
             ru=f"Измерено: та же сеть, ключевых слов проверочной части: {count(positives).ru}, "
-            f"других: {count(len(clips.labels[CLIPS]) - positives).ru}, по {keyword.BATCH} в "
+            f"других: {count(len(clips.labels[CLIPS]) - positives).ru}, по {kws_rows.BATCH} в "
             "вызове.",
         ),
     )
@@ -518,12 +521,12 @@ def aware(material: Material) -> Table:
             Text(en="rounded afterwards", ru="округлены потом"),
             Text(en="trained on while rounded", ru="дообучены с округлением"),
         ),
-        rows=[(one.name, _percent(one.after), _percent(one.during)) for one in training.pairs()],
+        rows=[(one.name, _percent(one.after), _percent(one.during)) for one in qat_rows.pairs()],
         caption=Text(
             en="Measured: accuracy on the validation posts of posts-synthetic, epochs more on the "
-            f"labels: {training.EPOCHS}; float32 is trained on for as long, unrounded.",
+            f"labels: {qat_rows.EPOCHS}; float32 is trained on for as long, unrounded.",
             ru="Измерено: accuracy на проверочных постах posts-synthetic, ещё эпох на метках: "
-            f"{training.EPOCHS}; float32 дообучена столько же, без округления.",
+            f"{qat_rows.EPOCHS}; float32 дообучена столько же, без округления.",
         ),
     )
 
@@ -550,8 +553,8 @@ def rusentiment(material: Material) -> Table:
     """The same on RuSentiment's test set, the mean over seeds, with the linear model below."""
     if material.rusentiment_file is None:
         raise SystemExit(
-            "python benchmarks/quantization_rusentiment.py --from DIR --seeds 0 1 2 --json > FILE, "
-            "then --rusentiment FILE"
+            "python assignments/quantization/figures/rusentiment.py --from DIR --seeds 0 1 2 "
+            "--json > FILE, then --rusentiment FILE"
         )
     found = json.loads(material.rusentiment_file.read_text(encoding="utf-8"))
     runs = [{row["name"]: row for row in run} for run in found["seeds"]]
@@ -658,10 +661,7 @@ def main() -> int:
     material = Material(options.rusentiment)
     without = set() if options.rusentiment else {"rusentiment"}
     for name in options.only or [name for name in FIGURES if name not in without]:
-        table = FIGURES[name](material)
-        print(f"{name}\n\n{table.to('en')}\n", flush=True)
-        for lang in LANGS if options.write else ():
-            write_between(LESSON / f"handout.{lang}.md", name, table.to(lang))
+        publish(LESSON, name, FIGURES[name](material), write=options.write)
     return 0
 
 

@@ -5,16 +5,12 @@ Weights are random: neither bytes nor time depend on them. Nothing is downloaded
 
 from __future__ import annotations
 
-import importlib
-import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import onnx
@@ -24,6 +20,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType
 from torch import Tensor, nn
 
+from grader.handout.figures import project
 from grader.lesson import course
 from grader.measure.costs.graph import GraphLimits, inspect
 from grader.text import Text
@@ -33,29 +30,19 @@ CLASSES = 5
 LENGTHS = (6, 9, 12, 15, 19, 24, 32, 48)
 """Tokens of the posts that are timed; the median is that of posts in social networks."""
 ROUNDS = 16
-_NAMES = (
-    *("losses", "model", "tokenization", "train", "quantize"),
-    *("rubert", "kws", "export", "qat"),
+REFERENCE_MODULES = project(
+    REFERENCE,
+    "losses",
+    "model",
+    "tokenization",
+    "train",
+    "quantize",
+    "rubert",
+    "kws",
+    "export",
+    "qat",
 )
-
-
-@contextmanager
-def reference_modules() -> Iterator[Callable[[str], ModuleType]]:
-    """Import modules of the reference solution; other lessons have files of the same names."""
-    kept = {name: sys.modules.pop(name) for name in _NAMES if name in sys.modules}
-    sys.path.insert(0, str(REFERENCE))
-    try:
-        yield importlib.import_module
-    finally:
-        sys.path.remove(str(REFERENCE))
-        for name in _NAMES:
-            sys.modules.pop(name, None)
-        sys.modules.update(kept)
-
-
-with reference_modules() as module:
-    quantize = module("quantize")
-    rubert = module("rubert")
+quantize, rubert = REFERENCE_MODULES.quantize, REFERENCE_MODULES.rubert
 
 
 # The network --------------------------------------------------------------------------------

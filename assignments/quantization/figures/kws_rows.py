@@ -13,15 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 import torch
-from handout_rubert import reference_modules
+from rubert_rows import REFERENCE_MODULES
 from torch import Tensor, nn
 
 from grader.data import ClipSet
 from grader.measure.quality.detection import au_fa_fr
 from grader.text import Text
 
-with reference_modules() as module:
-    kws = module("kws")
+kws = REFERENCE_MODULES.kws
 
 BATCH = 128
 """Clips in a call; a dynamic scale is shared by all of them."""

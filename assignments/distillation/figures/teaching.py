@@ -1,6 +1,6 @@
 """What a teacher gives: the measured table `teaching` of the distillation handout.
 
-    python benchmarks/handout_teaching.py [--epochs 16] [--seeds 0 1 2] [--write]
+    python assignments/distillation/figures/teaching.py [--epochs 16] [--seeds 0 1 2] [--write]
 
 Two students, taught in several ways, three seeds each. Within a seed every student starts from the
 same weights as its control and hears the same variations of the same clips in the same
@@ -10,7 +10,6 @@ order; only the loss differs. Ten minutes on an idle core; seeds are fixed, one 
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 import tempfile
 import time
@@ -18,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,8 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from docs import Table, count, plain, write_between
 from grader import data
+from grader.handout.figures import Table, count, plain, project, write_between
 from grader.lesson import course
 from grader.measure.costs import graph
 from grader.text import LANGS, Text
@@ -36,16 +34,8 @@ REFERENCE = course.reference_solutions() / "distillation"
 LESSON = course.assignments() / "distillation"
 
 
-def _reference() -> tuple[ModuleType, ...]:
-    """The reference's own networks, losses and variations: what is taught is what is measured."""
-    sys.path.insert(0, str(REFERENCE))
-    try:
-        return tuple(importlib.import_module(name) for name in ("model", "distill", "train"))
-    finally:
-        sys.path.remove(str(REFERENCE))
-
-
-model, distill, train = _reference()
+reference = project(REFERENCE, "model", "distill", "train")
+model, distill, train = reference.model, reference.distill, reference.train
 
 
 @dataclass(frozen=True)
@@ -73,7 +63,7 @@ AS_THEY_ARE = Text(en="labels alone, clips as they are", ru="только мет
 
 def soft(temperature: float, **more: float) -> Any:
     """The reference's shares of labels and of the teacher's answers."""
-    return distill.Weights(hard=0.3, soft=0.7, temperature=temperature, **more)
+    return distill.LossWeights(hard=0.3, soft=0.7, temperature=temperature, **more)
 
 
 WAYS = (
@@ -82,9 +72,9 @@ WAYS = (
     Way("GRU 20", Text(en="GRU 64, T = 1", ru="GRU 64, T = 1"), "GRU 64", soft(1)),
     Way("GRU 20", Text(en="GRU 64, T = 4", ru="GRU 64, T = 4"), "GRU 64", soft(4)),
     Way("GRU 20", Text(en="GRU 64, where it looks", ru="GRU 64, куда он смотрит"), "GRU 64",
-        distill.Weights(attention=0.3)),
+        distill.LossWeights(attention=0.3)),
     Way("GRU 20", Text(en="GRU 64, its hidden states", ru="GRU 64, его скрытые состояния"),
-        "GRU 64", distill.Weights(states=0.3)),
+        "GRU 64", distill.LossWeights(states=0.3)),
     Way("GRU 20", Text(en="wide, T = 4", ru="широкая, T = 4"), "wide", soft(4)),
     Way("GRU 20", Text(en="itself, T = 4", ru="он сам, T = 4"), "itself", soft(4)),
     Way("separable 12", LABELS),

@@ -1,6 +1,6 @@
 """How far simple rules get on `posts-synthetic`, and how far a small transformer.
 
-    python benchmarks/posts.py [--epochs N] [--posts N] [--only words,teacher]
+    python assignments/quantization/figures/posts.py [--epochs N] [--posts N] [--only words,teacher]
 
 Prints the accuracy and macro-F1 on one hidden part (its seed is that of the course's machine, or
 GRADER_HIDDEN_SEED) of: the majority class; a rule that looks up judging words; a linear model on

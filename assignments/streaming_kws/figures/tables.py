@@ -1,6 +1,6 @@
 """The measured tables and the figure of the streaming handout, in both languages.
 
-    python benchmarks/handout_streaming_kws.py [--write] [--only NAME ...]
+    python assignments/streaming_kws/figures/tables.py [--write] [--only NAME ...]
 
 What a second of listening costs, step by step from recomputing to the reference; what it costs in
 chunks of several lengths; how a network trained on single seconds and one trained on streams hear
@@ -13,7 +13,6 @@ drawn to assignments/streaming_kws/figures/. Public data only; a few minutes on 
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from grader.data.speech import tracks
-from grader.handout import measured
+from grader.handout.figures import Table, count, plain, project, publish
 from grader.lesson import course
 from grader.measure.quality import detection
 from grader.measure.streams import stream_model, streaming
@@ -40,7 +39,8 @@ from grader.text import LANGS, Lang, Text
 
 LESSON = course.assignments() / "streaming_kws"
 DATA = "speech-synthetic"
-MODULES = ("frontend", "offline", "streaming", "export", "augment", "train")
+STARTER_MODULES = ("frontend", "offline", "streaming", "export", "train")
+MODULES = (*STARTER_MODULES, "augment")
 HOP_SECONDS = 0.01
 WINDOWS = ((10, 8), (20, 8), (8, 5))
 """The reference's, then the two of the demonstrations: window length and step."""
@@ -48,43 +48,14 @@ DEMO_THRESHOLD = 0.5
 DEMO_SECONDS, DEMO_PLACES = 12, (3, 8)
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table whose words are in both languages; the first column is text, the rest numbers."""
-
-    header: tuple[Text, ...]
-    rows: Sequence[tuple[Text, ...]]
-    caption: Text
-
-    def to(self, lang: Lang) -> str:
-        rule = "|---|" + "---:|" * (len(self.header) - 1)
-        lines = [_line(self.header, lang), rule, *(_line(row, lang) for row in self.rows)]
-        return "\n".join([*lines, "", self.caption.to(lang)])
-
-
-def project(folder: Path) -> SimpleNamespace:
-    """The modules of a project, imported as its own train.py imports them."""
-    # Other lessons have modules of the same names.
-    others = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
-    sys.path.insert(0, str(folder))
-    try:
-        names = [name for name in MODULES if (folder / f"{name}.py").exists()]
-        return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(folder))
-        for name in MODULES:
-            sys.modules.pop(name, None)
-        sys.modules.update(others)
-
-
 @cache
 def starter() -> SimpleNamespace:
-    return project(course.student_template() / "streaming_kws")
+    return project(course.student_template() / "streaming_kws", *STARTER_MODULES)
 
 
 @cache
 def reference() -> SimpleNamespace:
-    return project(course.reference_solutions() / "streaming_kws")
+    return project(course.reference_solutions() / "streaming_kws", *MODULES)
 
 
 # The networks -------------------------------------------------------------------------------
@@ -129,14 +100,14 @@ def reference_crnn() -> nn.Module:
 
 def costs() -> Table:
     """From the window computed anew to the reference, one change at a time."""
-    ours, plain = reference(), starter()
+    ours, given = reference(), starter()
     steps: list[tuple[Text, stream_model.StreamModel]] = [
         (
             Text(en="second recomputed every 80 ms", ru="секунда заново каждые 80 мс"),
             stream_model.read((LESSON / "baseline" / f"{DATA}.onnx").read_bytes(), "onnx", (8,)),
         )
     ]
-    with _front_end(ours, plain):
+    with _front_end(ours, given):
         steps.append(
             (
                 Text(en="streamed", ru="потоком"),
@@ -162,11 +133,11 @@ def costs() -> Table:
         rows.append(
             (
                 name,
-                _plain(f"{macs / 1e6:.2f}"),
-                _plain(f"{first.macs_per_second[1280] / macs:.1f}"),
-                _count(model.bytes),
-                _count(state),
-                _plain(f"{(first.bytes + (first.state_bytes or 0)) / (model.bytes + state):.1f}"),
+                plain(f"{macs / 1e6:.2f}"),
+                plain(f"{first.macs_per_second[1280] / macs:.1f}"),
+                count(model.bytes),
+                count(state),
+                plain(f"{(first.bytes + (first.state_bytes or 0)) / (model.bytes + state):.1f}"),
             )
         )
     return Table(
@@ -187,13 +158,13 @@ def costs() -> Table:
 
 
 @contextmanager
-def _front_end(ours: SimpleNamespace, plain: SimpleNamespace) -> Iterator[None]:
+def _front_end(ours: SimpleNamespace, given: SimpleNamespace) -> Iterator[None]:
     """The reference's stream with the starter's matrix for a Fourier transform."""
     places = [
-        (ours.streaming, "log_mel", plain.frontend.log_mel),
-        (ours.streaming, "tables", plain.frontend.tables),
-        (ours.export, "tables", plain.frontend.tables),
-        (ours.export, "Tables", plain.frontend.Tables),
+        (ours.streaming, "log_mel", given.frontend.log_mel),
+        (ours.streaming, "tables", given.frontend.tables),
+        (ours.export, "tables", given.frontend.tables),
+        (ours.export, "Tables", given.frontend.Tables),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in places]
     for module, name, value in places:
@@ -243,10 +214,10 @@ def chunks(rounds: int = 300) -> Table:
         median = float(np.median(taken))
         rows.append(
             (
-                _plain(f"{10 * hops}"),
-                _plain(f"{model.macs_per_second[160 * hops] / 1e6:.2f}"),
-                _plain(f"{1e6 * median:.0f}"),
-                _plain(f"{median / (hops * HOP_SECONDS):.4f}"),
+                plain(f"{10 * hops}"),
+                plain(f"{model.macs_per_second[160 * hops] / 1e6:.2f}"),
+                plain(f"{1e6 * median:.0f}"),
+                plain(f"{median / (hops * HOP_SECONDS):.4f}"),
             )
         )
     return Table(
@@ -348,12 +319,12 @@ def trained_for_streams() -> Table:
         rows.append(
             (
                 name,
-                _plain(f"{offline.value * 1e5:.2f}"),
-                _plain(f"{streamed.value * 1e5:.2f}"),
-                _plain(f"{streamed.value / offline.value:.2f}"),
-                _plain(f"{100 * found.found / found.keywords:.1f}"),
-                _plain(f"{found.false_alarms_per_hour:.0f}"),
-                _plain(f"{1e3 * found.median_delay:.0f}"),
+                plain(f"{offline.value * 1e5:.2f}"),
+                plain(f"{streamed.value * 1e5:.2f}"),
+                plain(f"{streamed.value / offline.value:.2f}"),
+                plain(f"{100 * found.found / found.keywords:.1f}"),
+                plain(f"{found.false_alarms_per_hour:.0f}"),
+                plain(f"{1e3 * found.median_delay:.0f}"),
             )
         )
     return Table(
@@ -397,12 +368,12 @@ def demonstrations() -> Table:
                         en=f"{name.en}, window {window}, step {step}",
                         ru=f"{name.ru}, окно {window}, шаг {step}",
                     ),
-                    _plain(f"{((window - 1) * step + 20) * HOP_SECONDS:.2f}"),
-                    _plain(f"{1e3 * found.median_delay:.0f}"),
-                    _plain(f"{above / found.keywords:.2f}"),
-                    _plain(f"{100 * found.found / found.keywords:.1f}"),
-                    _plain(f"{found.false_alarms_per_hour:.0f}"),
-                    _plain(f"{swings:.2f}"),
+                    plain(f"{((window - 1) * step + 20) * HOP_SECONDS:.2f}"),
+                    plain(f"{1e3 * found.median_delay:.0f}"),
+                    plain(f"{above / found.keywords:.2f}"),
+                    plain(f"{100 * found.found / found.keywords:.1f}"),
+                    plain(f"{found.false_alarms_per_hour:.0f}"),
+                    plain(f"{swings:.2f}"),
                 )
             )
     return Table(
@@ -446,10 +417,10 @@ def softmax() -> Table:
         largest = float(sharpness * energies.max())
         rows.append(
             (
-                _plain(f"× {sharpness:g}"),
-                _plain(f"{largest:.1f}"),
-                *(_plain(f"{error:.1e}" if np.isfinite(error) else "NaN") for error in found),
-                _plain("0"),
+                plain(f"× {sharpness:g}"),
+                plain(f"{largest:.1f}"),
+                *(plain(f"{error:.1e}" if np.isfinite(error) else "NaN") for error in found),
+                plain("0"),
             )
         )
     return Table(
@@ -564,29 +535,6 @@ def _log_odds(probability: np.ndarray) -> np.ndarray:
     return np.log(inside) - np.log1p(-inside)
 
 
-def _line(cells: tuple[Text, ...], lang: Lang) -> str:
-    return "| " + " | ".join(cell.to(lang) for cell in cells) + " |"
-
-
-def _plain(text: str) -> Text:
-    return Text(en=text, ru=text)
-
-
-def _count(number: int) -> Text:
-    grouped = f"{number:,}"
-    return Text(en=grouped, ru=grouped.replace(",", "\u00a0"))
-
-
-def fill(page: str, name: str, text: str) -> str:
-    """`page` with the text between the markers of `name` replaced. Raises ValueError without
-    exactly one pair of them."""
-    begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
-    if page.count(begin) != 1 or page.count(end) != 1:
-        raise ValueError(f"the page needs exactly one pair of markers {begin} {end}")
-    before, rest = page.split(begin)
-    return f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true", help="fill in both handouts")
@@ -595,13 +543,7 @@ def main() -> int:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     for name in options.only:
-        table = FIGURES[name]()
-        print(f"{name}\n\n{table.to('en')}\n", flush=True)
-        for lang in LANGS if options.write else ():
-            path = LESSON / f"handout.{lang}.md"
-            page = fill(path.read_text(encoding="utf-8"), name, table.to(lang))
-            path.write_text(page, encoding="utf-8", newline="\n")
-            measured.keep(path, name)
+        publish(LESSON, name, FIGURES[name](), write=options.write)
     for lang in LANGS if options.write else ():
         draw(LESSON / "figures" / f"demonstrations.{lang}.svg", lang)
     return 0

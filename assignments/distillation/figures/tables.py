@@ -1,6 +1,6 @@
 """The measured tables of the distillation handout, in both languages.
 
-    python benchmarks/handout_distillation.py [--write] [--only NAME ...]
+    python assignments/distillation/figures/tables.py [--write] [--only NAME ...]
 
 Four tables: what an interval of AU-FA-FR is worth at several numbers of keywords; what coarser
 weights cost the baseline; multiplications and bytes against measured time; the size of
@@ -13,7 +13,6 @@ to run.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import io
 import platform
 import sys
@@ -22,42 +21,27 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from types import ModuleType
 
+import networks as models
 import numpy as np
 import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from docs import Table, count, plain, write_between
 from grader import data
+from grader.handout.figures import Table, count, plain, project, publish
 from grader.lesson import course
 from grader.measure import latency
 from grader.measure.costs import graph
 from grader.measure.quality import detection
-from grader.text import LANGS, Text
+from grader.text import Text
 
-
-def _module(path: Path) -> ModuleType:
-    """The file as a module under a name of its own: several lessons have a `model.py`."""
-    name = f"handout_{path.parent.name}_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-# By path: several lessons have a `model.py`, and a test loads this file by path too.
-TEMPLATE = course.student_template() / "distillation"
-model = _module(TEMPLATE / "model.py")
-export = _module(TEMPLATE / "export.py").export
-intervals = _module(Path(__file__).with_name("au_fa_fr.py"))
+TEMPLATE = project(course.student_template() / "distillation", "model", "export")
+model, export = TEMPLATE.model, TEMPLATE.export.export
+BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
+intervals = project(BENCHMARKS, "au_fa_fr").au_fa_fr
 """The same simulation as in docs/measurements.md."""
-models = _module(Path(__file__).with_name("handout_models.py"))
 
 LESSON = course.assignments() / "distillation"
 ROUNDS = 2_000
@@ -326,10 +310,7 @@ def main() -> int:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     for name in options.only:
-        table = FIGURES[name]()
-        print(f"{name}\n\n{table.to('en')}\n", flush=True)
-        for lang in LANGS if options.write else ():
-            write_between(LESSON / f"handout.{lang}.md", name, table.to(lang))
+        publish(LESSON, name, FIGURES[name](), write=options.write)
     return 0
 
 

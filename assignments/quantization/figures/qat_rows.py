@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from handout_rubert import REFERENCE, in_onnxruntime, reference_modules
 from onnx import ModelProto, numpy_helper
+from rubert_rows import REFERENCE, REFERENCE_MODULES, in_onnxruntime
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -20,13 +20,12 @@ from grader.data.text.posts import LABELS, PostSet
 from grader.measure.quality import classification
 from grader.text import Text
 
-with reference_modules() as module:
-    losses = module("losses")
-    model = module("model")
-    quantize = module("quantize")
-    train = module("train")
-    export = module("export")
-    qat = module("qat")
+losses = REFERENCE_MODULES.losses
+model = REFERENCE_MODULES.model
+quantize = REFERENCE_MODULES.quantize
+train = REFERENCE_MODULES.train
+export = REFERENCE_MODULES.export
+qat = REFERENCE_MODULES.qat
 
 DATA = "posts-synthetic"
 BITS = (4, 3, 2)
@@ -66,7 +65,7 @@ def pairs() -> Iterator[Pair]:
     )
     for bits in BITS:
         storage = quantize.Storage(bits, "channel")
-        aware = qat.train_rounded(student(setup), storage, *posts, loss, recipe)
+        aware = qat.train_qat(student(setup), storage, *posts, loss, recipe)
         yield Pair(
             Text(en=f"int{bits}, a scale per row", ru=f"int{bits}, масштаб на строку"),
             judged(quantize.weight_only(export.export(student(setup)), storage)),
