@@ -51,6 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Everything that tests prepare (speech, the translated compiler, drawn formulas) lies in one
     cache: made once for all worker processes, kept between runs, and not the developer's own."""
     os.environ["GRADER_CACHE"] = str(config.cache.mkdir("grader"))  # type: ignore[union-attr]
+    # Several test processes share the cores: threads that wait for each other would only spin.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(tryfirst=True)

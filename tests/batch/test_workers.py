@@ -269,7 +269,7 @@ def test_nothing_is_left_when_saving_fails(examination: Examination, folder: Pat
 
 
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not path.exists():
         assert time.monotonic() < deadline, path
         time.sleep(0.01)

@@ -23,7 +23,7 @@ from grader.lesson.grades import from_json
 from tests.conftest import Grader
 
 pytestmark = pytest.mark.slow
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds until something that has to happen counts as missing; a check takes a few."""
 
 

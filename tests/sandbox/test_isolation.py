@@ -103,7 +103,7 @@ def test_nothing_is_left_when_the_process_that_grades_is_killed(closed_level: st
     assert wait_until(lambda: not processes_with("colorsys"))
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
+def wait_until(condition: Callable[[], object], seconds: float = 300.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -46,4 +46,3 @@ def test_child_that_takes_memory_is_stopped_from_outside(tmp_path: Path) -> None
     )
     child.finish()
     assert child.killed == "memory"
-    assert child.seconds < 15
