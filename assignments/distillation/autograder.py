@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from grader import data
-from grader.data.store import PinnedFile
+from grader.data.cache import PinnedFile
 from grader.intake import Submission
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import Axis, Check, Figure, Gate, Measurement, Series

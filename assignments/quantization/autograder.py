@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader import data
-from grader.data import store
 from grader.data.text.posts import LABELS
 from grader.intake import Submission
+from grader.lesson import course
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import Figure, Measurement
 from grader.lesson.spec import RunLimits
@@ -207,7 +207,7 @@ def _easier(
 
 def baseline_folder(name: str) -> Path:
     """Where baseline/train.py puts a teacher that is not part of the course: in the data cache."""
-    return store.cache_root() / "baselines" / "quantization" / name
+    return course.cache_root() / "baselines" / "quantization" / name
 
 
 def _optional(submission: Submission, path: str) -> bytes:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from grader.data import store
+from grader.data import Part
 from grader.data.speech import tracks
-from grader.data.speech.clips import Part
 from grader.intake import Submission
+from grader.lesson import course
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import write_atomically
 from grader.measure.quality import detection
@@ -107,7 +107,7 @@ def _offline_answers(model: bytes, slots: tracks.Slots, limits: Limits) -> np.nd
     """The baseline's probability for each second alone, (seconds,). It keeps exactly one second,
     so that at the end of each it has forgotten the others. Kept in the cache: it takes a while."""
     name = hashlib.sha256(model + slots.fingerprint.encode()).hexdigest()[:20]
-    path = store.cache_root() / "tracks" / f"offline-{name}.f8"
+    path = course.cache_root() / "tracks" / f"offline-{name}.f8"
     if path.is_file() and path.stat().st_size == 8 * len(slots):
         return np.fromfile(path, "<f8")
     parts = []

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from grader.lesson import course
 from grader.text import Text
 from grader.text.errors import Rejected, UsageError
 
@@ -135,13 +133,7 @@ def _last_line(log: str) -> str:
 
 def folder() -> Path:
     """The cache folder of this package; made when it is missing."""
-    given = os.environ.get("GRADER_CACHE")
-    root = (
-        Path(given).expanduser().absolute()
-        if given
-        else platformdirs.user_cache_path("small-fast-nets", appauthor=False)
-    )
-    place = root / "avr"
+    place = course.cache_root() / "avr"
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -31,20 +31,20 @@ def list_(as_json: bool, lang: Lang) -> None:
                 "name": info.name,
                 "title": info.title.to(lang),
                 "keyword": info.keyword,
-                "licence": info.licence,
+                "licence": info.license,
                 "size": info.size.to(lang),
                 "address": info.address,
                 "needs_download": info.needs_download,
-                "prepared": info.prepared,
+                "prepared": info.is_prepared(),
             }
             for info in found
         ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for info in found:
-        mark = "✓" if info.prepared else "·"
+        mark = "✓" if info.is_prepared() else "·"
         click.echo(f"{mark} {info.name}  —  {info.title.to(lang)}")
-        click.echo(f"    {info.size.to(lang)}; {info.licence}; {info.address}")
+        click.echo(f"    {info.size.to(lang)}; {info.license}; {info.address}")
     legend = Text(
         en="✓ ready   · made or downloaded by `grader data get NAME`, or read with --from PATH",
         ru="✓ готов   · создаётся или скачивается командой `grader data get NAME`, или --from PATH",
@@ -59,7 +59,7 @@ def list_(as_json: bool, lang: Lang) -> None:
 )
 @options.lang()
 def get(name: str, source: Path | None, lang: Lang) -> None:
-    """Prepare the data set NAME: synthesise it, download it, or read it from --from PATH."""
+    """Prepare the data set NAME: synthesize it, download it, or read it from --from PATH."""
     from grader import data
 
     with Reporter(lang) as progress:
@@ -73,9 +73,9 @@ def get(name: str, source: Path | None, lang: Lang) -> None:
 @options.lang()
 def add(folder: Path, lang: Lang) -> None:
     """Take prepared data from DIR, the folder data/ of a release, into the cache."""
-    from grader.data import prepared
+    from grader.data import cache
 
-    names = prepared.add(folder)
+    names = cache.add(folder)
     for name in names:
         click.echo(name)
     done = Text(en=f"Added: {len(names)}", ru=f"Добавлено: {len(names)}")

@@ -147,7 +147,7 @@ def _memory(lang: Lang) -> Finding:
 
 
 def _disk(lang: Lang) -> Finding:
-    from grader.data.store import cache_root
+    from grader.lesson.course import cache_root
 
     root = cache_root()
     place = next(path for path in (root, *root.parents, Path.cwd()) if path.exists())

@@ -46,12 +46,12 @@ def command(
     Without reference solutions, samples, what lessons withhold, and the seed of the hidden data;
     all files are searched for them before DIR is written. An earlier release is replaced.
     """
-    from grader.release import Order, release
+    from grader.release import ReleaseRequest, release
 
-    order = Order(folder, chosen, () if no_handouts else formats, with_data)
+    request = ReleaseRequest(folder, chosen, () if no_handouts else formats, with_data)
     try:
         with Reporter(lang) as progress:
-            made = release(order, progress)
+            made = release(request, progress)
     except OSError as error:
         raise UsageError(options.unwritable(folder, error)) from error
     size = sum(file.bytes for file in made.files.values())

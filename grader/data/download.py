@@ -1,34 +1,37 @@
-"""Fetching an archive that is large, over connections that break, and unpacking it safely."""
+"""Fetching published files over connections that break, and unpacking archives safely."""
 
 from __future__ import annotations
 
-import hashlib
 import http.client
+import logging
 import shutil
 import tarfile
 import time
 import urllib.error
 import urllib.request
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.data import store
-from grader.data.speech.clips import Progress
+from grader.data import cache
+from grader.data.dataset import Progress
 from grader.text import Text
 from grader.text.errors import DataError, UsageError
-
-_BLOCK = 1 << 20
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
-"""HTTP answers that may be different a moment later."""
 
 DOWNLOADING = Text(en="downloading (bytes)", ru="загрузка (байты)")
 UNPACKING = Text(en="unpacking (bytes)", ru="распаковка (байты)")
 
+_BLOCK = 1 << 20
+_TEMPORARY = {408, 425, 429, 500, 502, 503, 504}
+"""HTTP errors that a later attempt may not meet."""
+
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
-class Patience:
-    """How long a download is tried; each retry continues where the last one broke off."""
+class Retries:
+    """How long a download is tried; each attempt continues where the last one broke off."""
 
     attempts: int = 6
     """In a row without a single new byte."""
@@ -38,13 +41,83 @@ class Patience:
     """Without an answer or a byte."""
 
 
+@dataclass(frozen=True)
+class PublishedFiles:
+    """A data set that is a few small files, kept in `<cache>/sources/<name>/`."""
+
+    name: str
+    url: str
+    """Of the folder that the files are in, with a slash at its end."""
+    sha256: Mapping[str, str]
+    """By file name."""
+    remedy: Text
+    """How to get a file that is missing or damaged."""
+    optional: tuple[str, ...] = ()
+    """Files that a copy may lack."""
+
+    @property
+    def folder(self) -> Path:
+        return cache.sources_folder() / self.name
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        return tuple(name for name in self.sha256 if name not in self.optional)
+
+    def are_here(self) -> bool:
+        """True when `path` needs no source."""
+        return all((self.folder / name).is_file() for name in self.required)
+
+    def path(self, name: str, source: Path | None = None) -> Path:
+        """A file in `source` or in the cache. Raises DataError when it is missing."""
+        folder = source or self.folder
+        if not (folder / name).is_file():
+            raise DataError(
+                Text(
+                    en=f"{self.name} is not in {folder}: {name} is missing. {self.remedy.en}",
+                    ru=f"В {folder} нет набора {self.name}: не хватает {name}. {self.remedy.ru}",
+                )
+            )
+        return folder / name
+
+    def get(
+        self, source: Path | None, progress: Progress | None, check: Callable[[Path], object]
+    ) -> None:
+        """Download the files into the cache, or copy them from `source`.
+
+        Nothing is replaced unless `check` accepts each required file of the copy; it raises
+        DataError for a damaged one, as `get` does for one that is missing.
+        """
+        with cache.locked(self.folder, progress):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if source is not None:
+                self._copy(source, check)
+                return
+            for name, sha256 in self.sha256.items():
+                target = self.folder / name
+                if not target.exists() or _sha256(target) != sha256:
+                    fetch(self.url + name, target, sha256, progress=progress)
+
+    def _copy(self, source: Path, check: Callable[[Path], object]) -> None:
+        for name in self.required:
+            check(self.path(name, source))
+        for name, sha256 in self.sha256.items():
+            path = source / name
+            if name in self.optional and not path.is_file():
+                continue
+            if _sha256(path) != sha256:
+                _log.warning("%s is not the published file, so figures will not compare.", path)
+            partial = self.folder / f".{name}.partial"
+            shutil.copyfile(path, partial)
+            partial.replace(self.folder / name)
+
+
 def fetch(
     address: str,
     target: Path,
     sha256: str,
     *,
     progress: Progress | None = None,
-    patience: Patience | None = None,
+    retries: Retries | None = None,
 ) -> None:
     """Download to `target`, which appears only when it is complete and its sha256 right.
 
@@ -52,15 +125,15 @@ def fetch(
     there, also in another process, where the server understands Range requests, and starts
     again where it does not. Raises DataError that names the address and what happened.
     """
-    patience = patience or Patience()
+    retries = retries or Retries()
     part = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
     resumed = part.exists()
-    _receive(address, part, progress, patience)
+    _receive(address, part, progress, retries)
     if resumed and _sha256(part) != sha256:
         # An old beginning and a new end may not belong together.
         part.unlink()
-        _receive(address, part, progress, patience)
+        _receive(address, part, progress, retries)
     found = _sha256(part)
     if found != sha256:
         part.unlink()
@@ -114,27 +187,34 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
     shutil.rmtree(partial, ignore_errors=True)
 
 
-def _receive(address: str, part: Path, progress: Progress | None, patience: Patience) -> None:
+def _receive(address: str, part: Path, progress: Progress | None, retries: Retries) -> None:
     """Attempt after attempt until the file is complete."""
     failures = 0
     while True:
         before = _size(part)
         try:
-            if _attempt(address, part, progress, patience.timeout_seconds):
+            if _attempt(address, part, progress, retries.timeout_seconds):
                 return
             what = "the connection broke off"
         except urllib.error.HTTPError as error:
             what = f"HTTP {error.code} {error.reason}"
-            if error.code not in _PASSING:
+            if error.code not in _TEMPORARY:
                 raise _failed(address, what) from error
         except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.filename is not None:
-                raise _unwritable(part, error) from error  # the disk, not the network
+            if isinstance(error, OSError) and error.filename is not None:  # the disk failed
+                raise DataError(
+                    Text(
+                        en=f"{part} cannot be written ({error.strerror}); make room or change its "
+                        "permissions.",
+                        ru=f"Не удалось записать {part} ({error.strerror}); освободите место или "
+                        "измените права доступа.",
+                    )
+                ) from error
             what = str(getattr(error, "reason", error)) or type(error).__name__
         failures = failures + 1 if _size(part) <= before else 1
-        if failures >= patience.attempts:
+        if failures >= retries.attempts:
             raise _failed(address, what)
-        time.sleep(patience.pause_seconds * 2 ** (failures - 1))
+        time.sleep(retries.pause_seconds * 2 ** (failures - 1))
 
 
 def _attempt(address: str, part: Path, progress: Progress | None, timeout: float) -> bool:
@@ -154,12 +234,15 @@ def _attempt(address: str, part: Path, progress: Progress | None, timeout: float
         part.unlink()
         return False
     with response:
-        if have and not _continues(response, have):
+        continues = response.status == http.HTTPStatus.PARTIAL_CONTENT and response.headers.get(
+            "Content-Range", ""
+        ).startswith(f"bytes {have}-")
+        if not continues:
             have = 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length is not None else None
         if total is not None:
-            store.require_space(part.parent, total - have)
+            cache.require_space(part.parent, total - have)
         with part.open("ab" if have else "wb") as file:
             while block := response.read(_BLOCK):
                 file.write(block)
@@ -167,11 +250,6 @@ def _attempt(address: str, part: Path, progress: Progress | None, timeout: float
                 if progress:
                     progress(have, total or have, DOWNLOADING)
     return total is None or have >= total
-
-
-def _continues(response: http.client.HTTPResponse, have: int) -> bool:
-    started = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-    return response.status == http.HTTPStatus.PARTIAL_CONTENT and started
 
 
 def _failed(address: str, what: str) -> DataError:
@@ -185,20 +263,9 @@ def _failed(address: str, what: str) -> DataError:
     )
 
 
-def _unwritable(path: Path, error: OSError) -> DataError:
-    return DataError(
-        Text(
-            en=f"{path} cannot be written ({error.strerror}); make room or change its permissions.",
-            ru=f"Не удалось записать {path} ({error.strerror}); освободите место или измените "
-            "права доступа.",
-        )
-    )
-
-
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return cache.FileSum.of(path).sha256

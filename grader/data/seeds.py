@@ -1,22 +1,37 @@
-"""The instructor's secret, from which the hidden part of `speech-synthetic` comes."""
+"""Seeds of built-in data: a fixed one for the public parts, the instructor's for the hidden one."""
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from pathlib import Path
 
 import platformdirs
 
-from grader.data import store
+from grader.data import cache
+from grader.data.dataset import Part
 from grader.text import Text
 from grader.text.errors import UsageError
 
 ENVIRONMENT = "GRADER_HIDDEN_SEED"
+PUBLIC_SEED = "public"
+
+
+def entropy(name: str, part: Part, seed: str | None, purpose: str = "") -> int:
+    """128 bits for the random generators of one part; the seed cannot be read back from them.
+
+    `seed` is the instructor's and decides the hidden part only. `name` is the data set's;
+    `purpose` tells apart several generators of one part.
+    """
+    hidden = part == "hidden"
+    key = seed if hidden and seed is not None else PUBLIC_SEED
+    message = f"small-fast-nets/{name}/{purpose or ('hidden' if hidden else 'public')}"
+    return int.from_bytes(hmac.digest(key.encode(), message.encode(), "sha256")[:16])
 
 
 def hidden_seed(given: str | None = None) -> tuple[str, str]:
-    """The seed and where it came from.
+    """The seed of the hidden data, and where it came from.
 
     In this order: `given`; the environment variable GRADER_HIDDEN_SEED; a file in the user's
     configuration folder, made on first use and readable by its owner only.
@@ -52,7 +67,7 @@ def _read(path: Path) -> str:
 
 
 def _make(path: Path) -> str:
-    with store.locked(path):  # two first runs at once agree on one seed
+    with cache.locked(path):  # two first runs at once agree on one seed
         if seed := _read(path):
             return seed
         seed = secrets.token_hex(32)

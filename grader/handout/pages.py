@@ -5,19 +5,18 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
 import msgspec
-import platformdirs
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import grader
 from grader import __version__
+from grader.lesson import course
 from grader.lesson.grades import write_atomically
 from grader.text import Lang, Text
 
@@ -142,7 +141,8 @@ def kept(name: str, made_from: Iterable[str | bytes], make: Callable[[], bytes])
         raw = part.encode("utf-8") if isinstance(part, str) else part
         digest.update(len(raw).to_bytes(8, "little") + raw)
     place = Path(name)
-    path = _root() / place.with_name(f"{place.stem}-{digest.hexdigest()[:24]}{place.suffix}")
+    file_name = f"{place.stem}-{digest.hexdigest()[:24]}{place.suffix}"
+    path = course.cache_root() / "handout" / place.with_name(file_name)
     with contextlib.suppress(OSError):
         return path.read_bytes()
     content = make()
@@ -150,9 +150,3 @@ def kept(name: str, made_from: Iterable[str | bytes], make: Callable[[], bytes])
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
     return content
-
-
-def _root() -> Path:
-    given = os.environ.get("GRADER_CACHE")
-    root = Path(given).expanduser().absolute() if given else None
-    return (root or platformdirs.user_cache_path("small-fast-nets", appauthor=False)) / "handout"

@@ -8,8 +8,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import platformdirs
+
 from grader.text import Text
 from grader.text.errors import SpecError, UsageError
+
+CACHE = "GRADER_CACHE"
+"""Environment variable that names another folder for the cache."""
 
 _ENGINE = Path(__file__).resolve().parents[1]
 
@@ -37,6 +42,13 @@ def new_course() -> Path:
 def constraints() -> Path:
     """The versions of libraries that the figures were measured with."""
     return _built_in("constraints.txt")
+
+
+def cache_root() -> Path:
+    """The folder for all that can be made again: GRADER_CACHE, or the user's cache folder."""
+    if given := os.environ.get(CACHE):
+        return Path(given).expanduser().absolute()
+    return platformdirs.user_cache_path("small-fast-nets", appauthor=False)
 
 
 def _tree(name: str) -> Path:

@@ -1,12 +1,12 @@
-"""What leaves the instructor's machine: the students' package, and Gradescope's autograder.
+"""What leaves the instructor's machine: the package for students, and Gradescope's autograder.
 
-Both are made of `contents.py`, packed by `wheel.py`, and searched for secrets by `audit.py`
-before anyone gets them.
+`contents.py` says which files both hold, `wheel.py` packs them, and `audit.py` searches them for
+secrets before anyone gets them.
 """
 
 from __future__ import annotations
 
 from grader.release.gradescope import Platform, export
-from grader.release.students import Order, Released, release
+from grader.release.students import Released, ReleaseRequest, release
 
-__all__ = ["Order", "Platform", "Released", "export", "release"]
+__all__ = ["Platform", "ReleaseRequest", "Released", "export", "release"]

@@ -1,4 +1,4 @@
-"""A last look at what is about to leave: no secret, no reference, nothing withheld."""
+"""A search of what is about to leave for secrets, reference solutions and withheld files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from grader.text.errors import Fault
 SHORTEST_SECRET = 8
 """Characters; a shorter seed is found by guessing, and in any text."""
 _TRIVIAL = 32
-"""Bytes; an empty `__init__.py` is nobody's solution."""
+"""Bytes; a smaller file, such as an empty `__init__.py`, is no solution."""
 
 
 @dataclass(frozen=True)

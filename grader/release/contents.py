@@ -19,27 +19,11 @@ from grader.text.errors import SpecError
 SAMPLES = "samples"
 """Demonstration submissions of a lesson; some of them are good ones."""
 JUNK = (
-    "__pycache__",
-    "*.py[co]",
-    ".git",
-    ".hg",
-    ".svn",
-    ".venv",
-    ".env",
-    ".DS_Store",
-    "Thumbs.db",
-    ".idea",
-    ".vscode",
-    ".*_cache",
-    ".ipynb_checkpoints",
-    "*~",
-    "*.sw[op]",
-    "*.bak",
-    "*.orig",
-    "*.rej",
-    "*.partial",
+    *("__pycache__", "*.py[co]", ".*_cache", ".ipynb_checkpoints", ".venv", ".env"),
+    *(".git", ".hg", ".svn", ".idea", ".vscode", ".DS_Store", "Thumbs.db"),
+    *("*~", "*.sw[op]", "*.bak", "*.orig", "*.rej", "*.partial"),
 )
-"""What tools leave beside sources; old versions of a file may hold what was taken out of it."""
+"""What tools leave beside sources; an old version of a file may hold what was removed from it."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +70,8 @@ def references(lessons: Sequence[Lesson]) -> Iterator[Path]:
 def withheld(lesson: Lesson) -> list[Path]:
     """Files of the lesson's own folder that students do not get.
 
-    Raises SpecError when an entry of `release.withhold` names nothing: a slip of the pen there
-    would publish what it was meant to hide.
+    Raises SpecError when an entry of `release.withhold` names nothing: a misspelled one would
+    publish what it was meant to hide.
     """
     found = [path for path in lesson.folder.rglob("*") if path.is_file()]
     inside = {path: PurePosixPath(path.relative_to(lesson.folder).as_posix()) for path in found}

@@ -6,11 +6,11 @@ unpacked into /autograder/source; `on_gradescope.py` runs there.
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import get_args
 
 import msgspec
 
@@ -21,12 +21,10 @@ from grader.lesson.loading import Lesson
 from grader.release import audit, contents, wheel
 from grader.text import Lang
 
-SHOWN: tuple[Shown, ...] = get_args(Shown)
 SETTINGS = "settings.json"
 SEED = "hidden_seed"
 _FILES = Path(__file__).parent / "files"
 _PROGRAMS = ("setup.sh", "run_autograder")
-_TIME = (2000, 1, 1, 0, 0, 0)
 
 
 class Platform(msgspec.Struct, frozen=True):
@@ -44,8 +42,8 @@ class Platform(msgspec.Struct, frozen=True):
 def export(lesson: Lesson, platform: Platform, seed: str, out: Path) -> int:
     """Write the zip `out`; its size in bytes.
 
-    It holds the seed of the hidden data and what the lesson withholds from students, but no
-    reference solution: Fault is raised if there were one.
+    It holds the seed of the hidden data and what the lesson withholds from students. Raises Fault
+    when a reference solution would have been in it.
     """
     with tempfile.TemporaryDirectory(prefix="grader-export-") as scratch:
         folder = Path(scratch)
@@ -64,16 +62,10 @@ def export(lesson: Lesson, platform: Platform, seed: str, out: Path) -> int:
 
 
 def _zipped(folder: Path) -> bytes:
-    """The files themselves, not their folder: the platform looks for them at the top."""
-    path = folder.with_suffix(".zip")
-    try:
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in sorted(folder.iterdir()):
-                entry = zipfile.ZipInfo(file.name, _TIME)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                mode = 0o755 if file.name in _PROGRAMS else 0o600
-                entry.external_attr = (0o100000 | mode) << 16
-                archive.writestr(entry, file.read_bytes())
-        return path.read_bytes()
-    finally:
-        path.unlink(missing_ok=True)
+    """A zip of the files of a folder, not of the folder: the platform looks for them at the top."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.iterdir()):
+            mode = 0o755 if file.name in _PROGRAMS else 0o600
+            wheel.add_file(archive, file.name, file.read_bytes(), mode)
+    return written.getvalue()

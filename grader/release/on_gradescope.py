@@ -1,7 +1,7 @@
 """What runs on Gradescope: `prepare ROOT` when the image is built, `run ROOT` for a submission.
 
 ROOT is /autograder there. results/results.json is written before anything is measured and
-replaced afterwards, so that a run which is cut off leaves a sentence instead of nothing.
+replaced afterwards, so that a run which is cut off leaves an explanation instead of nothing.
 """
 
 from __future__ import annotations
@@ -30,17 +30,20 @@ UNFINISHED = Text(
 
 def prepare(root: Path) -> int:
     """Make the hidden data once, and say in the build's log what will isolate submissions."""
-    settings = _settings(root)
-    code = (
-        "import sys; from grader import grading; from grader.lesson import loading; "
-        "from grader.data import hidden_seed; "
-        "grading.prepare(loading.load(sys.argv[1]), 'hidden', data=sys.argv[2] or None,"
-        " seed=hidden_seed()[0])"
-    )
-    arguments = ["-c", code, settings.lesson, settings.data or ""]
-    prepared = _python(root, *arguments).returncode
+    prepared = _python(root, "-m", "grader.release.on_gradescope", "data", str(root)).returncode
     _python(root, "-m", "grader", "doctor")
     return prepared
+
+
+def make_hidden_data(root: Path) -> int:
+    """Put the hidden data into the cache; `prepare` runs it in a process that has the seed."""
+    from grader import grading
+    from grader.data import hidden_seed
+
+    settings = _settings(root)
+    lesson = loading.load(settings.lesson)
+    grading.prepare(lesson, "hidden", data=settings.data, seed=hidden_seed()[0])
+    return ExitCode.OK
 
 
 def run(root: Path) -> int:
@@ -73,7 +76,7 @@ def _settings(root: Path) -> Platform:
 def _python(
     root: Path, *arguments: str, capture: bool = False
 ) -> subprocess.CompletedProcess[bytes]:
-    """Our own interpreter with the secrets; what it says goes to the instructor's log."""
+    """Our own interpreter with the seed; its messages go to the instructor's log."""
     ours = ("GRADER_", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     own = {
@@ -96,4 +99,5 @@ def _write(path: Path, said: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit({"prepare": prepare, "run": run}[sys.argv[1]](Path(sys.argv[2]).resolve()))
+    commands = {"prepare": prepare, "data": make_hidden_data, "run": run}
+    sys.exit(commands[sys.argv[1]](Path(sys.argv[2]).resolve()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -15,6 +14,8 @@ from pathlib import Path
 import msgspec
 
 import grader
+from grader.data.cache import FileSum
+from grader.data.dataset import Progress
 from grader.handout import starter
 from grader.lesson import course, loading
 from grader.lesson.loading import Lesson
@@ -34,11 +35,10 @@ PACKAGE = Text(en="the package", ru="пакет")
 PAGES = Text(en="handouts", ru="лекции")
 PUBLIC_DATA = Text(en="public data", ru="открытые данные")
 SEARCH = Text(en="search for secrets", ru="поиск секретов")
-Progress = Callable[[int, int, Text], None]
 
 
 @dataclass(frozen=True)
-class Order:
+class ReleaseRequest:
     """What to release, and where to."""
 
     out: Path
@@ -50,11 +50,6 @@ class Order:
     """Also the prepared public data, some hundred megabytes."""
 
 
-class FileSum(msgspec.Struct, frozen=True):
-    bytes: int
-    sha256: str
-
-
 class Released(msgspec.Struct, frozen=True):
     """What `release.json` says."""
 
@@ -64,65 +59,15 @@ class Released(msgspec.Struct, frozen=True):
     files: dict[str, FileSum]
 
 
-def release(order: Order, progress: Progress) -> Released:
-    """Build the release beside `order.out`, search it, and only then move it there.
+def release(request: ReleaseRequest, progress: Progress) -> Released:
+    """Build the release beside `request.out`, search it, and only then move it there.
 
-    Raises UsageError when `order.out` holds anything that is no release, SpecError for a lesson
-    that withholds what is not there, and Fault when something private would have been in it.
+    Raises UsageError when `request.out` holds anything but an earlier release, SpecError for a
+    lesson that withholds what is not there, and Fault when something private would have been in
+    it.
     """
-    chosen = [loading.load(name) for name in order.lessons or loading.names()]
-    _require_free(order.out)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{order.out.name}-", dir=_parent(order.out)
-    ) as scratch:
-        staged = Path(scratch) / "release"
-        staged.mkdir()
-        steps = _steps(order, chosen, staged, Path(scratch) / "course")
-        for done, (what, step) in enumerate(steps):
-            progress(done, len(steps), what)
-            step()
-        progress(len(steps), len(steps), SEARCH)
-        made = _manifest(staged, chosen)
-        (staged / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
-        if order.out.exists():
-            shutil.rmtree(order.out)
-        staged.rename(order.out)
-    return made
-
-
-def _steps(
-    order: Order, chosen: Sequence[Lesson], staged: Path, tree: Path
-) -> list[tuple[Text, Callable[[], None]]]:
-    files = [*contents.engine(), *contents.for_students(chosen)]
-
-    def package() -> None:
-        wheel.write(staged, files)
-        shutil.copy(course.constraints(), staged / "constraints.txt")
-        _write_readme(staged, chosen, order)
-        (staged / STARTERS).mkdir()
-        for lesson in chosen:
-            (staged / STARTERS / f"{lesson.name}.zip").write_bytes(starter.archive(lesson))
-        _unpack(files, tree)
-
-    def search() -> None:
-        private = [path for one in _every() for path in contents.withheld(one)]
-        private += contents.references(_every())
-        audit.audit(staged, audit.forbidden(private, (file.source for file in files)))
-
-    steps = [(PACKAGE, package)]
-    if order.formats:
-        steps.append((PAGES, lambda: _handouts(tree, staged / HANDOUTS, order.formats)))
-    if order.data:
-        steps.append((PUBLIC_DATA, lambda: _data(tree, staged)))
-    return [*steps, (SEARCH, search)]
-
-
-def _every() -> list[Lesson]:
-    """A lesson that is not released yet is the more private."""
-    return [loading.load(name) for name in loading.names()]
-
-
-def _require_free(out: Path) -> None:
+    chosen = [loading.load(name) for name in request.lessons or loading.names()]
+    out = request.out
     if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):
         raise UsageError(
             Text(
@@ -130,12 +75,70 @@ def _require_free(out: Path) -> None:
                 ru=f"{out} — не пустая папка и не прежний выпуск; выберите новую папку.",
             )
         )
-
-
-def _parent(out: Path) -> Path:
     parent = out.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
-    return parent
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=parent) as scratch:
+        staged = Path(scratch) / "release"
+        staged.mkdir()
+        steps = _steps(request, chosen, staged, Path(scratch) / "course")
+        for done, (what, step) in enumerate(steps):
+            progress(done, len(steps), what)
+            step()
+        progress(len(steps), len(steps), SEARCH)
+        sums = {
+            path.relative_to(staged).as_posix(): FileSum.of(path)
+            for path in sorted(staged.rglob("*"))
+            if path.is_file()
+        }
+        made = Released(1, grader.__version__, [one.name for one in chosen], sums)
+        (staged / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
+        if out.exists():
+            shutil.rmtree(out)
+        staged.rename(out)
+    return made
+
+
+def prepare_public_data() -> None:
+    """Prepare the public data of every lesson in GRADER_CACHE, as a student's first check would.
+
+    `release` runs it in a process without the instructor's secrets.
+    """
+    from grader import data, grading  # here, since they take long to import
+
+    for name in loading.names():
+        lesson = loading.load(name)
+        first = data.DATASETS.get(lesson.spec.data.names[0])
+        if first is not None and not first.needs_download:
+            data.get(first.name)
+        grading.prepare(lesson, "public")
+
+
+def _steps(
+    request: ReleaseRequest, chosen: Sequence[Lesson], staged: Path, tree: Path
+) -> list[tuple[Text, Callable[[], None]]]:
+    files = [*contents.engine(), *contents.for_students(chosen)]
+
+    def package() -> None:
+        wheel.write(staged, files)
+        shutil.copy(course.constraints(), staged / "constraints.txt")
+        _write_readme(staged, chosen, request)
+        (staged / STARTERS).mkdir()
+        for lesson in chosen:
+            (staged / STARTERS / f"{lesson.name}.zip").write_bytes(starter.archive(lesson))
+        _unpack(files, tree)
+
+    def search() -> None:
+        every = [loading.load(name) for name in loading.names()]  # also what is not released yet
+        private = [path for one in every for path in contents.withheld(one)]
+        private += contents.references(every)
+        audit.audit(staged, audit.forbidden(private, (file.source for file in files)))
+
+    steps = [(PACKAGE, package)]
+    if request.formats:
+        steps.append((PAGES, lambda: _handouts(tree, staged / HANDOUTS, request.formats)))
+    if request.data:
+        steps.append((PUBLIC_DATA, lambda: _data(tree, staged)))
+    return [*steps, (SEARCH, search)]
 
 
 def _unpack(files: Sequence[contents.File], tree: Path) -> None:
@@ -156,7 +159,8 @@ def _handouts(tree: Path, out: Path, formats: Sequence[str]) -> None:
 def _data(tree: Path, staged: Path) -> None:
     """What a student's machine would prepare, prepared by a process that knows no secret."""
     cache = tree.parent / "cache"
-    _run(tree, {"GRADER_CACHE": str(cache)}, "-m", "grader.release.public_data")
+    code = "from grader.release import students; students.prepare_public_data()"
+    _run(tree, {"GRADER_CACHE": str(cache)}, "-c", code)
     (staged / DATA).mkdir()
     for entry in sorted((cache / DATA).iterdir()):
         if "-hidden-" in entry.name:
@@ -171,6 +175,7 @@ def _data(tree: Path, staged: Path) -> None:
 
 
 def _run(tree: Path, extra: Mapping[str, str], *arguments: str) -> None:
+    """Our interpreter on the course in `tree`, without the instructor's settings and secrets."""
     kept = {name: v for name, v in os.environ.items() if not name.startswith("GRADER_")}
     for name in ("GRADER_LANG", "GRADER_CHROMIUM", "GRADER_CACHE"):
         if name in os.environ:
@@ -188,18 +193,17 @@ def _run(tree: Path, extra: Mapping[str, str], *arguments: str) -> None:
         check=False,
     )
     if ended.returncode:
-        said = ended.stderr.strip().splitlines() or ["it said nothing"]
+        last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
         what, code = " ".join(arguments[1:4]), ended.returncode
         raise DataError(
             Text(
-                en=f"{what} ended with exit code {code} on the material that students get: "
-                f"{said[-1]}",
-                ru=f"{what} завершилась с кодом {code} на том, что получают студенты: {said[-1]}",
+                en=f"{what} ended with exit code {code} on the material that students get: {last}",
+                ru=f"{what} завершилась с кодом {code} на том, что получают студенты: {last}",
             )
         )
 
 
-def _write_readme(staged: Path, chosen: Sequence[Lesson], order: Order) -> None:
+def _write_readme(staged: Path, chosen: Sequence[Lesson], request: ReleaseRequest) -> None:
     for lang in LANGS:
         text = (_FILES / f"students.{lang}.md").read_text(encoding="utf-8")
         rows = "\n".join(
@@ -209,7 +213,7 @@ def _write_readme(staged: Path, chosen: Sequence[Lesson], order: Order) -> None:
         values = {"wheel": wheel.file_name(), "lessons": rows, "first": chosen[0].name}
         for name, value in values.items():
             text = text.replace(f"<<{name}>>", value)
-        for part, wanted in (("handouts", bool(order.formats)), ("data", order.data)):
+        for part, wanted in (("handouts", bool(request.formats)), ("data", request.data)):
             text = _section(text, part, wanted=wanted)
         (staged / _README[lang]).write_text(text, encoding="utf-8")
 
@@ -219,17 +223,3 @@ def _section(text: str, name: str, *, wanted: bool) -> str:
     before, _, rest = text.partition(f"<<if {name}>>\n")
     inside, _, after = rest.partition("<<end>>\n")
     return before + (inside if wanted else "") + after
-
-
-def _manifest(staged: Path, chosen: Sequence[Lesson]) -> Released:
-    sums = {
-        path.relative_to(staged).as_posix(): _sum(path)
-        for path in sorted(staged.rglob("*"))
-        if path.is_file()
-    }
-    return Released(1, grader.__version__, [one.name for one in chosen], sums)
-
-
-def _sum(path: Path) -> FileSum:
-    with path.open("rb") as file:
-        return FileSum(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())

@@ -22,7 +22,6 @@ from grader.text import Text
 from grader.text.errors import Fault
 
 NAME = "small-fast-nets"
-_TIME = (2000, 1, 1, 0, 0, 0)
 _TAG = "Wheel-Version: 1.0\nGenerator: grader release\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _ENTRY_POINTS = "[console_scripts]\ngrader = grader.__main__:main\n"
 
@@ -44,10 +43,7 @@ def write(folder: Path, files: Iterable[File]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
 
         def add(name: str, raw: bytes) -> None:
-            entry = zipfile.ZipInfo(name, _TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, raw)
+            add_file(archive, name, raw)
             digest = base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).rstrip(b"=")
             record.append((name, f"sha256={digest.decode()}", len(raw)))
 
@@ -65,12 +61,20 @@ def write(folder: Path, files: Iterable[File]) -> Path:
     return path
 
 
+def add_file(archive: zipfile.ZipFile, name: str, raw: bytes, mode: int = 0o644) -> None:
+    """Write one file into a zip so that the same content gives the same zip, byte for byte."""
+    entry = zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = (0o100000 | mode) << 16
+    archive.writestr(entry, raw)
+
+
 def _stem() -> str:
     return f"{NAME.replace('-', '_')}-{__version__}"
 
 
 def _metadata() -> bytes:
-    """That of the installed package, with this version: an editable install may be older."""
+    """METADATA of the installed package, which may be older, with the version of this one."""
     try:
         text = distribution(NAME).read_text("METADATA")
     except PackageNotFoundError:

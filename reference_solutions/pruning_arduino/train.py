@@ -27,7 +27,8 @@ from model import ChatNet, keep_factors_positive, to_integers
 from torch import Tensor
 from torch.nn import functional as F
 
-from grader.data import PairSet, Position, load_pairs, store
+from grader.data import PairSet, Position, load_pairs
+from grader.lesson import course
 from grader.text.errors import GraderError
 
 HERE = Path(__file__).resolve().parent
@@ -95,7 +96,7 @@ def main() -> None:
 
 def taught(train: PairSet, recipe: Recipe) -> Targets:
     """Let the teacher answer; it is trained once and kept in the cache of the data sets."""
-    kept = store.cache_root() / "teachers" / f"{train.name}-{train.fingerprint[:16]}.ckpt"
+    kept = course.cache_root() / "teachers" / f"{train.name}-{train.fingerprint[:16]}.ckpt"
     members = teacher.load_or_train(train.positions, kept)
     positions = [*train.positions, *invented(train.pairs, recipe.invented, recipe.seed + 1)]
     target = teacher.probabilities(members, positions)

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader.data.download import Patience, fetch
+from grader.data.download import Retries, fetch
 from grader.text.errors import DataError
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-HURRIED = Patience(attempts=3, pause_seconds=0.01, timeout_seconds=5.0)
+HURRIED = Retries(attempts=3, pause_seconds=0.01, timeout_seconds=5.0)
 
 
 @dataclass
@@ -90,7 +90,7 @@ def test_a_broken_connection_is_continued_where_it_broke(
 ) -> None:
     address, behaviour = server
     behaviour.cut_after = 1_000_000
-    fetch(address, tmp_path / "file", SHA256, patience=HURRIED)
+    fetch(address, tmp_path / "file", SHA256, retries=HURRIED)
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert behaviour.asked == [None, "bytes=1000000-", "bytes=2000000-"]
 
@@ -100,7 +100,7 @@ def test_an_interrupted_download_is_continued_by_the_next_run(
 ) -> None:
     address, behaviour = server
     (tmp_path / "file.part").write_bytes(CONTENT[:1_234_567])
-    fetch(address, tmp_path / "file", SHA256, patience=HURRIED)
+    fetch(address, tmp_path / "file", SHA256, retries=HURRIED)
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert behaviour.asked == ["bytes=1234567-"]
 
@@ -110,7 +110,7 @@ def test_a_complete_part_is_not_fetched_again(
 ) -> None:
     address, behaviour = server
     (tmp_path / "file.part").write_bytes(CONTENT)
-    fetch(address, tmp_path / "file", SHA256, patience=HURRIED)
+    fetch(address, tmp_path / "file", SHA256, retries=HURRIED)
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert len(behaviour.asked) == 1
 
@@ -121,7 +121,7 @@ def test_a_server_without_ranges_sends_it_all_again(
     address, behaviour = server
     behaviour.ranges = False
     (tmp_path / "file.part").write_bytes(CONTENT[:1_234_567])
-    fetch(address, tmp_path / "file", SHA256, patience=HURRIED)
+    fetch(address, tmp_path / "file", SHA256, retries=HURRIED)
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 
@@ -131,7 +131,7 @@ def test_a_part_of_something_else_is_given_up(
 ) -> None:
     address, _ = server
     (tmp_path / "file.part").write_bytes(left)
-    fetch(address, tmp_path / "file", SHA256, patience=HURRIED)
+    fetch(address, tmp_path / "file", SHA256, retries=HURRIED)
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 
@@ -140,7 +140,7 @@ def test_wrong_content_is_refused_and_not_kept(
 ) -> None:
     address, _ = server
     with pytest.raises(DataError, match="sha256") as caught:
-        fetch(address, tmp_path / "file", "0" * 64, patience=HURRIED)
+        fetch(address, tmp_path / "file", "0" * 64, retries=HURRIED)
     assert address in caught.value.to("ru")
     assert list(tmp_path.iterdir()) == []
 
@@ -152,7 +152,7 @@ def test_a_connection_that_always_breaks_ends_and_keeps_what_came(
     behaviour.cut_after = 0
     (tmp_path / "file.part").write_bytes(CONTENT[:500])
     with pytest.raises(DataError, match="broke off"):
-        fetch(address, tmp_path / "file", SHA256, patience=HURRIED)
+        fetch(address, tmp_path / "file", SHA256, retries=HURRIED)
     assert len(behaviour.asked) == HURRIED.attempts
     assert (tmp_path / "file.part").read_bytes() == CONTENT[:500]
 
@@ -163,16 +163,16 @@ def test_a_missing_file_is_told_at_once_and_a_busy_server_tried_again(
     address, behaviour = server
     behaviour.status = 404
     with pytest.raises(DataError, match="HTTP 404"):
-        fetch(address, tmp_path / "file", SHA256, patience=HURRIED)
+        fetch(address, tmp_path / "file", SHA256, retries=HURRIED)
     assert len(behaviour.asked) == 1
     behaviour.status = 503
     with pytest.raises(DataError, match="HTTP 503"):
-        fetch(address, tmp_path / "file", SHA256, patience=HURRIED)
+        fetch(address, tmp_path / "file", SHA256, retries=HURRIED)
     assert len(behaviour.asked) == 1 + HURRIED.attempts
 
 
 def test_no_server_at_all_is_one_sentence_with_the_way_out(tmp_path: Path) -> None:
     address = "http://127.0.0.1:9/speech.tar.gz"
     with pytest.raises(DataError, match="--from") as caught:
-        fetch(address, tmp_path / "file", SHA256, patience=HURRIED)
+        fetch(address, tmp_path / "file", SHA256, retries=HURRIED)
     assert address in str(caught.value)

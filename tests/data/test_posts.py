@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from grader import data
-from grader.data.speech.clips import PARTS
+from grader.data import PARTS
 from grader.data.text import posts_grammar, posts_synthetic, posts_vocabulary
 from grader.data.text.posts import LABELS, PostSet, spelling_key
 from grader.data.text.posts_synthetic import NAME, PostSettings
@@ -251,6 +251,12 @@ def test_the_cache_gives_back_what_was_written_and_mends_damage(
     file.write_bytes(file.read_bytes().replace(b'"labels":[', b'"labels":[3,', 1))
     assert data.load_posts(NAME, "validation", settings=SMALL).fingerprint == first.fingerprint
     assert "damaged" in caplog.text
+
+
+def test_a_cache_entry_depends_on_code_and_not_on_where_it_is() -> None:
+    moved = posts_synthetic.code_only(b"import a\nx = 1\n")
+    assert posts_synthetic.code_only(b'"""Text."""\nfrom b import a\n# Why.\nx = 1') == moved
+    assert posts_synthetic.code_only(b"import a\nx = 2\n") != moved
 
 
 def test_writing_needs_no_dictionary() -> None:

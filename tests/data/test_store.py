@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader.data import load, store
+from grader.data import cache as data_cache
+from grader.data import load
 from grader.text.errors import DataError
 
 
@@ -93,7 +94,7 @@ def test_a_cache_that_cannot_be_written_is_named(
 
 def test_a_full_disk_is_told_before_it_kills_the_build(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="are needed"):
-        store.require_space(tmp_path, 10**18)
+        data_cache.require_space(tmp_path, 10**18)
 
 
 def test_an_entry_is_closed_to_other_users(cache: Path, digits: Path) -> None:

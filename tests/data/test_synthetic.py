@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader.data import PARTS, Size, SyntheticSettings, load
+from grader.data import PARTS, Size, SyntheticSettings, load, seeds
 from grader.data.speech import synthetic
 from grader.data.speech.espeak_worker import trim
 from grader.data.speech.features import log_mel
-from grader.data.speech.settings import ACCENTS, VARIANTS
+from grader.data.speech.synthetic import ACCENTS, NAME, VARIANTS
 from grader.text.errors import Fault, UsageError
 
 from .conftest import SMALL
@@ -30,13 +30,13 @@ BREATHY = {"whisper", "whisperf", "victor", "Demonic"}
 def built(folder: Path, settings: SyntheticSettings = SMALL, jobs: int = 2) -> dict[str, str]:
     """sha256 of what a build of the train part writes."""
     folder.mkdir()
-    synthetic.build(folder, "train", settings, synthetic.entropy("train", None), jobs=jobs)
+    synthetic.build(folder, "train", settings, seeds.entropy(NAME, "train", None), jobs=jobs)
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
 
 
 @pytest.mark.slow
 def test_the_same_shards_in_fresh_processes_are_identical_bytes(tmp_path: Path) -> None:
-    plans = synthetic.plan("train", SMALL, synthetic.entropy("train", None), 0, 120)
+    plans = synthetic.plan("train", SMALL, seeds.entropy(NAME, "train", None), 0, 120)
     assert BREATHY & {p.variant for p in plans}  # voices made of random breath are among them
     first = built(tmp_path / "first", jobs=1)
     time.sleep(1.1)  # eSpeak would seed its breath with the second of the day
@@ -79,7 +79,7 @@ def test_another_seed_is_another_hidden_part_and_no_file_tells_the_seed(shared_c
     other = load("speech-synthetic", "hidden", seed="secret", settings=SMALL)
     assert one.fingerprint != other.fingerprint
     assert one.words != other.words
-    entropy = synthetic.entropy("hidden", seed)
+    entropy = seeds.entropy(NAME, "hidden", seed)
     for path in shared_cache.rglob("*"):
         assert seed not in path.name
         if path.suffix == ".json":
@@ -101,10 +101,10 @@ def test_clips_are_unclipped_and_as_loud_as_stated(shared_cache: Path) -> None:
 
 
 def test_settings_of_one_part_leave_the_other_parts_cache_alone() -> None:
-    more = SMALL.with_positives("hidden", 50)
+    more = SMALL.with_size("hidden", Size(50, 150))
     assert more.hidden == Size(50, 150)
     for part in PARTS:
-        entropy = synthetic.entropy(part, "s")
+        entropy = seeds.entropy(NAME, part, "s")
         same = synthetic.cache_key(part, more, entropy) == synthetic.cache_key(part, SMALL, entropy)
         assert same == (part != "hidden")
 
@@ -129,7 +129,7 @@ def test_plans_do_not_depend_on_where_a_shard_begins() -> None:
 
 def test_draws_cover_every_voice_word_noise_and_the_whole_snr_range() -> None:
     settings = SyntheticSettings()
-    plans = synthetic.plan("hidden", settings, synthetic.entropy("hidden", "s"), 0, 4_000)
+    plans = synthetic.plan("hidden", settings, seeds.entropy(NAME, "hidden", "s"), 0, 4_000)
     assert {p.variant for p in plans} == set(VARIANTS["hidden"])
     assert {p.accent for p in plans} == set(ACCENTS)
     assert len({p.word for p in plans}) == 30
@@ -148,9 +148,9 @@ def test_the_default_hidden_part_has_at_least_4000_positives() -> None:
 
 def test_the_public_parts_ignore_the_seed_and_the_hidden_part_does_not() -> None:
     for part in ("train", "validation"):
-        assert synthetic.entropy(part, "a") == synthetic.entropy(part, None)
-    assert synthetic.entropy("hidden", "a") != synthetic.entropy("hidden", "b")
-    assert synthetic.entropy("hidden", "public") != synthetic.entropy("train", None)
+        assert seeds.entropy(NAME, part, "a") == seeds.entropy(NAME, part, None)
+    assert seeds.entropy(NAME, "hidden", "a") != seeds.entropy(NAME, "hidden", "b")
+    assert seeds.entropy(NAME, "hidden", "public") != seeds.entropy(NAME, "train", None)
 
 
 def test_a_part_without_either_class_is_refused() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader import data
-from grader.data.speech.clips import PARTS
+from grader.data import PARTS
 from grader.data.text import chat, tinychat
 from grader.data.text.chat_synthetic import NAME, ChatSettings
 from grader.text.errors import DataError, UsageError
@@ -94,6 +94,12 @@ def test_made_pairs_are_the_same_every_time() -> None:
     assert first.fingerprint == again.fingerprint
 
 
+def test_made_pairs_are_those_that_the_reference_learned_from() -> None:
+    """Who changes the phrases trains the committed models anew."""
+    fingerprint = data.load_pairs(NAME, "train").fingerprint
+    assert fingerprint == "001550a5246f83a652a294f7e66fd1eed3e81d7482f6ee16e650dc4efe935811"
+
+
 def test_no_query_is_in_two_parts() -> None:
     queries = [set(data.load_pairs(NAME, part, seed="x", settings=SMALL).queries) for part in PARTS]
     assert [len(one) for one in queries] == [SMALL.train, SMALL.validation, SMALL.hidden]
@@ -138,7 +144,7 @@ def test_once_fetched_it_needs_no_source(published: Path, cache: Path) -> None:
     assert str(fetched["train"].summary) == "2,045 pairs, 1,570 distinct queries, 10,094 characters"
     assert data.load_pairs(tinychat.NAME, "train").fingerprint == fetched["train"].fingerprint
     assert tinychat.published_model().read_bytes() == (published / tinychat.MODEL).read_bytes()
-    assert any(info.name == tinychat.NAME and info.prepared for info in data.catalogue())
+    assert any(info.name == tinychat.NAME and info.is_prepared() for info in data.catalogue())
 
 
 def test_a_damaged_file_is_named_and_replaces_nothing(cache: Path, tmp_path: Path) -> None:

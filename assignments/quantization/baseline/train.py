@@ -17,7 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from grader.data import store
+from grader.data import DATASETS
+from grader.lesson import course
 
 HERE = Path(__file__).resolve().parent
 REFERENCE = HERE.parents[2] / "reference_solutions" / "quantization"
@@ -58,9 +59,9 @@ def make(script: str, options: list[str], target: Path) -> None:
 
 def default_folder(data: str) -> Path:
     """The built-in data's teacher is committed; others lie where the autograder looks for them."""
-    if data == "posts-synthetic":
+    if not DATASETS[data].needs_download:
         return HERE
-    return store.cache_root() / "baselines" / "quantization" / data
+    return course.cache_root() / "baselines" / "quantization" / data
 
 
 if __name__ == "__main__":

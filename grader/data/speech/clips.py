@@ -1,32 +1,26 @@
-"""What every data set comes down to: clips of one second, their features and their labels."""
+"""Clips of one second: what a data set of speech comes down to, and how its cache entry looks."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.data import cache
+from grader.data.dataset import Part, Progress
 from grader.text import Text, ru_number
-
-Part = Literal["train", "validation", "hidden"]
-PARTS: tuple[Part, ...] = get_args(Part)
 
 SAMPLE_RATE = 16_000
 CLIP_SAMPLES = 16_000
 
-WORDS = (
-    *("bed", "bird", "cat", "dog", "down", "eight", "five", "four", "go", "happy", "house"),
-    *("left", "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six"),
-    *("stop", "three", "tree", "two", "up", "wow", "yes", "zero"),
-)
-"""The 30 words of Speech Commands v0.01."""
-
-Progress = Callable[[int, int, Text], None]
-"""Called with (done, total, what is being done)."""
+Build = Callable[[Path], "tuple[list[str], list[str]]"]
+"""Writes features.npy, labels.npy and perhaps audio.npy; returns words and speakers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +57,65 @@ class ClipSet:
 
     @property
     def summary(self) -> Text:
-        """What `grader data get` says of it."""
+        """Sentence that `grader data get` prints."""
         return Text(
             en=f"{len(self):,} clips, {self.positives:,} of them '{self.keyword}'",
             ru=f"записей: {ru_number(len(self))}, из них «{self.keyword}»: "
             f"{ru_number(self.positives)}",
         )
+
+
+class _Names(msgspec.Struct, frozen=True):
+    """What `clips.json` says of each clip."""
+
+    words: list[str]
+    speakers: list[str]
+
+
+def open_or_build(
+    name: str, part: Part, keyword: str, key: str, build: Build, progress: Progress | None = None
+) -> ClipSet:
+    """The clips from the cache; built first where they are missing or damaged.
+
+    Raises DataError when the cache cannot be written, and whatever `build` raises.
+    """
+
+    def written(folder: Path) -> None:
+        names = _Names(*build(folder))
+        (folder / "clips.json").write_bytes(msgspec.json.encode(names))
+
+    folder = cache.entry(name, part, key)
+    recipe = cache.Recipe(
+        name,
+        part,
+        keyword,
+        written,
+        fingerprint=lambda sums: hashlib.sha256(
+            (sums["features.npy"].sha256 + sums["labels.npy"].sha256).encode()
+        ).hexdigest(),
+    )
+    return _mapped(folder, cache.open_or_build(folder, recipe, progress))
+
+
+def read(folder: Path) -> ClipSet:
+    """The clips of an entry, checked and mapped. Raises `cache.Damaged` with the file's name."""
+    return _mapped(folder, cache.read(folder))
+
+
+def _mapped(folder: Path, manifest: cache.Manifest) -> ClipSet:
+    def mapped(name: str) -> Any:
+        return np.load(folder / name, mmap_mode="r", allow_pickle=False)
+
+    names = msgspec.json.decode((folder / "clips.json").read_bytes(), type=_Names)
+    return ClipSet(
+        name=manifest.name,
+        part=manifest.part,
+        keyword=manifest.keyword,
+        features=mapped("features.npy"),
+        features_path=folder / "features.npy",
+        labels=mapped("labels.npy"),
+        words=names.words,
+        speakers=names.speakers,
+        audio=mapped("audio.npy") if "audio.npy" in manifest.files else None,
+        fingerprint=manifest.fingerprint,
+    )

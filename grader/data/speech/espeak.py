@@ -1,7 +1,7 @@
 """eSpeak NG through ctypes: words in, samples out, without a sound card or a download.
 
 The library keeps state between calls, so the same word spoken twice in one process differs
-by a little; the same sequence of calls in a fresh process is identical. That is why
+slightly; the same sequence of calls in a fresh process gives identical samples. That is why
 `grader.data.speech.espeak_worker` speaks each shard in a process of its own.
 """
 
@@ -31,7 +31,7 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Espeak:
-    """The engine of this process; make one only, its library is global.
+    """The engine of this process. Make only one, since the state of the library is global.
 
     Making it changes the working directory, so it belongs in a process of its own.
     """
@@ -42,7 +42,7 @@ class Espeak:
         self._data = Path(espeakng_loader.get_data_path())
         self._library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
         self._spoken: list[bytes] = []
-        self._callback = _Callback(self._hear)  # a reference, or it would be collected
+        self._callback = _Callback(self._collect)  # a reference, or it would be collected
         # From its own folder: eSpeak cuts paths at 160 bytes, and Windows would read them in a
         # code page that need not have the letters of the user's name.
         os.chdir(self._data.parent)
@@ -62,10 +62,6 @@ class Espeak:
         self.sample_rate: int = rate
         """Hertz; 22,050 for all English voices."""
 
-    def variants(self) -> list[str]:
-        """Names of the voice variants that are installed."""
-        return sorted(path.name for path in (self._data / "voices" / "!v").iterdir())
-
     def say(
         self, word: str, *, accent: str, variant: str, pitch: int, inflection: int, rate: int
     ) -> NDArray[np.int16]:
@@ -74,7 +70,17 @@ class Espeak:
         `pitch` and `inflection` are 0 to 99 (50 is the voice's own), `rate` is in words per
         minute. Raises Fault for an unknown accent or variant.
         """
-        self._choose(accent, variant)
+        # An unknown variant is not an error to eSpeak: it would speak in its default voice.
+        known = (self._data / "voices" / "!v" / variant).is_file()
+        if not known or self._library.espeak_SetVoiceByName(f"{accent}+{variant}".encode()) != 0:
+            raise Fault(
+                Text(
+                    en=f"This eSpeak NG has no voice {accent}+{variant}; install the version of "
+                    "espeakng-loader that constraints.txt names.",
+                    ru=f"В этой версии eSpeak NG нет голоса {accent}+{variant}; установите "
+                    "версию espeakng-loader из constraints.txt.",
+                )
+            )
         for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, inflection)):
             self._library.espeak_SetParameter(parameter, value, 0)
         self._spoken.clear()
@@ -92,20 +98,9 @@ class Espeak:
         self._library.espeak_Synchronize()
         return np.frombuffer(b"".join(self._spoken), np.int16)
 
-    def _choose(self, accent: str, variant: str) -> None:
-        # An unknown variant is not an error to eSpeak: it would speak in its default voice.
-        known = (self._data / "voices" / "!v" / variant).is_file()
-        if not known or self._library.espeak_SetVoiceByName(f"{accent}+{variant}".encode()) != 0:
-            raise Fault(
-                Text(
-                    en=f"This eSpeak NG has no voice {accent}+{variant}; install the version of "
-                    "espeakng-loader that constraints.txt names.",
-                    ru=f"В этой версии eSpeak NG нет голоса {accent}+{variant}; установите "
-                    "версию espeakng-loader из constraints.txt.",
-                )
-            )
-
-    def _hear(self, samples: ctypes._Pointer[ctypes.c_short], count: int, _events: object) -> int:
+    def _collect(
+        self, samples: ctypes._Pointer[ctypes.c_short], count: int, _events: object
+    ) -> int:
         if samples and count > 0:
             self._spoken.append(ctypes.string_at(samples, count * 2))
         return 0

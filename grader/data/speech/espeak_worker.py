@@ -1,52 +1,53 @@
-"""One shard of `speech-synthetic` in a fresh process: `python -m grader.data.speech.espeak_worker`.
+"""Part of `speech-synthetic` or of its long tracks, spoken in a fresh process, as eSpeak needs it.
 
-Reads one JSON order from standard input, writes its rows into the arrays that
-`grader.data.speech.synthetic.build` laid out, and prints how many clips it finished, line by line.
+`python -m grader.data.speech.espeak_worker` reads one `synthetic.SpeechJob` as JSON from standard
+input, writes its rows into the arrays that were laid out in its folder, and prints how many it
+finished, line by line.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from grader.data.speech import noise
-from grader.data.speech.clips import CLIP_SAMPLES, SAMPLE_RATE, Part
+from grader.data.speech.clips import CLIP_SAMPLES, SAMPLE_RATE
 from grader.data.speech.espeak import Espeak
 from grader.data.speech.features import log_mel
-from grader.data.speech.settings import SyntheticSettings
-from grader.data.speech.synthetic import ClipPlan, clip_rng, plan
+from grader.data.speech.noise import Waves
+from grader.data.speech.synthetic import ClipPlan, SpeechJob, SyntheticSettings, clip_rng, plan
 
-_QUIET = 0.01
-"""Silence is what stays below this share of the loudest sample ..."""
+_SILENCE = 0.01
+"""Around a word, samples below this share of the loudest one are silence ..."""
 _MARGIN_SECONDS = 0.01
 """... and this much of it is left on either side of the word."""
 _CHUNK = 200
 
 
 def main() -> None:
-    order = json.load(sys.stdin)
-    part: Part = order["part"]
-    settings = _settings(order["settings"])
-    start, stop = order["start"], order["stop"]
-    plans = plan(part, settings, order["entropy"], start, stop)
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=SpeechJob)
+    {"clips": write_clips, "slots": write_slots}[job.kind](job)
+
+
+def write_clips(job: SpeechJob) -> None:
+    """Fill rows of features.npy and, where it was laid out, of audio.npy."""
+    plans = plan(job.part, job.settings, job.entropy, job.start, job.stop)
     words = speak(plans)
-    talk = [wave for p, wave in zip(plans, words, strict=True) if p.word != settings.keyword]
-    folder = Path(order["folder"])
+    talk = _other_words(plans, words, job.settings)
+    folder = Path(job.folder)
     features = np.load(folder / "features.npy", mmap_mode="r+")
     keeps_audio = (folder / "audio.npy").exists()
     audio = np.load(folder / "audio.npy", mmap_mode="r+") if keeps_audio else None
     for first in range(0, len(plans), _CHUNK):
         chunk = slice(first, first + _CHUNK)
-        rows = slice(start + first, start + min(first + _CHUNK, len(plans)))
+        rows = slice(job.start + first, job.start + min(first + _CHUNK, len(plans)))
         clips = np.stack(
             [
-                record(p, wave, clip_rng(part, order["entropy"], p.index, purpose=1), talk)
+                record(p, wave, clip_rng(job.part, job.entropy, p.index, purpose=1), talk)
                 for p, wave in zip(plans[chunk], words[chunk], strict=True)
             ]
         )
@@ -56,7 +57,25 @@ def main() -> None:
         print(len(clips), flush=True)
 
 
-def speak(plans: list[ClipPlan]) -> list[NDArray[np.float32]]:
+def write_slots(job: SpeechJob) -> None:
+    """Fill rows of slots.npy and spans.npy: words, and after the last of them noise alone."""
+    part, settings, entropy = job.part, job.settings, job.entropy
+    words = settings.size(part).clips
+    slots = np.load(Path(job.folder) / "slots.npy", mmap_mode="r+")
+    spans = np.load(Path(job.folder) / "spans.npy", mmap_mode="r+")
+    plans = plan(part, settings, entropy, job.start, min(job.stop, words))
+    waves = speak(plans)
+    talk = _other_words(plans, waves, settings)
+    for p, wave in zip(plans, waves, strict=True):
+        begin = _start(p, wave)
+        slots[p.index] = record(p, wave, clip_rng(part, entropy, p.index, purpose=1), talk)
+        spans[p.index] = begin, begin + len(wave)
+    for index in range(max(job.start, words), job.stop):
+        slots[index] = _background(clip_rng(part, entropy, index), settings, talk)
+    print(job.stop - job.start, flush=True)
+
+
+def speak(plans: list[ClipPlan]) -> list[Waves]:
     """Clean words at 16 kHz, each (samples,), at most a second, without silence around them."""
     from scipy.signal import resample_poly
 
@@ -82,23 +101,42 @@ def speak(plans: list[ClipPlan]) -> list[NDArray[np.float32]]:
 def trim(wave: NDArray[np.int16], margin: int) -> NDArray[np.int16]:
     """Cut the silence before and after, all but `margin` samples."""
     loud = np.abs(wave.astype(np.int32))
-    (heard,) = np.nonzero(loud > _QUIET * loud.max(initial=0))
+    (heard,) = np.nonzero(loud > _SILENCE * loud.max(initial=0))
     if not len(heard):
         raise ValueError("eSpeak NG returned silence")
     return wave[max(heard[0] - margin, 0) : heard[-1] + 1 + margin]
 
 
 def record(
-    p: ClipPlan,
-    wave: NDArray[np.float32],
-    rng: np.random.Generator,
-    talk: list[NDArray[np.float32]],
+    p: ClipPlan, wave: Waves, rng: np.random.Generator, talk: list[Waves]
 ) -> NDArray[np.int16]:
     """One second as it would come from a microphone, int16 (16000,)."""
-    start = int(p.place * (CLIP_SAMPLES - len(wave)))
     background = noise.make(p.noise, rng, talk)
-    clip = noise.mix(wave, start, background, p.snr_db, p.level_dbfs)
+    clip = noise.mix(wave, _start(p, wave), background, p.snr_db, p.level_dbfs)
     return np.round(clip * 32767.0).astype(np.int16)
+
+
+def _start(p: ClipPlan, wave: Waves) -> int:
+    """The sample at which the word begins."""
+    return int(p.place * (CLIP_SAMPLES - len(wave)))
+
+
+def _other_words(
+    plans: list[ClipPlan], waves: list[Waves], settings: SyntheticSettings
+) -> list[Waves]:
+    """What babble is made of: every word but the keyword."""
+    return [wave for p, wave in zip(plans, waves, strict=True) if p.word != settings.keyword]
+
+
+def _background(
+    rng: np.random.Generator, settings: SyntheticSettings, talk: list[Waves]
+) -> NDArray[np.int16]:
+    """A second of noise alone, as loud as it is behind the words; int16 (16000,)."""
+    kind = noise.NOISES[rng.integers(len(noise.NOISES))]
+    level = rng.uniform(*settings.level_dbfs) - rng.uniform(*settings.snr_db)
+    wave = noise.make(kind, rng, talk) if talk or kind != "babble" else noise.make("pink", rng, [])
+    wave = wave * np.float32(10 ** (level / 20) / max(float(np.sqrt(np.mean(wave**2))), 1e-9))
+    return np.round(np.clip(wave, -1, 1) * 32767.0).astype(np.int16)
 
 
 def _antialias(up: int, down: int) -> NDArray[np.float32]:
@@ -108,11 +146,6 @@ def _antialias(up: int, down: int) -> NDArray[np.float32]:
     widest = max(up, down)
     taps = firwin(20 * widest + 1, 1.0 / widest, window=("kaiser", 5.0))
     return np.asarray(taps, np.float32)
-
-
-def _settings(raw: dict[str, Any]) -> SyntheticSettings:
-    """Back from JSON, which knows neither Size nor tuples."""
-    return msgspec.convert(raw, SyntheticSettings)
 
 
 if __name__ == "__main__":

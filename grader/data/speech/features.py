@@ -1,6 +1,6 @@
 """Log-mel features, computed once and shared by training, grading and every submission.
 
-The definition is the seminar's front end: a centred short-time Fourier transform (periodic
+The definition is the front end of the seminar: a centered short-time Fourier transform (periodic
 Hann window of 400 samples, hop 160, reflected edges), its power in 40 triangular HTK mel
 bands from 0 to 8 kHz without normalisation, and the natural logarithm of what is at least
 1e-9. With torch that is
@@ -9,17 +9,20 @@ bands from 0 to 8 kHz without normalisation, and the natural logarithm of what i
                        return_complex=True).abs() ** 2
     features = (mel_bank @ power).clamp(min=1e-9).log()
 
-It is written in numpy, because importing torch takes a second, and in float64, because the
-rounding to float32 at the end then hides most of what machines round differently.
+It is written in numpy, because importing torch takes a second, and in float64, because rounding
+to float32 at the end then removes most differences between machines.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.data import cache
 from grader.data.speech.clips import CLIP_SAMPLES, SAMPLE_RATE
 
 N_FFT = 400
@@ -43,6 +46,16 @@ def log_mel(audio: NDArray[np.int16]) -> NDArray[np.float32]:
         chunk = audio[start : start + _CHUNK].astype(np.float64) / 32768.0
         out[start : start + _CHUNK] = _log_mel(chunk)
     return out
+
+
+def create(folder: Path, clips: int, *, audio: bool) -> list[NDArray[Any]]:
+    """Lay out features.npy, and audio.npy if asked for, mapped for a builder to fill."""
+    arrays: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "features": (np.float32, (clips, BANDS, FRAMES))
+    }
+    if audio:
+        arrays["audio"] = (np.int16, (clips, CLIP_SAMPLES))
+    return cache.create_arrays(folder, **arrays)
 
 
 @lru_cache(maxsize=1)
@@ -74,8 +87,8 @@ def _log_mel(waves: NDArray[np.float64]) -> NDArray[np.float64]:
 def _in_bands(power: NDArray[np.float64]) -> NDArray[np.float64]:
     """(clips, frames, 201) to (clips, 40, frames).
 
-    The filters are narrow: band by band is less work than a matrix product, adds up in the
-    same order everywhere, and needs no threads of a BLAS library that fight for busy cores.
+    The filters are narrow: band by band is less work than a matrix product, sums in the same
+    order on every machine, and starts no threads of a BLAS library.
     """
     clips, frames, _ = power.shape
     mel = np.empty((clips, BANDS, frames))

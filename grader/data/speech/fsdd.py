@@ -10,14 +10,16 @@ import logging
 import re
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.data.dataset import Dataset, Part, Progress
 from grader.data.speech import noise
-from grader.data.speech.clips import CLIP_SAMPLES, SAMPLE_RATE, Part
-from grader.data.speech.recordings import Collection, Recording, require_folder
+from grader.data.speech.clips import CLIP_SAMPLES, SAMPLE_RATE, ClipSet
+from grader.data.speech.recordings import Collection, RecordedData, Recording, require_folder
 from grader.text import Text
 from grader.text.errors import DataError
 
@@ -34,7 +36,7 @@ SPEAKERS: dict[str, Part] = {
     "lucas": "hidden",
     "theo": "hidden",
 }
-"""Split by speaker: native and foreign accents are on both sides of it."""
+"""The parts share no speaker; train and hidden have native and foreign accents."""
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 REMEDY = Text(
@@ -54,12 +56,14 @@ class FsddSettings:
     """A lesson may change these."""
 
     noise_snr_db: float | None = None
-    """Pink noise this far below the recording, for all parts; None leaves them as recorded.
-    Only needed should a baseline make no errors at all, so that nothing can be compared."""
+    """Pink noise this far below the recording, for all parts; None adds none. Only needed when a
+    baseline makes no errors at all, so that nothing can be compared."""
 
 
-def collect(source: Path, settings: FsddSettings | None = None) -> Collection:
-    """Understand a folder of recordings, or the repository that has them in `recordings/`.
+def collect(
+    source: Path, settings: FsddSettings | None = None, _progress: Progress | None = None
+) -> Collection:
+    """The recordings of a folder, or of the repository that has them in `recordings/`.
 
     Raises DataError when it is not there or holds no recordings.
     """
@@ -81,17 +85,13 @@ def collect(source: Path, settings: FsddSettings | None = None) -> Collection:
         )
     _warn_of_missing(folder, {match[0] for match in matches})
     settings = settings or FsddSettings()
-
-    def fit(samples: NDArray[np.int16], path: str) -> NDArray[np.int16]:
-        return _fit(samples, path, settings.noise_snr_db)
-
     return Collection(
         name=NAME,
         folder=folder,
         keyword=KEYWORD,
         sample_rate=RECORDED_RATE,
         recordings=recordings,
-        fit=fit,
+        fit=partial(_fit, snr_db=settings.noise_snr_db),
         settings=f"fsdd 1 {settings}",
         remedy=REMEDY,
     )
@@ -113,7 +113,10 @@ def _warn_of_missing(folder: Path, found: set[str]) -> None:
 
 
 def _fit(samples: NDArray[np.int16], path: str, snr_db: float | None) -> NDArray[np.int16]:
-    """To 16 kHz; a longer recording loses both ends, a shorter one is placed by its name."""
+    """A recording (samples,) at 8 kHz as a clip (16000,) at 16 kHz.
+
+    A longer recording loses both ends; a shorter one is placed by a checksum of its name.
+    """
     from scipy.signal import resample_poly
 
     speech = resample_poly(samples.astype(np.float64), SAMPLE_RATE // RECORDED_RATE, 1)
@@ -125,14 +128,28 @@ def _fit(samples: NDArray[np.int16], path: str, snr_db: float | None) -> NDArray
         clip = np.zeros(CLIP_SAMPLES)
         clip[start : start + len(speech)] = speech
     else:
-        clip = _with_noise(speech, start, snr_db, np.random.default_rng(number))
+        quiet = np.asarray(speech / 32768.0, np.float32)
+        level_dbfs = 20.0 * np.log10(max(float(np.sqrt(np.mean(np.square(quiet)))), 1e-5))
+        background = noise.make("pink", np.random.default_rng(number), [])
+        mixed = noise.mix(quiet, start, background, snr_db, level_dbfs)
+        clip = mixed.astype(np.float64) * 32767.0
     return np.clip(np.round(clip), -32768, 32767).astype(np.int16)
 
 
-def _with_noise(
-    speech: NDArray[np.float64], start: int, snr_db: float, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    quiet = np.asarray(speech / 32768.0, np.float32)
-    level_dbfs = 20.0 * np.log10(max(float(np.sqrt(np.mean(np.square(quiet)))), 1e-5))
-    background = noise.make("pink", rng, [])
-    return noise.mix(quiet, start, background, snr_db, level_dbfs).astype(np.float64) * 32767.0
+RECORDED = RecordedData(NAME, REMEDY, collect)
+DATASET = Dataset(
+    name=NAME,
+    holds=ClipSet,
+    title=Text(
+        en="Free Spoken Digit Dataset, real recordings",
+        ru="Free Spoken Digit Dataset, живые записи",
+    ),
+    keyword=KEYWORD,
+    license="CC BY-SA 4.0",
+    size=Text(en="3,000 clips, 20 MB", ru="3,000 клипов, 20 МБ"),
+    address=ADDRESS,
+    settings=FsddSettings,
+    load=RECORDED.load,
+    prepare=RECORDED.prepare,
+    is_prepared=RECORDED.is_prepared,
+)

@@ -1,4 +1,4 @@
-"""Background noise, and mixing it in at a stated signal-to-noise ratio."""
+"""Background noise, and mixing it with a word at a given signal-to-noise ratio."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ Waves = NDArray[np.float32]
 
 
 def make(kind: Noise, rng: np.random.Generator, talk: list[Waves]) -> Waves:
-    """One second of noise, shape (16000,), of any level.
+    """One second of noise, shape (16000,), at no particular level.
 
-    `talk` are single words, shape (samples,) each, for "babble": several people at once.
+    `talk` are single words, shape (samples,) each, for "babble": several voices at once.
     """
     if kind == "hum":
         return _hum(rng)
     if kind == "babble":
         return _babble(rng, talk)
-    return _coloured(rng, _SLOPES[kind])
+    return _colored(rng, _SLOPES[kind])
 
 
 def mix(speech: Waves, start: int, noise: Waves, snr_db: float, level_dbfs: float) -> Waves:
     """Place a word into one second and add noise.
 
-    speech: (samples,) with start + samples <= 16000; noise: (16000,). The word's own RMS comes
-    to `level_dbfs` (0 is full scale), and the power of the word over its own duration stands
-    `snr_db` above the power of the noise over the whole second. Where the sum would clip, all
-    of it is turned down, which keeps the ratio. Out: (16000,) within -1..1.
+    speech: (samples,) with start + samples <= 16000; noise: (16000,). The RMS of the word becomes
+    `level_dbfs` (0 is full scale), and the power of the word over its own duration is `snr_db`
+    above the power of the noise over the whole second. Where the sum would clip, all of it is
+    attenuated, which keeps the ratio. Out: (16000,) within -1..1.
     """
     level = 10.0 ** (level_dbfs / 20.0)
     clip = noise * np.float32(level * 10.0 ** (-snr_db / 20.0) / _rms(noise))
@@ -52,7 +52,7 @@ def _rms(wave: Waves) -> float:
     return float(np.sqrt(np.mean(np.square(wave, dtype=np.float64)))) or 1.0
 
 
-def _coloured(rng: np.random.Generator, slope: float) -> Waves:
+def _colored(rng: np.random.Generator, slope: float) -> Waves:
     frequencies = np.fft.rfftfreq(CLIP_SAMPLES, 1.0 / SAMPLE_RATE)
     spectrum = rng.standard_normal((2, len(frequencies)))
     gain = np.maximum(frequencies, _LOWEST_HZ) ** -slope
@@ -69,7 +69,7 @@ def _hum(rng: np.random.Generator) -> Waves:
         harmonic *= turn  # one multiplication is ten times faster than another sine
         gain = rng.uniform(0.3, 1.0) / number
         wave += (harmonic * (gain * np.exp(2j * np.pi * rng.uniform()))).imag
-    pink = _coloured(rng, _SLOPES["pink"])
+    pink = _colored(rng, _SLOPES["pink"])
     return (wave / wave.std() + 0.1 * pink / _rms(pink)).astype(np.float32)
 
 

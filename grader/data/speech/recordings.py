@@ -1,4 +1,8 @@
-"""Data sets that are folders of `.wav` recordings: reading, fitting to a second, preparing."""
+"""Data sets that are folders of `.wav` recordings: where they are, reading and preparing them.
+
+`prepare` remembers the source of a data set and the cache keys that it prepared, in
+`<cache>/sources/<name>.json`; from then on `load` needs no source.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,19 @@ import hashlib
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.data import store
-from grader.data.speech.clips import CLIP_SAMPLES, Part, Progress
-from grader.data.speech.features import log_mel
+from grader.data import cache
+from grader.data.dataset import PARTS, Part, Progress, Request, damaged
+from grader.data.speech import clips, features
+from grader.data.speech.clips import CLIP_SAMPLES, ClipSet
+from grader.lesson.grades import write_atomically
 from grader.text import Text
 from grader.text.errors import DataError
 
@@ -36,7 +45,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Collection:
-    """A folder of recordings that was understood."""
+    """A folder of recordings, with the word, the speaker and the part of each."""
 
     name: str
     folder: Path
@@ -70,42 +79,98 @@ class Collection:
             )
         return chosen
 
+    def clip(self, recording: Recording) -> NDArray[np.int16]:
+        """A recording as (16000,) samples at 16 kHz. Raises DataError for a damaged file."""
+        path = self.folder / recording.path
+        try:
+            clip = self.fit(read_wav(path, self.sample_rate), recording.path)
+        except (ValueError, OSError) as error:
+            raise damaged(path, error, self.remedy) from error
+        assert clip.shape == (CLIP_SAMPLES,)
+        return clip
 
-def cache_key(collection: Collection, part: Part) -> str:
-    """Changes with the folder and with any name, size or time of its recordings."""
-    digest = hashlib.sha256(f"{collection.folder.resolve()}\n{collection.settings}\n".encode())
-    for recording in collection.of(part):
-        stat = (collection.folder / recording.path).stat()
-        digest.update(f"{recording.path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:20]
+    def cache_key(self, part: Part) -> str:
+        """Changes with the folder and with any name, size or time of its recordings."""
+        digest = hashlib.sha256(f"{self.folder.resolve()}\n{self.settings}\n".encode())
+        for recording in self.of(part):
+            stat = (self.folder / recording.path).stat()
+            digest.update(f"{recording.path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()[:20]
 
 
-def build(
-    folder: Path, collection: Collection, part: Part, progress: Progress | None = None
-) -> tuple[list[str], list[str]]:
-    """Write features.npy and labels.npy, and audio.npy unless the part is hidden.
+class _Prepared(msgspec.Struct, frozen=True):
+    """What `prepare` left for `load`."""
 
-    Returns the word and the speaker of each clip. Raises DataError for a damaged file.
-    """
-    chosen = collection.of(part)
-    keeps_audio = part != "hidden"
-    store.create(folder, len(chosen), audio=keeps_audio)
-    features = np.load(folder / "features.npy", mmap_mode="r+", allow_pickle=False)
-    audio = (
-        np.load(folder / "audio.npy", mmap_mode="r+", allow_pickle=False) if keeps_audio else None
-    )
-    reading = Text(en=f"reading {collection.name}", ru=f"чтение {collection.name}")
-    for start in range(0, len(chosen), _CHUNK):
-        rows = slice(start, min(start + _CHUNK, len(chosen)))
-        clips = np.stack([_clip(collection, recording) for recording in chosen[rows]])
-        features[rows] = log_mel(clips)
-        if audio is not None:
-            audio[rows] = clips
-        if progress:
-            progress(rows.stop, len(chosen), reading)
-    labels = np.array([r.word == collection.keyword for r in chosen], np.uint8)
-    np.save(folder / "labels.npy", labels, allow_pickle=False)
-    return [r.word for r in chosen], [r.speaker for r in chosen]
+    source: str
+    keys: dict[Part, str]
+
+
+@dataclass(frozen=True)
+class RecordedData:
+    """A recorded data set: how it is found, and what was prepared from it."""
+
+    name: str
+    remedy: Text
+    collect: Callable[[Path, Any, Progress | None], Collection]
+    """Of a source, settings of the data set or None, and where progress is reported."""
+    download: Callable[[Progress | None], Path] | None = None
+    """Returns the folder; None where the data set cannot be downloaded by this program."""
+
+    def load(self, request: Request) -> ClipSet:
+        """A part from a source, or from what `prepare` left.
+
+        Raises DataError where neither is there, or a file is damaged.
+        """
+        part, source, progress = request.part, request.source, request.progress
+        if source is None:
+            known = self._known()
+            source = Path(known.source)
+            if request.settings is None and part in known.keys:
+                # Without a look at the source, which is only needed to build the entry again.
+                try:
+                    return clips.read(cache.entry(self.name, part, known.keys[part]))
+                except cache.Damaged:
+                    pass
+        return _open(self.collect(source, request.settings, progress), part, progress)
+
+    def prepare(self, source: Path | None, progress: Progress | None) -> None:
+        """Prepare all parts, from `source` or downloaded; `load` needs no source afterwards."""
+        if source is None:
+            source = self.download(progress) if self.download else self.source()
+        collection = self.collect(source, None, progress)
+        for part in PARTS:
+            _open(collection, part, progress)
+        prepared = _Prepared(
+            str(collection.folder.resolve()), {part: collection.cache_key(part) for part in PARTS}
+        )
+        self._memory.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._memory, msgspec.json.encode(prepared))
+
+    def is_prepared(self) -> bool:
+        """True when `load` needs no source."""
+        try:
+            return bool(self._known())
+        except DataError:
+            return False
+
+    def source(self) -> Path:
+        """The folder that `prepare` remembered. Raises DataError where there is none."""
+        return Path(self._known().source)
+
+    @property
+    def _memory(self) -> Path:
+        return cache.sources_folder() / f"{self.name}.json"
+
+    def _known(self) -> _Prepared:
+        try:
+            return msgspec.json.decode(self._memory.read_bytes(), type=_Prepared)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise DataError(
+                Text(
+                    en=f"The data set {self.name} is not on this machine yet. {self.remedy.en}",
+                    ru=f"Набора данных {self.name} на этом компьютере ещё нет. {self.remedy.ru}",
+                )
+            ) from error
 
 
 def read_wav(path: Path, sample_rate: int) -> NDArray[np.int16]:
@@ -131,7 +196,7 @@ def read_wav(path: Path, sample_rate: int) -> NDArray[np.int16]:
 
 
 def require_folder(folder: Path, name: str, remedy: Text) -> None:
-    """Raises DataError unless `folder` is one."""
+    """Raise DataError unless `folder` is one."""
     if folder.is_dir():
         return
     en, ru = ("is a file", "это файл") if folder.exists() else ("does not exist", "не существует")
@@ -143,17 +208,35 @@ def require_folder(folder: Path, name: str, remedy: Text) -> None:
     )
 
 
-def _clip(collection: Collection, recording: Recording) -> NDArray[np.int16]:
-    path = collection.folder / recording.path
-    try:
-        clip = collection.fit(read_wav(path, collection.sample_rate), recording.path)
-    except (ValueError, OSError) as error:
-        what = (error.strerror or error) if isinstance(error, OSError) else error
-        raise DataError(
-            Text(
-                en=f"{path} is damaged: {what}. {collection.remedy.en}",
-                ru=f"Файл {path} повреждён: {what}. {collection.remedy.ru}",
-            )
-        ) from error
-    assert clip.shape == (CLIP_SAMPLES,)
-    return clip
+def _open(collection: Collection, part: Part, progress: Progress | None) -> ClipSet:
+    return clips.open_or_build(
+        collection.name,
+        part,
+        collection.keyword,
+        collection.cache_key(part),
+        partial(_build, collection=collection, part=part, progress=progress),
+        progress,
+    )
+
+
+def _build(
+    folder: Path, collection: Collection, part: Part, progress: Progress | None = None
+) -> tuple[list[str], list[str]]:
+    """Write features.npy and labels.npy, and audio.npy unless the part is hidden.
+
+    Returns the word and the speaker of each clip. Raises DataError for a damaged file.
+    """
+    chosen = collection.of(part)
+    mel, *audio = features.create(folder, len(chosen), audio=part != "hidden")
+    reading = Text(en=f"reading {collection.name}", ru=f"чтение {collection.name}")
+    for start in range(0, len(chosen), _CHUNK):
+        rows = slice(start, min(start + _CHUNK, len(chosen)))
+        heard = np.stack([collection.clip(recording) for recording in chosen[rows]])
+        mel[rows] = features.log_mel(heard)
+        for array in audio:
+            array[rows] = heard
+        if progress:
+            progress(rows.stop, len(chosen), reading)
+    labels = np.array([r.word == collection.keyword for r in chosen], np.uint8)
+    np.save(folder / "labels.npy", labels, allow_pickle=False)
+    return [r.word for r in chosen], [r.speaker for r in chosen]

@@ -7,6 +7,7 @@ with the official split in two lists (P. Warden, arXiv:1804.03209, section 7; CC
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.data.speech.clips import CLIP_SAMPLES, SAMPLE_RATE, Part
-from grader.data.speech.recordings import Collection, Recording, require_folder
+from grader.data import cache, download
+from grader.data.dataset import Dataset, Part, Progress
+from grader.data.speech.clips import CLIP_SAMPLES, SAMPLE_RATE, ClipSet
+from grader.data.speech.recordings import Collection, RecordedData, Recording, require_folder
 from grader.text import Text
 from grader.text.errors import DataError
 
@@ -30,53 +33,60 @@ _log = logging.getLogger(__name__)
 class Release:
     """One published archive."""
 
-    name: str
-    address: str
+    version: str
     sha256: str
     """As torchaudio registers it for the same address."""
     megabytes: int
     clips: int
+    alias: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"speech-commands-{self.version}"
+
+    @property
+    def address(self) -> str:
+        return _ADDRESS.format(self.version)
+
+    @property
+    def remedy(self) -> Text:
+        """How to get a file that is missing or damaged."""
+        return Text(
+            en=f"Download it with `grader data get {self.name}`, or give a complete copy with "
+            "--from.",
+            ru=f"Скачайте набор командой `grader data get {self.name}` или укажите полную копию "
+            "через --from.",
+        )
 
 
 _ADDRESS = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_{}.tar.gz"
-RELEASES = {
-    release.name: release
-    for release in (
-        Release(
-            name="speech-commands-v0.01",
-            address=_ADDRESS.format("v0.01"),
-            sha256="743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d",
-            megabytes=1_489,
-            clips=64_721,
-        ),
-        Release(
-            name="speech-commands-v0.02",
-            address=_ADDRESS.format("v0.02"),
-            sha256="af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58",
-            megabytes=2_429,
-            clips=105_829,
-        ),
-    )
-}
+RELEASES = (
+    Release(
+        "v0.01",
+        sha256="743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d",
+        megabytes=1_489,
+        clips=64_721,
+        alias="speech-commands",
+    ),
+    Release(
+        "v0.02",
+        sha256="af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58",
+        megabytes=2_429,
+        clips=105_829,
+    ),
+)
 
 
-def remedy(name: str) -> Text:
-    """How to get a file of this data set."""
-    return Text(
-        en=f"Download it with `grader data get {name}`, or give a complete copy with --from.",
-        ru=f"Скачайте набор командой `grader data get {name}` или укажите полную копию "
-        "через --from.",
-    )
-
-
-def collect(name: str, source: Path) -> Collection:
-    """Understand a folder in the original layout; a copy with fewer clips will do.
+def collect(release: Release, source: Path, progress: Progress | None = None) -> Collection:
+    """The recordings of an archive, or of a folder in its layout; a copy with fewer clips will do.
 
     Raises DataError when the folder or a split list is missing, or it holds no recordings.
     """
-    how = remedy(name)
-    require_folder(source, name, how)
-    parts = {path: part for part in LISTS for path in _listed(source, part, name)}
+    if source.is_file():
+        source = _unpacked(release.name, source, progress)
+    how = release.remedy
+    require_folder(source, release.name, how)
+    parts = {path: part for part in LISTS for path in _listed(source, part, how)}
     recordings = tuple(
         Recording(path, path.split("/")[0], _speaker(path), parts.get(path, "train"))
         for path in _clips(source)
@@ -100,7 +110,7 @@ def collect(name: str, source: Path) -> Collection:
             f"{len(parts):,}",
         )
     return Collection(
-        name=name,
+        name=release.name,
         folder=source,
         keyword=KEYWORD,
         sample_rate=SAMPLE_RATE,
@@ -111,12 +121,36 @@ def collect(name: str, source: Path) -> Collection:
     )
 
 
-def _listed(folder: Path, part: Part, name: str) -> list[str]:
+def _download(release: Release, progress: Progress | None) -> Path:
+    """The folder with the archive's files, in the cache."""
+    folder = cache.sources_folder() / release.name
+    with cache.locked(folder, progress):
+        if not folder.exists():
+            archive = folder.with_name(f"{release.name}.tar.gz")
+            if not archive.exists():
+                download.fetch(release.address, archive, release.sha256, progress=progress)
+            download.unpack(archive, folder, progress)
+            archive.unlink()
+    return folder
+
+
+def _unpacked(name: str, archive: Path, progress: Progress | None) -> Path:
+    """A folder in the cache with the files of somebody's own copy of an archive."""
+    stat = archive.stat()
+    identity = f"{archive.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    folder = cache.sources_folder() / f"{name}-{digest}"
+    with cache.locked(folder, progress):
+        if not folder.exists():
+            download.unpack(archive, folder, progress)
+    return folder
+
+
+def _listed(folder: Path, part: Part, how: Text) -> list[str]:
     path = folder / LISTS[part]
     try:
         lines = path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
-        how = remedy(name)
         raise DataError(
             Text(
                 en=f"{path}, the official list of {part} clips, is missing or unreadable. {how.en}",
@@ -144,3 +178,34 @@ def _fit(samples: NDArray[np.int16], _path: str) -> NDArray[np.int16]:
     clip = np.zeros(CLIP_SAMPLES, np.int16)
     clip[: len(samples)] = samples[:CLIP_SAMPLES]
     return clip
+
+
+def _dataset(release: Release) -> Dataset[ClipSet]:
+    recorded = RecordedData(
+        release.name,
+        release.remedy,
+        collect=lambda source, _settings, progress: collect(release, source, progress),
+        download=lambda progress: _download(release, progress),
+    )
+    return Dataset(
+        name=release.name,
+        holds=ClipSet,
+        title=Text(
+            en=f"Google Speech Commands {release.version}, real recordings",
+            ru=f"Google Speech Commands {release.version}, живые записи",
+        ),
+        keyword=KEYWORD,
+        license="CC BY 4.0",
+        size=Text(
+            en=f"{release.clips:,} clips, {release.megabytes / 1000:.1f} GB to download",
+            ru=f"{release.clips:,} клипов, загрузка {release.megabytes / 1000:.1f} ГБ",
+        ),
+        address=release.address,
+        alias=release.alias,
+        load=recorded.load,
+        prepare=recorded.prepare,
+        is_prepared=recorded.is_prepared,
+    )
+
+
+DATASETS = tuple(_dataset(release) for release in RELEASES)

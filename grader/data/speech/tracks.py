@@ -1,7 +1,7 @@
-"""Long recordings for detectors that listen without end: slots of one second, glued.
+"""Long recordings for streaming detectors: slots of one second, glued.
 
-A slot is one word with noise around it, or noise alone, and it is known at which samples the
-word is spoken. Glued one after another they are a stream without end; `short_tracks` draws
+A slot is one word with noise around it, or noise alone, and the samples at which the word is
+spoken are known. Glued one after another they are a stream of any length; `short_tracks` draws
 tracks of 10 to 20 s with 0 to 3 keywords from them.
 
 `speech-synthetic` speaks its slots anew, from the same voices as its clips; the hidden ones come
@@ -11,34 +11,29 @@ from the instructor's seed. `fsdd` takes its recordings, several times in differ
 from __future__ import annotations
 
 import hashlib
-import hmac
-import importlib.metadata
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.data import prepared, store
-from grader.data.speech import fsdd, recordings, synthetic
-from grader.data.speech.clips import CLIP_SAMPLES, PARTS, Part, Progress
-from grader.data.speech.settings import Size, SyntheticSettings
+from grader.data import cache, seeds
+from grader.data.dataset import Part, Progress, Request, needs_seed
+from grader.data.speech import fsdd, synthetic
+from grader.data.speech.clips import CLIP_SAMPLES
+from grader.data.speech.synthetic import Size, SyntheticSettings
+from grader.lesson import course
 from grader.text import Text
-from grader.text.errors import DataError, Fault, UsageError
+from grader.text.errors import UsageError
 
-NAMES = (synthetic.NAME, fsdd.NAME)
 VERSION = 2
 """Raise it when the code changes what comes out."""
 SHARD = 1_000
 FSDD_ROUNDS = 3
-"""How often each recording of fsdd is heard, each time between other neighbours."""
+"""How often each recording of fsdd is heard, each time between other neighbors."""
 PREPARING = Text(en="preparing long tracks", ru="подготовка длинных дорожек")
 
 
@@ -92,6 +87,13 @@ class Track:
         return len(self.slots) * CLIP_SAMPLES
 
 
+class _Facts(msgspec.Struct, frozen=True):
+    """What `facts.json` says of each slot."""
+
+    words: list[str]
+    sources: list[str]
+
+
 def load(
     name: str,
     part: Part,
@@ -107,25 +109,15 @@ def load(
     Arguments and errors are those of `grader.data.load`; `counts` default to an hour for the
     hidden part.
     """
-    if name not in NAMES:
+    if name not in MAKERS:
         raise UsageError(
             Text(
-                en=f"There are no long tracks of {name!r}; there are of {', '.join(NAMES)}.",
-                ru=f"Длинных дорожек из {name!r} нет; есть из {', '.join(NAMES)}.",
+                en=f"There are no long tracks of {name!r}; there are of {', '.join(MAKERS)}.",
+                ru=f"Длинных дорожек из {name!r} нет; есть из {', '.join(MAKERS)}.",
             )
         )
     counts = counts or {"train": TRAIN, "validation": VALIDATION, "hidden": HIDDEN}[part]
-    if name == fsdd.NAME:
-        return _recorded(part, source, counts)
-    if part == "hidden" and not seed:
-        raise UsageError(
-            Text(
-                en=f"The hidden part of {name} needs the instructor's seed, and none is given.",
-                ru=f"Скрытая часть {name} строится из секретного зерна преподавателя, а оно не "
-                "задано.",
-            )
-        )
-    return _spoken(part, seed, counts, settings or SyntheticSettings(), progress)
+    return MAKERS[name](Request(part, source, seed, settings, progress), counts)
 
 
 def short_tracks(
@@ -163,155 +155,92 @@ def keyword_spans(slots: Slots, order: Sequence[int]) -> NDArray[np.int64]:
     return np.array(found, np.int64).reshape(-1, 2)
 
 
-# speech-synthetic ---------------------------------------------------------------------------
-
-
-def _spoken(
-    part: Part,
-    seed: str | None,
-    counts: SlotCounts,
-    settings: SyntheticSettings,
-    progress: Progress | None,
-) -> Slots:
-    sizes = {name: settings.size(name) for name in PARTS}
-    sizes[part] = Size(counts.keywords, counts.others)
-    settings = replace(
-        settings,
-        train=sizes["train"],
-        validation=sizes["validation"],
-        hidden=sizes["hidden"],
+def _spoken(request: Request, counts: SlotCounts) -> Slots:
+    """Slots of speech-synthetic."""
+    part = request.part
+    if part == "hidden" and not request.seed:
+        raise needs_seed(synthetic.NAME)
+    settings: SyntheticSettings = (request.settings or SyntheticSettings()).with_size(
+        part, Size(counts.keywords, counts.others)
     )
-    entropy = _entropy(part, seed)
-    engine = importlib.metadata.version("espeakng-loader")
-    key = [
-        VERSION,
-        counts.background,
-        settings.for_part(part),
-        synthetic.cache_key(part, settings, entropy),
-        engine,
-    ]
+    # Under another name than the clips': the slots repeat no clip.
+    entropy = seeds.entropy("tracks", part, request.seed)
     words = settings.size(part).clips
+    total = words + counts.background
 
-    def build(folder: Path) -> tuple[list[str], list[str]]:
-        total = words + counts.background
+    def build(folder: Path) -> None:
         _lay_out(folder, total)
-        orders = [
-            {
-                "folder": str(folder),
-                "part": part,
-                "settings": asdict(settings),
-                "entropy": entropy,
-                "start": start,
-                "stop": min(start + SHARD, total),
-            }
-            for start in range(0, total, SHARD)
-        ]
-        for done, order in enumerate(orders):
-            if progress:
-                progress(done, len(orders), PREPARING)
-            _run_worker(order)
+        whole = synthetic.SpeechJob("slots", str(folder), part, settings, entropy, 0, total)
+        synthetic.speak(whole, SHARD, progress=request.progress, what=PREPARING)
         plans = synthetic.plan(part, settings, entropy, 0, words)
         spoken = [p.word for p in plans] + [""] * counts.background
-        rng = np.random.default_rng([entropy, VERSION])
-        order_of_slots = _stream_order(np.array(spoken) == settings.keyword, rng)
-        return _arranged(folder, order_of_slots, spoken, [str(i) for i in range(total)])
+        facts = _Facts(spoken, [str(i) for i in range(total)])
+        _arrange(folder, facts, settings.keyword, np.random.default_rng([entropy, VERSION]))
 
-    return _open(synthetic.NAME, part, settings.keyword, key, build, progress)
-
-
-def _entropy(part: Part, seed: str | None) -> int:
-    """As for the clips, from another message: the slots repeat no clip."""
-    message = f"small-fast-nets/tracks/{'hidden' if part == 'hidden' else 'public'}"
-    key = seed if part == "hidden" and seed is not None else synthetic.PUBLIC_SEED
-    return int.from_bytes(hmac.digest(key.encode(), message.encode(), "sha256")[:16])
+    key = [VERSION, counts.background, synthetic.cache_key(part, settings, entropy)]
+    return _open(synthetic.NAME, part, settings.keyword, key, build, request.progress)
 
 
-def _run_worker(order: dict[str, object]) -> None:
-    # On standard input, so that the entropy of the hidden part is in no process list.
-    ended = subprocess.run(
-        [sys.executable, "-P", "-m", "grader.data.speech.tracks_worker"],
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        env=os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
-    )
-    if ended.returncode != 0:
-        last = (ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"])[-1]
-        raise Fault(
-            Text(en=f"Synthesising speech failed: {last}", ru=f"Синтез речи не удался: {last}")
-        )
-
-
-# fsdd ---------------------------------------------------------------------------------------
-
-
-def _recorded(part: Part, source: Path | None, counts: SlotCounts) -> Slots:
-    place = source or prepared.source_of(fsdd.NAME)
-    collection = fsdd.collect(place)
+def _recorded(request: Request, counts: SlotCounts) -> Slots:
+    """Slots of fsdd."""
+    part = request.part
+    collection = fsdd.collect(request.source or fsdd.RECORDED.source())
     chosen = collection.of(part)
-    key = [VERSION, recordings.cache_key(collection, part), counts.background, FSDD_ROUNDS]
+    repeated = FSDD_ROUNDS * len(chosen)
 
-    def build(folder: Path) -> tuple[list[str], list[str]]:
-        total = FSDD_ROUNDS * len(chosen) + counts.background
-        slots, spans = _lay_out(folder, total)
+    def build(folder: Path) -> None:
+        slots, spans = _lay_out(folder, repeated + counts.background)
         for index, recording in enumerate(chosen):
-            path = collection.folder / recording.path
-            try:
-                clip = collection.fit(
-                    recordings.read_wav(path, collection.sample_rate), recording.path
-                )
-            except (ValueError, OSError) as error:
-                raise DataError(
-                    Text(
-                        en=f"{path} is damaged: {error}. {fsdd.REMEDY.en}",
-                        ru=f"Файл {path} повреждён: {error}. {fsdd.REMEDY.ru}",
-                    )
-                ) from error
+            clip = collection.clip(recording)
             heard = np.flatnonzero(clip)
             rows = index + len(chosen) * np.arange(FSDD_ROUNDS)
             slots[rows] = clip
             spans[rows] = (heard[0], heard[-1] + 1) if len(heard) else (0, 0)
         rng = np.random.default_rng([VERSION, len(chosen)])
-        for index in range(FSDD_ROUNDS * len(chosen), total):
+        for index in range(repeated, len(slots)):
             level = 10 ** (rng.uniform(-80, -45) / 20)
             slots[index] = np.round(rng.standard_normal(CLIP_SAMPLES) * level * 32767)
-        words = [r.word for r in chosen] * FSDD_ROUNDS + [""] * counts.background
-        paths = [r.path for r in chosen] * FSDD_ROUNDS
-        paths += [f"background {i}" for i in range(counts.background)]
-        order_of_slots = _stream_order(np.array(words) == collection.keyword, rng)
-        return _arranged(folder, order_of_slots, words, paths)
+        facts = _Facts(
+            [r.word for r in chosen] * FSDD_ROUNDS + [""] * counts.background,
+            [r.path for r in chosen] * FSDD_ROUNDS
+            + [f"background {i}" for i in range(counts.background)],
+        )
+        _arrange(folder, facts, collection.keyword, rng)
 
+    key = [VERSION, collection.cache_key(part), counts.background, FSDD_ROUNDS]
     return _open(fsdd.NAME, part, collection.keyword, key, build, None)
 
 
-# The cache ----------------------------------------------------------------------------------
+MAKERS: dict[str, Callable[[Request, SlotCounts], Slots]] = {
+    synthetic.NAME: _spoken,
+    fsdd.NAME: _recorded,
+}
+"""What makes the slots, by data set; not every data set of speech has them."""
 
 
-def _lay_out(folder: Path, total: int) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
-    store.require_space(folder, 4 * total * CLIP_SAMPLES)
-    slots = np.lib.format.open_memmap(folder / "slots.npy", "w+", np.int16, (total, CLIP_SAMPLES))
-    spans = np.lib.format.open_memmap(folder / "spans.npy", "w+", np.int32, (total, 2))
-    return slots, spans
+def _lay_out(folder: Path, total: int) -> list[NDArray[np.int16]]:
+    """slots.npy and spans.npy, mapped to be filled."""
+    return cache.create_arrays(
+        folder, slots=(np.int16, (total, CLIP_SAMPLES)), spans=(np.int32, (total, 2))
+    )
 
 
-def _stream_order(keyword: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
-    """A random order in which no keyword follows another: each has a second of its own."""
-    others = rng.permutation(np.flatnonzero(~keyword))
-    keywords = rng.permutation(np.flatnonzero(keyword))
+def _arrange(folder: Path, facts: _Facts, keyword: str, rng: np.random.Generator) -> None:
+    """Put the slots into a random order in which no keyword follows another, and write facts.json.
+
+    So each keyword has a second of its own.
+    """
+    is_keyword = np.array(facts.words) == keyword
+    others = rng.permutation(np.flatnonzero(~is_keyword))
+    keywords = rng.permutation(np.flatnonzero(is_keyword))
     gaps = np.sort(rng.choice(len(others), len(keywords), replace=False))
-    return np.insert(others, gaps, keywords)
-
-
-def _arranged(
-    folder: Path, order: NDArray[np.int64], words: list[str], sources: list[str]
-) -> tuple[list[str], list[str]]:
-    """Put the slots into the order of the stream."""
+    order = np.insert(others, gaps, keywords)
     for name in ("slots.npy", "spans.npy"):
         rows = np.load(folder / name)
         np.save(folder / name, rows[order])
-    return [words[i] for i in order], [sources[i] for i in order]
+    words, sources = ([values[i] for i in order] for values in (facts.words, facts.sources))
+    text = json.dumps({"words": words, "sources": sources})
+    (folder / "facts.json").write_text(text, encoding="utf-8")
 
 
 def _open(
@@ -319,53 +248,28 @@ def _open(
     part: Part,
     keyword: str,
     key: list[object],
-    build: Callable[[Path], tuple[list[str], list[str]]],
+    build: Callable[[Path], None],
     progress: Progress | None,
 ) -> Slots:
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:20]
-    folder = store.cache_root() / "tracks" / f"{name}-{part}-{digest}"
-    with store.locked(folder, progress):
-        if not _is_whole(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            _write(folder, build)
-    slots = np.load(folder / "slots.npy", mmap_mode="r", allow_pickle=False)
-    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    digest = hashlib.sha256(json.dumps([cache.SCHEMA, *key]).encode()).hexdigest()[:20]
+    folder = course.cache_root() / "tracks" / f"{name}-{part}-{digest}"
+    recipe = cache.Recipe(name, part, keyword, build, _fingerprint)
+    manifest = cache.open_or_build(folder, recipe, progress)
+    facts = msgspec.json.decode((folder / "facts.json").read_bytes(), type=_Facts)
     return Slots(
         name=name,
         part=part,
         keyword=keyword,
-        audio=slots,
+        audio=np.load(folder / "slots.npy", mmap_mode="r", allow_pickle=False),
         path=folder / "slots.npy",
-        labels=np.array([word == keyword for word in facts["words"]], np.uint8),
+        labels=np.array([word == keyword for word in facts.words], np.uint8),
         spans=np.load(folder / "spans.npy", allow_pickle=False),
-        words=facts["words"],
-        sources=facts["sources"],
-        fingerprint=_sum(folder),
+        words=facts.words,
+        sources=facts.sources,
+        fingerprint=manifest.fingerprint,
     )
 
 
-def _write(folder: Path, build: Callable[[Path], tuple[list[str], list[str]]]) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        inner = Path(temporary) / "slots"
-        inner.mkdir(mode=0o700)
-        words, sources = build(inner)
-        facts = json.dumps({"words": words, "sources": sources})
-        (inner / "facts.json").write_text(facts, encoding="utf-8")
-        (inner / "sum").write_text(_sum(inner), encoding="utf-8")
-        inner.rename(folder)
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether every file is there and is what was written."""
-    try:
-        return (folder / "sum").read_text(encoding="utf-8") == _sum(folder)
-    except OSError:
-        return False
-
-
-def _sum(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for name in ("slots.npy", "spans.npy", "facts.json"):
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+def _fingerprint(sums: Mapping[str, cache.FileSum]) -> str:
+    names = ("slots.npy", "spans.npy", "facts.json")
+    return hashlib.sha256(b"".join(bytes.fromhex(sums[name].sha256) for name in names)).hexdigest()

@@ -1,4 +1,4 @@
-"""Chat data: queries and replies, split by query, and the positions a next character is asked at.
+"""Chat data: queries and replies, split by query, and the positions of a reply's characters.
 
 A network that writes a reply character by character is asked, at every position, which character
 comes next: the query and the reply so far are given (`Position`), the next character or the end
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from grader.data.speech.clips import Part
+from grader.data.dataset import Part
 from grader.text import Text, ru_number
 
 CHARSET = " ABCDEFGHIJKLMNOPQRSTUVWXYZ012345678!/?"

@@ -4,32 +4,30 @@ A pair is decided by (entropy, part, index) alone. The public parts use a fixed 
 hidden part's comes from the instructor's seed. No query of one part is in another: the part that
 a query belongs to is a function of its text (`chat.part_of`), and drawing goes on until enough
 queries of the wanted part were found. Replies to one query vary, as people's do, so that no
-network reaches 100%.
+network reaches 100%. The phrases are in chat_phrases.toml.
 """
 
 from __future__ import annotations
 
-import hmac
+import tomllib
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from grader.data.speech.clips import PARTS, Part
+from grader.data import seeds
+from grader.data.dataset import PARTS, Dataset, Request
 from grader.data.text import chat
 from grader.data.text.chat import MAX_QUERY, Pair, PairSet
-from grader.data.text.chat_phrases import (
-    AFTER,
-    BEFORE,
-    ENDINGS,
-    INTENTS,
-    MOODS,
-    SLOTS,
-    Intent,
-    Replies,
-)
+from grader.text import Text
 
 NAME = "chat-synthetic"
-PUBLIC_SEED = "public"
+PHRASES = Path(__file__).parent / "chat_phrases.toml"
+
+Replies = dict[str, int]
+"""How often each reply is given."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,32 @@ class ChatSettings:
     """Raise it when the phrases or the code change what comes out."""
 
 
-def load(part: Part, seed: str | None = None, settings: ChatSettings | None = None) -> PairSet:
-    """One part; `seed` is the instructor's and decides the hidden part only."""
-    settings = settings or ChatSettings()
-    sequence = np.random.SeedSequence(
-        _entropy(part, seed), spawn_key=(PARTS.index(part), settings.version)
-    )
+class Intent(msgspec.Struct, frozen=True):
+    """Queries with one meaning, and what is replied to them."""
+
+    templates: list[str]
+    """With {slot} where a word goes."""
+    replies: Replies
+    by_slot: str = ""
+    """The slot whose word decides: words at even places get `replies`, the others `other`."""
+    other: Replies = {}
+
+
+class Phrases(msgspec.Struct, frozen=True):
+    """What chat_phrases.toml holds."""
+
+    moods: list[str]
+    endings: list[str]
+    before: list[str]
+    after: list[str]
+    slots: dict[str, list[str]]
+    intents: list[Intent]
+
+
+def _load(request: Request) -> PairSet:
+    part, settings = request.part, request.settings or ChatSettings()
+    entropy = seeds.entropy(NAME, part, request.seed)
+    sequence = np.random.SeedSequence(entropy, spawn_key=(PARTS.index(part), settings.version))
     rng = np.random.default_rng(sequence)
     wanted: int = getattr(settings, part)
     pairs: list[Pair] = []
@@ -71,39 +89,49 @@ def load(part: Part, seed: str | None = None, settings: ChatSettings | None = No
     return PairSet(NAME, part, tuple(pairs))
 
 
-def _entropy(part: Part, seed: str | None) -> int:
-    """128 bits from a seed; the seed cannot be read back from them."""
-    hidden = part == "hidden"
-    key = seed if hidden and seed is not None else PUBLIC_SEED
-    message = f"small-fast-nets/{NAME}/{'hidden' if hidden else 'public'}"
-    return int.from_bytes(hmac.digest(key.encode(), message.encode(), "sha256")[:16])
+@cache
+def _phrases() -> Phrases:
+    return msgspec.convert(tomllib.loads(PHRASES.read_text(encoding="utf-8")), Phrases)
+
+
+def _one(options: list[str], rng: np.random.Generator) -> str:
+    return options[rng.integers(len(options))]
 
 
 def _draw(rng: np.random.Generator) -> tuple[str, Replies]:
     """A query and the replies that may be given to it."""
-    intent = INTENTS[rng.integers(len(INTENTS))]
-    words = {slot: int(rng.integers(len(words))) for slot, words in SLOTS.items()}
-    filled = {slot: SLOTS[slot][index] for slot, index in words.items()}
-    template = (
-        BEFORE[rng.integers(len(BEFORE))]
-        + intent.templates[rng.integers(len(intent.templates))]
-        + AFTER[rng.integers(len(AFTER))]
-    )
-    return template.format_map(filled), _replies(intent, words)
-
-
-def _replies(intent: Intent, words: dict[str, int]) -> Replies:
-    if intent.by_slot and words[intent.by_slot] % 2:
-        return intent.other
-    return intent.replies
+    phrases = _phrases()
+    intent = phrases.intents[rng.integers(len(phrases.intents))]
+    places = {slot: int(rng.integers(len(words))) for slot, words in phrases.slots.items()}
+    words = {slot: phrases.slots[slot][place] for slot, place in places.items()}
+    template = _one(phrases.before, rng) + _one(intent.templates, rng) + _one(phrases.after, rng)
+    odd = bool(intent.by_slot) and places[intent.by_slot] % 2
+    return template.format_map(words), intent.other if odd else intent.replies
 
 
 def _reply(rng: np.random.Generator, replies: Replies, settings: ChatSettings) -> str:
     if rng.random() < settings.moods:
-        reply = MOODS[rng.integers(len(MOODS))]
+        reply = _one(_phrases().moods, rng)
     else:
         weights = np.array(list(replies.values()), float)
         reply = list(replies)[int(rng.choice(len(replies), p=weights / weights.sum()))]
     if rng.random() < settings.endings:
-        reply += ENDINGS[rng.integers(len(ENDINGS))]
+        reply += _one(_phrases().endings, rng)
     return reply
+
+
+_QUERIES = ChatSettings.train + ChatSettings.validation + ChatSettings.hidden
+DATASET = Dataset(
+    name=NAME,
+    holds=PairSet,
+    title=Text(
+        en="short questions and answers made from templates (built in)",
+        ru="короткие реплики и ответы по шаблонам (встроенный)",
+    ),
+    license="made on this machine, no rights in it",
+    size=Text(en=f"{_QUERIES:,} queries", ru=f"{_QUERIES:,} запросов"),
+    address=__name__,
+    settings=ChatSettings,
+    load=_load,
+    is_prepared=lambda: True,
+)

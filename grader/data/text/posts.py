@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from grader.data.speech.clips import Part
+from grader.data.dataset import Part
 from grader.text import EMPTY, Text, ru_number
 
 LABELS = ("negative", "neutral", "positive", "skip", "speech")
@@ -33,7 +33,7 @@ class PostSet:
     groups: tuple[str, ...]
     """What decides each label ("negation", "irony" ...); "" for posts that people wrote."""
     notes: Text = EMPTY
-    """What was mended in the files that they are from."""
+    """What was corrected in the files that they are from."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -62,7 +62,9 @@ class PostSet:
 
 
 def spelling_key(text: str) -> str:
-    """What is left of a post when case, punctuation, emoji, repeated letters and spaces do not
-    count; posts with one key belong to one part."""
+    """A post without case, punctuation, emoji, repeated letters and spaces.
+
+    Posts with the same key belong to the same part.
+    """
     letters = re.sub(r"[^0-9a-zа-я]+", " ", text.lower().replace("ё", "е"))
     return re.sub(r"(.)\1+", r"\1", " ".join(letters.split())) or " ".join(text.split())

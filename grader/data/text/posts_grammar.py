@@ -1,4 +1,4 @@
-"""Templates of `posts-synthetic`: their syntax, and how one becomes a sentence that agrees.
+"""Templates of `posts-synthetic`: their syntax, and how they become grammatical sentences.
 
 The syntax is explained at the head of posts_templates.toml.
 """
@@ -23,8 +23,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Slot:
+    """A place in a template that a word or a phrase fills."""
+
     key: str
     flip: bool
+    """Whether the opposite polarity is said here."""
     mark: str
     """One of . : ~ # or nothing."""
     argument: str
@@ -32,7 +35,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several, whichever; or, `by_writer`, the masculine or the feminine."""
+    """One of several options, at random, or by the gender of the writer (masculine, feminine)."""
 
     options: tuple[tuple[Node, ...], ...]
     by_writer: bool = False
@@ -43,8 +46,10 @@ Node = str | Slot | Choice
 
 @dataclass(frozen=True)
 class Template:
+    """A sentence with slots, and what it does to the label."""
+
     identity: str
-    """Group and number in it; stays the same as long as the file does."""
+    """The name of its group and its number in it."""
     group: str
     rule: str
     """One of = ~ 0 ? s."""
@@ -56,12 +61,14 @@ class Template:
 
 @dataclass(frozen=True)
 class Group:
+    """A phenomenon (negation, irony ...) and its templates."""
+
     name: str
     weight: float
     without: tuple[str, ...]
-    """Domains that it makes no sense with."""
+    """Names of domains that it does not fit."""
     neutral: float
-    """Share of its posts from templates of rule 0, where it has both kinds."""
+    """Share of its posts from templates of rule 0, in a group that has other rules too."""
     templates: tuple[Template, ...]
 
 
@@ -91,7 +98,7 @@ def parse(text: str) -> tuple[Node, ...]:
 
 @dataclass
 class Scene:
-    """What one post is about: all that its slots agree with."""
+    """What one post is about: everything that its slots agree with."""
 
     words: Vocabulary
     draw: random.Random
@@ -106,7 +113,7 @@ class Scene:
     tail: Callable[[str], str] = lambda case: ""
 
     def render(self, nodes: Sequence[Node], sign: int) -> str:
-        """`sign` is 1 where {A} praises and 0 where it blames."""
+        """The text of nodes; `sign` is 1 where {A} praises and 0 where it blames."""
         return "".join([self._node(node, sign) for node in nodes])
 
     def _node(self, node: Node, sign: int) -> str:
@@ -118,19 +125,19 @@ class Scene:
             return self.render(self.one(node.options), sign)
         return self._slot(node, 1 - sign if node.flip else sign)
 
-    # Drawing. random() is the only method whose numbers Python promises to keep.
+    # random() is the only method whose numbers Python promises to keep.
 
     def one(self, options: Sequence[T]) -> T:
         return options[int(self.draw.random() * len(options))]
 
     def often_first(self, options: Sequence[T]) -> T:
-        """Half of the draws by rank, as words are (Zipf), the other half whichever."""
+        """Half of the draws by rank, as words are distributed (Zipf), the other half uniform."""
         if self.draw.random() < 0.5:
             return self.one(options)
         return options[int(len(options) ** self.draw.random()) - 1]
 
     def fresh(self, options: Sequence[T], name: Callable[[T], str] = str) -> T:
-        """One that this post does not have yet, as far as there is any."""
+        """One that this post does not have yet, unless six draws do not find any."""
         for _ in range(6):
             chosen = self.one(options)
             if name(chosen) not in self.used:
@@ -138,10 +145,8 @@ class Scene:
         self.used.add(name(chosen))
         return chosen
 
-    # Slots.
-
     def _slot(self, slot: Slot, sign: int) -> str:
-        key = slot.key
+        key, case = slot.key, slot.argument or "и"
         if key == "T":
             return self._thing(slot)
         if key == "S":
@@ -149,27 +154,32 @@ class Scene:
         if key[0] == "H" or re.fullmatch(r"N2?", key):
             return self._agree(self._person(key), slot)
         if key in ("A", "A2", "G"):
-            chosen = self._adjective(self.thing, sign, gradable=key == "G")
-            return chosen.form(self.thing, slot.argument or "и")
+            chosen = self._adjective(sign, gradable=key == "G")
+            return chosen.form(self.thing, case)
         if key in ("B", "B2"):
-            return self._aspect(key).form(slot.argument or "и")
+            return self._aspect(key).form(case)
         if key in ("AB", "AB2"):
             noun = self._aspect(key[1:])
-            return self._general(sign).form(noun, slot.argument or "и")
+            chosen = self.fresh(self.words.adjectives[sign], lambda one: one.word)
+            return chosen.form(noun, case)
         if key == "K":
-            return self._comparative(sign)
+            return self._adjective(sign, gradable=True).comparative
         if key in ("O", "O2"):
             return self._opinion(sign)
-        if key in ("C+", "C_"):
-            return self._phrase(self.domain.clauses, key == "C+")
+        if key[0] == "C":
+            return self._phrase(self.domain.clauses, {"C+": 1, "C_": 0}.get(key, sign))
+        if key == "X":
+            return self._phrase(self.domain.facts, sign)
         if key in _POLAR:
-            return self._phrase(_POLAR[key](self), sign)
+            return self._phrase(getattr(self.words, _POLAR[key]), sign)
         if key == "V":
             return conjugate(self.fresh(self.words.verbs[sign]), self.thing.gender)
         if key in ("city", "city2"):
-            return self._town(key).form(slot.argument or "и")
+            if key not in self.people:
+                self.people[key] = self.often_first(self.words.towns)
+            return self.people[key].form(case)
         if key in ("thing", "thing2"):
-            return self.one(self.one(self.words.domains[2:3]).things).form(slot.argument or "и")
+            return self.one(self.one(self.words.domains[2:3]).things).form(case)
         if key not in self.picked:
             self.picked[key] = self._free(key)
         return self.picked[key]
@@ -206,18 +216,10 @@ class Scene:
 
     def _person(self, key: str) -> Noun:
         if key not in self.people:
-            if key == "H":
-                named = self.draw.random() < 0.35
-                pool = self.words.names if named else self.words.holders
+            if key != "H" or self.draw.random() < 0.35:
+                self.people[key] = self.often_first(self.words.names)
             else:
-                named, pool = True, self.words.names
-            chosen = self.often_first(pool) if named else self.one(pool)
-            self.people[key] = chosen
-        return self.people[key]
-
-    def _town(self, key: str) -> Noun:
-        if key not in self.people:
-            self.people[key] = self.often_first(self.words.towns)
+                self.people[key] = self.one(self.words.holders)
         return self.people[key]
 
     def _aspect(self, key: str) -> Noun:
@@ -225,10 +227,7 @@ class Scene:
             self.aspects[key] = self.fresh(self.domain.aspects, lambda noun: noun.word)
         return self.aspects[key]
 
-    def _general(self, sign: int) -> Adjective:
-        return self.fresh(self.words.adjectives[sign], lambda one: one.word)
-
-    def _adjective(self, noun: Noun, sign: int, gradable: bool = False) -> Adjective:
+    def _adjective(self, sign: int, gradable: bool) -> Adjective:
         own = self.domain.adjectives[sign]
         for _ in range(8):
             pool = own if self.draw.random() < 0.4 else self.words.adjectives[sign]
@@ -237,24 +236,13 @@ class Scene:
                 break
         return chosen
 
-    def _comparative(self, sign: int) -> str:
-        return self._adjective(self.thing, sign, gradable=True).comparative
-
     def _opinion(self, sign: int) -> str:
-        text = self._by_weight(self.words.opinions[self.mentioned])
+        text = weighted(self.words.opinions[self.mentioned], self.draw)
         kept = dict(self.aspects)
         self.aspects.clear()
         said = self.render(parse(text), sign)
         self.aspects.update(kept)
         return said
-
-    def _by_weight(self, options: Sequence[tuple[int, str]]) -> str:
-        place = self.draw.random() * sum(weight for weight, _ in options)
-        for weight, text in options:
-            place -= weight
-            if place < 0:
-                return text
-        raise AssertionError("the weights of opinions are all zero")
 
     def _phrase(self, options: Polar, sign: int) -> str:
         return self.render(parse(self.fresh(options[sign])), sign)
@@ -269,15 +257,8 @@ class Scene:
         return title
 
 
-_POLAR: dict[str, Callable[[Scene], Polar]] = {
-    "C": lambda scene: scene.domain.clauses,
-    "C2": lambda scene: scene.domain.clauses,
-    "X": lambda scene: scene.domain.facts,
-    "E": lambda scene: scene.words.events,
-    "M": lambda scene: scene.words.moods,
-    "P": lambda scene: scene.words.predicates,
-    "L": lambda scene: scene.words.feelings,
-}
+_POLAR = {"E": "events", "M": "moods", "P": "predicates", "L": "feelings"}
+"""Fields of a vocabulary by their slots."""
 _LISTS = {
     "time": "times",
     "next": "next_times",
@@ -311,8 +292,18 @@ _IRREGULAR = {
 }
 
 
+def weighted(options: Sequence[tuple[float, T]], draw: random.Random) -> T:
+    """One of (weight, option), as often as its weight says."""
+    place = draw.random() * sum(weight for weight, _ in options)
+    for weight, option in options:
+        place -= weight
+        if place < 0:
+            return option
+    return options[-1][1]
+
+
 def conjugate(word: str, gender: str) -> str:
-    """A past verb or a short adjective, given in the masculine, in another gender or the plural."""
+    """A past verb or a short adjective, given in the masculine, in any gender or the plural."""
     place = GENDERS.index(gender)
     if word in _IRREGULAR:
         return _IRREGULAR[word][place]
@@ -324,7 +315,7 @@ def conjugate(word: str, gender: str) -> str:
 
 
 def surname(noun: Noun, gender: str, case: str) -> str:
-    """A surname, listed in the masculine, of a person of either gender."""
+    """The form of a surname, which is listed in the masculine, for a person of either gender."""
     if gender != "ж":
         return noun.form(case)
     if noun.word.endswith("ий"):
@@ -386,8 +377,5 @@ def _braces(text: str, at: int) -> tuple[Node, int]:
     if not found:
         raise ValueError(f"{text!r}: {{{inside}}} is no slot")
     flip, key, mark, argument = found.groups()
-    return Slot(_key(key), bool(flip), mark or "", argument or ""), end + 1
-
-
-def _key(key: str) -> str:
-    return "next" if key == "time2" else key
+    key = "next" if key == "time2" else key
+    return Slot(key, bool(flip), mark or "", argument or ""), end + 1

@@ -1,6 +1,6 @@
-"""How people spell: no capitals, missing commas, typos, abbreviations, stretched letters, emoji.
+"""Informal spelling: no capitals, missing commas, typos, abbreviations, repeated letters, emoji.
 
-None of it changes what a post says; smileys agree with its label more often than not.
+None of it changes the meaning of a post; smileys agree with its label more often than not.
 """
 
 from __future__ import annotations
@@ -57,14 +57,15 @@ _NEIGHBOURS = dict(
 _VOWELS = "аеиоуыэюя"
 
 EMOJI_SHARE = 0.33
+"""Share of posts that end with a smiley."""
 MATCHING_SMILEYS = 0.6
-"""Of the smileys are those of the label; the others are any."""
+"""Share of smileys drawn from those of the label; the others are drawn from all."""
 TYPO_SHARE = 0.03
-"""Of the words of four letters and more."""
+"""Share of the words of four letters and more that have a typo."""
 
 
 def spell(text: str, label: str, draw: random.Random) -> str:
-    """The sentence `text`, with lower-case beginnings, as somebody may type it."""
+    """The sentence `text`, given in lower case, as somebody may type it."""
     chance = draw.random
     if label not in ("speech", "skip") and chance() < 0.14:
         text = _one(_EXCLAMATIONS, draw) + text
@@ -106,7 +107,7 @@ def _word(word: str, draw: random.Random) -> str:
 
 
 def _typo(word: str, draw: random.Random) -> str:
-    """One slip after the first letter: two letters exchanged, one lost, doubled or beside."""
+    """A word with two letters exchanged, or one lost, doubled or hit beside; never the first."""
     at = 1 + int(draw.random() * (len(word) - 2))
     kind = int(draw.random() * 4)
     if kind == 0:

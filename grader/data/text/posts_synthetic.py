@@ -1,46 +1,42 @@
 """`posts-synthetic`: short Russian posts whose label follows from how they are put together.
 
 A template says how an opinion is wrapped (negated, contrasted, quoted, unreal, ironic ...) and what
-that does to its label; almost all are said with praise and with blame alike, so that a single word
-decides little. Held out of the public parts, and so new in the hidden one: the templates
-marked in posts_templates.toml and 15% of the words.
+that does to its label. Almost all are used with praise and with blame, so that a single word
+decides little. The templates marked in posts_templates.toml and 15% of the words are held out of
+the public parts and new in the hidden one.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import hashlib
-import hmac
 import logging
-import os
 import random
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 import numpy as np
 
-from grader.data import store
-from grader.data.speech.clips import PARTS, Part, Progress
+from grader.data import cache, seeds
+from grader.data.dataset import PARTS, PUBLIC_PARTS, Dataset, Part, Progress, Request
 from grader.data.text import posts_grammar, posts_noise, posts_vocabulary
 from grader.data.text.posts import LABELS, PostSet, spelling_key
-from grader.data.text.posts_grammar import Group, Scene, Template, surname
+from grader.data.text.posts_grammar import Group, Scene, Template, surname, weighted
+from grader.lesson.grades import write_atomically
 from grader.text import Text
 
 NAME = "posts-synthetic"
-PUBLIC_SEED = "public"
 MAKING = Text(en="writing posts", ru="составление постов")
 
 _SHARES: dict[Part, tuple[int, ...]] = {"train": (0, 1, 2, 3), "validation": (4,), "hidden": (5,)}
-"""Which remainders of a post's checksum belong to which part."""
+"""The remainders of a post's checksum that belong to each part."""
 _MAX_LENGTH = 280
 _log = logging.getLogger(__name__)
-
-Option = TypeVar("Option")
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class PostSettings:
     validation: int = 4_000
     hidden: int = 6_000
     label_noise: float = 0.04
-    """Share of the training posts with another label, whichever; the other parts have none."""
+    """Share of the training posts with a random wrong label; the other parts have none."""
     held_out_templates: float = 0.15
     """Share of the hidden posts from templates that the public parts never use."""
     version: int = 1
@@ -59,34 +55,12 @@ class PostSettings:
 
 
 class _Stored(msgspec.Struct, frozen=True):
+    """What the file in the cache holds."""
+
     fingerprint: str
     texts: list[str]
     labels: list[int]
     groups: list[str]
-
-
-def load(
-    part: Part,
-    seed: str | None = None,
-    settings: PostSettings | None = None,
-    progress: Progress | None = None,
-) -> PostSet:
-    """One part, from the cache or written now; `seed` decides the hidden part only."""
-    settings = settings or PostSettings()
-    path = _path(part, seed, settings)
-    if path.exists() and (found := _read(path, part)):
-        return found
-    with store.locked(path, progress):
-        if path.exists() and (found := _read(path, part)):
-            return found
-        made, _ = write(part, seed, settings, progress)
-        stored = _Stored(
-            made.fingerprint, list(made.texts), made.labels.tolist(), list(made.groups)
-        )
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        partial.write_bytes(msgspec.json.encode(stored))
-        partial.replace(path)
-    return made
 
 
 def write(
@@ -95,9 +69,14 @@ def write(
     settings: PostSettings | None = None,
     progress: Progress | None = None,
 ) -> tuple[PostSet, tuple[str, ...]]:
-    """The posts of one part, and the identity of each one's template; nothing is cached."""
+    """The posts of one part, and the identity of each one's template; nothing is cached.
+
+    `seed` decides the hidden part only.
+    """
     settings = settings or PostSettings()
-    draw, label_draw = (random.Random(_entropy(part, seed, use)) for use in ("text", "label"))
+    draw, label_draw = (
+        random.Random(seeds.entropy(NAME, part, seed, f"{part}/{use}")) for use in ("text", "label")
+    )
     author = _Author(part, draw, settings)
     wanted: int = getattr(settings, part)
     texts: list[str] = []
@@ -117,19 +96,10 @@ def write(
         if progress and len(texts) % 1_000 == 0:
             progress(len(texts), wanted, MAKING)
     if part == "train":
-        labels = [_mislabelled(label, label_draw, settings.label_noise) for label in labels]
-    made = PostSet(
-        NAME,
-        part,
-        tuple(texts),
-        np.array(labels, np.int64),
-        tuple(template.group for template in chosen),
-    )
+        labels = [_mislabeled(label, label_draw, settings.label_noise) for label in labels]
+    groups = tuple(template.group for template in chosen)
+    made = PostSet(NAME, part, tuple(texts), np.array(labels, np.int64), groups)
     return made, tuple(template.identity for template in chosen)
-
-
-def is_cached(part: Part, settings: PostSettings | None = None) -> bool:
-    return _path(part, None, settings or PostSettings()).is_file()
 
 
 class _Author:
@@ -138,14 +108,13 @@ class _Author:
     def __init__(self, part: Part, draw: random.Random, settings: PostSettings) -> None:
         self.draw = draw
         self.words = posts_vocabulary.vocabulary(everything=part == "hidden")
-        self.groups = posts_grammar.groups()
+        self.groups = [(group.weight, group) for group in posts_grammar.groups()]
         self.held_out_share = settings.held_out_templates if part == "hidden" else 0.0
-        self.group_weights = [group.weight for group in self.groups]
-        self.domain_weights = [domain.weight for domain in self.words.domains]
+        self.domains = [(domain.weight, domain) for domain in self.words.domains]
 
     def post(self) -> tuple[str, int, Template]:
         """Text, label and template of one post."""
-        group = self._weighted(self.groups, self.group_weights)
+        group = weighted(self.groups, self.draw)
         template = self._template(group)
         sign = {"+": 1, "-": 0}.get(template.polarity)
         if sign is None:
@@ -167,25 +136,15 @@ class _Author:
 
     def _scene(self, group: Group) -> Scene:
         while True:
-            domain = self._weighted(self.words.domains, self.domain_weights)
+            domain = weighted(self.domains, self.draw)
             if domain.name not in group.without:
                 break
         thing = domain.things[int(self.draw.random() * len(domain.things))]
         scene = Scene(self.words, self.draw, domain, thing, self.draw.random() < 0.5)
-        if self.draw.random() < _TAILED.get(domain.tail, 0.0):
-            scene.tail = _TAILS[domain.tail](scene)
+        share, tail = _TAILS.get(domain.tail, (0.0, _title_tail))
+        if self.draw.random() < share:
+            scene.tail = tail(scene)
         return scene
-
-    def _weighted(self, options: Sequence[Option], weights: Sequence[float]) -> Option:
-        place = self.draw.random() * sum(weights)
-        for option, weight in zip(options, weights, strict=True):
-            place -= weight
-            if place < 0:
-                return option
-        return options[-1]
-
-
-_TAILED = {"title": 0.45, "brand": 0.4, "city": 0.4, "surname": 0.5, "about": 0.5}
 
 
 def _title_tail(scene: Scene) -> Callable[[str], str]:
@@ -217,13 +176,14 @@ def _about_tail(scene: Scene) -> Callable[[str], str]:
     return lambda case: f" по {subject}"
 
 
-_TAILS: dict[str, Callable[[Scene], Callable[[str], str]]] = {
-    "title": _title_tail,
-    "brand": _brand_tail,
-    "city": _city_tail,
-    "surname": _surname_tail,
-    "about": _about_tail,
+_TAILS: dict[str, tuple[float, Callable[[Scene], Callable[[str], str]]]] = {
+    "title": (0.45, _title_tail),
+    "brand": (0.4, _brand_tail),
+    "city": (0.4, _city_tail),
+    "surname": (0.5, _surname_tail),
+    "about": (0.5, _about_tail),
 }
+"""What may follow the name of a thing, by the domain's kind of tail, and how often it does."""
 
 
 def _label(rule: str, sign: int) -> str:
@@ -235,7 +195,7 @@ def _label(rule: str, sign: int) -> str:
     return {"0": "neutral", "?": "skip", "s": "speech"}[rule]
 
 
-def _mislabelled(label: int, draw: random.Random, share: float) -> int:
+def _mislabeled(label: int, draw: random.Random, share: float) -> int:
     if draw.random() >= share:
         return label
     return (label + 1 + int(draw.random() * (len(LABELS) - 1))) % len(LABELS)
@@ -246,48 +206,90 @@ def _tidy(text: str) -> str:
     return re.sub(r"([!?])[.,](?= |$)", r"\1", text)
 
 
-def _entropy(part: Part, seed: str | None, use: str) -> int:
-    """128 bits from a seed; the seed cannot be read back from them."""
-    hidden = part == "hidden"
-    key = seed if hidden and seed is not None else PUBLIC_SEED
-    message = f"small-fast-nets/{NAME}/{part}/{use}"
-    return int.from_bytes(hmac.digest(key.encode(), message.encode(), "sha256")[:16])
+def _load(request: Request) -> PostSet:
+    """One part, from the cache or written now."""
+    part = request.part
+    path = _path(part, request.seed, request.settings or PostSettings())
+    if found := _read(path, part):
+        return found
+    with cache.locked(path, request.progress):
+        if found := _read(path, part):
+            return found
+        made, _ = write(part, request.seed, request.settings, request.progress)
+        stored = _Stored(
+            made.fingerprint, list(made.texts), made.labels.tolist(), list(made.groups)
+        )
+        write_atomically(path, msgspec.json.encode(stored))
+    return made
 
 
 def _path(part: Part, seed: str | None, settings: PostSettings) -> Path:
-    values = asdict(settings)
-    for other in PARTS:
-        if other != part:
-            del values[other]
-    what = f"{sorted(values.items())}/{_entropy(part, seed, 'text'):x}/{_recipe()}"
+    values = {name: value for name, value in asdict(settings).items() if name not in PARTS}
+    values[part] = getattr(settings, part)
+    entropy = seeds.entropy(NAME, part, seed, f"{part}/text")
+    what = f"{sorted(values.items())}/{entropy:x}/{_recipe()}"
     key = hashlib.sha256(what.encode()).hexdigest()[:20]
-    return store.cache_root() / "data" / f"{NAME}-{part}-{key}.json"
+    return cache.entry(NAME, part, key).with_suffix(".json")
 
 
-@cache
+@functools.cache
 def _recipe() -> str:
-    """A digest of all that decides what is written: another recipe, another cache entry."""
+    """A digest of the tables and the code that decide the posts; part of the cache key."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("posts*")):
-        if path.suffix in (".py", ".toml", ".tsv"):
+        if path.suffix == ".py":
+            digest.update(code_only(path.read_bytes()).encode())
+        elif path.suffix in (".toml", ".tsv"):
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
+def code_only(source: bytes) -> str:
+    """The syntax tree of a module without its imports, comments and docstrings."""
+
+    class Remover(ast.NodeTransformer):
+        def visit_Import(self, node: ast.Import) -> None: ...
+
+        def visit_ImportFrom(self, node: ast.ImportFrom) -> None: ...
+
+        def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+            return None if isinstance(node.value, ast.Constant) else node
+
+    return ast.dump(Remover().visit(ast.parse(source)))
+
+
 def _read(path: Path, part: Part) -> PostSet | None:
-    """What the cache holds, or None (and a line in the log) where it is damaged."""
+    """What the cache holds, or None (and a line in the log where it is damaged)."""
     try:
         stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
-        found = PostSet(
-            NAME,
-            part,
-            tuple(stored.texts),
-            np.array(stored.labels, np.int64),
-            tuple(stored.groups),
-        )
+        labels, groups = np.array(stored.labels, np.int64), tuple(stored.groups)
+        found = PostSet(NAME, part, tuple(stored.texts), labels, groups)
         if found.fingerprint == stored.fingerprint:
             return found
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, IndexError, msgspec.MsgspecError):
         pass
     _log.warning("%s is damaged; preparing it again", path)
     return None
+
+
+def _is_prepared() -> bool:
+    return all(_path(part, None, PostSettings()).is_file() for part in PUBLIC_PARTS)
+
+
+_POSTS = PostSettings.train + PostSettings.validation + PostSettings.hidden
+DATASET = Dataset(
+    name=NAME,
+    holds=PostSet,
+    title=Text(
+        en="Russian posts in five classes of sentiment, made from templates (built in)",
+        ru="русские посты пяти классов тональности, по шаблонам (встроенный)",
+    ),
+    license="made on this machine, no rights in it",
+    size=Text(en=f"{_POSTS:,} posts", ru=f"{_POSTS:,} постов"),
+    address=__name__,
+    settings=PostSettings,
+    load=_load,
+    is_prepared=_is_prepared,
+)

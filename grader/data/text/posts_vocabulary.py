@@ -1,4 +1,4 @@
-"""The words of `posts-synthetic` with their forms, and which of them are held out of training."""
+"""The words of `posts-synthetic` with their forms, and those that are held out of training."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ CASES = "ирдвтп"
 GENDERS = "мжс-"
 """Masculine, feminine, neuter, and plural."""
 OPEN = ("thing", "name", "surname", "town", "title")
-"""Kinds of which a checksum of the word decides whether it is held out."""
+"""Kinds of words of which a checksum decides whether a word is held out."""
 
 Polar = tuple[tuple[str, ...], tuple[str, ...]]
-"""What is said with a negative and with a positive meaning."""
+"""Phrases with a negative and with a positive meaning."""
 
 
 @dataclass(frozen=True)
 class Noun:
+    """A noun with its forms."""
+
     word: str
     gender: str
     alive: bool
@@ -39,10 +41,12 @@ class Noun:
 
 @dataclass(frozen=True)
 class Adjective:
+    """An adjective with its forms: five cases in four genders, and the feminine accusative."""
+
     word: str
     forms: tuple[str, ...]
     comparative: str
-    """Empty where none is said."""
+    """Empty where there is none."""
 
     def form(self, noun: Noun, case: str = "и") -> str:
         """Agreeing with `noun` in gender, number, case and, in the accusative, animacy."""
@@ -56,20 +60,22 @@ class Adjective:
 
 @dataclass(frozen=True)
 class Domain:
+    """A subject of posts (films, phones ...), and what is said about it."""
+
     name: str
     weight: int
     tail: str
     things: tuple[Noun, ...]
     aspects: tuple[Noun, ...]
     adjectives: tuple[tuple[Adjective, ...], tuple[Adjective, ...]]
-    """Of the domain only."""
+    """Negative and positive ones that fit this domain only."""
     clauses: Polar
     facts: Polar
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What may be said in one part: everything in the hidden one, less in the others."""
+    """The words and phrases of one part: all in the hidden one, fewer in the others."""
 
     domains: tuple[Domain, ...]
     adjectives: tuple[tuple[Adjective, ...], tuple[Adjective, ...]]
@@ -123,6 +129,8 @@ def _files() -> tuple[dict[str, Any], dict[tuple[str, str], list[str]], dict[str
 
 
 class _Reader:
+    """Makes a vocabulary from the lexicon and the table of forms."""
+
     def __init__(self, everything: bool) -> None:
         self.everything = everything
         self.lexicon, self.rows, self.kinds = _files()
@@ -184,7 +192,7 @@ class _Reader:
         return self.open(text.split())
 
     def open(self, found: list[str]) -> tuple[str, ...]:
-        """Without those that are held out from here."""
+        """Without those that are marked as held out, unless everything is wanted."""
         return tuple(one.lstrip("!") for one in found if self.everything or one[0] != "!")
 
     def adjectives(

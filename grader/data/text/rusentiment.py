@@ -1,18 +1,14 @@
-"""`rusentiment`: 31,185 posts of VKontakte, labelled by people (Rogers et al., COLING 2018).
+"""`rusentiment`: 31,185 posts of VKontakte, labeled by people (Rogers et al., COLING 2018).
 
 Three CSV files with the columns `label` and `text`: posts drawn at random and posts chosen by
-active learning, both for training, and the test set, which is our hidden part. `get` downloads
-them, or copies them from a folder, into `<cache>/sources/rusentiment/`; they are read anew at every
-load (a fifth of a second). CC BY-NC-SA 4.0: for evaluation, never part of this package.
+active learning, both for training, and the test set, which is our hidden part. They are read anew
+at every load (a fifth of a second). CC BY-NC-SA 4.0: for evaluation, never part of this package.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import logging
-import shutil
 import zlib
 from collections import Counter
 from collections.abc import Iterable
@@ -21,35 +17,36 @@ from pathlib import Path
 
 import numpy as np
 
-from grader.data import download, store
-from grader.data.speech.clips import Part, Progress
+from grader.data.dataset import Dataset, Part, Request, damaged, empty
+from grader.data.download import PublishedFiles
 from grader.data.text.posts import LABELS, PostSet, spelling_key
 from grader.text import EMPTY, Text, ru_number
-from grader.text.errors import DataError
 
 NAME = "rusentiment"
 ADDRESS = "https://github.com/strawberrypie/rusentiment"
 RANDOM = "rusentiment_random_posts.csv"
 PRESELECTED = "rusentiment_preselected_posts.csv"
 TEST = "rusentiment_test.csv"
-SHA256 = {
-    RANDOM: "bfa850dd0548aaea682bcfa3f1106763c4ed1ed8f5341cec75fed61fda8ff2f3",
-    PRESELECTED: "f25f1a73dcb7be5d932cb65b931cf5ed2576c1c983df5fc98c1596ea48d28d88",
-    TEST: "35964a82c1ecf360e6d4a9fe31cf8532225213cf610ba13bb7eacb081446dc10",
-}
 MAX_BYTES = 32 * 2**20
 
-_RAW = "https://raw.githubusercontent.com/strawberrypie/rusentiment/HEAD/Dataset/"
+FILES = PublishedFiles(
+    NAME,
+    url="https://raw.githubusercontent.com/strawberrypie/rusentiment/HEAD/Dataset/",
+    sha256={
+        RANDOM: "bfa850dd0548aaea682bcfa3f1106763c4ed1ed8f5341cec75fed61fda8ff2f3",
+        PRESELECTED: "f25f1a73dcb7be5d932cb65b931cf5ed2576c1c983df5fc98c1596ea48d28d88",
+        TEST: "35964a82c1ecf360e6d4a9fe31cf8532225213cf610ba13bb7eacb081446dc10",
+    },
+    remedy=Text(
+        en=f"Run `grader data get {NAME}` to download it, or add --from with a folder that holds "
+        f"{RANDOM}, {PRESELECTED} and {TEST} (from {ADDRESS}).",
+        ru=f"Скачайте его командой `grader data get {NAME}` или укажите через --from папку с "
+        f"файлами {RANDOM}, {PRESELECTED} и {TEST} (отсюда: {ADDRESS}).",
+    ),
+)
+
 _VALIDATION_SHARE = 10
 """One in so many training posts validates."""
-_log = logging.getLogger(__name__)
-
-REMEDY = Text(
-    en=f"Run `grader data get {NAME}` to download it, or add --from with a folder that holds "
-    f"{RANDOM}, {PRESELECTED} and {TEST} (from {ADDRESS}).",
-    ru=f"Скачайте его командой `grader data get {NAME}` или укажите через --from папку с файлами "
-    f"{RANDOM}, {PRESELECTED} и {TEST} (отсюда: {ADDRESS}).",
-)
 
 Row = tuple[str, str]
 """Label and text."""
@@ -57,8 +54,10 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What was found and mended in the training posts. Two posts are the same when they differ
-    in case or in white space at their ends only."""
+    """What was found and corrected in the training posts.
+
+    Two posts are the same when they differ in case or in white space at their ends only.
+    """
 
     published: int
     """Training posts in both files."""
@@ -90,23 +89,13 @@ class Cleaning:
         )
 
 
-def load(part: Part, source: Path | None = None) -> PostSet:
-    """One part, from a folder or from what `get` left. The hidden part is the published test set.
+def clean(source: Path | None = None) -> tuple[list[Row], Cleaning]:
+    """The training rows without repetitions and without posts of the test set, and the counts.
 
-    Raises DataError that names the file, and the line where there is one.
+    Raises DataError that names the file, and the row where there is one.
     """
-    folder = source or _kept()
-    if part == "hidden":
-        return _posts(part, _read(_file(folder, TEST)), folder)
-    rows, cleaning = clean(folder)
-    chosen = [row for row in rows if _part_of(row[1]) == part]
-    return _posts(part, chosen, folder, cleaning.summary if part == "train" else EMPTY)
-
-
-def clean(folder: Path) -> tuple[list[Row], Cleaning]:
-    """The training rows without repetitions and without posts of the test set, and the counts."""
-    train = [row for name in (RANDOM, PRESELECTED) for row in _read(_file(folder, name))]
-    test = [_same(text) for _, text in _read(_file(folder, TEST))]
+    train = [row for name in (RANDOM, PRESELECTED) for row in _read(FILES.path(name, source))]
+    test = [_same(text) for _, text in _read(FILES.path(TEST, source))]
     tested = set(test)
     votes: dict[str, Counter[str]] = {}
     for label, text in train:
@@ -138,26 +127,18 @@ def clean(folder: Path) -> tuple[list[Row], Cleaning]:
     return rows, cleaning
 
 
-def get(source: Path | None = None, progress: Progress | None = None) -> Path:
-    """Download the three files, or copy them from `source`.
-
-    Returns the folder that `load` reads afterwards. Raises DataError.
-    """
-    folder = _kept()
-    with store.locked(folder, progress):
-        folder.mkdir(parents=True, exist_ok=True)
-        if source is not None:
-            _copy(source, folder)
-        for name, sha256 in SHA256.items():
-            target = folder / name
-            if source is None and not (target.exists() and _sha256(target) == sha256):
-                download.fetch(_RAW + name, target, sha256, progress=progress)
-    return folder
-
-
-def is_prepared() -> bool:
-    """True when `load` needs no source."""
-    return all((_kept() / name).is_file() for name in SHA256)
+def _load(request: Request) -> PostSet:
+    if request.part == "hidden":
+        rows, notes = _read(FILES.path(TEST, request.source)), EMPTY
+    else:
+        rows, cleaning = clean(request.source)
+        rows = [row for row in rows if _part_of(row[1]) == request.part]
+        notes = cleaning.summary if request.part == "train" else EMPTY
+    if not rows:
+        raise empty(NAME, request.part, request.source or FILES.folder, FILES.remedy)
+    labels = np.array([LABELS.index(label) for label, _ in rows], np.int64)
+    texts = tuple(text for _, text in rows)
+    return PostSet(NAME, request.part, texts, labels, ("",) * len(rows), notes)
 
 
 def _same(text: str) -> str:
@@ -175,43 +156,6 @@ def _part_of(text: str) -> Part:
     return "validation" if share == 0 else "train"
 
 
-def _posts(part: Part, rows: list[Row], folder: Path, notes: Text = EMPTY) -> PostSet:
-    if not rows:
-        raise DataError(
-            Text(
-                en=f"The {part} part of {NAME} in {folder} is empty. {REMEDY.en}",
-                ru=f"Часть {part} набора {NAME} в {folder} пуста. {REMEDY.ru}",
-            )
-        )
-    labels = np.array([LABELS.index(label) for label, _ in rows], np.int64)
-    return PostSet(NAME, part, tuple(text for _, text in rows), labels, ("",) * len(rows), notes)
-
-
-def _copy(source: Path, folder: Path) -> None:
-    """Nothing is replaced unless all three files can be read."""
-    paths = {name: _file(source, name) for name in SHA256}
-    for path in paths.values():
-        _read(path)
-    for name, path in paths.items():
-        if _sha256(path) != SHA256[name]:
-            _log.warning("%s is not the published file, so figures will not compare.", path)
-        partial = folder / f".{name}.partial"
-        shutil.copyfile(path, partial)
-        partial.replace(folder / name)
-
-
-def _file(folder: Path, name: str) -> Path:
-    path = folder / name
-    if not path.is_file():
-        raise DataError(
-            Text(
-                en=f"{NAME} is not in {folder}: {name} is missing. {REMEDY.en}",
-                ru=f"В {folder} нет набора {NAME}: не хватает {name}. {REMEDY.ru}",
-            )
-        )
-    return path
-
-
 def _read(path: Path) -> list[Row]:
     """All rows of one file. A byte order mark, CRLF and columns in another order are fine."""
     try:
@@ -222,17 +166,21 @@ def _read(path: Path) -> list[Row]:
         if not rows:
             raise _Bad("it holds no post", "в нём нет ни одного поста")
         return rows
+    except _Bad as error:
+        raise damaged(path, error.text, FILES.remedy) from error
+    except UnicodeDecodeError as error:
+        why = Text(
+            en=f"byte {error.start} is not UTF-8; save it as UTF-8",
+            ru=f"байт {error.start} не в кодировке UTF-8; сохраните файл в UTF-8",
+        )
+        raise damaged(path, why, FILES.remedy) from error
     except (OSError, ValueError, csv.Error) as error:
-        why = _reason(error)
-        raise DataError(
-            Text(
-                en=f"{path} is damaged: {why.en}. {REMEDY.en}",
-                ru=f"Файл {path} повреждён: {why.ru}. {REMEDY.ru}",
-            )
-        ) from error
+        raise damaged(path, error, FILES.remedy) from error
 
 
-class _Bad(ValueError):
+class _Bad(Exception):
+    """What is wrong with a file, in both languages."""
+
     def __init__(self, en: str, ru: str) -> None:
         super().__init__(en)
         self.text = Text(en=en, ru=ru)
@@ -272,21 +220,17 @@ def _row(number: int, fields: list[str], header: list[str]) -> Row:
     return label, text
 
 
-def _reason(error: Exception) -> Text:
-    if isinstance(error, _Bad):
-        return error.text
-    if isinstance(error, UnicodeDecodeError):
-        return Text(
-            en=f"byte {error.start} is not UTF-8; save it as UTF-8",
-            ru=f"байт {error.start} не в кодировке UTF-8; сохраните файл в UTF-8",
-        )
-    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return Text(en=said, ru=said)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _kept() -> Path:
-    return store.cache_root() / "sources" / NAME
+DATASET = Dataset(
+    name=NAME,
+    holds=PostSet,
+    title=Text(
+        en="RuSentiment: posts of VKontakte, labelled by people",
+        ru="RuSentiment: посты из ВКонтакте, размеченные людьми",
+    ),
+    license="CC BY-NC-SA 4.0, for evaluation only",
+    size=Text(en="31,185 posts, 4.8 MB", ru="31,185 постов, 4,8 МБ"),
+    address=ADDRESS,
+    load=_load,
+    prepare=lambda source, progress: FILES.get(source, progress, check=_read),
+    is_prepared=FILES.are_here,
+)

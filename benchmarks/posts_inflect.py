@@ -1,11 +1,12 @@
-"""Writes posts_words.tsv: the forms of the words of `posts-synthetic`, from pymorphy3's dictionary.
+"""Write posts_words.tsv: the forms of the words of `posts-synthetic`, from pymorphy3's dictionary.
 
-    python -m grader.data.text.posts_inflect
+    python benchmarks/posts_inflect.py
 
-Only who changes posts_lexicon.toml needs it, and pymorphy3; drawing posts reads the table.
-A line holds kind, word, gender (м ж с, or - for a plural only word), + for what is alive, and
-the forms as a stem and its endings: of a noun, а name or a town six cases, of an adjective five
-cases in four genders, the feminine accusative and the comparative. A title has one form.
+Run it after a change of posts_lexicon.toml; it needs pymorphy3 (`pip install -e .[text]`), while
+drawing posts reads the table. A line holds kind, word, gender (м ж с, or - for a plural), + for an
+animate word, and the forms as a stem and its endings: of a noun, a name or a town six cases, of an
+adjective five cases in four genders, the feminine accusative and the comparative. A title has one
+form.
 """
 
 from __future__ import annotations
@@ -15,12 +16,9 @@ import re
 import tomllib
 import zlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-LEXICON = HERE / "posts_lexicon.toml"
-WORDS = HERE / "posts_words.tsv"
+from grader.data.text.posts_vocabulary import LEXICON, WORDS
 
 CASES = ("nomn", "gent", "datv", "accs", "ablt", "loct")
 MARKS = {"name": "Name", "surname": "Surn", "town": "Geox"}
