@@ -114,7 +114,7 @@ class Scene:
             [*self.as_user, str(self.python), str(cases.HERE / "launch.py"),
              str(WALL_SECONDS + 5), *command],
             env=self.environment(level), cwd=self.root / "home",
-            capture_output=True, text=True, timeout=600, check=False,
+            capture_output=True, text=True, timeout=3600, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

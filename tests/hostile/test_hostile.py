@@ -309,7 +309,7 @@ def test_attack_works_without_a_sandbox(name: str, small_course: Path, tmp_path:
             [sys.executable, "-P", str(cases.HERE / "alone.py"), str(place)],
             env=scene.environment(),
             capture_output=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     assert b"BREACH" in done.stderr, done.stderr
