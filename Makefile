@@ -7,9 +7,9 @@ else
   BIN := $(VENV)/bin
 endif
 PY := $(BIN)/python
-# Many tests wait for a limit to be reached: four at once even on two cores. What must stay in one
+# Many tests wait for a limit to be reached: four at once even on two cores. Which tests stay in one
 # process, and in which order they start, tests/conftest.py says.
-TOGETHER := -n 4 --dist loadgroup --no-loadscope-reorder
+TOGETHER := -n 4 --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo test check format help setup clean
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -44,6 +45,8 @@ SMALL = {
     },
 }
 
+SPLIT = ("tests/hostile/test_hostile.py", "tests/docs/test_commands.py")
+"""Long files whose parameters run side by side."""
 Done = subprocess.CompletedProcess[str]
 
 
@@ -55,20 +58,31 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@pytest.hookimpl(tryfirst=True)
+def group(nodeid: str) -> str:
+    """Tests of one group run in one process: those of a file, or of one parameter of a long one."""
+    file, _, test = nodeid.partition("::")
+    return f"{file} {test.partition('[')[2]}" if file in SPLIT else file
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow files first, so that none of them is left for the end; a file stays in one process,
-    with its module's fixtures, unless its tests name groups themselves (`--dist loadgroup`)."""
+    """Groups with slow tests first, so that none of them is left for the end."""
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
-        mark = item.get_closest_marker("xdist_group")
-        if mark is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(REPOSITORY))))
-            mark = item.get_closest_marker("xdist_group")
-        assert mark is not None
-        groups.setdefault(mark.args[0], []).append(item)
-    slow = {name: sum("slow" in item.keywords for item in of) for name, of in groups.items()}
+        groups.setdefault(group(item.nodeid), []).append(item)
+    slow = {name: any("slow" in item.keywords for item in of) for name, of in groups.items()}
     items[:] = [item for name in sorted(groups, key=lambda n: not slow[n]) for item in groups[name]]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return ByGroup(config, log)
 
 
 @dataclass(frozen=True)

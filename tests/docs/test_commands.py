@@ -44,10 +44,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(page, id=page.name, marks=pytest.mark.xdist_group(page.name)) for page in PAGES],
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_blocks_of_a_page_run(page: Path, grader: Grader, tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()

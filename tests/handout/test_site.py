@@ -285,10 +285,7 @@ def test_help_needs_no_heavy_library(grader: Grader) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=pytest.mark.xdist_group(f"notebook {n}")) for n in loading.names()],
-)
+@pytest.mark.parametrize("name", loading.names())
 def test_every_notebook_of_the_course_runs(name: str, tmp_path: Path) -> None:
     """In English; tests of each lesson see that the code is the same in both languages."""
     done = subprocess.run(

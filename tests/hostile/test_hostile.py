@@ -81,10 +81,7 @@ class Graded:
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(scene, id=(name := "-".join(scene)), marks=pytest.mark.xdist_group(name))
-        for scene in SCENES
-    ],
+    params=[pytest.param(scene, id="-".join(scene)) for scene in SCENES],
 )
 def graded(request: pytest.FixtureRequest, small_course: Path, speech: Path) -> Iterator[Graded]:
     name, level, user = request.param

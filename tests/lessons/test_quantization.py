@@ -158,13 +158,7 @@ def test_the_report_draws_what_the_lesson_is_about(reference):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "mutant",
-    [
-        pytest.param(mutant, id=mutant.name, marks=pytest.mark.xdist_group(f"mutants {n % 3}"))
-        for n, mutant in enumerate(mutants.MUTANTS)
-    ],
-)
+@pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_is_caught_by_the_check_meant_for_it(mutant, examination, tmp_path):
     folder = mutants.reference(tmp_path / "hw")
     mutant.edit(folder)
