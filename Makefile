@@ -16,7 +16,7 @@ TOGETHER := -n 4 --dist loadscope --no-loadscope-reorder
 help:
 	@echo "make demo    grade sample submissions and write HTML reports (demo/)"
 	@echo "make test    run all tests"
-	@echo "make check   ruff, mypy and the fast tests"
+	@echo "make check   ruff, mypy, import-linter and the fast tests"
 	@echo "make clean   remove .venv and demo/"
 
 setup: $(VENV)/.installed
@@ -49,6 +49,7 @@ check: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
 	@$(PY) -m pytest -q -m "not slow" $(TOGETHER)
 
 format: setup

@@ -1,15 +1,15 @@
 """Whether the same submission gets the same speed-up again, on an idle and on a busy machine.
 
-    python benchmarks/latency_repeats.py [--rival FILE] [--models FILE ...] [--repeats N]
+    python benchmarks/latency_repeats.py [--baseline FILE] [--models FILE ...] [--repeats N]
                                          [--vocabulary N] [--json]
 
-Times the models against the rival as a grade does (`grader.measure.latency`), N times with
+Times the models against the baseline as a grade does (`grader.measure.latency`), N times with
 nothing else to do and N times while every other core copies arrays that no cache holds. For each
 way of making one number of the timings it prints the ratio, and how far apart the greatest and
 the smallest of all runs are: as a factor, and as points of a score. Without files the models are
 those of the quantization lesson's reference, and the last table says what the lesson's formula
 makes of every run. Posts are random ids of random lengths: what is in them does not change the
-time. The rival is among the models once more, so that the truth, 1, is known for one row.
+time. The baseline is among the models once more, so that the truth, 1, is known for one row.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ import numpy as np
 from grader.handout.figures import table
 from grader.lesson import formula, loading
 from grader.lesson.spec import RunLimits
-from grader.measure.latency import pace_of_rival, run_calmly, typical_seconds
-from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, Timing
+from grader.measure.latency import pace_of_baseline, run_calmly, typical_seconds
+from grader.sandbox.runners.sequences import BASELINE, SequenceJob, SequenceRun, Timing
 
 LESSON = "quantization"
 REFERENCE = Path("reference_solutions") / LESSON
@@ -79,12 +79,12 @@ class Row:
 
 def main() -> int:
     options = _options()
-    rival = options.rival or REFERENCE / "teacher.onnx"
+    baseline = options.baseline or REFERENCE / "teacher.onnx"
     files = options.models or [REFERENCE / name for name in NAMES]
     models = {path.stem: path.read_bytes() for path in files}
-    models[f"{rival.stem} again"] = rival.read_bytes()
-    job = _job(models, rival.read_bytes(), options.vocabulary)
-    pace = pace_of_rival(job, LIMITS)
+    models[f"{baseline.stem} again"] = baseline.read_bytes()
+    job = _job(models, baseline.read_bytes(), options.vocabulary)
+    pace = pace_of_baseline(job, LIMITS)
     idle = [run_calmly(job, LIMITS, pace) for _ in range(options.repeats)]
     with _busy_cores(max((os.cpu_count() or 2) - 1, 1)):
         loaded = [run_calmly(job, LIMITS, pace) for _ in range(options.repeats)]
@@ -101,7 +101,7 @@ def main() -> int:
         for how in STATISTICS
     ]
     print(json.dumps([asdict(row) for row in rows]) if options.json else _markdown(rows))
-    if options.models or options.rival:
+    if options.models or options.baseline:
         return 0
     scores = {how: [_score(run, how, job.batch) for run in (*idle, *loaded)] for how in STATISTICS}
     print(_scores(scores), file=sys.stderr if options.json else sys.stdout)
@@ -110,7 +110,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rival", type=Path)
+    parser.add_argument("--baseline", type=Path)
     parser.add_argument("--models", type=Path, nargs="+")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--vocabulary", type=int, default=1000, help="ids are below it")
@@ -118,10 +118,10 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _job(models: dict[str, bytes], rival: bytes, vocabulary: int) -> SequenceJob:
+def _job(models: dict[str, bytes], baseline: bytes, vocabulary: int) -> SequenceJob:
     rng = np.random.default_rng(0)
     ids = [rng.integers(1, vocabulary, rng.integers(*LENGTHS)) for _ in range(POSTS)]
-    return SequenceJob(models, dict.fromkeys(models, ids), 5, rival=rival, rival_ids=ids)
+    return SequenceJob(models, dict.fromkeys(models, ids), 5, baseline=baseline, baseline_ids=ids)
 
 
 @contextlib.contextmanager
@@ -148,13 +148,13 @@ def _ours(timing: Timing) -> float:
 
 
 STATISTICS = {
-    OURS: lambda rival, model: _ours(rival) / _ours(model),
-    "median of pieces": lambda rival, model: _pieces(rival, 0.5) / _pieces(model, 0.5),
-    "fastest of pieces": lambda rival, model: _pieces(rival, 0.0) / _pieces(model, 0.0),
-    "median of ratios of rounds": lambda rival, model: float(
-        np.median(rival.per_post / model.per_post)
+    OURS: lambda baseline, model: _ours(baseline) / _ours(model),
+    "median of pieces": lambda baseline, model: _pieces(baseline, 0.5) / _pieces(model, 0.5),
+    "fastest of pieces": lambda baseline, model: _pieces(baseline, 0.0) / _pieces(model, 0.0),
+    "median of ratios of rounds": lambda baseline, model: float(
+        np.median(baseline.per_post / model.per_post)
     ),
-    "ratio of means": lambda rival, model: rival.per_post.mean() / model.per_post.mean(),
+    "ratio of means": lambda baseline, model: baseline.per_post.mean() / model.per_post.mean(),
 }
 
 
@@ -164,7 +164,7 @@ def _pieces(timing: Timing, quantile: float) -> float:
 
 def _ratio(run: SequenceRun, name: str, batch: int, how: str) -> float:
     timings = run.single if batch == 1 else run.batched
-    return float(STATISTICS[how](timings[RIVAL], timings[name]))
+    return float(STATISTICS[how](timings[BASELINE], timings[name]))
 
 
 def _points(ratio: float, logarithmic: bool) -> float:

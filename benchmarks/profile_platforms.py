@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from grader import board as avr
+from grader import board
 from grader.cli.profile_tables import LIMITS, duration, verdict
 from grader.handout import figures
 from grader.lesson import course
@@ -57,9 +57,9 @@ def tables(source: Path | None = None) -> dict[str, str]:
 
 def cycles() -> dict[DType, float]:
     """Cycles of one multiply-accumulate with its loads, on the simulated board."""
-    image = avr.build({"main.c": KERNELS.read_bytes()}, trusted=True)
-    with avr.Board(image) as board:
-        spent = board.ask("").inferences[0].layer_cycles()
+    image = board.build({"main.c": KERNELS.read_bytes()})
+    with board.Board(image) as uno:
+        spent = uno.ask("").inferences[0].layer_cycles()
     return {dtype: spent[at] / count for at, (dtype, count) in enumerate(PRODUCTS.items())}
 
 
@@ -169,16 +169,16 @@ def _bytes(figure: Figure) -> str:
 
 def _avr(as_json: bool) -> int:
     found = cycles()
-    board = platforms.load("atmega328p")
-    rates = {dtype: avr.CLOCK_HZ / spent for dtype, spent in found.items()}
+    platform = platforms.load("atmega328p")
+    rates = {dtype: board.CLOCK_HZ / spent for dtype, spent in found.items()}
     if as_json:
         print(json.dumps({"cycles": found, "macs_per_second": rates}))
     else:
         rows = [
-            [d, f"{c:.2f}", f"{rates[d]:,.0f}", _short(board.peak[d])] for d, c in found.items()
+            [d, f"{c:.2f}", f"{rates[d]:,.0f}", _short(platform.peak[d])] for d, c in found.items()
         ]
         print(figures.table(["type", "cycles a MAC", "MAC/s", "catalogue"], rows))
-    return int(any(abs(board.peak[d].value - rate) > 1 for d, rate in rates.items()))
+    return int(any(abs(platform.peak[d].value - rate) > 1 for d, rate in rates.items()))
 
 
 def _overhead(as_json: bool) -> int:

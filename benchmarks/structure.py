@@ -28,7 +28,7 @@ ENGINE = ROOT / "grader"
 
 @dataclass(frozen=True)
 class Structure:
-    """Figures of one checkout; `tests/engine/test_structure.py` holds limits for them."""
+    """Figures of one checkout; `tests/test_structure.py` holds limits for them."""
 
     modules: int
     lines: int

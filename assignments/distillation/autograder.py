@@ -17,31 +17,25 @@ from grader.data.cache import PinnedFile
 from grader.intake import Submission
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import Axis, Check, Figure, Gate, Measurement, Series
-from grader.measure.costs import contract, graph
-from grader.measure.quality import (
-    detection,
-    experiments,
-)
-from grader.measure.quality import (
-    experiments as recorded,
-)
-from grader.measure.quality import (
-    experiments as stated,
-)
-from grader.sandbox.runners.rows import Job, Limits, Run, run_onnx
+from grader.lesson.spec import RunLimits
+from grader.measure.costs import graph
+from grader.measure.quality import detection, experiments
+from grader.sandbox.runners.rows import Job, Run, run_onnx
 from grader.similarity import behaviour
 from grader.text import EMPTY, Text, ru_number
 from grader.text.errors import DataError, Rejected
 
-FEATURES = contract.Tensor("features", (40, 101))
-LOGITS = contract.Tensor("logits", (2,))
+from . import measured, recorded
+
+FEATURES = graph.Tensor("features", (40, 101))
+LOGITS = graph.Tensor("logits", (2,))
 MIN_VOICES = 20
-"""With fewer voices than this the interval for new voices says nothing."""
+"""Fewest voices for which an interval for new voices is computed."""
 
 
 @dataclass(frozen=True)
 class Exam:
-    """The clips and the baseline's answers to them."""
+    """The graded clips and the baseline's answers to them."""
 
     data_id: str
     baseline: dict[str, Measurement]
@@ -50,12 +44,12 @@ class Exam:
     labels: np.ndarray
     """(clips,) 1 for the keyword."""
     voices: tuple[str, ...] | None
-    """Speaker of each clip, where there are enough of them to tell what new ones would do."""
+    """Speaker of each clip; None with fewer than MIN_VOICES speakers."""
     baseline_scores: np.ndarray
     """(clips,) logit differences."""
     baseline_model: bytes
     gate_factor: float
-    limits: Limits
+    limits: RunLimits
     singles: tuple[int, ...]
     tolerance: float
     min_experiments: int
@@ -90,7 +84,7 @@ def prepare(setup: Setup) -> Exam:
     return Exam(
         data_id=f"{clips.name}/{part}:{clips.fingerprint}",
         baseline={
-            **stated.costs(costs),
+            **measured.costs(costs),
             "au_fa_fr": _quality(
                 detection.detection(scores, clips.labels), scores, clips.labels, voices
             ),
@@ -129,13 +123,13 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     """Measure one submission. Raises Rejected or Stopped with a sentence for the student."""
     model = submission.read("model.onnx")
     costs = graph.inspect(model)
-    contract.require(costs, given=FEATURES, answer=LOGITS)
+    graph.require(costs, expects=FEATURES, returns=LOGITS)
     run = run_onnx(
         Job(
             model,
             exam.features.unchanged(),
             LOGITS.shape,
-            rival=exam.baseline_model,
+            baseline=exam.baseline_model,
             singles=exam.singles,
         ),
         exam.limits,
@@ -150,8 +144,8 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     )
     measurements = {
         **_against(exam, costs),
-        **stated.costs(costs),
-        **stated.latency(run.seconds_per_single, run.rival_seconds_per_single),
+        **measured.costs(costs),
+        **measured.latency(run.seconds_per_single, run.baseline_seconds_per_single),
         "au_fa_fr": _quality(ratio.numerator, scores, exam.labels, exam.voices),
         **_ratio(ratio),
     }
@@ -175,7 +169,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
 
 
 def _scores(logits: np.ndarray) -> np.ndarray:
-    """Logit differences in float64: they rank as the probabilities do and never saturate."""
+    """(clips,) logit differences in float64: the order of the probabilities, without saturation."""
     wide = logits.astype(np.float64)
     return wide[:, 1] - wide[:, 0]
 
@@ -215,8 +209,8 @@ def _quality(
     labels: np.ndarray,
     voices: tuple[str, ...] | None,
 ) -> Measurement:
-    """AU-FA-FR. Its interval says what other clips of the same voices would do, since that is
-    how hidden sets differ from each other; other voices are a wider question."""
+    """AU-FA-FR with an interval for other clips of the same voices, because hidden sets differ in
+    clips and not in voices; the text states the wider interval for new voices."""
     en, ru = "", ""
     if voices is not None:
         low, high = detection.detection(scores, labels, groups=voices).interval

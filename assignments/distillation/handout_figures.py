@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from grader.handout.board import Board
+from grader.handout.drawing import Drawing
 
 
-def teaching(board: Board) -> None:
+def teaching(drawing: Drawing) -> None:
     """AU-FA-FR of each student, a dot a seed and a bar for the mean."""
-    table = board.measured("teaching")
-    board.size = (6.4, 3.6)
-    axes = board.axes(
-        board.text("AU-FA-FR, 1e-5: less is better", "AU-FA-FR, 1e-5: чем меньше, тем лучше")
+    table = drawing.measured("teaching")
+    drawing.size = (6.4, 3.6)
+    axes = drawing.axes(
+        drawing.text("AU-FA-FR, 1e-5: less is better", "AU-FA-FR, 1e-5: чем меньше, тем лучше")
     )
     columns = range(2, len(table.header))
     labels, rows = table.labels(), list(zip(*(table.numbers(one) for one in columns), strict=True))
     for place, (label, (*seeds, mean)) in enumerate(zip(labels, rows, strict=True)):
-        control = board.text("labels", "метки") in label
-        mark, colour = ("s", board.ink) if control else ("o", board.accent)
+        control = drawing.text("labels", "метки") in label
+        mark, colour = ("s", drawing.ink) if control else ("o", drawing.accent)
         axes.plot(seeds, [-place] * len(seeds), mark, color=colour, markersize=5, alpha=0.8)
         axes.plot(mean, -place, "|", color=colour, markersize=15, markeredgewidth=2)
     axes.set_yticks([-place for place in range(len(labels))], labels, fontsize=8)
@@ -25,17 +25,17 @@ def teaching(board: Board) -> None:
     axes.minorticks_off()
 
 
-def time_and_cost(board: Board) -> None:
+def time_and_cost(drawing: Drawing) -> None:
     """Speed-up in multiplications against speed-up on the clock, for each measured model."""
-    table = board.measured("latency")
-    axes = board.axes(
-        board.text("times fewer MACs (logarithmic)", "во сколько раз меньше MAC (лог. шкала)"),
-        board.text("times faster on the clock", "во сколько раз быстрее по часам"),
+    table = drawing.measured("latency")
+    axes = drawing.axes(
+        drawing.text("times fewer MACs (logarithmic)", "во сколько раз меньше MAC (лог. шкала)"),
+        drawing.text("times faster on the clock", "во сколько раз быстрее по часам"),
     )
-    axes.plot([0.8, 3.2], [0.8, 3.2], "--", color=board.soft, linewidth=1.5)
+    axes.plot([0.8, 3.2], [0.8, 3.2], "--", color=drawing.soft, linewidth=1.5)
     axes.annotate(
-        board.text("if time followed MACs", "если бы время шло за MAC"),
-        (2.35, 2.35), (2.6, 2.55), color=board.soft, fontsize=9,
+        drawing.text("if time followed MACs", "если бы время шло за MAC"),
+        (2.35, 2.35), (2.6, 2.55), color=drawing.soft, fontsize=9,
     )  # fmt: skip
     places = {5: (-8, 11), 6: (9, -9)}
     for row, (label, fewer, faster) in enumerate(
@@ -44,11 +44,13 @@ def time_and_cost(board: Board) -> None:
         if fewer != fewer or row == 0:  # the empty model has no MACs, the baseline is 1 by 1
             continue
         slow = faster < 1
-        axes.plot(fewer, faster, "s" if slow else "o", color=board.bad if slow else board.accent)
+        axes.plot(
+            fewer, faster, "s" if slow else "o", color=drawing.bad if slow else drawing.accent
+        )
         axes.annotate(
             label, (fewer, faster), places.get(row, (8, -4)), textcoords="offset points", fontsize=9
         )
-    axes.axhline(1, color=board.ink, linewidth=1)
+    axes.axhline(1, color=drawing.ink, linewidth=1)
     axes.set(xscale="log", xlim=(0.85, 22), ylim=(0.3, 3.0))
     axes.set_xticks([1, 2, 3, 5, 10, 20], ["1", "2", "3", "5", "10", "20"])
     axes.minorticks_off()

@@ -1,4 +1,4 @@
-"""`analysis.toml` as it is typed, read from whatever a student hands in under that name."""
+"""The typed form of `analysis.toml`, and its reader."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Method = Literal[
 """The classes of methods that the lecture lists."""
 Bound = Literal["compute", "memory", "overhead"]
 Count = Annotated[float, msgspec.Meta(ge=0, le=1e21)]
-"""Whole numbers, but 9.1e5 is one too."""
+"""A whole number; 9.1e5 is allowed."""
 Patterns = Annotated[list[str], msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -33,25 +33,25 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     pass
 
 
-class Stated(_Strict, frozen=True, kw_only=True):
+class ModelFigures(_Strict, frozen=True, kw_only=True):
     """Figures of the model, at batch 1."""
 
     params: Count
     macs: Count
     weight_bytes: Count
     activation_bytes: Count
-    """The most that is held at one time, without the weights."""
+    """The largest sum of activations that exist at once, without the weights."""
 
 
 class Limits(_Strict, frozen=True, kw_only=True):
-    """What the platform has, in bytes, bytes a second, MAC/s and watts; and the verdict."""
+    """Limits of the platform in bytes, bytes per second, MAC/s and watts; and the verdict."""
 
     ram_bytes: Count
     storage_bytes: Count | None = None
     """Left out where weights lie in RAM."""
     bandwidth: Count
     peak_macs: Count
-    """In the data type of the analysis."""
+    """MAC/s in the data type of the analysis."""
     power_w: Count | None = None
     fits: bool
 
@@ -68,10 +68,10 @@ class Hypothesis(_Strict, frozen=True, kw_only=True):
     layers: Patterns
     method: Method
     speedup: Annotated[float, msgspec.Meta(gt=0, le=1e6)]
-    """Of the whole model, not of these layers."""
+    """Speed-up of the whole model, not of these layers."""
     why: str
     trade_off: str
-    """What it costs."""
+    """The trade-off of the hypothesis."""
 
 
 class Analysis(_Strict, frozen=True, kw_only=True):
@@ -82,19 +82,19 @@ class Analysis(_Strict, frozen=True, kw_only=True):
     """The file that the figures are measured from."""
     platform: str
     platform_file: str | None = None
-    """A catalogue of one's own with the platform in it."""
+    """A file of the student's own with the platform in it."""
     dtype: DType = "float32"
     sizes: dict[str, Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]] = {}
-    """Of dynamic dimensions, such as length = 32."""
-    stated: Stated
+    """Sizes of dynamic dimensions, such as length = 32."""
+    stated: ModelFigures
     limits: Limits
     bottlenecks: Annotated[list[Bottleneck], msgspec.Meta(min_length=1, max_length=50)]
     hypotheses: Annotated[list[Hypothesis], msgspec.Meta(min_length=1, max_length=50)]
 
 
 def read(submission: Submission) -> Analysis:
-    """The analysis that was handed in. Raises Rejected with one sentence: the file is missing or
-    called otherwise, is in another encoding, is no TOML, or says something else than it should."""
+    """Read the submitted analysis. Raises Rejected with one sentence when the file is missing, has
+    another name or encoding, is no TOML, or does not have the required keys and types."""
     if not submission.has(FILE):
         raise Rejected(instead_of(FILE, submission))
     text = text_of(submission, FILE)
@@ -103,7 +103,7 @@ def read(submission: Submission) -> Analysis:
     except msgspec.ValidationError as error:
         raise Rejected(_misfit(str(error))) from error
     except (ValueError, OverflowError, RecursionError) as error:
-        # No TOML, or numbers of thousands of digits, or lists in lists without end.
+        # No TOML, numbers of thousands of digits, or lists nested too deep.
         raise Rejected(_no_toml(str(error))) from error
     for path in filter(None, (found.model, found.platform_file)):
         _require_plain(path)
@@ -138,7 +138,7 @@ _PLACE = re.compile(r"line (\d+), column (\d+)")
 
 
 def _misfit(message: str) -> Text:
-    """msgspec's sentence in the course's two languages."""
+    """An error of msgspec as a sentence in both languages."""
     at = _AT.search(message)
     # People count sections from 1.
     path = _INDEX.sub(lambda one: f"[{int(one[1]) + 1}]", at["path"] if at else "")
@@ -184,7 +184,7 @@ def _misfit(message: str) -> Text:
 
 
 def _kind(names: str) -> Text:
-    """`float | null` as people say it."""
+    """Types such as `float | null` in words."""
     kinds = {_KINDS.get(name.strip(), Text(en=name, ru=name)) for name in names.split("|")}
     kinds -= {Text(en=" null", ru=" null"), Text(en="null", ru="null")}
     ordered = sorted(kinds, key=lambda kind: kind.en)
@@ -205,7 +205,7 @@ def _no_toml(message: str) -> Text:
 
 
 def _require_plain(path: str) -> None:
-    """Other letters survive neither every archive nor every file system."""
+    """Raise Rejected for a path with letters that some archives and file systems lose."""
     inside = PurePosixPath(path)
     if not path.isascii():
         raise Rejected(

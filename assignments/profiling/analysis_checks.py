@@ -1,4 +1,4 @@
-"""The analysis held to what the model file measures: seven checks, each a sentence with figures."""
+"""Seven checks that compare the analysis with measurements of the model file."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from .bottlenecks import judge_bottlenecks
 from .exam import Exam, PartFindings
 
 MOST_PROBLEMS = 4
-"""Named in one message; the others are counted."""
+"""Problems that one message lists; the others are only counted."""
 LEAST_WORDS = 4
-"""Of a trade-off or a reason."""
+"""Fewest words of a trade-off or a reason."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one check came to: the share of its points, and sentences."""
+    """The result of one check: its share of points, and sentences."""
 
     share: float
     problems: Sequence[Text]
     fine: Text
-    """What is said when there are no problems."""
+    """The message when there are no problems."""
     hint: Text = EMPTY
 
 
 def examine_analysis(exam: Exam, submission: Submission) -> PartFindings:
-    """`analysis.toml`, the model that it names, and `report.md`; raises for nothing they hold."""
+    """Check `analysis.toml`, the model that it names, and `report.md`, whatever they contain."""
     try:
         found = analyses.read(submission)
         measured = measure(found, submission)
@@ -82,7 +82,7 @@ def _check(name: str, points: float, verdict: Verdict) -> Check:
 
 
 def _joined(problems: Sequence[Text]) -> Text:
-    """The first few as sentences, and how many there are beyond."""
+    """The first problems as sentences, and the number of further ones."""
     shown = problems[:MOST_PROBLEMS]
     en, ru = (
         " ".join(_sentence(text) for text in texts)
@@ -95,7 +95,7 @@ def _joined(problems: Sequence[Text]) -> Text:
 
 
 def _sentence(text: str) -> str:
-    """With a full stop, and a capital unless it begins with the name of a file or a key."""
+    """`text` with a full stop, and a capital letter unless it begins with a file name or a key."""
     first = text.partition(" ")[0]
     return f"{text[:1].upper() if first.isalpha() else text[:1]}{text[1:].rstrip('.')}."
 
@@ -104,7 +104,7 @@ def _sentence(text: str) -> str:
 
 
 def _figures_are_right(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
-    """Each of the four figures within the tolerance of what the file measures."""
+    """Whether each of the four figures is within the tolerance of the measured one."""
     tolerance = exam.settings["analysis"]["tolerance"]
     fit = measured.prediction.fit
     wanted = {
@@ -156,7 +156,7 @@ def _bottlenecks_are_measured(exam: Exam, found: Analysis, measured: Measured) -
 
 
 def _limits_agree(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
-    """The platform's figures as in the catalogue, and the verdict as by their comparison."""
+    """Whether the figures are those of the catalogue, and the verdict follows from them."""
     tolerance = exam.settings["analysis"]["limits_tolerance"]
     platform, limits = measured.platform, found.limits
     storage, power = platform.memory.storage, platform.power_w
@@ -215,12 +215,12 @@ def _ru_amount(value: float) -> str:
 
 
 def _promises_are_possible(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
-    judged = [promises.promise(one, measured) for one in found.hypotheses]
+    results = [promises.promise(one, measured) for one in found.hypotheses]
     tolerance = exam.settings["analysis"]["promise_tolerance"]
-    problems = [text for one in judged if (text := one.problem(tolerance)) is not None]
-    bounds = ", ".join(one.shown_bound for one in judged)
+    problems = [text for one in results if (text := one.problem(tolerance)) is not None]
+    bounds = ", ".join(one.shown_bound for one in results)
     return Verdict(
-        1 - len(problems) / len(judged),
+        1 - len(problems) / len(results),
         problems,
         Text(
             en=f"Every promise is within its bound: {bounds}.",
@@ -231,7 +231,7 @@ def _promises_are_possible(exam: Exam, found: Analysis, measured: Measured) -> V
 
 
 def _trade_offs_are_named(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
-    """Every hypothesis says what it costs, in words of its own, and every statement has a why."""
+    """Whether every hypothesis has a trade-off in different words, and every statement a reason."""
     written = {
         **{f"bottlenecks[{n}].why": one.why for n, one in enumerate(found.bottlenecks, 1)},
         **{f"hypotheses[{n}].why": one.why for n, one in enumerate(found.hypotheses, 1)},
@@ -295,7 +295,7 @@ def _near(stated: float, real: float, tolerance: float) -> bool:
     return abs(stated - real) <= tolerance * real
 
 
-# What is said -------------------------------------------------------------------------------
+# Messages ------------------------------------------------------------------------------------
 
 _JUDGES: dict[str, Callable[[Exam, Analysis, Measured], Verdict]] = {
     "figures_are_right": _figures_are_right,

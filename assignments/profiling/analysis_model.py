@@ -1,4 +1,4 @@
-"""What the analysed model file measures, on the platform that the analysis names."""
+"""Measurements of the analyzed model file on the platform that the analysis names."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .analysis import FILE, Analysis
 from .names import instead_of, renamed, text_of
 
 LEAST, MOST = 1e-12, 1e18
-"""Of a figure of a platform of one's own, in SI units."""
+"""Range of a figure of a student's own platform, in SI units."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The model on its platform."""
+    """The model measured on its platform."""
 
     workload: Workload
     platform: Platform
@@ -37,8 +37,8 @@ class Measured:
 
 
 def measure(analysis: Analysis, submission: Submission) -> Measured:
-    """Raises Rejected with a sentence when the model cannot be counted, or there is no such
-    platform or it cannot compute in that type."""
+    """Measure the model. Raises Rejected with a sentence when it cannot be counted, the platform is
+    unknown, or the platform cannot compute in that type."""
     workload = _workload(analysis, submission)
     platform = _platform(analysis, submission)
     try:
@@ -142,8 +142,8 @@ def _own(path: str, submission: Submission, known: Catalogue) -> Catalogue:
 
 
 def _require_sound(platform: Platform, own: Catalogue, path: str, known: Catalogue) -> None:
-    """A platform of one's own has a name of its own, figures of this world, and documents that
-    others can open."""
+    """Raise Rejected unless a student's own platform has a new name, plausible figures, and sources
+    with web addresses."""
     where = f"{quoted(path)}, {platform.name}"
     if platform.name in known.platforms:
         raise Rejected(

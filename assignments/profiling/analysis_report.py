@@ -1,4 +1,4 @@
-"""`report.md`: are its five sections there, written, and the student's own words?"""
+"""Checks of `report.md`: five sections, long enough and in the student's own words."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .names import instead_of, text_of
 
 FILE = "report.md"
 MOST_ALIKE = 0.8
-"""Two sections that share more of their word triples are one text pasted twice."""
+"""Share of common word triples above which two sections count as one text pasted twice."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """One of the five, and the beginnings of words by which its heading is known."""
+    """One of the five sections, and the beginnings of words by which its heading is recognized."""
 
     title: Text
     stems: tuple[str, ...]
@@ -38,9 +38,9 @@ SECTIONS = {
     "analysis": Section(Text(en="Analysis", ru="Анализ"), ("analy", "анализ", "аналит")),
     "model": Section(Text(en="The model", ru="Модель"), ("model", "network", "модел", "сет")),
 }
-"""In the order in which a heading is asked: `Methods of speeding the model up` are methods."""
+"""In the order of matching: `Methods of speeding the model up` is a heading of methods."""
 ORDER = ("model", "analysis", "bottlenecks", "methods", "trade_offs")
-"""In the order of a report."""
+"""In the order in which they stand in a report."""
 
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _FENCE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.DOTALL | re.MULTILINE)
@@ -49,15 +49,15 @@ _WORD = re.compile(r"\w+")
 
 
 def read(submission: Submission) -> str:
-    """The report's text. Raises Rejected with one sentence: missing, called otherwise, or in
-    another encoding."""
+    """Read the report. Raises Rejected with one sentence when it is missing or has another name or
+    encoding."""
     if not submission.has(FILE):
         raise Rejected(instead_of(FILE, submission))
     return text_of(submission, FILE)
 
 
 def problems(text: str, template: str, *, least_words: int, most_copied: float) -> list[Text]:
-    """What is wrong with a report, a sentence each; none for a report that is all there.
+    """Problems of a report, one sentence each; none for a complete report.
 
     A section is copied when more than `most_copied` of its word triples (three words in a row,
     without case and punctuation) stand in the template: prose on the same subject shares few,
@@ -81,7 +81,7 @@ def problems(text: str, template: str, *, least_words: int, most_copied: float) 
 
 
 def sections(text: str) -> dict[str, str]:
-    """The text below each heading that is known; comments are left out."""
+    """The text below each recognized heading, without comments."""
     plain = _COMMENT.sub("", text)
     hidden = _FENCE.sub(lambda block: " " * len(block[0]), plain)
     headings = list(_HEADING.finditer(hidden))
@@ -99,7 +99,7 @@ def sections(text: str) -> dict[str, str]:
 
 
 def triples(text: str) -> frozenset[tuple[str, str, str]]:
-    """Every three words in a row."""
+    """Every three consecutive words, without case and punctuation."""
     words = _WORD.findall(text.casefold())
     return frozenset(zip(words, words[1:], words[2:], strict=False))
 

@@ -1,8 +1,8 @@
-"""Grades a profiler, an analysis and a faster network: three parts, each on its own.
+"""Grades a profiler, an analysis and a faster network, independently of each other.
 
-`profiler.py` is asked about hidden models, `analysis.toml` and `report.md` are held to what the
-analysed model file measures, and `faster.py` has to give the slow network's outputs with less
-work. A part that is missing or broken costs its own points only.
+`profiler.py` is run on hidden models, `analysis.toml` and `report.md` are compared with
+measurements of the analyzed model file, and `faster.py` has to give the slow network's outputs with
+less work. A part that is missing or broken loses its own points only.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ PUBLIC_SEED = "public"
 
 
 def prepare(setup: Setup) -> Exam:
-    """Nothing is loaded: models are drawn from the seed when they are asked for."""
+    """Collect the settings; nothing is loaded, since models are drawn from the seed when needed."""
     hidden = setup.audience == "hidden"
     seed = str(setup.seed) if hidden else PUBLIC_SEED
     part = "hidden" if hidden else "public"
-    # The secret itself must not stand in a grade.
+    # The secret itself must not be part of a grade.
     template = (course.student_template() / setup.spec.name / "report.md").read_text("utf-8")
     digest = hashlib.sha256(f"profiling/{seed}/{template}".encode()).hexdigest()[:16]
     return Exam(
@@ -39,7 +39,7 @@ def prepare(setup: Setup) -> Exam:
 
 
 def examine(exam: Exam, submission: Submission) -> Findings:
-    """All three parts of one submission."""
+    """Grade all three parts of one submission."""
     parts = [
         profiler_checks.examine_profiler(exam, submission),
         analysis_checks.examine_analysis(exam, submission),

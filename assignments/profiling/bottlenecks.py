@@ -1,4 +1,4 @@
-"""Are the layers that a student calls bottlenecks those that take the time?"""
+"""Check of the bottlenecks that a student names against the predicted times."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from grader.text.untrusted import quoted
 from .analysis import Bottleneck
 
 ALIKE = 0.95
-"""Predicted times that differ by less are the same."""
+"""Relative difference below which predicted times count as equal."""
 
 
 def slowest(prediction: Prediction, k: int, least_share: float) -> tuple[LayerTime, ...]:
-    """The `k` slowest layers, of a small network the slower half, and all that are about as
-    slow as the last of them; without those below `least_share` of the time, unless all layers are.
+    """The `k` slowest layers (of a small network the slower half) and those about as slow as the
+    last of them, without layers below `least_share` of the time unless all layers are.
     """
     count = max(1, min(k, len(prediction.layers) // 2))
     ordered = prediction.bottlenecks(len(prediction.layers))
@@ -29,11 +29,10 @@ def slowest(prediction: Prediction, k: int, least_share: float) -> tuple[LayerTi
 def judge_bottlenecks(
     named: Sequence[Bottleneck], prediction: Prediction, k: int, least_share: float
 ) -> tuple[float, list[Text]]:
-    """The share of the entries that are right, halved when the slowest layer is in none of them,
-    and what is wrong.
+    """Share of right entries, halved when none of them has the slowest layer; and the problems.
 
     An entry is right when each of its patterns finds a layer, all layers found are among the
-    slowest (see `slowest`), and the slowest of them is limited by what the entry says.
+    slowest (see `slowest`), and the slowest of them has the limit that the entry states.
     """
     top = slowest(prediction, k, least_share)
     problems: list[Text] = []

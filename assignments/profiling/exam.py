@@ -1,4 +1,4 @@
-"""What every submission is asked, and what each of its three parts is found to be worth."""
+"""The exam that every submission takes, and the findings of its three parts."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.lesson.grades import Check, Figure, Layer, Measurement
-from grader.sandbox.runners.rows import Limits
+from grader.lesson.spec import RunLimits
 
 
 @dataclass(frozen=True)
 class Exam:
-    """Made once per batch; the parts derive from it what they ask."""
+    """Settings of one batch, from which the three parts derive their questions."""
 
     data_id: str
     baseline: dict[str, Measurement]
     seed: str
-    """Random models are drawn from it: the instructor's secret, or `public`."""
+    """Seed of the random models: the instructor's secret, or `public`."""
     hidden: bool
-    limits: Limits
+    limits: RunLimits
     settings: Mapping[str, Any]
     template: str = ""
-    """`report.md` as students get it, to tell their words from ours."""
+    """`report.md` of the starter, to recognize copied text."""
 
 
 @dataclass(frozen=True)
 class PartFindings:
-    """One part of a submission. A part that is missing or broken has checks that say so, and
-    measurements that are worth 0: it never costs the other parts anything."""
+    """Findings of one part. A part that is missing or broken has failed checks and measurements of
+    0, and does not change the other parts."""
 
     measurements: dict[str, Measurement]
     checks: list[Check]

@@ -1,4 +1,4 @@
-"""Families of models that a profiler is asked about, and the random sizes of one exam."""
+"""Families of models on which a profiler is tested, and the random sizes of one exam."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Case:
     family: Family
     sizes: Mapping[str, int]
     seed: int
-    """Of its random weights."""
+    """Seed of its random weights."""
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ def _case(family: Family, secret: str) -> Case:
         name: rng.randrange(bounds[0], bounds[1] + 1, bounds[2] if len(bounds) == 3 else 1)
         for name, bounds in family.ranges.items()
     }
-    # The weights are no secret, and say nothing of the one that the sizes come from.
+    # The weights are not secret, and their seed reveals nothing about the seed of the sizes.
     return Case(family, sizes, seed=rng.randrange(2**31))
 
 

@@ -1,7 +1,7 @@
-"""The faster part: the outputs of the slow network with less work, in less time and fewer bytes.
+"""The part about `faster.py`: the slow network's outputs with less work, time and bytes.
 
-`[settings.faster]` of lesson.toml says the tolerance, how many hidden inputs there are and how
-many of them are timed.
+`[settings.faster]` of lesson.toml has the tolerance, the number of hidden inputs and how many of
+them are timed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from grader.text import EMPTY, Text, ru_number
 
 from . import faster_run
 from .exam import Exam, PartFindings
-from .faster_run import Faster, NotFaster
+from .faster_run import FasterNetwork, InvalidNetwork
 
 NO_ERROR = 1e6
-"""Stands for an error that is infinite, where a grade needs a number."""
+"""The number in a grade for an infinite error."""
 
 
 def examine_faster(exam: Exam, submission: Submission) -> PartFindings:
@@ -28,7 +28,7 @@ def examine_faster(exam: Exam, submission: Submission) -> PartFindings:
         return _nothing(exam, _MISSING)
     try:
         found = faster_run.measure(submission, exam.seed, exam.limits, exam.settings["faster"])
-    except NotFaster as why:
+    except InvalidNetwork as why:
         return _nothing(exam, why.text, why.log)
     same = found.error <= exam.settings["faster"]["tolerance"]
     return PartFindings(
@@ -45,7 +45,7 @@ def examine_faster(exam: Exam, submission: Submission) -> PartFindings:
     )
 
 
-def _measurements(found: Faster, same: bool) -> dict[str, Measurement]:
+def _measurements(found: FasterNetwork, same: bool) -> dict[str, Measurement]:
     ours, slow = found.report, found.slow
     against = Text(en="slow network / this one", ru="медленная сеть / эта")
     counted = Text(en="counted in the exported ONNX graph", ru="посчитано в графе ONNX")
@@ -91,9 +91,9 @@ def _outputs_check(exam: Exam, error: float, same: bool) -> Check:
     )
 
 
-def _work_check(found: Faster) -> Check:
+def _work_check(found: FasterNetwork) -> Check:
     ours, slow = found.report.macs, found.slow.macs
-    return _told(
+    return _informing(
         "faster_work",
         Text(en="Fewer multiplications", ru="Меньше умножений"),
         ours < slow,
@@ -112,9 +112,9 @@ def _work_check(found: Faster) -> Check:
     )
 
 
-def _time_check(found: Faster) -> Check:
+def _time_check(found: FasterNetwork) -> Check:
     low, high = found.ratio.interval
-    return _told(
+    return _informing(
         "faster_time",
         Text(en="Less time", ru="Меньше времени"),
         low > 1,
@@ -133,9 +133,9 @@ def _time_check(found: Faster) -> Check:
     )
 
 
-def _bytes_check(found: Faster) -> Check:
+def _bytes_check(found: FasterNetwork) -> Check:
     ours, slow = found.report.bytes, found.slow.bytes
-    return _told(
+    return _informing(
         "faster_bytes",
         Text(en="Fewer bytes", ru="Меньше байтов"),
         ours < slow,
@@ -152,13 +152,13 @@ def _bytes_check(found: Faster) -> Check:
     )
 
 
-def _told(name: str, title: Text, passed: bool, message: Text, hint: Text) -> Check:
-    """A check that informs; the score's formula has the figure itself."""
+def _informing(name: str, title: Text, passed: bool, message: Text, hint: Text) -> Check:
+    """A check without points; the figure itself enters the score's formula."""
     return Check(name, title, "public", 0.0, 0.0, passed, message, EMPTY if passed else hint)
 
 
-def macs_by_operator(found: Faster) -> Figure:
-    """Where the multiplications are, in both networks."""
+def macs_by_operator(found: FasterNetwork) -> Figure:
+    """MACs by operator in both networks."""
     slow, ours = _by_operator(found.slow), _by_operator(found.report)
     rows = sorted({*slow, *ours}, key=lambda op: -max(slow[op], ours[op]))
     return Figure(

@@ -1,5 +1,5 @@
-"""The submitted faster network: built and exported beside the student's code, counted as a file,
-and run against the slow one where none of that code is."""
+"""The submitted faster network: built and exported in a sandbox with the student's code, then
+counted and timed against the slow network in a sandbox without it."""
 
 from __future__ import annotations
 
@@ -16,25 +16,24 @@ import numpy as np
 from grader.intake import Submission
 from grader.lesson.spec import RunLimits
 from grader.measure.costs import graph
-from grader.measure.costs.contract import Tensor, require
-from grader.measure.costs.graph import GraphReport
+from grader.measure.costs.graph import GraphReport, Tensor, require
 from grader.measure.latency import Median, median, speed_ratio
-from grader.sandbox.isolation.ending import Disturbed, Stopped
+from grader.sandbox.isolation.process import Disturbed, Stopped
 from grader.sandbox.runners.harness import Call, HarnessJob, run_harness
 from grader.sandbox.runners.rows import Job, run_onnx
 from grader.text import Text
 from grader.text.errors import Rejected
 
 INPUT_SHAPE, CLASSES = (40, 96), 12
-GIVEN, ANSWER = Tensor("spectrogram", INPUT_SHAPE), Tensor("answers", (CLASSES,))
+EXPECTED_INPUT, EXPECTED_OUTPUT = Tensor("spectrogram", INPUT_SHAPE), Tensor("answers", (CLASSES,))
 SLOW = Path(__file__).with_name("slow.onnx")
 MOST_MODEL_BYTES = 32 * 2**20
 MOST_FILES_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Faster:
-    """What was measured."""
+class FasterNetwork:
+    """Measurements of the submitted network."""
 
     report: GraphReport
     slow: GraphReport
@@ -47,8 +46,8 @@ class Faster:
     log: str
 
 
-class NotFaster(Exception):
-    """The submission gave no network that runs; `text` says why."""
+class InvalidNetwork(Exception):
+    """The submission has no network that runs; `text` has the reason."""
 
     def __init__(self, text: Text, log: str = "") -> None:
         super().__init__(text.en)
@@ -58,14 +57,15 @@ class NotFaster(Exception):
 
 def measure(
     submission: Submission, seed: str, limits: RunLimits, settings: Mapping[str, Any]
-) -> Faster:
-    """Raises NotFaster for what the student did wrong, Disturbed and Fault for what others did."""
+) -> FasterNetwork:
+    """Measure the submission. Raises InvalidNetwork for an error of the student, Disturbed and
+    Fault for one of the machine."""
     model, log = _exported(submission, limits, settings["build_seconds"])
     try:
         report = graph.inspect(model)
-        require(report, given=GIVEN, answer=ANSWER)
+        require(report, expects=EXPECTED_INPUT, returns=EXPECTED_OUTPUT)
     except Rejected as rejected:
-        raise NotFaster(rejected.text, log) from rejected
+        raise InvalidNetwork(rejected.text, log) from rejected
     inputs = hidden_inputs(seed, settings["inputs"])
     right = _slow_answers(seed, settings["inputs"], limits)
     with TemporaryDirectory(prefix="grader-faster-") as folder:
@@ -77,12 +77,12 @@ def measure(
         except Disturbed:
             raise
         except Stopped as stopped:
-            raise NotFaster(stopped.text, log + stopped.log) from stopped
-    return Faster(
+            raise InvalidNetwork(stopped.text, log + stopped.log) from stopped
+    return FasterNetwork(
         report,
         slow_report(),
         _error(run.outputs, right),
-        speed_ratio(run.rival_seconds_per_single, run.seconds_per_single),
+        speed_ratio(run.baseline_seconds_per_single, run.seconds_per_single),
         median(1000 * run.seconds_per_single),
         log + run.log,
     )
@@ -90,7 +90,7 @@ def measure(
 
 @lru_cache(maxsize=1)
 def slow_report() -> GraphReport:
-    """What the slow network costs."""
+    """Costs of the slow network."""
     return graph.inspect(SLOW.read_bytes())
 
 
@@ -108,7 +108,7 @@ def hidden_inputs(seed: str, count: int) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _slow_answers(seed: str, count: int, limits: RunLimits) -> np.ndarray:
-    """What the slow network answers, (count, classes): the same for every submission."""
+    """(count, classes) outputs of the slow network, the same for every submission."""
     with TemporaryDirectory(prefix="grader-slow-") as folder:
         path = Path(folder) / "inputs.npy"
         np.save(path, hidden_inputs(seed, count))
@@ -117,18 +117,18 @@ def _slow_answers(seed: str, count: int, limits: RunLimits) -> np.ndarray:
 
 def _exported(submission: Submission, limits: RunLimits, seconds: float) -> tuple[bytes, str]:
     if sum(file.size for file in submission.files) > MOST_FILES_BYTES:
-        raise NotFaster(_TOO_LARGE)
+        raise InvalidNetwork(_TOO_LARGE)
     try:
         files = {str(file.path): submission.read(str(file.path)) for file in submission.files}
     except Rejected as rejected:
-        raise NotFaster(rejected.text) from rejected
+        raise InvalidNetwork(rejected.text) from rejected
     source = Path(__file__).with_name("harness_faster.py").read_bytes()
     job = HarnessJob({"harness_faster": source}, files)
     call = Call("faster", {}, seconds=seconds, max_bytes=MOST_MODEL_BYTES)
     run = run_harness(job, [call], limits)
     answered = run.answers[0]
     if answered.blob is None:
-        raise NotFaster(answered.error or _NO_MODEL, run.log)
+        raise InvalidNetwork(answered.error or _NO_MODEL, run.log)
     return answered.blob, run.log
 
 

@@ -1,4 +1,4 @@
-"""Figures of the analysis: the roofline, where the time goes, promises beside their bounds."""
+"""Figures of the analysis: roofline, time by layer, hypotheses and their bounds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .analysis_model import Measured
 from .promises import promise
 
 ROWS = 8
-"""So many layers have a bar of their own."""
+"""Layers with a bar of their own."""
 _NAMED = Text(en="named as a bottleneck", ru="названы узкими местами")
 _OTHERS = Text(en="other layers", ru="другие слои")
 _ROOF = Text(en="the platform's roof", ru="потолок платформы")
@@ -25,13 +25,13 @@ _LAYER = Text(en="layer", ru="слой")
 
 
 def all_figures(found: Analysis, measured: Measured) -> list[Figure]:
-    """What the report draws of an analysis that could be measured."""
+    """All figures of an analysis that could be measured."""
     named = {id(layer) for entry in found.bottlenecks for layer in measured.layers(entry.layers)}
     return [roofline(measured, named), time_by_layer(measured, named), promised(found, measured)]
 
 
 def roofline(measured: Measured, named: set[int]) -> Figure:
-    """Every layer that multiplies, under the two roofs of the platform."""
+    """Roofline plot of the layers that multiply."""
     prediction = measured.prediction
     layers = [layer for layer in prediction.layers if layer.macs and layer.bytes_moved]
     intensities = [layer.intensity for layer in layers] or [prediction.ridge]
@@ -67,7 +67,7 @@ def roofline(measured: Measured, named: set[int]) -> Figure:
 
 
 def _roof(bandwidth: float, peak: float, ends: tuple[float, float], label: Text) -> Series:
-    """Bytes limit left of the bend, arithmetic right of it."""
+    """The roof: bandwidth left of the ridge, peak right of it."""
     bend = min(max(peak / bandwidth, ends[0]), ends[1])
     places = [ends[0], bend, ends[1]]
     return Series(
@@ -116,10 +116,10 @@ def time_by_layer(measured: Measured, named: set[int]) -> Figure:
 
 
 def promised(found: Analysis, measured: Measured) -> Figure:
-    """Each hypothesis's speed-up beside the most that its layers and its method allow."""
-    judged = [promise(one, measured) for one in found.hypotheses]
-    finite = [(one.bound, row) for row, one in enumerate(judged) if math.isfinite(one.bound)]
-    values = [one.hypothesis.speedup for one in judged] + [bound for bound, _ in finite]
+    """Each hypothesis's speed-up beside the bound for its layers and method."""
+    results = [promise(one, measured) for one in found.hypotheses]
+    finite = [(one.bound, row) for row, one in enumerate(results) if math.isfinite(one.bound)]
+    values = [one.hypothesis.speedup for one in results] + [bound for bound, _ in finite]
     wide = max(values) > 20 * min(values)
     return Figure(
         name="promises",
@@ -135,8 +135,8 @@ def promised(found: Analysis, measured: Measured) -> Figure:
             Series(
                 label=Text(en="promised", ru="обещано"),
                 role="submission",
-                x=[one.hypothesis.speedup for one in judged],
-                y=[float(row) for row in range(len(judged))],
+                x=[one.hypothesis.speedup for one in results],
+                y=[float(row) for row in range(len(results))],
             ),
             Series(
                 label=Text(en="the most that is possible", ru="больше невозможно"),
@@ -151,5 +151,5 @@ def promised(found: Analysis, measured: Measured) -> Figure:
             ru="Граница по закону Амдала для слоёв, которые затрагивает гипотеза, при лучшем, что "
             "её метод может сделать с ними на этой платформе. Нет полосы — нет и границы.",
         ),
-        rows=[Text(en=name(o.hypothesis.name), ru=name(o.hypothesis.name)) for o in judged],
+        rows=[Text(en=name(o.hypothesis.name), ru=name(o.hypothesis.name)) for o in results],
     )

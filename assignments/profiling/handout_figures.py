@@ -6,7 +6,7 @@ import importlib
 import tomllib
 from typing import Any
 
-from grader.handout.board import Board
+from grader.handout.drawing import Drawing
 from grader.handout.measured import tables
 from grader.lesson import course
 from grader.lesson.loading import Lesson
@@ -84,52 +84,52 @@ def _module(lesson: Lesson, name: str) -> Any:
 # Pictures -----------------------------------------------------------------------------------
 
 
-def roofs(board: Board) -> None:
+def roofs(drawing: Drawing) -> None:
     """Attainable MAC/s against intensity, one line a platform."""
-    board.size = (6.4, 3.4)
-    axes = board.axes(
-        board.text("MACs a byte", "MAC на байт"), board.text("MAC/s, int8", "MAC/с, int8")
+    drawing.size = (6.4, 3.4)
+    axes = drawing.axes(
+        drawing.text("MACs a byte", "MAC на байт"), drawing.text("MAC/s, int8", "MAC/с, int8")
     )
     low, high = INTENSITIES
     for name, dash in ROOFS.items():
         one = platforms.load(name)
         peak, bandwidth = one.peak["int8"].value, one.bandwidth.value
         corner = peak / bandwidth
-        axes.plot([low, corner, high], [low * bandwidth, peak, peak], dash, color=board.accent)
-        axes.plot([corner], [peak], "o", color=board.accent, markersize=5)
+        axes.plot([low, corner, high], [low * bandwidth, peak, peak], dash, color=drawing.accent)
+        axes.plot([corner], [peak], "o", color=drawing.accent, markersize=5)
         shown = f"{corner:.2f}" if corner < 1 else f"{corner:.0f}"
         axes.annotate(
             f"{name}, {shown}", (high, peak), xytext=(0, 4), textcoords="offset points",
-            ha="right", color=board.ink, fontsize=9,
+            ha="right", color=drawing.ink, fontsize=9,
         )  # fmt: skip
     whole = _speech("esp32", "int8")
     intensity = sum(one.macs for one in whole.layers) / whole.bytes_moved
-    axes.axvline(intensity, color=board.bad, linestyle=(0, (6, 3)), linewidth=1.2)
+    axes.axvline(intensity, color=drawing.bad, linestyle=(0, (6, 3)), linewidth=1.2)
     axes.set(xscale="log", yscale="log", xlim=INTENSITIES, ylim=(1e6, 2e15))
 
 
-def esp32(board: Board) -> None:
+def esp32(drawing: Drawing) -> None:
     """Operators of the keyword spotter under the roof of the ESP32."""
     found = _speech("esp32", None)
-    board.size = (6.4, 3.4)
-    axes = board.axes(
-        board.text("MACs a byte", "MAC на байт"), board.text("million MAC/s", "млн MAC/с")
+    drawing.size = (6.4, 3.4)
+    axes = drawing.axes(
+        drawing.text("MACs a byte", "MAC на байт"), drawing.text("million MAC/s", "млн MAC/с")
     )
     low, high = 0.02, 30.0
     flash = found.platform.storage_bandwidth
     assert flash is not None
     for bandwidth, dash, name in (
-        (found.platform.bandwidth.value, "-", board.text("RAM", "ОЗУ")),
-        (flash.value, "--", board.text("flash", "флеш-память")),
+        (found.platform.bandwidth.value, "-", drawing.text("RAM", "ОЗУ")),
+        (flash.value, "--", drawing.text("flash", "флеш-память")),
     ):
         corner = found.peak / bandwidth
         axes.plot(
             [low, corner, high], [low * bandwidth / 1e6, found.peak / 1e6, found.peak / 1e6],
-            dash, color=board.accent,
+            dash, color=drawing.accent,
         )  # fmt: skip
         axes.annotate(
             name, (low, low * bandwidth / 1e6), xytext=(6, -4), textcoords="offset points",
-            va="top", color=board.ink, fontsize=9,
+            va="top", color=drawing.ink, fontsize=9,
         )  # fmt: skip
     for layer in found.layers:
         if not layer.macs:
@@ -137,33 +137,33 @@ def esp32(board: Board) -> None:
         known = layer.name in LABELLED
         marker = "o" if layer.bound == "compute" else "s"
         place = (layer.intensity, layer.macs / layer.seconds / 1e6)
-        axes.plot(*place, marker, color=board.bad if known else board.soft, markersize=7)
+        axes.plot(*place, marker, color=drawing.bad if known else drawing.soft, markersize=7)
         if known:
             axes.annotate(
                 f"{layer.name}, {found.share(layer):.0%}", place, xytext=(8, -4),
-                textcoords="offset points", va="top", color=board.ink, fontsize=9,
+                textcoords="offset points", va="top", color=drawing.ink, fontsize=9,
             )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(0.5, 200))
 
 
-def stages(board: Board) -> None:
+def stages(drawing: Drawing) -> None:
     """Shares of MACs and of time, a pair of bars for each stage of the slow network."""
-    table = board.measured("stages")
-    board.size = (6.4, 3.0)
-    axes = board.axes(board.text("per cent", "процентов"))
+    table = drawing.measured("stages")
+    drawing.size = (6.4, 3.0)
+    axes = drawing.axes(drawing.text("per cent", "процентов"))
     labels = table.labels()[::-1]
     places = list(range(len(labels)))
     for column, shift, style, name in (
-        (2, 0.2, {"facecolor": "none", "hatch": "//"}, board.text("of the MACs", "доля MAC")),
-        (5, -0.2, {"facecolor": board.accent}, board.text("of the time", "доля времени")),
+        (2, 0.2, {"facecolor": "none", "hatch": "//"}, drawing.text("of the MACs", "доля MAC")),
+        (5, -0.2, {"facecolor": drawing.accent}, drawing.text("of the time", "доля времени")),
     ):
         shares = [float(row[column].rstrip("%")) for row in table.rows][::-1]
         bars = axes.barh(
-            [place + shift for place in places], shares, height=0.36, edgecolor=board.accent,
+            [place + shift for place in places], shares, height=0.36, edgecolor=drawing.accent,
             label=name, **style,
         )  # fmt: skip
         axes.bar_label(
-            bars, [f"{share:.0f}" for share in shares], padding=4, color=board.ink, fontsize=9
+            bars, [f"{share:.0f}" for share in shares], padding=4, color=drawing.ink, fontsize=9
         )
     axes.set_yticks(places, labels)
     axes.set(xlim=(0, 100))

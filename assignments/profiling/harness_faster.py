@@ -1,5 +1,5 @@
-"""Builds a student's network and exports it to ONNX. Runs in the sandbox, beside the student's
-code; what comes out is counted and run elsewhere, where none of that code is."""
+"""Builds a student's network and exports it to ONNX. Runs in a sandbox with the student's code; the
+file is counted and run in another one without it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BANDS, FRAMES = 40, 96
 
 
 def answer(order: dict[str, Any], student: Any) -> bytes:
-    """The ONNX file of what the student's build() returned."""
+    """The ONNX file of the module that the student's build() returns."""
     warnings.simplefilter("ignore")
     build = student.function("faster", "build")
     module = student.call(build)
@@ -21,7 +21,7 @@ def answer(order: dict[str, Any], student: Any) -> bytes:
 
 
 def export(module: torch.nn.Module) -> bytes:
-    """The module as ONNX, layer by layer as it is written: nothing is folded or merged."""
+    """The module as ONNX, layer by layer: nothing is folded or merged."""
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"build() has to return a torch.nn.Module, not {type(module).__name__}")
     buffer = io.BytesIO()

@@ -1,5 +1,5 @@
-"""The models that a profiler is asked about, by family and sizes. Runs in the sandbox, beside the
-student's code: sizes come in, modules go out, and no count is known here."""
+"""The models on which a profiler is tested, by family and sizes. Runs in a sandbox with the
+student's code, so it holds no counts."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ def scaled_dot_product(s: Sizes) -> Model:
     return SelfAttention(width, s["heads"]), (torch.randn(s["batch"], s["steps"], width),)
 
 
-class Tied(nn.Module):
-    """One table reads and writes words, and one layer is used several times."""
+class TiedWeights(nn.Module):
+    """An embedding tied to the output layer, and one layer that is used several times."""
 
     def __init__(self, words: int, width: int, calls: int) -> None:
         super().__init__()
@@ -152,11 +152,11 @@ class Tied(nn.Module):
 
 def shared_weights(s: Sizes) -> Model:
     words = torch.randint(s["words"], (s["batch"], s["steps"]))
-    return Tied(s["words"], s["width"], s["calls"]), (words,)
+    return TiedWeights(s["words"], s["width"], s["calls"]), (words,)
 
 
 class Functional(nn.Module):
-    """Matrix products without a layer."""
+    """Matrix products outside of layers."""
 
     def __init__(self, inputs: int, middle: int, outputs: int) -> None:
         super().__init__()
@@ -176,7 +176,7 @@ def functional_matmul(s: Sizes) -> Model:
 
 
 class InLists(nn.Module):
-    """Layers where parameters() and apply() do not look."""
+    """Layers in plain lists, which parameters() and apply() do not visit."""
 
     def __init__(self, width: int, layers: int, outputs: int) -> None:
         super().__init__()
@@ -200,8 +200,8 @@ def quantised_linear(s: Sizes) -> Model:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        quantised = torch.ao.quantization.quantize_dynamic(module.eval(), {nn.Linear}, torch.qint8)
-    return quantised, (torch.randn(s["batch"], s["steps"], s["inputs"]),)
+        quantized = torch.ao.quantization.quantize_dynamic(module.eval(), {nn.Linear}, torch.qint8)
+    return quantized, (torch.randn(s["batch"], s["steps"], s["inputs"]),)
 
 
 class Einsum(nn.Module):
@@ -236,7 +236,7 @@ def embedding_bag(s: Sizes) -> Model:
 
 
 class Elementwise(nn.Module):
-    """A matrix product and a gate, written as products of elements."""
+    """A matrix product and a gate, written as elementwise products."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Asks a student's profile_model about one model after another. Runs in the sandbox, beside the
-student's code; what the counts should be is not known here.
+"""Calls a student's profile_model on one model after another. Runs in a sandbox with the student's
+code, so it holds no right counts.
 
-Orders: {"look": [cases]} what thop says and how long a call takes, before any of the student's
-code is imported; {"case": {...}} what the student's profiler says about one model.
+Requests: {"look": [cases]} returns thop's counts and the time of a call, before any of the
+student's code is imported; {"case": {...}} returns the student's profile of one model.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def _thop(model: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> float | N
         with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
             macs, _ = thop.profile(model, inputs=inputs, verbose=False)
         return float(macs)
-    except Exception:  # it is shown for comparison, and knows no error of its own
+    except Exception:  # shown for comparison only; thop has no exception of its own
         return None
 
 
 def checked(found: Any) -> dict[str, Any]:
     """The answer as plain data, or {"problem": kind, "at": place, "found": what}.
 
-    Only exact types are looked into: anything else could run code of its own when it is."""
+    Only exact types are inspected: a subclass could run its own code."""
     try:
         total = _record(found, "", (*FIELDS, "layers"))
         layers = total.pop("layers")
@@ -100,7 +100,7 @@ def _value(value: Any, name: str, at: str) -> Any:
             raise _Problem("not_text", at, _kind(value))
         return value[:NAME_LENGTH]
     if type(value) is int:
-        # Numbers of any length exist, and printing one takes a while.
+        # Converting an integer of any length to text can take very long.
         if value.bit_length() > 64 or value > MOST:
             raise _Problem("huge", at, f"about 2**{value.bit_length()}")
     elif type(value) is float:
@@ -116,7 +116,7 @@ def _value(value: Any, name: str, at: str) -> Any:
 
 
 def _kind(value: Any) -> str:
-    """The type's own name; nothing of the object is run."""
+    """The name of the type, without running code of the object."""
     kind = type(value)
     module = type.__getattribute__(kind, "__module__")
     name = type.__getattribute__(kind, "__qualname__")

@@ -3,7 +3,7 @@
     python assignments/profiling/make_slow.py
 
 writes slow.npz beside the template's and the reference's slow.py, and slow.onnx here. Fixed seeds.
-What can be done better is in the weights, and exact up to rounding:
+The waste is in the weights, and removing it is exact up to rounding:
 
 | layer | what is wasted |
 |---|---|
@@ -38,7 +38,7 @@ COURSE = HERE.parent.parent
 TREES = ("student_template", "reference_solutions")
 SEED = 7
 RANK = 6
-"""Of the `shape` layer."""
+"""Rank of the `shape` layer."""
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _fill(network: nn.Module) -> None:
-    """Weights with the structure that the table above tells of."""
+    """Fill in weights with the structure in the table above."""
     stem = torch.zeros(16, 1, 5, 5)
     stem[:, :, 1:4, 1:4] = torch.randn(16, 1, 3, 3) / 3
     network.stem.weight.copy_(stem)
@@ -97,7 +97,7 @@ def _separable_by_axis() -> Tensor:
 
 
 def _settle(network: nn.Module) -> None:
-    """Statistics of the batch norms as after training: those of noise passed through."""
+    """Set the statistics of the batch norms to those of noise."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.weight.copy_(0.75 + 0.5 * torch.rand_like(norm.weight))
@@ -111,7 +111,7 @@ def _settle(network: nn.Module) -> None:
 
 
 def _without_paths(model: bytes) -> bytes:
-    """Without the notes that the exporter takes of the files and lines that it went through."""
+    """The model without the exporter's notes of source files and lines."""
     parsed = onnx.load_from_string(model)
     for node in parsed.graph.node:
         node.ClearField("doc_string")

@@ -1,4 +1,4 @@
-"""Files as students name and encode them: Cyrillic letters, other endings, other encodings."""
+"""Text files of a submission under wrong names or in other encodings."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
 MOST_BYTES = 256 * 2**10
-"""Of a text; a parser must not be kept busy."""
+"""Most characters of a text, to bound the time of parsers."""
 _MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 
 
 def instead_of(wanted: str, submission: Submission) -> Text:
-    """A sentence for a missing file of the template."""
+    """A sentence for a missing file."""
     return renamed(wanted, submission) or Text(
         en=f"Expected {wanted}, found no such file; `grader new profiling DIR` makes one to fill "
         "in.",
@@ -24,7 +24,7 @@ def instead_of(wanted: str, submission: Submission) -> Text:
 
 
 def renamed(wanted: str, submission: Submission) -> Text | None:
-    """A sentence that names the file that was probably meant; None when there is none."""
+    """A sentence with the name of the file that was probably meant; None when there is none."""
     suffix = wanted.rpartition(".")[2]
     names = [file.path.as_posix() for file in submission.files if len(file.path.parts) == 1]
     others = [name for name in names if not name.isascii() and name.endswith(f".{suffix}")]

@@ -1,5 +1,4 @@
-"""What a submitted profile_model says about the models of an exam: numbers for sure, not yet
-right ones."""
+"""Answers of a submitted profile_model on the models of an exam, checked for type and range."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from .families import Case
 
 HARNESS = ("harness_models", "harness_profiler")
 CODE = (".py", ".json", ".toml", ".txt")
-"""What a profiler may consist of."""
+"""Files that a submitted profiler may consist of."""
 LOOK_SECONDS = 60.0
 
 Number = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
@@ -35,7 +34,7 @@ class ProfileOfLayer(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """What profile_model returned."""
+    """The result of profile_model."""
 
     parameters: Number
     bytes: Number
@@ -47,17 +46,17 @@ class Profile(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Answer:
-    """To one model: a profile, or a sentence about what came instead."""
+    """The answer for one model: a profile, or a sentence about the error."""
 
     case: Case
     profile: Profile | None
     error: Text | None
     call_seconds: float
-    """How long the whole call took, on our clock."""
+    """Seconds of the whole call, on our clock."""
     model_seconds: float
-    """One call of the model, measured before any of the submission ran; 0 where it could not be."""
+    """Seconds of one call of the model, measured before the submission ran; 0 if unknown."""
     thop_macs: float | None
-    """What thop says about the same model."""
+    """MACs by thop for the same model."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def ask(
     calls = [Call("look", {"look": orders}, seconds=LOOK_SECONDS)]
     calls += [Call(o["family"], {"case": o}, settings["call_seconds"]) for o in orders]
     run = run_harness(job, calls, limits)
-    seen = _seen(run.answers[0], len(cases))
+    seen = _reference_figures(run.answers[0], len(cases))
     return Answers(
         tuple(
             _answer(case, answered, *one)
@@ -98,8 +97,8 @@ def _harness() -> dict[str, bytes]:
     return {name: (folder / f"{name}.py").read_bytes() for name in HARNESS}
 
 
-def _seen(looked: Answered, models: int) -> list[tuple[float, float | None]]:
-    """Seconds and thop's MACs of each model; nothing of a submission had run before this."""
+def _reference_figures(looked: Answered, models: int) -> list[tuple[float, float | None]]:
+    """Seconds and thop's MACs of each model, measured before any code of the submission ran."""
     if looked.value is None:
         return [(0.0, None)] * models
     return [(float(one["seconds"]), one["thop"]) for one in looked.value["models"]]
@@ -116,7 +115,7 @@ def _answer(case: Case, answered: Answered, seconds: float, thop: float | None) 
 
 
 def _problem(value: Any) -> Text:
-    """Why an answer is no profile, in words."""
+    """A sentence about why an answer is no profile."""
     try:
         kind, at, found = (untrusted.quoted(value[key]) for key in ("problem", "at", "found"))
         return _PROBLEMS[kind](f"`{at}`" if at else "profile_model()", found)

@@ -1,6 +1,6 @@
-"""The profiler part: a student's counts of random models against exact ones.
+"""The part about `profiler.py`: a student's counts of random models against exact ones.
 
-`[settings.profiler]` of lesson.toml says the tolerance, the time for one model and the points.
+`[settings.profiler]` of lesson.toml has the tolerance, the time for one model and the points.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from .profiler_texts import COUNT_HINTS, HINTS, joined, missed_operators, wrong_
 from .truth import COUNTS
 
 WEIGHTS = {"macs": 0.5, "parameters": 0.15, "bytes": 0.1, "activation_bytes": 0.15, "layers": 0.1}
-"""What each count of one family is worth; by layer only where the total is right."""
+"""Points of each count in one family; counts by layer only where the total is right."""
 TIME_WEIGHT = 0.05
-"""Of the whole part, for times that can be true."""
+"""Share of the part's points for plausible times."""
 PLAUSIBLE = 2 / 3
-"""Of the families, whose times have to be plausible: a busy machine may spoil some."""
+"""Share of families whose times have to be plausible; a busy machine may disturb some."""
 SLACK_SECONDS = 0.002
 THOPS = 3
-"""So many of thop's own mistakes, and none of others, show who counted."""
+"""Number of thop's own errors, without any others, that shows a copy of thop's counts."""
 
 
 def examine_profiler(exam: Exam, submission: Submission) -> PartFindings:
-    """Ask the submitted profile_model about every family. Raises Disturbed, Fault."""
+    """Run the submitted profile_model on every family. Raises Disturbed, Fault."""
     settings = exam.settings["profiler"]
     if not submission.has("profiler.py"):
         return _nothing(exam, _MISSING)
@@ -43,7 +43,7 @@ def examine_profiler(exam: Exam, submission: Submission) -> PartFindings:
         return _nothing(exam, rejected.text)
     answers = asked.answers
     errors = {answer.error for answer in answers}
-    if len(errors) == 1 and None not in errors:  # it does not even start: said once
+    if len(errors) == 1 and None not in errors:  # it does not start: one message for all
         return _nothing(exam, answers[0].error or EMPTY, asked.log)
     shares = [_share(answer, settings["tolerance"]) for answer in answers]
     plausible = [_plausible(answer, settings["time_factor"]) for answer in answers]
@@ -67,7 +67,7 @@ def examine_profiler(exam: Exam, submission: Submission) -> PartFindings:
 
 
 def _mistakes(answers: Sequence[Answer], tolerance: float) -> Any:
-    """Each count of each family; equal wrong numbers are equal mistakes, no answer is none."""
+    """Mistakes by count and family, for comparing submissions; a missing answer is no mistake."""
     asked = [(answer, count) for answer in answers for count in COUNTS]
     stated = [getattr(answer.profile, count, None) for answer, count in asked]
     right = [
@@ -107,7 +107,7 @@ def _measurements(value: float, shares: Sequence[float]) -> dict[str, Measuremen
 
 
 def _share(answer: Answer, tolerance: float) -> float:
-    """Of the family's points, 0 to 1."""
+    """Share of the family's points, 0 to 1."""
     if answer.profile is None:
         return 0.0
     right = [count for count in COUNTS if _is_right(answer, count, tolerance)]
@@ -123,8 +123,8 @@ def _is_right(answer: Answer, count: Any, tolerance: float) -> bool:
 
 
 def _wrong_layers(answer: Answer, tolerance: float) -> Text | None:
-    """What is wrong with the list of layers, if anything: every named layer has its MACs, and all
-    layers together the totals."""
+    """The problem with the list of layers, if any: every named layer must have its MACs, and all
+    layers must add up to the totals."""
     assert answer.profile is not None
     found: dict[str, float] = {}
     for layer in answer.profile.layers:
@@ -165,7 +165,7 @@ def _family_check(exam: Exam, answer: Answer, share: float) -> Check:
 
 
 def _hint(answer: Answer, tolerance: float) -> Text:
-    """About the family where the MACs are wrong, otherwise about the count that is."""
+    """A hint for the family where its MACs are wrong, otherwise for the wrong count."""
     if answer.profile is None or not _is_right(answer, "macs", tolerance):
         return HINTS[answer.case.name]
     wrong = [count for count in COUNTS if not _is_right(answer, count, tolerance)]
@@ -195,7 +195,7 @@ def _message(answer: Answer, tolerance: float) -> Text:
 
 
 def _plausible(answer: Answer, factor: float) -> bool:
-    """Whether the stated time of one call can be true: ours, within a factor."""
+    """Whether the stated time of one call is within a factor of the measured one."""
     if answer.profile is None or answer.model_seconds == 0:
         return answer.profile is not None
     seconds = answer.profile.seconds
@@ -231,7 +231,7 @@ def _time_check(exam: Exam, plausible: int, total: int, passed: bool) -> Check:
 
 
 def _thop_check(exam: Exam, answers: Sequence[Answer]) -> Check:
-    """Tells, and costs nothing more than the counts do."""
+    """A check without points of its own that recognizes thop's errors."""
     tolerance = exam.settings["profiler"]["tolerance"]
     blind = [a for a in answers if _thop_is_wrong(a, tolerance)]
     same = [a for a in blind if a.profile is not None and _equal(a.profile.macs, a.thop_macs)]
@@ -280,7 +280,7 @@ def _equal(one: float, other: float | None) -> bool:
 
 
 def _blind_spot(answer: Answer) -> Text:
-    """A family, by how much thop is off there, and what it does not see."""
+    """A family, the relative error of thop on it, and the operators that thop misses."""
     truth, thop = answer.case.truth, answer.thop_macs or 0.0
     percent = f"{100 * (thop / truth.total('macs') - 1):+.3g}%"
     missed = ", ".join(missed_operators(truth, thop))

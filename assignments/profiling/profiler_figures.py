@@ -1,4 +1,4 @@
-"""Figures of a profiler: its counts against the truth by family, and time by layer."""
+"""Figures of a profiler: counts relative to the exact ones by family, and time by layer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .profiler_answers import Answer
 from .truth import COUNTS
 
 SHOWN = "normalised_residual"
-"""The family whose time is drawn by layer."""
+"""Family whose time is drawn by layer."""
 ROWS = 16
 
 
 def macs_by_family(answers: Sequence[Answer]) -> Figure:
-    """MACs found, and thop's, in percent of the truth."""
+    """MACs found, and thop's, in percent of the exact ones."""
     own, theirs = [], []
     for row, answer in enumerate(answers):
         right = answer.case.truth.total("macs")
@@ -43,7 +43,7 @@ def macs_by_family(answers: Sequence[Answer]) -> Figure:
 
 
 def counts_table(answers: Sequence[Answer]) -> Figure:
-    """Every count beside the truth."""
+    """Every count beside the exact one."""
     columns = {
         "macs": Text(en="MACs", ru="MAC"),
         "parameters": Text(en="parameters", ru="параметры"),
@@ -70,7 +70,7 @@ def counts_table(answers: Sequence[Answer]) -> Figure:
 
 
 def time_by_layer(answers: Sequence[Answer]) -> Figure | None:
-    """Where the student's own profile says that the time goes, for one model."""
+    """Time by layer in the student's own profile of one model."""
     shown = next((a for a in answers if a.case.name == SHOWN and a.profile is not None), None)
     if shown is None or shown.profile is None or not shown.profile.layers:
         return None

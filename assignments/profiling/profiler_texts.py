@@ -9,7 +9,7 @@ from grader.text import Text, ru_number
 from .truth import Count, Truth
 
 CLOSE = 0.005
-"""A gap this near to what some operators multiply is explained by them."""
+"""Relative tolerance for explaining a gap by the MACs of some operators."""
 
 NAMES: dict[Count, Text] = {
     "macs": Text(en="MACs", ru="MAC"),
@@ -20,7 +20,7 @@ NAMES: dict[Count, Text] = {
 
 
 def missed_operators(truth: Truth, found: float) -> list[str]:
-    """The fewest kinds of operators whose MACs are what is missing from `found`, else none."""
+    """The fewest kinds of operators whose MACs explain the gap of `found`, if there are any."""
     gap = truth.total("macs") - found
     if gap <= 0:
         return []
@@ -36,7 +36,7 @@ def missed_operators(truth: Truth, found: float) -> list[str]:
 
 
 def wrong_count(count: Count, truth: Truth, found: float) -> Text:
-    """One clause: what was counted, and what is right."""
+    """One clause with the counted and the right number."""
     right, name = truth.total(count), NAMES[count]
     percent = f"{100 * found / right:.3g}"
     missed = missed_operators(truth, found) if count == "macs" else []
@@ -154,7 +154,7 @@ HINTS: dict[str, Text] = {
         "неё.",
     ),
 }
-"""What to try when a family's MACs are wrong."""
+"""Hints by family, for wrong MACs."""
 
 COUNT_HINTS: dict[str, Text] = {
     "parameters": Text(
@@ -180,4 +180,4 @@ COUNT_HINTS: dict[str, Text] = {
         '"" — сама модель.',
     ),
 }
-"""By the count that is wrong, where the MACs are right."""
+"""Hints by the wrong count, where the MACs are right."""

@@ -1,10 +1,9 @@
-"""What a hypothesis promises, and the most that it can give on this platform.
+"""The speed-up that a hypothesis promises, and its bound on this platform.
 
-The layers that it touches take a share p of the predicted time; the rest stays. Amdahl's law
+The layers that it changes take a share p of the predicted time; the rest stays. Amdahl's law
 (AFIPS 1967) bounds the whole by 1 / (1 - p + p / s) when those layers get s times faster. How
-large s can be depends on the method: numbers of another type leave as much work as the platform's
-fastest type does; a better runtime leaves the arithmetic; methods that replace layers may leave
-nothing.
+large s can be depends on the method: another data type leaves the work in the platform's fastest
+type; a better runtime leaves the arithmetic; methods that replace layers may leave nothing.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ class Promise:
 
     hypothesis: Hypothesis
     share: float
-    """Of the predicted time, in the layers that it touches."""
+    """Share of the predicted time in the layers that it changes."""
     bound: float
-    """The largest speed-up of the whole; infinite when nothing bounds it."""
+    """Largest speed-up of the whole; infinite without a bound."""
     amdahl: float
     """The bound if those layers took no time at all."""
     unmatched: tuple[str, ...]
@@ -39,7 +38,7 @@ class Promise:
         return f"{self.hypothesis.speedup:.3g}× ≤ {_times(self.bound)}"
 
     def problem(self, tolerance: float) -> Text | None:
-        """What is wrong with it, in a sentence."""
+        """A sentence about what is wrong with it, or None."""
         name, promised = quoted(self.hypothesis.name), self.hypothesis.speedup
         if self.unmatched:
             lost = quoted(self.unmatched[0])
@@ -87,7 +86,7 @@ def promise(hypothesis: Hypothesis, measured: Measured) -> Promise:
 
 
 def _least_seconds(hypothesis: Hypothesis, measured: Measured, touched: set[int]) -> float:
-    """What the method leaves of the time of the layers it touches, at best."""
+    """Smallest share of the layers' time that the method can leave."""
     if hypothesis.method == "inference":
         layers = measured.prediction.layers
         return math.fsum(layers[index].compute_s for index in touched)

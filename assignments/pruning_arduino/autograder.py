@@ -1,9 +1,9 @@
 """Grades a firmware for an Arduino UNO: next characters, flash, SRAM and cycles, as measured.
 
 The artefact is the project in `firmware/`. It is compiled by the pinned compiler and run on a
-simulated ATmega328P. `model.npz` is the integer model that it implements: the board has to
-answer as the model does wherever it is asked, and the model's accuracy on all hidden positions is
-then the firmware's.
+simulated ATmega328P. `model.npz` is the integer model that it implements: the board has to give the
+model's answers at all tested positions, and the accuracy of the model on all hidden positions then
+counts for the firmware.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ EXPERIMENTS = "experiments.csv"
 
 @dataclass(frozen=True)
 class Exam:
-    """The questions, and the plain runtime's figures."""
+    """The test positions, and the measurements of the plain runtime."""
 
     data_id: str
     baseline: dict[str, Measurement]
     positions: tuple[Position, ...]
-    """All of the part."""
+    """All positions of the part."""
     questions: Questions
     real_replies: tuple[str, ...]
-    """To the queries of the questions."""
+    """Real replies to the queries that the board answers."""
     threshold: float
     marked_share: float
     min_experiments: int
@@ -50,7 +50,7 @@ class Exam:
 
 
 def prepare(setup: Setup) -> Exam:
-    """Load the pairs, choose what is asked, and time the plain runtime."""
+    """Load the pairs, choose the test positions, and time the plain runtime."""
     settings, gate = setup.spec.settings, setup.spec.gate
     assert gate is not None  # lesson.toml of this lesson has one, with a threshold
     assert gate.threshold is not None

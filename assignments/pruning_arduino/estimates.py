@@ -1,4 +1,4 @@
-"""What paper says of a network, beside what is measured on the board. Never scored."""
+"""Estimates by formula, shown beside the measurements on the board. Never scored."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from grader.lesson.grades import Layer, Measurement
 from grader.text import Text, ru_number
 
 REPORTED = (256, 256, 192, 128, 39)
-"""Layers of the network that the formula was published for."""
+"""Number of layers of the network for which the formula was published."""
 
 
 def estimated(network: IntegerNetwork) -> dict[str, Measurement]:
-    """What a formula makes of the same layers: how far paper and board are apart."""
+    """Estimates of the course's formula for the same layers, to compare with the board."""
     guess = firmware.estimate(network.sizes)
     report = firmware.estimate(REPORTED)
     how = Text(

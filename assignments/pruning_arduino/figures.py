@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from grader import board as avr
+from grader import board
 from grader.board import firmware
 from grader.board.firmware import Conversation
 from grader.board.image import Memory
@@ -18,7 +18,7 @@ from grader.lesson.grades import Axis, Figure, Series
 from grader.text import EMPTY, Text, ru_number
 
 SYMBOLS = 12
-"""So many functions and tables of a memory have a row of their own."""
+"""Functions and tables of a memory with a row of their own."""
 REPLIES = 24
 
 
@@ -64,7 +64,7 @@ def cycles_by_layer(network: IntegerNetwork, talk: Conversation) -> Figure:
 
 
 def what_was_pruned(network: IntegerNetwork) -> Figure:
-    """What was pruned where: units that are gone, weights that are zero."""
+    """Pruned units and zero weights by layer."""
     unpruned = (256, 256, 192, 128)
     kept = [
         100 * size / unpruned[index]
@@ -107,26 +107,26 @@ def _layer(network: IntegerNetwork, index: int) -> Text:
     return Text(en=f"{index}: {inputs} → {outputs}", ru=f"{index}: {inputs} → {outputs}")
 
 
-def flash_map(image: avr.Image) -> Figure:
-    """What takes the flash, and what is free."""
+def flash_map(image: board.Image) -> Figure:
+    """Flash by function and table, and the free part."""
     symbols = _symbols(image, "flash")
     others = image.flash_bytes - sum(size for _, size in symbols)
     return _memory_map(
         "memory_map",
         Text(en="Flash, by function and table", ru="Флеш-память по функциям и таблицам"),
         [*symbols, (_OTHERS, max(others, 0))],
-        avr.MAX_FLASH_BYTES - image.flash_bytes,
+        board.MAX_FLASH_BYTES - image.flash_bytes,
         Text(
             en=f"The {SYMBOLS} largest functions and tables; of 32,768 bytes the bootloader keeps "
-            f"{32_768 - avr.MAX_FLASH_BYTES}.",
+            f"{32_768 - board.MAX_FLASH_BYTES}.",
             ru=f"Крупнейшие функции и таблицы, не больше {SYMBOLS}; из {ru_number(32_768)} байт "
-            f"{32_768 - avr.MAX_FLASH_BYTES} занимает загрузчик.",
+            f"{32_768 - board.MAX_FLASH_BYTES} занимает загрузчик.",
         ),
     )
 
 
-def sram_map(image: avr.Image, talk: Conversation) -> Figure:
-    """What takes the SRAM: variables, the stack at its deepest, and what is free."""
+def sram_map(image: board.Image, talk: Conversation) -> Figure:
+    """SRAM by variable, the deepest stack, and the free part."""
     symbols = _symbols(image, "sram")
     others = image.static_bytes - sum(size for _, size in symbols)
     stack = Text(en="stack", ru="стек")
@@ -134,7 +134,7 @@ def sram_map(image: avr.Image, talk: Conversation) -> Figure:
         "memory_map_sram",
         Text(en="SRAM, by variable", ru="SRAM по переменным"),
         [*symbols, (_OTHERS, max(others, 0)), (stack, talk.stack_bytes)],
-        avr.SRAM_BYTES - image.static_bytes - talk.stack_bytes,
+        board.SRAM_BYTES - image.static_bytes - talk.stack_bytes,
         Text(
             en="The stack is as deep as it got while the board was asked.",
             ru="Стек — такой, каким он был в самом глубоком месте за время опроса платы.",
@@ -145,8 +145,8 @@ def sram_map(image: avr.Image, talk: Conversation) -> Figure:
 _OTHERS = Text(en="all others", ru="остальное")
 
 
-def _symbols(image: avr.Image, memory: Memory) -> list[tuple[Text, int]]:
-    """The largest symbols and their bytes; of several names of one place the first counts."""
+def _symbols(image: board.Image, memory: Memory) -> list[tuple[Text, int]]:
+    """The largest symbols and their bytes; of several names at one address the first counts."""
     first = {one.address: one for one in reversed(image.largest(memory, len(image.symbols)))}
     largest = sorted(first.values(), key=lambda one: (-one.size, one.address))[:SYMBOLS]
     kinds = {"code": "код", "data": "данные"}
@@ -185,9 +185,9 @@ def _memory_map(
     )
 
 
-def replies(queries: Sequence[str], board: Sequence[str], real: Sequence[str]) -> Figure:
-    """What the board said beside what was said in reality."""
-    shown = list(zip(queries, board, real, strict=False))[:REPLIES]
+def replies(queries: Sequence[str], answers: Sequence[str], real: Sequence[str]) -> Figure:
+    """Replies of the board beside the real replies."""
+    shown = list(zip(queries, answers, real, strict=False))[:REPLIES]
     columns = (
         (Text(en="board", ru="плата"), "submission", [said for _, said, _ in shown]),
         (Text(en="real reply", ru="настоящий ответ"), "reference", [said for *_, said in shown]),
@@ -207,7 +207,7 @@ def replies(queries: Sequence[str], board: Sequence[str], real: Sequence[str]) -
 
 
 def confusion(network: IntegerNetwork, positions: Sequence[Position]) -> Figure:
-    """How often each character was taken for each, of those that occur or are predicted."""
+    """Confusion matrix of the characters that occur or are predicted."""
     answers = network.classes(positions)
     wanted = np.array([position.next_char for position in positions])
     matrix = np.zeros((CLASSES, CLASSES), int)

@@ -1,4 +1,4 @@
-"""The numbers of a grade: shares of right characters, and what the board spends on one."""
+"""Measurements: shares of right characters, and the costs of one character on the board."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from grader import board
 from grader.board.firmware import Conversation
-from grader.board.integer_network import IntegerNetwork, shown
+from grader.board.integer_network import IntegerNetwork, character
 from grader.data.text.chat import END, Position
 from grader.lesson.grades import Measurement
 from grader.measure.quality.classification import NORMAL_95, clustered, wilson
@@ -23,7 +23,7 @@ MILLISECONDS = Text(en="cycles at 16 MHz", ru="такты при 16 МГц")
 
 
 def quality(network: IntegerNetwork, positions: Sequence[Position]) -> dict[str, Measurement]:
-    """Shares of right next characters, with intervals that respect queries."""
+    """Shares of right next characters, with intervals clustered by query."""
     right = network.classes(positions) == np.array([one.next_char for one in positions])
     queries = [position.query for position in positions]
     first = np.array([not position.context for position in positions])
@@ -72,7 +72,8 @@ def on_board(image: board.Image, talk: Conversation) -> dict[str, Measurement]:
     half = NORMAL_95 * float(cycles.std(ddof=1)) / math.sqrt(len(cycles))
     mean = float(cycles.mean())
     marked = float(np.mean([one.reply.inference_cycles for one in talk.characters]))
-    right = np.mean([one.reply.text == shown(one.position.next_char) for one in talk.characters])
+    asked = [(one.reply.text, one.position) for one in talk.characters]
+    right = np.mean([text == character(position.next_char) for text, position in asked])
     return {
         "flash_bytes": Measurement(
             image.flash_bytes,
@@ -127,7 +128,7 @@ def on_board(image: board.Image, talk: Conversation) -> dict[str, Measurement]:
 def against(
     plain: Mapping[str, Measurement], image: board.Image, talk: Conversation
 ) -> dict[str, Measurement]:
-    """Ratios to the plain runtime: what is scored."""
+    """Ratios to the plain runtime, which are scored."""
     how = Text(
         en="plain 2-bit runtime on the unpruned network / artefact",
         ru="простая 2-битная программа с непрореженной сетью / артефакт",
@@ -141,7 +142,7 @@ def against(
 
 
 def _exact(right: np.ndarray, positions: Sequence[Position]) -> float:
-    """A reply ends with END: what is right up to there is an exact match."""
+    """Whether a reply is right up to and including END."""
     whole, pairs, exact = True, 0, 0
     for hit, position in zip(right, positions, strict=True):
         whole = bool(hit) and (whole or not position.context)

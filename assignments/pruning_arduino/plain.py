@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grader import board as avr
+from grader import board
 from grader.board.firmware import line_of
 from grader.board.integer_network import IntegerNetwork
 from grader.data.text.chat import CHARSET, Position
@@ -17,25 +17,27 @@ from grader.text import Text
 from .measuring import MILLISECONDS, SRAM
 
 
-def plain_image(network: IntegerNetwork, runtime: Path) -> tuple[avr.Image, int]:
+def plain_image(network: IntegerNetwork, runtime: Path) -> tuple[board.Image, int]:
     """The plain runtime with the network's shape, and the bytes of tables that were left out.
 
-    All layers read the largest table, so the numbers it computes mean nothing; its time is that
-    of the whole network, because the plain runtime looks at every weight alike.
+    All layers read the largest table, so its outputs are meaningless; its time is that of the whole
+    network, because the plain runtime takes the same time for every weight.
     """
     packed = [-(-layer.weight.shape[1] // 4) * len(layer.bias) for layer in network.layers]
     sources = {path.name: path.read_bytes() for path in runtime.iterdir()}
     sources["weights.h"] = _shape_header(network, max(packed)).encode()
-    return avr.build(sources), sum(packed) - max(packed)
+    return board.build(sources), sum(packed) - max(packed)
 
 
-def costs(image: avr.Image, missing: int, positions: Sequence[Position]) -> dict[str, Measurement]:
+def costs(
+    image: board.Image, missing: int, positions: Sequence[Position]
+) -> dict[str, Measurement]:
     """Flash, SRAM and cycles of the `image`, asked at `positions`; `missing` bytes of tables are
     not in it."""
     flash = image.flash_bytes + missing
-    with avr.Board(image) as board:
-        cycles = [board.ask(line_of(position)).cycles for position in positions]
-        sram = board.sram_bytes
+    with board.Board(image) as uno:
+        cycles = [uno.ask(line_of(position)).cycles for position in positions]
+        sram = uno.sram_bytes
     mean = float(np.mean(cycles))
     return {
         "flash_bytes": Measurement(
@@ -57,7 +59,7 @@ def costs(image: avr.Image, missing: int, positions: Sequence[Position]) -> dict
                 "они не помещаются, а время от значений весов не зависит",
             ),
         ),
-        "ms_per_char": Measurement(avr.milliseconds(mean), "ms", MILLISECONDS),
+        "ms_per_char": Measurement(board.milliseconds(mean), "ms", MILLISECONDS),
     }
 
 

@@ -1,4 +1,4 @@
-"""What is refused before anything runs: no model, an image that no UNO holds."""
+"""The submitted model and firmware, refused when missing or too large for the board."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MODEL = "model.npz"
 
 
 def network(submission: Submission) -> IntegerNetwork:
-    """The integer model beside the firmware. Raises Rejected."""
+    """Read the integer model of the submission. Raises Rejected."""
     if not submission.has(MODEL):
         raise Rejected(_NO_MODEL)
     return integer_network.read(submission.read(MODEL))
 
 
 def image(submission: Submission) -> board.Image:
-    """The firmware, built. Raises Rejected where it does not fit the board."""
+    """Build the firmware. Raises Rejected when it does not fit the board."""
     built = board.build(submission.root / "firmware")
     if built.flash_bytes > board.MAX_FLASH_BYTES:
         raise Rejected(

@@ -1,4 +1,4 @@
-"""Accuracy against flash and against time: the submission among what was tried."""
+"""Accuracy against flash and time: the submission and the recorded experiments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from grader.text import Text
 
 @dataclass(frozen=True)
 class Cost:
-    """What accuracy is drawn against."""
+    """One cost against which accuracy is drawn."""
 
     name: str
     title: Text
@@ -46,7 +46,7 @@ def figure(
     plain: Mapping[str, Measurement],
     threshold: float,
 ) -> Figure:
-    """Accuracy against a cost, with the front of what was tried."""
+    """Accuracy against a cost, with the Pareto front of the recorded experiments."""
     accuracy = measurements["next_char_accuracy"]
     low, high = accuracy.interval or (accuracy.value, accuracy.value)
     ours = (measurements[cost.key].value * cost.scale, accuracy.value)
@@ -90,7 +90,7 @@ _TRIED = Text(en="other experiments", ru="другие эксперименты"
 
 
 def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Points that no other point matches at lower cost, with higher accuracy."""
+    """The Pareto front: points for which no other has lower cost and at least the accuracy."""
     front: list[tuple[float, float]] = []
     for cost, reached in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or reached > front[-1][1]:

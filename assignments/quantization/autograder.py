@@ -25,7 +25,7 @@ from grader.lesson.spec import RunLimits
 from grader.measure import latency
 from grader.measure.quality import experiments
 from grader.measure.quality.experiments import Experiment
-from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, run_sequences
+from grader.sandbox.runners.sequences import SequenceJob, SequenceRun, run_sequences
 from grader.sandbox.runners.tokens import Encoded, encode
 from grader.similarity import behaviour
 from grader.text import Text
@@ -41,7 +41,7 @@ from . import (
     measured,
     order,
     pairs,
-    quantised,
+    quantized,
     submitted,
     table,
 )
@@ -51,7 +51,7 @@ from .submitted import NAMES, PLAIN, STUDENT_PTQ, Model
 from .table import BASELINE
 
 EXPERIMENTS = "experiments.csv"
-"""What else was tried; drawn, where it is there."""
+"""Optional table of further experiments, which is drawn."""
 
 # Once per batch -----------------------------------------------------------------------------
 
@@ -90,7 +90,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     """Measure one submission. Raises Rejected or Stopped with a sentence for the student."""
     models = submitted.read(submission, len(LABELS))
     for name in PLAIN:
-        quantised.require_honest(models[name])
+        quantized.require_honest(models[name])
     encoded = _encoded(exam, models)
     run = _run(exam, models, encoded)
     outcomes = _outcomes(exam, models, encoded, run)
@@ -104,7 +104,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
         )
     numbers = measured.everything(exam, outcomes)
     matched = _pairs(models)
-    judged = gate.judge(exam, outcomes[STUDENT_PTQ], numbers)
+    result = gate.judge(exam, outcomes[STUDENT_PTQ], numbers)
     claimed = claims.compare(
         _optional(submission, claims.FILE),
         measured.claimable(numbers),
@@ -113,14 +113,14 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     tried = experiments.read(_optional(submission, EXPERIMENTS), figures.RECORDED).experiments
     calibrated = calibration.read(submission, exam.public, exam.texts if exam.hidden else ())
     return Findings(
-        measurements={**numbers, "ptq_passes": quantised.passes(exam, outcomes, numbers, matched)},
-        gate=judged.gate,
+        measurements={**numbers, "ptq_passes": quantized.passes(exam, outcomes, numbers, matched)},
+        gate=result.gate,
         checks=[
-            *checks.all_checks(exam, outcomes, numbers, judged, claimed),
-            *quantised.all_checks(exam, outcomes, matched, calibrated),
+            *checks.all_checks(exam, outcomes, numbers, result, claimed),
+            *quantized.all_checks(exam, outcomes, matched, calibrated),
         ],
         layers=list(models[STUDENT_PTQ].report.layers),
-        figures=_figures(exam, outcomes, numbers, judged, claimed, matched, tried),
+        figures=_figures(exam, outcomes, numbers, result, claimed, matched, tried),
         log=run.log,
         mistakes=behaviour.of_classes(outcomes[STUDENT_PTQ].predictions, exam.labels),
     )
@@ -165,7 +165,7 @@ def _teacher(setup: Setup) -> Model:
 
 
 def _bag(setup: Setup, posts: data.PostSet) -> dict[str, Measurement]:
-    """What a model without any order of words reaches on the same posts. A cache may lack it."""
+    """Quality of a bag of n-grams on the same posts; empty when the cache has none."""
     folder = _folder(setup)
     paths = folder / "ngrams.onnx", folder / "ngrams_tokenizer.json"
     if not all(path.is_file() for path in paths):
@@ -177,7 +177,7 @@ def _bag(setup: Setup, posts: data.PostSet) -> dict[str, Measurement]:
 
 
 def _folder(setup: Setup) -> Path:
-    """Where the course's models for this data lie."""
+    """The folder of the course's models for this data."""
     own = setup.data == setup.spec.data.names[0]
     return setup.folder / "baseline" if own else baseline_folder(setup.data)
 
@@ -185,7 +185,7 @@ def _folder(setup: Setup) -> Path:
 def _answers(
     setup: Setup, model: Model, posts: data.PostSet
 ) -> tuple[Encoded, NDArray[np.float32]]:
-    """The posts and the probes in a trusted model's numbers, and its logits (posts, classes)."""
+    """Token ids of posts and probes for a trusted model, and its (posts, classes) logits."""
     limits, name = setup.spec.limits, model.name
     longest = setup.spec.settings["max_length"]
     asked = (*posts.texts, *PROBES)
@@ -199,14 +199,14 @@ def _answers(
 def _easier(
     setup: Setup, teacher: Model, public: data.PostSet, graded: Mapping[str, Measurement]
 ) -> dict[str, float]:
-    """By how much each metric is higher on the public posts, where students measure."""
+    """The difference of each metric between the public posts, where students measure, and these."""
     _, logits = _answers(setup, teacher, public)
     there = measured.quality(logits.argmax(1), public.labels)
     return {name: there[name].value - graded[name].value for name in claims.METRICS}
 
 
 def baseline_folder(name: str) -> Path:
-    """Where baseline/train.py puts a teacher that is not part of the course: in the data cache."""
+    """The folder in the data cache where baseline/train.py puts a teacher outside of the course."""
     return course.cache_root() / "baselines" / "quantization" / name
 
 
@@ -215,7 +215,7 @@ def _optional(submission: Submission, path: str) -> bytes:
 
 
 def _encoded(exam: Exam, models: Mapping[str, Model]) -> dict[str, Encoded]:
-    """The posts and the probes in numbers, by model; each tokenizer runs once."""
+    """Token ids of the posts and the probes by model; each tokenizer runs once."""
     asked, longest = (*exam.texts, *PROBES), exam.settings["max_length"]
     found: dict[bytes, Encoded] = {}
     for model in models.values():
@@ -225,17 +225,17 @@ def _encoded(exam: Exam, models: Mapping[str, Model]) -> dict[str, Encoded]:
 
 
 def _pace(teacher: Model, encoded: Encoded, rounds: int, limits: RunLimits) -> latency.Pace:
-    """How fast the course's teacher is when this class is prepared."""
+    """The pace of the course's teacher when this class is prepared."""
     job = SequenceJob(
         models={},
         ids={},
         classes=len(LABELS),
-        rival=teacher.data,
-        rival_ids=encoded.ids,
-        rival_pad_id=encoded.pad_id,
+        baseline=teacher.data,
+        baseline_ids=encoded.ids,
+        baseline_pad_id=encoded.pad_id,
         rounds=rounds,
     )
-    return latency.pace_of_rival(job, limits)
+    return latency.pace_of_baseline(job, limits)
 
 
 def _run(exam: Exam, models: Mapping[str, Model], encoded: Mapping[str, Encoded]) -> SequenceRun:
@@ -244,9 +244,9 @@ def _run(exam: Exam, models: Mapping[str, Model], encoded: Mapping[str, Encoded]
         ids={name: one.ids for name, one in encoded.items()},
         classes=len(LABELS),
         pad_ids={name: one.pad_id for name, one in encoded.items()},
-        rival=exam.teacher.data,
-        rival_ids=exam.teacher_encoded.ids,
-        rival_pad_id=exam.teacher_encoded.pad_id,
+        baseline=exam.teacher.data,
+        baseline_ids=exam.teacher_encoded.ids,
+        baseline_pad_id=exam.teacher_encoded.pad_id,
         rounds=exam.settings["rounds"],
     )
     return latency.run_calmly(job, exam.limits, exam.pace)
@@ -255,14 +255,14 @@ def _run(exam: Exam, models: Mapping[str, Model], encoded: Mapping[str, Encoded]
 def _outcomes(
     exam: Exam, models: Mapping[str, Model], encoded: Mapping[str, Encoded], run: SequenceRun
 ) -> dict[str, Outcome]:
-    """Of the four models, and of the course's teacher as BASELINE."""
+    """Outcomes of the four models, and of the course's teacher as BASELINE."""
     course = Outcome(
         exam.teacher,
         exam.teacher_encoded,
         exam.teacher_logits,
         0.0,
-        run.single[RIVAL],
-        run.batched[RIVAL],
+        run.single[BASELINE],
+        run.batched[BASELINE],
     )
     return {BASELINE: course} | {
         name: Outcome(
@@ -278,7 +278,7 @@ def _outcomes(
 
 
 def _pairs(models: Mapping[str, Model]) -> dict[str, list[pairs.Pair]]:
-    """Tensors of each quantised model beside those of the float32 one, by the quantised name."""
+    """Tensors of each quantized model beside those of the float32 one, by the quantized name."""
     read = {name: pairs.weights(model.data) for name, model in models.items()}
     return {name: pairs.pair(read[plain], read[name]) for name, plain in PLAIN.items()}
 
@@ -287,12 +287,12 @@ def _figures(
     exam: Exam,
     outcomes: Mapping[str, Outcome],
     numbers: Mapping[str, Measurement],
-    judged: gate.Judged,
+    result: gate.GateResult,
     claimed: claims.Claims,
     matched: Mapping[str, list[pairs.Pair]],
     tried: Sequence[Experiment],
 ) -> list[Figure]:
-    threshold = judged.accuracy.threshold
+    threshold = result.accuracy.threshold
     phenomena = figures.by_phenomenon(exam, outcomes)
     drawn = [
         table.figure(numbers, exam.bag),
@@ -306,6 +306,6 @@ def _figures(
     ]
     for name, found in matched.items():
         drawn.append(before_after.tensors(name, found))
-        if (shown := before_after.most_telling(found)) is not None:
+        if (shown := before_after.largest_error(found)) is not None:
             drawn.append(before_after.histogram(name, shown))
     return drawn

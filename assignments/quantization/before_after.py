@@ -1,4 +1,4 @@
-"""Weights before and after quantisation, drawn and listed."""
+"""Figures of weights before and after quantization."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROWS = 16
 
 
 def histogram(model: str, pair: Pair) -> Figure:
-    """Weights of one tensor, float32 and quantised, over the same bins."""
+    """Weights of one tensor, float32 and quantized, over the same bins."""
     assert pair.rebuilt is not None
     reach = float(np.abs(pair.weight.values).max()) or 1.0
     bits = pair.stored.bits if pair.stored is not None else 32
@@ -48,14 +48,14 @@ def histogram(model: str, pair: Pair) -> Figure:
     )
 
 
-def most_telling(pairs: Sequence[Pair]) -> Pair | None:
-    """The quantised tensor that rounding costs most; None where none is quantised."""
-    found = [one for one in pairs if one.quantised]
+def largest_error(pairs: Sequence[Pair]) -> Pair | None:
+    """The quantized tensor with the largest rounding error; None where none is quantized."""
+    found = [one for one in pairs if one.quantized]
     return max(found, key=lambda one: one.error / one.usual_error, default=None)
 
 
 def tensors(model: str, pairs: Sequence[Pair]) -> Figure:
-    """What became of the largest tensors."""
+    """Table of the largest tensors before and after quantization."""
     largest = sorted(pairs, key=lambda one: -one.params)[:_ROWS]
     title = TITLES[model]
     columns = [
@@ -86,7 +86,7 @@ def tensors(model: str, pairs: Sequence[Pair]) -> Figure:
 
 def _density(label: Text, role: str, values: Floats, reach: float) -> Series:
     counts, edges = np.histogram(values, _BINS, (-reach, reach))
-    shares = np.maximum(counts, 0.5) / values.size  # an empty bin has its place on a log axis
+    shares = np.maximum(counts, 0.5) / values.size  # an empty bin is drawn on a log axis too
     middles = (edges[1:] + edges[:-1]) / 2
     return Series(
         label,

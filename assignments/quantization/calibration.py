@@ -1,9 +1,9 @@
-"""Where the posts come from that a static quantisation was calibrated with.
+"""The origin of the posts with which a static quantization was calibrated.
 
 The hidden posts never leave the grader, so nobody can calibrate with them where they are generated
 from a secret. Where they are published, as RuSentiment's test set is, a student could. A model
 whose activations are scaled at run time needs no calibration; one with stored scales of
-activations comes with `calibration.txt`, a post a line, and those lines are looked up.
+activations comes with `calibration.txt`, one post per line, and those lines are looked up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class Calibration:
-    """The lines of calibration.txt, sorted by where they are known from."""
+    """Numbers of lines of calibration.txt by origin."""
 
     lines: int
     public: int
@@ -40,7 +40,7 @@ class Calibration:
 def read(
     submission: Submission, public: frozenset[bytes], graded: Iterable[str]
 ) -> Calibration | None:
-    """None without the file. Raises Rejected when it is no text."""
+    """Look up the lines; None without the file. Raises Rejected when it is no text."""
     if not submission.has(FILE):
         return None
     found = {digest(line) for line in _text(submission.read(FILE)).splitlines() if line.strip()}
@@ -49,13 +49,13 @@ def read(
 
 
 def digest(post: str) -> bytes:
-    """The same for posts that differ only in case, punctuation and repeated letters."""
+    """A digest that ignores case, punctuation and repeated letters."""
     plain = spelling_key(post).encode("utf-8", "replace")
     return hashlib.blake2b(plain, digest_size=12).digest()
 
 
 def _text(raw: bytes) -> str:
-    """UTF-8, UTF-16 or Windows-1251, as editors save Russian."""
+    """Text in UTF-8, UTF-16 or Windows-1251, the encodings in which editors save Russian."""
     wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp1251"):
         try:

@@ -1,4 +1,4 @@
-"""The gate and the checks of quality, size, speed and claims; each hint says what to try."""
+"""Checks of the gate, quality, size, speed and claims, with hints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from grader.text import EMPTY, Text, ru_number
 
 from .claims import FILE, Claims
 from .exam import Exam
-from .gate import Judged
+from .gate import GateResult
 from .outcome import Outcome
 from .submitted import PLAIN, STUDENT, TEACHER, TEACHER_PTQ, TITLES
 
@@ -21,11 +21,11 @@ Measured = Mapping[str, Measurement]
 
 
 def all_checks(
-    exam: Exam, outcomes: Outcomes, measured: Measured, judged: Judged, claims: Claims
+    exam: Exam, outcomes: Outcomes, measured: Measured, result: GateResult, claims: Claims
 ) -> list[Check]:
-    """What does not concern how weights are stored; the gate's first."""
+    """All checks except those of how weights are stored; the gate's first."""
     return [
-        _gate(exam, judged),
+        _gate(exam, result),
         _teacher_is_good(exam, outcomes),
         _ptq_keeps_quality(exam, outcomes),
         _no_class_pays(exam, outcomes),
@@ -57,15 +57,15 @@ def made(
 # Quality ------------------------------------------------------------------------------------
 
 
-def _gate(exam: Exam, judged: Judged) -> Check:
-    accuracy, macro = judged.accuracy, judged.f1_macro
+def _gate(exam: Exam, result: GateResult) -> Check:
+    accuracy, macro = result.accuracy, result.f1_macro
     return made(
         "quality_gate",
         Text(
             en="student + PTQ is as good as the course's teacher",
             ru="Ученик + PTQ не хуже учителя курса",
         ),
-        judged.gate.passed,
+        result.gate.passed,
         Text(
             en=f"Accuracy {accuracy.value:.1%}, at least {accuracy.threshold:.1%} is expected; "
             f"macro-F1 {macro.value:.1%}, at least {macro.threshold:.1%}.",
@@ -106,7 +106,7 @@ def _teacher_is_good(exam: Exam, outcomes: Outcomes) -> Check:
 
 
 def _ptq_keeps_quality(exam: Exam, outcomes: Outcomes) -> Check:
-    """Whether teacher + PTQ loses no more than a point to its own teacher."""
+    """Whether teacher + PTQ loses at most one percentage point to its own teacher."""
     allowed = exam.settings["accuracy_drop"]
     lost = _accuracy(outcomes[TEACHER], exam) - _accuracy(outcomes[TEACHER_PTQ], exam)
     same = float(np.mean(outcomes[TEACHER].predictions == outcomes[TEACHER_PTQ].predictions))
@@ -131,14 +131,14 @@ def _ptq_keeps_quality(exam: Exam, outcomes: Outcomes) -> Check:
 
 
 def _no_class_pays(exam: Exam, outcomes: Outcomes) -> Check:
-    """Whether quantisation takes the recall of one class: an average hides it."""
+    """Whether quantization lowers the recall of one class, which an average hides."""
     worst, drop, pair = "", 0.0, TEACHER_PTQ
-    for quantised, plain in PLAIN.items():
+    for quantized, plain in PLAIN.items():
         for label, name in enumerate(LABELS):
             asked = exam.labels == label
-            fell, surely = _fell(outcomes[plain], outcomes[quantised], exam, asked)
+            fell, surely = _fell(outcomes[plain], outcomes[quantized], exam, asked)
             if surely > 0 and fell > drop:
-                worst, drop, pair = name, fell, quantised
+                worst, drop, pair = name, fell, quantized
     allowed = exam.settings["class_drop"]
     passed = drop <= allowed
     found_en = f"{worst}: {100 * drop:.1f} points ({TITLES[pair].en})" if worst else "none"
@@ -189,7 +189,7 @@ def _ptq_is_smaller(exam: Exam, measured: Measured) -> Check:
 
 
 def _ptq_is_faster(exam: Exam, measured: Measured) -> Check:
-    """PTQ that is slower than what it comes from is a well-known trap."""
+    """Whether PTQ made the teacher faster; it can make a model slower."""
     one, many = (measured[f"{TEACHER_PTQ}.own_ratio_{batch}"] for batch in ("b1", "b32"))
     passed = max((one.interval or (0, 0))[1], (many.interval or (0, 0))[1]) >= 1.0
     return made(
@@ -239,8 +239,9 @@ def _student_is_smaller(measured: Measured) -> Check:
 
 
 def _padding_changes_nothing(exam: Exam, outcomes: Outcomes) -> Check:
-    """Dynamic quantisation takes its scale from what stands in the batch, so some hundredths are
-    usual; more means that padding is listened to. Much more is refused when the model is run."""
+    """Whether padding leaves the logits unchanged. Dynamic quantization takes its scale from the
+    batch, so some hundredths are usual; more means that the model does not mask padding. Much more
+    is refused when the model is run."""
     allowed = exam.settings["padding_effect"]
     worst = max(outcomes.values(), key=lambda one: one.padding_effect)
     return made(
@@ -268,7 +269,7 @@ def _padding_changes_nothing(exam: Exam, outcomes: Outcomes) -> Check:
 
 
 def _tokenizers_fit(exam: Exam, outcomes: Outcomes) -> Check:
-    """Rows of an embedding that no token reaches are bytes for nothing."""
+    """Whether every row of the embedding belongs to a token of the tokenizer."""
     problems = [found for one in outcomes.values() if (found := _misfit(one, exam)) is not None]
     message = (
         problems[0]
@@ -366,12 +367,12 @@ def _accuracy(one: Outcome, exam: Exam) -> float:
     return float(np.mean(one.predictions == exam.labels))
 
 
-def _fell(plain: Outcome, quantised: Outcome, exam: Exam, asked: np.ndarray) -> tuple[float, float]:
-    """How far a recall fell on the posts `asked`, and the least that is sure (95%)."""
+def _fell(plain: Outcome, quantized: Outcome, exam: Exam, asked: np.ndarray) -> tuple[float, float]:
+    """The loss of recall on the posts `asked`, and its lower bound (95%)."""
     if not asked.any():
         return 0.0, 0.0
     before, after = (
-        (one.predictions[asked] == exam.labels[asked]).astype(float) for one in (plain, quantised)
+        (one.predictions[asked] == exam.labels[asked]).astype(float) for one in (plain, quantized)
     )
     lost = before - after
     error = 1.96 * float(lost.std()) / len(lost) ** 0.5

@@ -1,4 +1,4 @@
-"""table.csv: the figures that a student claims for the four models, beside what was measured."""
+"""table.csv: the figures that a student claims for the four models, beside the measured ones."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ PLAIN_COLUMNS = (
 COLUMNS = (*PLAIN_COLUMNS, "compression", "speedup")
 """The ratios are to the row `teacher`; the speed-up is the geometric mean of both batch sizes."""
 EXACT = 0.02
-"""Relative difference allowed in what is counted: bytes, parameters, compression."""
+"""Relative tolerance of counted figures: bytes, parameters, compression."""
 METRICS = ("accuracy", "f1_macro", "f1_weighted")
 QUALITY = 0.03
-"""How far accuracy and F1, which were taken on other posts, may lie outside what was measured."""
+"""How far accuracy and F1, taken on other posts, may lie outside the measured interval."""
 FASTER = 2.0
-"""Factor allowed in a speed-up: a ratio travels better than a time, but kernels differ.
-Milliseconds of another machine are shown and not judged."""
+"""Factor allowed in a speed-up: ratios differ less between machines than times, but kernels differ.
+Milliseconds of another machine are shown and not checked."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One cell of table.csv and what was measured for it."""
+    """One cell of table.csv and the measured value."""
 
     model: str
     column: str
@@ -45,17 +45,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Expected:
-    """What was measured for one cell."""
+    """The measured value of one cell."""
 
     value: float
     low: float
     high: float
-    """Of the 95% interval; both are the value itself where nothing was estimated."""
+    """Ends of the 95% interval; both are the value itself where it is exact."""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What could be read of table.csv, compared."""
+    """The comparison of all readable cells of table.csv."""
 
     cells: tuple[Claim, ...]
     missing: tuple[str, ...]

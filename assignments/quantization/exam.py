@@ -1,4 +1,4 @@
-"""What is asked, and what the course's teacher answers."""
+"""The graded posts, and the answers of the course's teacher."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.lesson.grades import Measurement
+from grader.lesson.spec import RunLimits
 from grader.measure.latency import Pace
-from grader.sandbox.runners.rows import Limits
 from grader.sandbox.runners.tokens import Encoded
 
 from .submitted import Model
 
 Labels = NDArray[np.int64]
 PROBES = ("", "🙂", "и вот что я вам скажу: не знаю, что и сказать. " * 40)
-"""Posts without a label that every model has to stand: a blank one, one without a word, and one
+"""Posts without a label that every model must accept: a blank one, one without a word, and one
 that is longer than any other."""
 
 
@@ -33,22 +33,22 @@ class Exam:
     labels: Labels
     """(posts,) numbers of LABELS. They stay on the trusted side."""
     groups: tuple[str, ...]
-    """The phenomenon of each post; "" where the data does not know it."""
+    """Linguistic phenomenon of each post; "" where the data does not state it."""
     teacher: Model
-    """The course's."""
+    """The course's float32 teacher."""
     teacher_encoded: Encoded
-    """The posts and PROBES in its numbers."""
+    """Its token ids of the posts and PROBES."""
     teacher_logits: NDArray[np.float32]
     """(posts, classes)"""
     bag: Mapping[str, Measurement]
     """Size and quality of the course's bag of n-grams on the posts; empty where there is none."""
     easier: Mapping[str, float]
-    """By how much a metric of the course's teacher is higher on the public posts than on these."""
+    """Metrics of the course's teacher on the public posts minus those on these posts."""
     public: frozenset[bytes]
     """Digests of the public posts, with which calibration is allowed."""
     hidden: bool
-    """Whether the posts are those that a student must not have seen."""
+    """Whether the posts are the hidden part."""
     pace: Pace
-    """Of the course's teacher, on the machine that prepared the class."""
-    limits: Limits
+    """Pace of the course's teacher on the machine that prepared the class."""
+    limits: RunLimits
     settings: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""The figures of a report: where bytes and time go, and what quantisation does to answers."""
+"""Figures of a report: bytes and time by part, and answers before and after quantization."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def components(models: Mapping[str, Model]) -> Figure:
             _bars(
                 role,
                 label,
-                # A log axis has no place for a part that a model does not have.
+                # A log axis cannot show 0, for a part that a model does not have.
                 [(row, size) for row, name in enumerate(rows) if (size := bytes_of[name][part])],
             )
             for part, role, label in parts
@@ -103,7 +103,7 @@ def latencies(outcomes: Outcomes) -> Figure:
 
 @dataclass(frozen=True)
 class Cost:
-    """What accuracy is drawn against."""
+    """One cost against which accuracy is drawn."""
 
     column: str
     title: Text
@@ -134,7 +134,7 @@ def quality_against(
     threshold: float,
     recorded: Sequence[Experiment],
 ) -> Figure:
-    """Accuracy of every model against a cost, and of what experiments.csv holds beside."""
+    """Accuracy of every model and every experiment of experiments.csv against a cost."""
     tried = [one for one in recorded if one.values[cost.column] > 0]
     return Figure(
         name=f"accuracy_against_{cost.column}",
@@ -164,7 +164,7 @@ def quality_against(
 
 
 def by_class(exam: Exam, outcomes: Outcomes) -> Figure:
-    """Recall of every class before and after quantisation."""
+    """Recall of every class before and after quantization."""
     return Figure(
         name="recall_by_class",
         title=Text(en="Recall by class", ru="Полнота по классам"),
@@ -181,7 +181,7 @@ def by_class(exam: Exam, outcomes: Outcomes) -> Figure:
 
 
 def by_phenomenon(exam: Exam, outcomes: Outcomes) -> Figure | None:
-    """Accuracy by what decides a post's class; None where the data does not know it."""
+    """Accuracy by linguistic phenomenon; None where the data does not state it."""
     kinds = sorted({group for group in exam.groups if group})
     if not kinds:
         return None
@@ -204,7 +204,7 @@ def by_phenomenon(exam: Exam, outcomes: Outcomes) -> Figure | None:
 
 
 def confusion(exam: Exam, one: Outcome) -> Figure:
-    """Right classes by row, answers by column."""
+    """Confusion matrix: right classes by row, answers by column."""
     counts = classification.confusion(one.predictions, exam.labels, len(LABELS))
     rows, columns = np.nonzero(counts)
     title = TITLES[one.name]
@@ -266,7 +266,7 @@ def _bars(role: str, label: Text, values: Sequence[tuple[int, float]]) -> Series
 
 
 def _shares(exam: Exam, outcomes: Outcomes, chosen: Sequence[np.ndarray]) -> list[Series]:
-    """Per cent of right answers on each set of posts, before and after."""
+    """Percent of right answers on each set of posts, before and after quantization."""
     roles = {
         TEACHER: "reference",
         TEACHER_PTQ: "baseline",

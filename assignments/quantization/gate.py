@@ -16,7 +16,7 @@ from .outcome import Outcome
 
 @dataclass(frozen=True)
 class Bound:
-    """One condition."""
+    """One condition of the gate."""
 
     metric: Metric
     value: float
@@ -40,16 +40,16 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Both conditions, and the gate that they make: it shows the one that is nearer to failing."""
+class GateResult:
+    """Both conditions, and the gate, which shows the condition that is nearer to failing."""
 
     accuracy: Bound
     f1_macro: Bound
     gate: Gate
 
 
-def judge(exam: Exam, one: Outcome, measured: dict[str, Measurement]) -> Judged:
-    """`measured` holds `accuracy` and `f1_macro` of the model in `one`."""
+def judge(exam: Exam, one: Outcome, measured: dict[str, Measurement]) -> GateResult:
+    """Compare the model in `one`, whose `accuracy` and `f1_macro` are in `measured`."""
     accuracy = _bound(exam, one, measured["accuracy"], "accuracy")
     macro = _bound(exam, one, measured["f1_macro"], "f1_macro")
     shown = min(accuracy, macro, key=lambda bound: bound.margin)
@@ -69,7 +69,7 @@ def judge(exam: Exam, one: Outcome, measured: dict[str, Measurement]) -> Judged:
             "пункта ниже учителя курса на тех же постах. Показано то, где запас меньше.",
         ),
     )
-    return Judged(accuracy, macro, gate)
+    return GateResult(accuracy, macro, gate)
 
 
 def _bound(exam: Exam, one: Outcome, ours: Measurement, metric: Metric) -> Bound:

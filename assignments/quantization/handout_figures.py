@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from grader.handout.board import Board
+from grader.handout.drawing import Drawing
 
 
-def anatomy(board: Board) -> None:
+def anatomy(drawing: Drawing) -> None:
     """Bytes of rubert-tiny2 by part."""
-    table = board.measured("anatomy")
-    board.size = (6.4, 2.4)
-    axes = board.axes(board.text("million bytes, float32", "млн байт, float32"))
+    table = drawing.measured("anatomy")
+    drawing.size = (6.4, 2.4)
+    axes = drawing.axes(drawing.text("million bytes, float32", "млн байт, float32"))
     labels = [label.split(",")[0] for label in table.labels()[:-1]]
     values = [size / 1000 for size in table.numbers(2)[:-1]]
-    bars = axes.barh(labels[::-1], values[::-1], height=0.6, color=board.accent)
-    axes.bar_label(bars, [f"{value:.1f}" for value in values[::-1]], padding=4, color=board.ink)
+    bars = axes.barh(labels[::-1], values[::-1], height=0.6, color=drawing.accent)
+    axes.bar_label(bars, [f"{value:.1f}" for value in values[::-1]], padding=4, color=drawing.ink)
     axes.set(xlim=(0, 125))
     axes.grid(visible=False, axis="y")
 
 
-def storage(board: Board) -> None:
+def storage(drawing: Drawing) -> None:
     """Accuracy of the course's teacher against bits, a line for each way of sharing a scale."""
-    rows = [row for row in board.measured("storage").rows if row[0].startswith("int")]
-    axes = board.axes(board.text("bits a weight", "бит на вес"), "accuracy, %")
+    rows = [row for row in drawing.measured("storage").rows if row[0].startswith("int")]
+    axes = drawing.axes(drawing.text("bits a weight", "бит на вес"), "accuracy, %")
     lines = (
-        ("v--", board.bad, board.text("one scale a tensor", "масштаб на тензор")),
-        ("o-", board.accent, board.text("a scale per row", "масштаб на строку")),
-        ("s:", board.good, board.text("a scale per block of 16", "масштаб на блок из 16")),
+        ("v--", drawing.bad, drawing.text("one scale a tensor", "масштаб на тензор")),
+        ("o-", drawing.accent, drawing.text("a scale per row", "масштаб на строку")),
+        ("s:", drawing.good, drawing.text("a scale per block of 16", "масштаб на блок из 16")),
     )
     for place, (style, colour, name) in enumerate(lines):
         ours = rows[place :: len(lines)]
@@ -38,21 +38,21 @@ def storage(board: Board) -> None:
     axes.set(ylim=(0, 104))
 
 
-def suspects(board: Board) -> None:
+def suspects(drawing: Drawing) -> None:
     """AU-FA-FR over that of float32, for each way of running the keyword spotter."""
-    table = board.measured("suspects")
-    board.size = (6.4, 3.6)
-    axes = board.axes(
-        board.text("AU-FA-FR / that of float32", "AU-FA-FR / площадь float32"),
+    table = drawing.measured("suspects")
+    drawing.size = (6.4, 3.6)
+    axes = drawing.axes(
+        drawing.text("AU-FA-FR / that of float32", "AU-FA-FR / площадь float32"),
     )
     labels, values = table.labels()[1:][::-1], table.numbers(2)[1:][::-1]
     guilty = [value > 10 for value in values]
-    bars = axes.barh(labels, values, height=0.6, color=board.accent)
+    bars = axes.barh(labels, values, height=0.6, color=drawing.accent)
     for bar, beyond in zip(bars, guilty, strict=True):
         if beyond:
-            bar.set(facecolor="none", edgecolor=board.bad, hatch="//")
-    axes.bar_label(bars, [f"{value:.3g}" for value in values], padding=4, color=board.ink)
-    axes.axvline(10, color=board.bad, linestyle="--", linewidth=1.2)
+            bar.set(facecolor="none", edgecolor=drawing.bad, hatch="//")
+    axes.bar_label(bars, [f"{value:.3g}" for value in values], padding=4, color=drawing.ink)
+    axes.axvline(10, color=drawing.bad, linestyle="--", linewidth=1.2)
     axes.set(xscale="log", xlim=(0.5, 2000))
     axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
     axes.minorticks_off()

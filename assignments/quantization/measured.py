@@ -1,4 +1,4 @@
-"""The numbers of a grade: of each of the four models, and of the artefact, which score."""
+"""Measurements of the four models, and of the artefact, whose measurements are scored."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCORED = (
     "latency_ms_b1",
     "latency_ms_b32",
 )
-"""Of the artefact, without a prefix."""
+"""Measurements of the artefact, without a prefix."""
 
 Measured = dict[str, Measurement]
 
@@ -56,7 +56,7 @@ def everything(exam: Exam, outcomes: Mapping[str, Outcome]) -> Measured:
 
 
 def stored(model: Model) -> Measured:
-    """What is counted and not timed: `bytes` with the tokenizer, and `params`."""
+    """The counted measurements: `bytes` with the tokenizer, and `params`."""
     return {
         "bytes": Measurement(
             model.bytes,
@@ -75,7 +75,7 @@ def stored(model: Model) -> Measured:
 
 
 def _of(exam: Exam, one: Outcome, outcomes: Mapping[str, Outcome]) -> Measured:
-    """Everything about one model, the ratios to the course's teacher and to the student's own."""
+    """All measurements of one model, with ratios to the course's teacher and the student's."""
     course, own = outcomes[BASELINE], outcomes[TEACHER]
     return {
         **stored(one.model),
@@ -110,7 +110,7 @@ def _latency(one: Outcome, batch: str) -> Measured:
     """Milliseconds of one post, or of a batch of 32."""
     timing = one.single if batch == "b1" else one.batched
     posts = timing.batch
-    # A ratio to a clock that ticks once a round: the time itself, with its interval.
+    # The ratio to a constant is the time itself, with its interval.
     ticks = np.ones((len(timing.seconds), 1))
     found = latency.sequence_ratio(timing.seconds, ticks)
     scale = 1e3 * posts / timing.posts
@@ -161,7 +161,7 @@ def _speedup(of: Measured) -> Measurement:
 
 
 def claimable(measured: Mapping[str, Measurement]) -> dict[tuple[str, str], claims.Expected]:
-    """What was measured for every cell of table.csv; its ratios are to the student's teacher."""
+    """Measured values for every cell of table.csv; its ratios are to the student's teacher."""
     found: dict[tuple[str, str], claims.Expected] = {}
     for model in NAMES:
         for key in claims.PLAIN_COLUMNS:

@@ -1,4 +1,4 @@
-"""Logits in another order of classes: found, and said, instead of a puzzlingly low accuracy."""
+"""Detection of logits in another order of classes, which would give a low accuracy."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from grader.text.errors import Rejected
 from .exam import Labels
 
 GAIN = 0.15
-"""What another order must bring, and how near to the course's teacher it must come."""
+"""Least gain of another order, and how near to the course's teacher it must come."""
 NEAR = 0.1
 
 
 def require(
     name: str, predictions: Labels, labels: Labels, classes: tuple[str, ...], good: float
 ) -> None:
-    """Raises Rejected when `predictions` would be `good` with its classes in another order.
+    """Raise Rejected when `predictions` would be `good` with the classes in another order.
 
-    A weak model gains nothing by it: only one that knows the classes under other names comes near
-    the accuracy `good`.
+    A weak model gains nothing from another order: only a good model with permuted classes comes
+    near the accuracy `good`.
     """
     counts = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(counts, (predictions, labels), 1)

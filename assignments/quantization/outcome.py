@@ -1,4 +1,4 @@
-"""What running one model showed."""
+"""The outcome of running one model."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Outcome:
 
     model: Model
     encoded: Encoded
-    """The posts in its tokenizer's numbers."""
+    """Token ids of the posts by its tokenizer."""
     logits: NDArray[np.float32]
     """(posts, classes), every post alone."""
     padding_effect: float
-    """How much padding changes the logits, in their standard deviations."""
+    """Change of the logits by padding, in their standard deviations."""
     single: Timing
-    """One post at a time."""
+    """Timing of one post at a time."""
     batched: Timing
-    """32 at a time."""
+    """Timing of 32 posts at a time."""
 
     @property
     def name(self) -> str:
@@ -42,6 +42,6 @@ class Outcome:
 
 
 def per_post(timing: Timing) -> NDArray[np.float64]:
-    """Milliseconds a post of every piece of every round, sorted."""
+    """Milliseconds per post of every piece of every round, sorted."""
     pieces = timing.seconds.shape[1]
     return np.sort(1e3 * timing.seconds.reshape(-1) * pieces / timing.posts)

@@ -1,10 +1,9 @@
-"""A float model beside its quantised form, tensor by tensor.
+"""A float model beside its quantized form, tensor by tensor.
 
-Where a quantiser keeps its scales differs from tool to tool, and so do the names it gives. What
-does not: the stored integers of an output channel are the float weights of that channel, divided
-by a scale, shifted and rounded. So each float tensor is matched with the stored tensor of its
-shape that a scale and a shift for each channel explain best, and what they leave unexplained is
-the error of quantisation.
+Tools differ in where they store scales and in the names that they give. In all of them the stored
+integers of an output channel are the float weights of that channel, divided by a scale, shifted and
+rounded. So each float tensor is matched with the stored tensor of its shape that a scale and a
+shift for each channel explain best, and the unexplained rest is the error of quantization.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 LEAST_ELEMENTS = 256
-"""Smaller tensors, biases and norms, are left as they are by every quantiser."""
+"""Fewest elements of a tensor; quantizers leave smaller ones (biases, norms) unchanged."""
 SAMPLED = 4096
-"""Elements of a tensor on which candidates are compared."""
+"""Elements of a tensor that are sampled to compare candidates."""
 SAME = 0.7
 """Correlation above which stored numbers are the float tensor's: two bits give 0.9, the weights of
 another training run 0."""
@@ -59,13 +58,13 @@ class Weight:
 
 @dataclass(frozen=True)
 class Pair:
-    """A float tensor and what became of it."""
+    """A float tensor and its stored form in the other model."""
 
     weight: Weight
     stored: Weight | None
-    """None where nothing in the other model resembles it."""
+    """None where no tensor of the other model resembles it."""
     error: float = 1.0
-    """Root mean square of what is lost over that of the weights, 0 to 1."""
+    """Root mean square of the error over that of the weights, 0 to 1."""
     rebuilt: Floats | None = None
     """The stored numbers, scaled and shifted channel by channel, in the shape of the weight."""
 
@@ -74,13 +73,13 @@ class Pair:
         return self.weight.values.size
 
     @property
-    def quantised(self) -> bool:
+    def quantized(self) -> bool:
         """True when it is stored in integers of at most 8 bits."""
         return self.stored is not None and self.stored.integer and self.stored.bits <= 8
 
     @property
     def resembles(self) -> bool:
-        """False where nothing but the name and the shape of what is stored recalls the weight."""
+        """False where the stored tensor agrees with the weight in name and shape only."""
         return self.stored is not None and self.error <= (1 - SAME**2) ** 0.5
 
     @property
@@ -106,9 +105,9 @@ def weights(model: bytes) -> list[Weight]:
     ]
 
 
-def pair(plain: Sequence[Weight], quantised: Sequence[Weight]) -> list[Pair]:
-    """Every float32 tensor of `plain` with the tensor of `quantised` that comes from it."""
-    left = list(quantised)
+def pair(plain: Sequence[Weight], quantized: Sequence[Weight]) -> list[Pair]:
+    """Every float32 tensor of `plain` with the tensor of `quantized` that comes from it."""
+    left = list(quantized)
     found = []
     for weight in plain:
         if weight.integer or weight.bits < 32:
@@ -135,7 +134,7 @@ def _matched(weight: Weight, others: Sequence[Weight]) -> Pair:
             close = _likeness(weight.values, values)
             if close > likeness:
                 best, likeness, oriented = other, close, values
-    if best is None:  # an outlier may have flattened everything else to zero
+    if best is None:  # an outlier may have rounded all other values to zero
         best, oriented = _namesake(weight, others)
     if best is None:
         return Pair(weight, None)
@@ -146,7 +145,7 @@ def _matched(weight: Weight, others: Sequence[Weight]) -> Pair:
 
 
 def _namesake(weight: Weight, others: Sequence[Weight]) -> tuple[Weight | None, Floats]:
-    """The tensor of that shape whose name begins with the weight's, as quantisers call it."""
+    """The tensor of that shape whose name begins with the weight's, as quantizers name it."""
     for other in others:
         found = _orientations(other, weight.shape)
         if found and other.name.startswith(weight.name):
@@ -183,8 +182,8 @@ def _rebuilt(weight: Floats, values: Floats, stored: Weight) -> Floats:
 def _fit(weight: Floats, values: Floats, axis: int) -> Floats:
     """Least squares of weight = scale * value + shift, for each channel of `axis`."""
     others = tuple(index for index in range(weight.ndim) if index != axis)
-    centre, middle = weight.mean(others, keepdims=True), values.mean(others, keepdims=True)
-    covariance = ((weight - centre) * (values - middle)).mean(others, keepdims=True)
+    center, middle = weight.mean(others, keepdims=True), values.mean(others, keepdims=True)
+    covariance = ((weight - center) * (values - middle)).mean(others, keepdims=True)
     spread = ((values - middle) ** 2).mean(others, keepdims=True)
     scale = np.divide(covariance, spread, out=np.zeros_like(spread), where=spread > 0)
-    return (centre + scale * (values - middle)).astype(np.float32)
+    return (center + scale * (values - middle)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The four models and their tokenizers, as handed in; refused where they are not what is asked."""
+"""The four submitted models and their tokenizers, refused when they break the contract."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEACHER, TEACHER_PTQ, STUDENT, STUDENT_PTQ = NAMES = (
     "student",
     "student_ptq",
 )
-"""Files without `.onnx`, in the order of the table."""
+"""File names without `.onnx`, in the order of the table."""
 TITLES = {
     TEACHER: Text(en="teacher", ru="учитель"),
     TEACHER_PTQ: Text(en="teacher + PTQ", ru="учитель + PTQ"),
@@ -28,13 +28,13 @@ TITLES = {
     STUDENT_PTQ: Text(en="student + PTQ", ru="ученик + PTQ"),
 }
 PLAIN = {TEACHER_PTQ: TEACHER, STUDENT_PTQ: STUDENT}
-"""The float32 model that each quantised one comes from."""
+"""The float32 model that each quantized one comes from."""
 TOKENIZER, STUDENT_TOKENIZER = "tokenizer.json", "student_tokenizer.json"
 IDS, MASK, LOGITS = "input_ids", "attention_mask", "logits"
 _MOVES = {"Pad", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Slice", "Identity", "Transpose"}
-"""Operators that leave token numbers what they are."""
+"""Operators that do not change token ids."""
 _COUNTED_LENGTH = 32
-"""Tokens of the post at which work is counted; bytes do not depend on it."""
+"""Tokens of the post for which MACs are counted; bytes do not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Model:
 
     @property
     def bytes(self) -> int:
-        """What has to be shipped: weights and constants as stored, and the tokenizer's file."""
+        """Bytes of weights and constants as stored, and of the tokenizer's file."""
         return self.report.bytes + len(self.tokenizer)
 
     @cached_property
     def embedding_rows(self) -> int:
-        """Rows of the largest table that token numbers look up; 0 where there is none."""
+        """Rows of the largest table that token ids look up; 0 where there is none."""
         graph = onnx.load_model_from_string(self.data).graph
         shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
         numbers, tables = {IDS}, []
@@ -77,7 +77,7 @@ class Model:
 
 
 def read(submission: Submission, classes: int) -> dict[str, Model]:
-    """The models by name. Raises Rejected in the words of what is wrong, and where."""
+    """The models by name. Raises Rejected with the file and the problem."""
     own = STUDENT_TOKENIZER if submission.has(STUDENT_TOKENIZER) else TOKENIZER
     shared = submission.read(TOKENIZER)
     tokenizers = {TEACHER: shared, TEACHER_PTQ: shared}
@@ -101,12 +101,13 @@ def counted(name: str, data: bytes, tokenizer: bytes, classes: int) -> Model:
 
 
 def named(name: str, error: Rejected) -> Rejected:
-    """The same refusal, with the file that it is about in front."""
+    """The same refusal, preceded by the name of the file."""
     return Rejected(Text(en=f"{name}.onnx: {error.text.en}", ru=f"{name}.onnx: {error.text.ru}"))
 
 
 def _require_inputs(name: str, report: GraphReport) -> None:
-    """`input_ids` and perhaps `attention_mask`, int64 [batch, length], both sizes free."""
+    """Raise Rejected unless the inputs are `input_ids` and optionally `attention_mask`, both int64
+    [batch, length] with free sizes."""
     found = {port.name: port for port in report.inputs}
     if IDS not in found or not found.keys() <= {IDS, MASK}:
         raise Rejected(_inputs(name, report))

@@ -12,7 +12,7 @@ from .submitted import NAMES, TITLES
 
 BASELINE = "baseline"
 OWN = "own_"
-"""Prefix of a ratio to the student's own teacher; without it, to the course's."""
+"""Prefix of ratios to the student's own teacher; ratios without it are to the course's."""
 COURSE = Text(en="course's teacher", ru="учитель курса")
 BAG = "bag"
 NGRAMS = Text(en="bag of n-grams", ru="мешок n-грамм")
@@ -28,7 +28,7 @@ _ABOUT_BAG = Text(
 def figure(measured: Mapping[str, Measurement], bag: Mapping[str, Measurement]) -> Figure:
     """A row for each model and one for the course's teacher; every estimate with its interval.
 
-    `bag`: that of a bag of n-grams, which is not timed, or nothing.
+    `bag` has the measurements of a bag of n-grams, which is not timed; it may be empty.
     """
     rows = [BASELINE, *NAMES, *([BAG] if bag else [])]
     measured = {**measured, **{f"{BAG}.{name}": one for name, one in bag.items()}}
@@ -54,7 +54,7 @@ def figure(measured: Mapping[str, Measurement], bag: Mapping[str, Measurement]) 
 
 
 def claimed(claims: Claims) -> Figure:
-    """What table.csv says, and what was measured; ✗ where the two do not agree."""
+    """Claims of table.csv beside the measured values; ✗ where they do not agree."""
     return Figure(
         name="claimed",
         title=Text(en="Claimed and measured", ru="Заявлено и измерено"),

@@ -1,4 +1,4 @@
-"""Grades a keyword spotter that listens without end.
+"""Grades a streaming keyword spotter.
 
 The artefact is `model.onnx` (state outside: inputs `chunk` and `state_...`, outputs
 `probability` and `state_..._next`) or `model.ts` (TorchScript: `reset()`, `forward(chunk)`).
@@ -10,6 +10,7 @@ float32 [1, 16000], output `probability`.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,12 @@ from grader.intake import Submission
 from grader.lesson import course
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import write_atomically
+from grader.lesson.spec import RunLimits
 from grader.measure.quality import detection
-from grader.measure.streams import audition as auditions
-from grader.measure.streams import stream_model, streaming
-from grader.measure.streams.audition import Script
+from grader.measure.streams import session, stream_model
+from grader.measure.streams.detections import SAMPLE_RATE, detect
+from grader.measure.streams.session import Script
 from grader.measure.streams.stream_model import StreamModel
-from grader.measure.streams.streaming import SAMPLE_RATE
-from grader.sandbox.runners.rows import Limits
 from grader.sandbox.runners.stream import Listener, StreamJob
 from grader.similarity import behaviour
 from grader.text.errors import DataError
@@ -36,14 +36,14 @@ from .exam import Exam, floats, log_odds, sound
 
 DEMO_SECONDS = 12
 DEMO_PLACES = (3, 8)
-"""A past student's demonstration: ten seconds without the keyword and two with it."""
+"""Seconds of the demonstration with the keyword; the other ten have none."""
 
 
 # Once per batch -----------------------------------------------------------------------------
 
 
 def prepare(setup: Setup) -> Exam:
-    """Load the stream and let the baseline hear every second of it alone."""
+    """Load the stream and run the offline baseline on every second of it."""
     settings, gate = setup.spec.settings, setup.spec.gate
     assert gate is not None  # lesson.toml of this lesson has one
     part: Part = "hidden" if setup.audience == "hidden" else "validation"
@@ -103,9 +103,9 @@ def _baseline(folder: Path, dataset: str) -> bytes:
         ) from error
 
 
-def _offline_answers(model: bytes, slots: tracks.Slots, limits: Limits) -> np.ndarray:
-    """The baseline's probability for each second alone, (seconds,). It keeps exactly one second,
-    so that at the end of each it has forgotten the others. Kept in the cache: it takes a while."""
+def _offline_answers(model: bytes, slots: tracks.Slots, limits: RunLimits) -> np.ndarray:
+    """(seconds,) probabilities of the baseline for each second alone. Its state is exactly one
+    second, so at the end of each second it does not depend on the others. The result is cached."""
     name = hashlib.sha256(model + slots.fingerprint.encode()).hexdigest()[:20]
     path = course.cache_root() / "tracks" / f"offline-{name}.f8"
     if path.is_file() and path.stat().st_size == 8 * len(slots):
@@ -140,18 +140,18 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     model = _model(exam, submission)
     chunk = model.best_chunk
     job = StreamJob(model.data, model.form)
-    found = auditions.audition(job, _script(exam), chunk, exam.limits)
+    found = session.run_session(job, _script(exam), chunk, exam.limits)
     scores = log_odds(found.at_seconds)
     ratio = detection.ratio(scores, exam.baseline_scores, exam.labels, groups=exam.sources)
     gate = checks.judge(exam, ratio)
     fine_end = int(found.fine.ends[-1])
     spans = exam.spans[exam.spans[:, 1] + SAMPLE_RATE <= fine_end]
-    detections = streaming.detect(
+    detections = detect(
         found.fine.probabilities, found.fine.ends, spans, exam.settings["threshold"]
     )
-    judged = checks.all_checks(exam, submission, found, detections, gate)
+    results = checks.all_checks(exam, submission, found, detections, gate)
     measurements = {
-        "streaming": measured.streaming_share(judged),
+        "streaming": measured.streaming_share(results),
         **measured.against(exam, model, found),
         **measured.costs(model, chunk, found.state),
         "au_fa_fr": measured.quality(scores, exam.labels, exam.sources, offline=False),
@@ -162,7 +162,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     return Findings(
         measurements=measurements,
         gate=gate,
-        checks=judged,
+        checks=results,
         layers=list(model.layers),
         figures=[figures.curve(exam, scores), figures.chunk_costs(model)],
         recordings=[figures.demonstration(exam, job, chunk)],
@@ -177,7 +177,7 @@ def _model(exam: Exam, submission: Submission) -> StreamModel:
         return stream_model.read(submission.read("model.onnx"), "onnx", hops)
     model = stream_model.read(submission.read("model.ts"), "torchscript", hops)
     job, track = StreamJob(model.data, model.form), sound(exam, exam.tracks[0])
-    return stream_model.with_counts(model, auditions.count(job, track, hops, exam.limits))
+    return replace(model, macs_per_second=session.count(job, track, hops, exam.limits))
 
 
 def _script(exam: Exam) -> Script:

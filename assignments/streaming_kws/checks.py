@@ -1,4 +1,4 @@
-"""The gate and the checks: what was expected, what was found, what to try next."""
+"""The gate and the checks, each with the expected and the found value and a hint."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from grader.intake import Submission
 from grader.lesson.grades import Check, Gate
 from grader.measure.quality import detection
-from grader.measure.streams.audition import Audition
-from grader.measure.streams.streaming import Detections
+from grader.measure.streams.detections import Detections
+from grader.measure.streams.session import StreamSession
 from grader.sandbox.runners.rows import Job, run_onnx
 from grader.text import EMPTY, Text, ru_number
 from grader.text.errors import Rejected
@@ -41,7 +41,7 @@ def judge(exam: Exam, ratio: detection.Ratio) -> Gate:
 
 
 def all_checks(
-    exam: Exam, submission: Submission, found: Audition, detections: Detections, gate: Gate
+    exam: Exam, submission: Submission, found: StreamSession, detections: Detections, gate: Gate
 ) -> list[Check]:
     """Every check, the gate's first. Raises Rejected, Stopped where offline.onnx does not run."""
     return [
@@ -62,7 +62,7 @@ def all_checks(
 def _check(
     exam: Exam, name: str, title: Text, passed: bool, message: Text, hint: Text, *, graded: bool
 ) -> Check:
-    """`graded`: the answer depends on the graded data and not on how the stream is built."""
+    """One check. `graded`: its result depends on the graded data, not on the model alone."""
     points = float(exam.settings["points"].get(name, 0.0))
     return Check(
         name=name,
@@ -97,7 +97,7 @@ def _check_gate(exam: Exam, gate: Gate) -> Check:
     )
 
 
-def _check_chunks(exam: Exam, found: Audition) -> Check:
+def _check_chunks(exam: Exam, found: StreamSession) -> Check:
     allowed = exam.settings["tolerance"]
     return _check(
         exam,
@@ -121,7 +121,7 @@ def _check_chunks(exam: Exam, found: Audition) -> Check:
     )
 
 
-def _check_offline(exam: Exam, submission: Submission, found: Audition) -> Check:
+def _check_offline(exam: Exam, submission: Submission, found: StreamSession) -> Check:
     allowed = exam.settings["tolerance"]
     title = Text(
         en="After one second the stream equals the offline model",
@@ -169,7 +169,7 @@ def _offline(exam: Exam, model: bytes) -> np.ndarray:
     return answers.astype(np.float64)
 
 
-def _check_state(exam: Exam, found: Audition) -> Check:
+def _check_state(exam: Exam, found: StreamSession) -> Check:
     first, *later = found.state_bytes
     passed = all(size == first for size in later)
     sizes = ", ".join(f"{size:,}" for size in found.state_bytes)
@@ -194,7 +194,7 @@ def _check_state(exam: Exam, found: Audition) -> Check:
     )
 
 
-def _check_carried(exam: Exam, found: Audition) -> Check:
+def _check_carried(exam: Exam, found: StreamSession) -> Check:
     return _check(
         exam,
         "hidden_state_carried",
@@ -216,7 +216,7 @@ def _check_carried(exam: Exam, found: Audition) -> Check:
     )
 
 
-def _check_window(exam: Exam, found: Audition) -> Check:
+def _check_window(exam: Exam, found: StreamSession) -> Check:
     allowed = exam.settings["memory_tolerance"]
     return _check(
         exam,
@@ -239,7 +239,7 @@ def _check_window(exam: Exam, found: Audition) -> Check:
     )
 
 
-def _check_reset(exam: Exam, found: Audition) -> Check:
+def _check_reset(exam: Exam, found: StreamSession) -> Check:
     allowed = exam.settings["reset_tolerance"]
     return _check(
         exam,
@@ -262,7 +262,7 @@ def _check_reset(exam: Exam, found: Audition) -> Check:
     )
 
 
-def _check_range(exam: Exam, found: Audition) -> Check:
+def _check_range(exam: Exam, found: StreamSession) -> Check:
     slack = 1e-6
     return _check(
         exam,
@@ -281,7 +281,7 @@ def _check_range(exam: Exam, found: Audition) -> Check:
     )
 
 
-def _check_hour(exam: Exam, found: Audition) -> Check:
+def _check_hour(exam: Exam, found: StreamSession) -> Check:
     allowed = exam.settings["drift_tolerance"]
     minutes = len(exam.labels) // 60
     return _check(

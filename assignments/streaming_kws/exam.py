@@ -1,4 +1,4 @@
-"""What everybody hears, and how it is turned into numbers for a model and back."""
+"""The graded sound, and its conversion to numbers for a model and back."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from grader.lesson.grades import Measurement
-from grader.sandbox.runners.rows import Limits
+from grader.lesson.spec import RunLimits
 
 
 @dataclass(frozen=True)
 class Exam:
-    """What everybody hears, and the baseline's answers to it."""
+    """The sound for every submission, and the baseline's answers to it."""
 
     data_id: str
     data: str
@@ -26,7 +26,7 @@ class Exam:
     spans: np.ndarray
     """(keywords, 2) samples of the long stream."""
     sources: tuple[str, ...] | None
-    """The recording of each second, where some are heard more than once."""
+    """The recording of each second, where some recordings occur more than once."""
     baseline_scores: np.ndarray
     """(seconds,) log-odds of the offline baseline for each second alone."""
     tracks: tuple[tuple[int, ...], ...]
@@ -37,7 +37,7 @@ class Exam:
     demo_spans: np.ndarray
     keyword: str
     gate_factor: float
-    limits: Limits
+    limits: RunLimits
     settings: dict[str, Any]
     seed: int
     hidden: bool
@@ -55,8 +55,8 @@ def floats(audio: np.ndarray) -> np.ndarray:
 
 
 def log_odds(probabilities: np.ndarray) -> np.ndarray:
-    """As finite as they can be: 0 and 1 stand for what float32 cannot tell from them. Outside
-    [0, 1] there is a check; the order is kept."""
+    """Finite log-odds of probabilities, in the same order: 0 and 1 become the nearest values that
+    float32 distinguishes. A check reports values outside [0, 1]."""
     wide = np.asarray(probabilities, np.float64)
     inside = np.clip(wide, 1e-40, 1 - 2.0**-25)
     return np.log(inside) - np.log1p(-inside) + (wide - np.clip(wide, 0.0, 1.0))

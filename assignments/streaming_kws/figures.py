@@ -1,4 +1,4 @@
-"""The figures of a report, and the recording that it plays."""
+"""Figures of a report, and the recording that it plays."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from grader.lesson.grades import Axis, Figure, Recording, Series
 from grader.measure.quality import detection
-from grader.measure.streams import audition, streaming
+from grader.measure.streams import detections, session
+from grader.measure.streams.detections import SAMPLE_RATE
 from grader.measure.streams.stream_model import StreamModel
-from grader.measure.streams.streaming import SAMPLE_RATE
 from grader.sandbox.runners.stream import StreamJob
 from grader.text import Text
 
@@ -55,7 +55,7 @@ def _curve_series(exam: Exam, scores: np.ndarray, label: Text, role: str) -> Ser
 
 
 def chunk_costs(model: StreamModel) -> Figure:
-    """Multiplications for a second by length of chunk."""
+    """Multiplications per second of sound by chunk size."""
     sizes = sorted(model.macs_per_second)
     return Figure(
         name="chunk_costs",
@@ -81,11 +81,11 @@ def chunk_costs(model: StreamModel) -> Figure:
 
 
 def demonstration(exam: Exam, job: StreamJob, chunk: int) -> Recording:
-    """Let the model hear the public recording; what it answered, and the sound."""
+    """Run the model on the public recording: its probabilities, detections and the sound."""
     sound = floats(exam.demo).reshape(-1)
-    heard = audition.listen(job, sound, chunk, exam.limits)
+    heard = session.listen(job, sound, chunk, exam.limits)
     threshold = exam.settings["threshold"]
-    found = streaming.detect(heard.probabilities, heard.ends, exam.demo_spans, threshold)
+    found = detections.detect(heard.probabilities, heard.ends, exam.demo_spans, threshold)
     played = sound.reshape(-1, SAMPLE_RATE // PLAYED_RATE).mean(axis=1)
     loudest = float(np.abs(played).max()) or 1.0
     audio = np.round(128 + 127 * played / loudest).clip(0, 255).astype(np.uint8)

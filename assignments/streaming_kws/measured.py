@@ -1,4 +1,4 @@
-"""The measurements of one submission, each with how it was taken."""
+"""Measurements of one submission, each with how it was taken."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import numpy as np
 from grader.lesson.grades import Check, Measurement
 from grader.measure import latency
 from grader.measure.quality import detection
-from grader.measure.streams.audition import Audition
+from grader.measure.streams.detections import SAMPLE_RATE, Detections
+from grader.measure.streams.session import StreamSession
 from grader.measure.streams.stream_model import StreamModel
-from grader.measure.streams.streaming import SAMPLE_RATE, Detections
 from grader.text import Text, ru_number
 
 from .exam import Exam
@@ -67,7 +67,7 @@ def costs(model: StreamModel, chunk: int, state: int) -> dict[str, Measurement]:
     return measured
 
 
-def against(exam: Exam, model: StreamModel, found: Audition) -> dict[str, Measurement]:
+def against(exam: Exam, model: StreamModel, found: StreamSession) -> dict[str, Measurement]:
     """Compression and speed-up over the baseline."""
     base = exam.baseline
     return {
@@ -95,7 +95,7 @@ def against(exam: Exam, model: StreamModel, found: Audition) -> dict[str, Measur
 def quality(
     scores: np.ndarray, labels: np.ndarray, sources: tuple[str, ...] | None, *, offline: bool
 ) -> Measurement:
-    """AU-FA-FR with its interval; `sources` are recordings heard more than once."""
+    """AU-FA-FR with its interval; `sources` names the recording of each second."""
     found = detection.detection(scores, labels, groups=sources)
     where = (
         Text(en="each second alone", ru="каждая секунда отдельно")
@@ -132,7 +132,7 @@ def ratio(found: detection.Ratio) -> dict[str, Measurement]:
 
 
 def alarms(exam: Exam, detections: Detections) -> dict[str, Measurement]:
-    """Keywords found, false alarms an hour and, where one was found, the delay."""
+    """Keywords found, false alarms per hour and, where one was found, the delay."""
     threshold = exam.settings["threshold"]
     minutes = detections.seconds / 60
     measured = {
@@ -172,8 +172,8 @@ def alarms(exam: Exam, detections: Detections) -> dict[str, Measurement]:
     return measured
 
 
-def real_time(found: Audition, chunk: int) -> Measurement:
-    """Time to answer over time heard, for chunks of `chunk` samples."""
+def real_time(found: StreamSession, chunk: int) -> Measurement:
+    """Real-time factor for chunks of `chunk` samples: time to answer over duration of the sound."""
     sizes = np.diff(found.fine.ends, prepend=0)
     median = latency.median(found.fine.seconds[sizes == chunk])
     length = chunk / SAMPLE_RATE
@@ -191,7 +191,7 @@ def real_time(found: Audition, chunk: int) -> Measurement:
 
 
 def streaming_share(checks: list[Check]) -> Measurement:
-    """What the checks came to, 0 to 1."""
+    """Share of the checks' points, 0 to 1."""
     most = sum(check.max_points for check in checks)
     return Measurement(
         sum(check.points for check in checks) / most,

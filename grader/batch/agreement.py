@@ -26,7 +26,7 @@ from grader.grading import Examination
 from grader.intake import Candidate
 from grader.lesson import loading
 from grader.lesson.grades import Provenance, SubmissionId
-from grader.sandbox.isolation.environment import python
+from grader.sandbox.isolation.launch import python
 from grader.text import EMPTY, Text
 from grader.text.errors import GraderError, UsageError
 

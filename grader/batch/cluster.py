@@ -36,7 +36,7 @@ from grader.batch.results import Outcome
 from grader.grading import Examination
 from grader.intake import Candidate
 from grader.lesson.grades import Status
-from grader.sandbox.runners.rows import Stopped
+from grader.sandbox.isolation.process import Stopped
 from grader.text import Text
 from grader.text.errors import Fault, UsageError
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import filelock
 
-from grader.sandbox.isolation.environment import python
+from grader.sandbox.isolation.launch import python
 
 try:
     import psutil

@@ -174,7 +174,7 @@ def merge(path: Path, spec: LessonSpec, lang: Lang, *, create: bool = False) -> 
         form = rubric.read(raw, str(place), grade, spec)
     except UsageError as error:
         return Merged(grade, place, problem=error)
-    found = rubric.news(form, grade, _now())
+    found = rubric.unrecorded(form, grade, _now())
     if found:
         # First the form: a run that is killed between the two merges again.
         write_atomically(place, rubric.appended(raw, found, lang))

@@ -26,7 +26,7 @@ from grader.batch.results import Outcome, outcome_to_json
 from grader.grading import Examination
 from grader.lesson import loading
 from grader.lesson.grades import Status, SubmissionId
-from grader.sandbox.runners.rows import Stopped
+from grader.sandbox.isolation.process import Stopped
 
 MEMORY_BYTES = 4 * 2**30
 """Address space: a hostile file that makes a parser ask for everything gets a MemoryError."""

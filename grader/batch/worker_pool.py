@@ -27,7 +27,7 @@ from grader.grading.notebook import longest_grading
 from grader.intake import Candidate
 from grader.lesson import loading
 from grader.lesson.grades import Status, SubmissionId
-from grader.sandbox.isolation.ending import Stopped
+from grader.sandbox.isolation.process import Stopped
 from grader.text import Text
 from grader.text.errors import Fault
 from grader.text.untrusted import log

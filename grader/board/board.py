@@ -1,4 +1,4 @@
-"""A simulated UNO: an image on an ATmega328P at 16 MHz, its serial port, its markers.
+"""A simulated Arduino UNO: a program on an ATmega328P at 16 MHz, its serial port, its markers.
 
 The protocol, one line at a time over 115,200 baud 8N1 (ASCII, lines end with ``\\n``):
 
@@ -6,36 +6,34 @@ The protocol, one line at a time over 115,200 baud 8N1 (ASCII, lines end with ``
 - ``query\\tcontext\\n`` is answered by the one character that follows `context` in the reply
   to `query`, and ``\\n``; by ``\\n`` alone where the reply ends there.
 
-The firmware sends nothing unasked, echoes nothing, and answers an empty line like any other. It
+The firmware sends only replies, without echo, and answers an empty line like any other. It
 writes 1 to GPIOR0 before each inference (one character) and 2 after it; between the two it may
 write 16 + k when layer k begins. A host waits for the answer before it sends the next line.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal
 
-from grader.board.engine import FLASH_WORDS, MAX_INPUT, Engine, Event, Kind, State, Stop
 from grader.board.image import CLOCK_HZ, FLASH_BYTES, SRAM_BEGIN, SRAM_BYTES, Image
+from grader.board.processor import FLASH_WORDS, MAX_INPUT, Event, Kind, Processor, State, Stop
 from grader.board.stopped import FirmwareStopped, explain, explain_output
-
-Simulator = Literal["portable", "system"]
 
 BEGIN, END, FIRST_LAYER = 1, 2, 16
 MAX_LINE = MAX_INPUT - 1
 MAX_MARKS = 100_000
 DEFAULT_CYCLES = 160_000_000
-"""Ten seconds of the board for one line."""
+"""For one line: ten seconds on an UNO."""
 PAINT = 0xA5
+"""The byte that fills SRAM before a run, to see later how much of it the stack has used."""
 _SLICE = 16_000_000
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A write of `value` to GPIOR0, at the start of the instruction that made it."""
+    """A write of `value` to GPIOR0; `cycle` is the start of the instruction."""
 
     value: int
     cycle: int
@@ -43,20 +41,20 @@ class Mark:
 
 @dataclass(frozen=True)
 class Inference:
-    """One next character: from the write of 1 to the write of 2."""
+    """The prediction of one character, from the write of 1 to the write of 2."""
 
     begin: int
     end: int
     layers: tuple[Mark, ...] = ()
-    """Writes of 16 and above in between."""
+    """The writes of 16 and above between these."""
 
     @property
     def cycles(self) -> int:
         return self.end - self.begin
 
     def layer_cycles(self) -> dict[int, int]:
-        """Cycles from the mark of each layer to the next mark, by the layer's number; what comes
-        before the first mark is under -1."""
+        """Cycles from the mark of each layer to the next mark, by the number of the layer; -1 has
+        the cycles before the first mark."""
         starts = [(-1, self.begin), *((m.value - FIRST_LAYER, m.cycle) for m in self.layers)]
         ends = [start for _, start in starts[1:]] + [self.end]
         spent: dict[int, int] = {}
@@ -67,14 +65,14 @@ class Inference:
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer to one line, and what it took. All cycles count from the reset."""
+    """The answer to one line and its costs. All cycles count from the reset."""
 
     text: str
     """Without the line's end."""
     asked: int
-    """Cycle at which the firmware took the first byte of the line."""
+    """Cycle at which the firmware read the first byte of the line."""
     line_read: int
-    """Cycle at which it took the line's end."""
+    """Cycle at which it read the line's end."""
     sent: tuple[int, ...]
     """Cycle of each byte it sent, the line's end included."""
     marks: tuple[Mark, ...]
@@ -82,7 +80,7 @@ class Reply:
 
     @property
     def cycles(self) -> int:
-        """From taking the first byte to sending the last, wherever the markers are. The board
+        """From reading the first byte to sending the last, wherever the markers are. The board
         never waits for input in between, so all of it is work."""
         return self.sent[-1] - self.asked
 
@@ -92,7 +90,7 @@ class Reply:
 
     @property
     def outside_cycles(self) -> int:
-        """Work that the markers do not tell of: reading the line, sending, and anything hidden."""
+        """Work outside the markers: reading the line, sending, and whatever else is done there."""
         return self.cycles - self.inference_cycles
 
 
@@ -100,105 +98,103 @@ class Board:
     """An image that runs. Use it in a `with` block; every reset starts from power-on."""
 
     def __init__(
-        self, image: Image, simulator: Simulator = "portable", *, paint: int | None = PAINT
+        self, image: Image, *, paint: int | None = PAINT, processor: Processor | None = None
     ) -> None:
-        """`paint` fills SRAM before the reset; None fills it with noise, as power-on does, so
-        that a firmware that reads variables it never set shows it."""
+        """`paint` fills SRAM before the reset; None fills it with noise, as power-on does, which
+        changes the answers of a firmware that reads variables it never set. `processor` executes
+        the image and is closed with the board; by default it is a new one."""
         self.image = image
-        self._engine = _engine(simulator)
+        self._processor = processor or Processor()
         self._paint = paint
         self.reset()
 
     def __enter__(self) -> Board:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        self._engine.close()
+        self._processor.close()
 
     def reset(self) -> None:
         """Power-on: registers zero, SRAM painted, program counter 0, cycle 0."""
+        if self._paint is None:
+            sram = random.Random(SRAM_BYTES).randbytes(SRAM_BYTES)
+        else:
+            sram = bytes([self._paint]) * SRAM_BYTES
         flash = self.image.flash.ljust(FLASH_BYTES, b"\xff")
-        limit = self.image.stack_limit
-        self._engine.load(flash, _data_marks(self.image), _painted(self._paint), limit)
+        self._processor.load(flash, _data_marks(self.image), sram, self.image.stack_limit)
         self.cycle = 0
         self._lowest_sp = SRAM_BEGIN + SRAM_BYTES - 1
 
     def ask(self, line: str | bytes, max_cycles: int = DEFAULT_CYCLES) -> Reply:
-        """Send one line (without its end), wait for the answer.
+        """Send one line (without its end) and wait for the answer.
 
-        Raises FirmwareStopped when the firmware does anything but answer with one line of
-        printable ASCII within `max_cycles`.
+        Raises FirmwareStopped unless the firmware answers with one line of printable ASCII within
+        `max_cycles`, ValueError for a line that is too long or has a line's end in it.
         """
         data = (line.encode("ascii") if isinstance(line, str) else line) + b"\n"
         if len(data) > MAX_INPUT or b"\n" in data[:-1]:
             raise ValueError(f"a line has at most {MAX_LINE} bytes and no end of line in it")
         limit, events = self.cycle + max_cycles, list[Event]()
         while True:
-            state, new = self._engine.run(
-                min(limit, self.cycle + _SLICE), data, stop_at_line_end=True
-            )
-            self._note(state)
-            data = data[len(data) - state.input_left :]
-            events += new
+            until = min(limit, self.cycle + _SLICE)
+            state, data = self._advance(until, data, events, stop_at_line_end=True)
             if problem := explain_output(events, done=state.stop == Stop.AT_LINE_END):
                 raise FirmwareStopped(state.stop, problem, state.cycle)
             if state.stop == Stop.AT_LINE_END:
                 return _reply(events)
-            self._go_on(state, limit)
+            self._check_running(state, limit)
             if len(events) > MAX_MARKS:
                 raise FirmwareStopped(state.stop, explain(Stop.EVENTS_FULL), state.cycle)
 
     def run(self, cycles: int, data: bytes = b"") -> list[Event]:
-        """Run for `cycles` with `data` to be read, whatever the firmware sends; all events.
+        """All events of a run of `cycles` in which the firmware can read `data`.
 
-        A firmware that waits for more input than there is ends the run early.
+        The run ends early when the firmware waits for more input.
         """
         limit, events = self.cycle + cycles, list[Event]()
         while self.cycle < limit:
-            state, new = self._engine.run(limit, data)
-            self._note(state)
-            data = data[len(data) - state.input_left :]
-            events += new
+            state, data = self._advance(limit, data, events)
             if state.stop in (Stop.AT_LIMIT, Stop.STARVED):
                 break
-            self._go_on(state, limit)
+            self._check_running(state, limit)
         return events
 
     @property
     def stack_bytes(self) -> int:
-        """The most that the stack has taken: by the stack pointer, or by the paint that is gone
-        from above the static variables, whichever tells of more."""
+        """The largest size of the stack: by the stack pointer or by the paint that is overwritten
+        above the static variables, whichever is more."""
         top = SRAM_BEGIN + SRAM_BYTES
         by_pointer = top - 1 - self._lowest_sp
         if self._paint is None:
             return by_pointer
-        above = self._engine.memory()[self.image.stack_limit : top]
+        above = self._processor.memory()[self.image.stack_limit : top]
         return max(by_pointer, len(above.lstrip(bytes([self._paint]))))
 
     @property
     def sram_bytes(self) -> int:
-        """Static variables and the most that the stack has taken."""
+        """Static variables and the largest size of the stack."""
         return self.image.static_bytes + self.stack_bytes
 
     @property
     def memory(self) -> bytes:
         """The data space, (2,304,) bytes: registers, I/O as zeros, SRAM from 0x100."""
-        return self._engine.memory()
+        return self._processor.memory()
 
-    def _note(self, state: State) -> None:
+    def _advance(
+        self, limit: int, data: bytes, events: list[Event], *, stop_at_line_end: bool = False
+    ) -> tuple[State, bytes]:
+        """Run on and append to `events`; the state, and the part of `data` that was not read."""
+        state, new = self._processor.run(limit, data, stop_at_line_end=stop_at_line_end)
+        events += new
         self.cycle = state.cycle
         self._lowest_sp = min(self._lowest_sp, state.lowest_sp)
+        return state, data[len(data) - state.input_left :]
 
-    def _go_on(self, state: State, limit: int) -> None:
-        """Return when the run can be continued, raise when it cannot."""
+    def _check_running(self, state: State, limit: int) -> None:
+        """Raise FirmwareStopped when the run cannot be continued."""
         stop = Stop(state.stop)
         if stop in (Stop.AT_LINE_END, Stop.EVENTS_FULL):
             return
@@ -215,36 +211,17 @@ def milliseconds(cycles: float) -> float:
     return cycles * 1000 / CLOCK_HZ
 
 
-def _engine(simulator: Simulator) -> Engine:
-    if simulator == "system":
-        from grader.board.simavr_engine import Simavr
-
-        return Simavr()
-    from grader.board.engine import WasmCore
-
-    return WasmCore()
-
-
-def _painted(paint: int | None) -> bytes:
-    if paint is not None:
-        return bytes([paint]) * SRAM_BYTES
-    import random
-
-    return random.Random(SRAM_BYTES).randbytes(SRAM_BYTES)
-
-
 def _data_marks(image: Image) -> bytes:
-    """1 for each word of flash that lies inside an object: a table is never executed."""
+    """One byte per word of flash, 1 where the word lies inside a table or initial values."""
     marks = bytearray(FLASH_WORDS)
     for symbol in image.symbols:
         if symbol.memory == "flash" and symbol.kind == "data" and symbol.size > 1:
             first, end = (symbol.address + 1) // 2, (symbol.address + symbol.size) // 2
+            end = min(end, FLASH_WORDS)  # a program may declare any size
             marks[first:end] = b"\x01" * (end - first)
-    initial_values = (image.text_bytes + 1) // 2
-    marks[initial_values : len(image.flash) // 2] = b"\x01" * (
-        len(image.flash) // 2 - initial_values
-    )
-    return bytes(marks[:FLASH_WORDS])
+    first, end = (image.text_bytes + 1) // 2, len(image.flash) // 2
+    marks[first:end] = b"\x01" * (end - first)
+    return bytes(marks)
 
 
 def _reply(events: Sequence[Event]) -> Reply:

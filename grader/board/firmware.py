@@ -1,7 +1,7 @@
-"""A firmware that answers as its integer model does: asked for characters and whole replies.
+"""Checks that a firmware answers as its integer model does: single characters and whole replies.
 
-Everything is asked over the serial port of the simulated board (`grader.board`). A firmware that
-answers anything but what the model says is refused, with a sentence about the likeliest cause.
+All questions go over the serial port of the simulated board (`grader.board`). A firmware with
+another answer than the model's is refused, with a message about the most likely cause.
 """
 
 from __future__ import annotations
@@ -14,53 +14,55 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from grader import board as avr
-from grader.board.integer_network import IntegerNetwork, shown
+from grader import board
+from grader.board.integer_network import IntegerNetwork, character
 from grader.data.text.chat import MAX_REPLY, Position
 from grader.text import Text, ru_number
 from grader.text.errors import Rejected
 
 REPEATED = 20
-"""So many characters are asked again, of a board that wakes with noise in its SRAM."""
+"""Characters that are asked again of a board whose SRAM begins with noise."""
 FEWEST_REPLIES = 3
+"""Whole replies that are asked for even when `max_cycles` have passed."""
 
 
 @dataclass(frozen=True)
 class Questions:
-    """What a board is asked."""
+    """The questions to one board, and limits for them."""
 
     positions: tuple[Position, ...]
     """Single characters, in this order."""
     queries: tuple[str, ...]
-    """For whole replies."""
+    """Lines that ask for whole replies."""
     max_cycles: int
-    """Once so many cycles have passed, no more is asked than `fewest` characters."""
+    """After so many cycles nothing more is asked, except the first `fewest` characters."""
     fewest: int
     cycles_per_line: int
+    """Limit for the answer to one line."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One question to the board, and its answer."""
+class Exchange:
+    """A question for one character, the model's answer and the board's."""
 
     position: Position
     expected: str
-    reply: avr.Reply
+    reply: board.Reply
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """Everything that one firmware was asked."""
+    """All questions to one firmware, with its answers and its memory."""
 
-    characters: tuple[Asked, ...]
+    characters: tuple[Exchange, ...]
     replies: tuple[str, ...]
-    """The board's whole replies, to the first of the queries."""
+    """The board's whole replies, to as many of the first queries as were asked."""
     sram_bytes: int
     stack_bytes: int
 
     @property
     def cycles(self) -> NDArray[np.float64]:
-        """Of each character, (characters,)."""
+        """Cycles of each character, (characters,)."""
         return np.array([one.reply.cycles for one in self.characters], float)
 
 
@@ -68,7 +70,7 @@ class Conversation:
 class Estimate:
     """Flash and time by a formula from a student's report that measured neither.
 
-    Two bits a weight, sixteen more a bias, 62 cycles a weight and 10 an output.
+    Two bits per weight and bias, 16 more per bias; 62 cycles per weight, 10 per output.
     """
 
     flash_bytes: int
@@ -76,32 +78,48 @@ class Estimate:
 
     @property
     def milliseconds(self) -> float:
-        return avr.milliseconds(self.cycles)
+        return board.milliseconds(self.cycles)
 
 
 def estimate(sizes: Sequence[int]) -> Estimate:
-    """For layers of so many units, inputs first. 256-256-192-128-39 gives 37,448 bytes and
-    8,950,022 cycles, 559.376375 ms."""
+    """The estimate for layers of these sizes, inputs first. 256-256-192-128-39 gives 37,448 bytes
+    and 8,950,022 cycles, 559.376375 ms."""
     weights = sum(a * b for a, b in pairwise(sizes))
     biases = sum(sizes[1:])
     bits = 2 * (weights + biases) + 16 * biases
     return Estimate(math.ceil(bits / 8), 62 * weights + 10 * biases)
 
 
-def converse(image: avr.Image, network: IntegerNetwork, questions: Questions) -> Conversation:
-    """Ask for single characters, then for whole replies. Raises Rejected where an answer is not
-    the model's."""
-    with avr.Board(image) as board:
-        characters = _characters(board, network, questions)
+def converse(image: board.Image, network: IntegerNetwork, questions: Questions) -> Conversation:
+    """Ask for single characters, then for whole replies. Raises Rejected when an answer is not
+    the model's, when answers are not repeatable, or when SRAM is too small."""
+    with board.Board(image) as uno:
+        characters = _characters(uno, network, questions)
         wrong = [one for one in characters if one.reply.text != one.expected]
-        replies = () if wrong else _whole_replies(board, network, questions)
-        sram, stack = board.sram_bytes, board.stack_bytes
+        replies = () if wrong else _whole_replies(uno, network, questions)
+        sram, stack = uno.sram_bytes, uno.stack_bytes
     if not _repeats(image, characters, questions):
-        raise Rejected(_NOT_REPEATABLE)
+        raise Rejected(
+            Text(
+                en="The same question gets different answers from run to run; set every variable "
+                "before it is read, and keep nothing from one question to the next.",
+                ru="На один и тот же вопрос плата в разных запусках отвечает по-разному; задавайте "
+                "значение каждой переменной до чтения и ничего не храните между вопросами.",
+            )
+        )
     if wrong:
         raise Rejected(_different(wrong, characters))
-    if sram > avr.SRAM_BYTES:
-        raise Rejected(_too_much_sram(image, stack))
+    if sram > board.SRAM_BYTES:
+        raise Rejected(
+            Text(
+                en=f"Static variables ({image.static_bytes:,} bytes) and stack ({stack:,}) take "
+                f"more than the {board.SRAM_BYTES:,} bytes of SRAM; make arrays smaller or use "
+                "them twice.",
+                ru=f"Статические переменные ({ru_number(image.static_bytes)} байт) и стек "
+                f"({ru_number(stack)}) занимают больше {ru_number(board.SRAM_BYTES)} байт SRAM; "
+                "уменьшите массивы или используйте их повторно.",
+            )
+        )
     return Conversation(tuple(characters), replies, sram, stack)
 
 
@@ -111,54 +129,53 @@ def line_of(position: Position) -> str:
 
 
 def _characters(
-    board: avr.Board, network: IntegerNetwork, questions: Questions
-) -> tuple[Asked, ...]:
-    asked: list[Asked] = []
+    uno: board.Board, network: IntegerNetwork, questions: Questions
+) -> tuple[Exchange, ...]:
+    asked: list[Exchange] = []
     answers = network.classes(questions.positions)
     for position, answer in zip(questions.positions, answers, strict=True):
-        if board.cycle > questions.max_cycles and len(asked) >= questions.fewest:
+        if uno.cycle > questions.max_cycles and len(asked) >= questions.fewest:
             break
-        reply = board.ask(line_of(position), questions.cycles_per_line)
-        asked.append(Asked(position, shown(int(answer)), reply))
+        reply = uno.ask(line_of(position), questions.cycles_per_line)
+        asked.append(Exchange(position, character(int(answer)), reply))
     return tuple(asked)
 
 
 def _whole_replies(
-    board: avr.Board, network: IntegerNetwork, questions: Questions
+    uno: board.Board, network: IntegerNetwork, questions: Questions
 ) -> tuple[str, ...]:
     found: list[str] = []
     for query, wanted in zip(questions.queries, network.replies(questions.queries), strict=True):
-        if board.cycle > questions.max_cycles and len(found) >= FEWEST_REPLIES:
+        if uno.cycle > questions.max_cycles and len(found) >= FEWEST_REPLIES:
             break
-        found.append(board.ask(query, questions.cycles_per_line).text)
+        found.append(uno.ask(query, questions.cycles_per_line).text)
         if found[-1] != wanted:
-            raise Rejected(_other_reply(query, found[-1], wanted))
+            asked, ours, theirs = _quoted(query), _quoted(found[-1]), _quoted(wanted)
+            raise Rejected(
+                Text(
+                    en=f"To the query {asked} the board replies {ours}, the integer model "
+                    f"{theirs}, though single characters agree; ask the network again with the "
+                    f"longer context until it ends the reply, at most {MAX_REPLY} times.",
+                    ru=f"На запрос {asked} плата отвечает {ours}, а целочисленная модель — "
+                    f"{theirs}, хотя отдельные символы совпадают; вызывайте сеть снова с "
+                    f"удлинённым контекстом, пока она не закончит ответ, не более {MAX_REPLY} раз.",
+                )
+            )
     return tuple(found)
 
 
-def _repeats(image: avr.Image, asked: Sequence[Asked], questions: Questions) -> bool:
-    """Whether a board that wakes with noise in its SRAM, asked in another order, answers alike."""
+def _repeats(image: board.Image, asked: Sequence[Exchange], questions: Questions) -> bool:
+    """Whether a board whose SRAM begins with noise gives the same answers in reverse order."""
     few = list(asked[:: max(1, len(asked) // REPEATED)])[::-1]
-    with avr.Board(image, paint=None) as board:
+    with board.Board(image, paint=None) as uno:
         return all(
-            board.ask(line_of(one.position), questions.cycles_per_line).text == one.reply.text
+            uno.ask(line_of(one.position), questions.cycles_per_line).text == one.reply.text
             for one in few
         )
 
 
-def _other_reply(query: str, found: str, wanted: str) -> Text:
-    return Text(
-        en=f"To the query {_quoted(query)} the board replies {_quoted(found)}, the integer model "
-        f"{_quoted(wanted)}, though single characters agree; ask the network again with the "
-        f"longer context until it ends the reply, at most {MAX_REPLY} times.",
-        ru=f"На запрос {_quoted(query)} плата отвечает {_quoted(found)}, а целочисленная модель — "
-        f"{_quoted(wanted)}, хотя отдельные символы совпадают; вызывайте сеть снова с удлинённым "
-        f"контекстом, пока она не закончит ответ, не более {MAX_REPLY} раз.",
-    )
-
-
-def _different(wrong: Sequence[Asked], asked: Sequence[Asked]) -> Text:
-    """What to say of answers that are not the model's."""
+def _different(wrong: Sequence[Exchange], asked: Sequence[Exchange]) -> Text:
+    """The message for answers that are not the model's."""
     if len({one.reply.text for one in asked}) == 1:
         return Text(
             en=f"The board answers {_quoted(asked[0].reply.text)} to all of {len(asked)} "
@@ -182,22 +199,4 @@ def _different(wrong: Sequence[Asked], asked: Sequence[Asked]) -> Text:
 
 def _quoted(text: str) -> str:
     """Queries are ours, replies were checked to be printable ASCII."""
-    return f"'{text[:60]}'" if text else "''"
-
-
-_NOT_REPEATABLE = Text(
-    en="The same question gets different answers from run to run; set every variable before it "
-    "is read, and keep nothing from one question to the next.",
-    ru="На один и тот же вопрос плата в разных запусках отвечает по-разному; задавайте значение "
-    "каждой переменной до чтения и ничего не храните между вопросами.",
-)
-
-
-def _too_much_sram(image: avr.Image, stack: int) -> Text:
-    return Text(
-        en=f"Static variables ({image.static_bytes:,} bytes) and stack ({stack:,}) take more than "
-        f"the {avr.SRAM_BYTES:,} bytes of SRAM; make arrays smaller or use them twice.",
-        ru=f"Статические переменные ({ru_number(image.static_bytes)} байт) и стек "
-        f"({ru_number(stack)}) занимают больше {ru_number(avr.SRAM_BYTES)} байт SRAM; уменьшите "
-        "массивы или используйте их повторно.",
-    )
+    return f"'{text[:60]}'"

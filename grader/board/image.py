@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from grader.text import Text
-from grader.text.errors import Rejected, UsageError
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Section, SymbolTableSection
+from intelhex import HexReaderError, IntelHex
+
+from grader.text import Text, ru_number
+from grader.text.errors import GraderError, Rejected, UsageError
 
 FLASH_BYTES = 32_768
 BOOTLOADER_BYTES = 512
@@ -19,11 +25,19 @@ SRAM_BEGIN = 0x100
 SRAM_BYTES = 2_048
 CLOCK_HZ = 16_000_000
 
-_AVR = 83
+MAX_FILE_BYTES = 4 << 20
+"""Of an ELF or HEX file."""
+MAX_SECTIONS = 256
+MAX_SEGMENTS = 64
+MAX_SYMBOL_BYTES = 1 << 20
+"""Of the symbols and names in an ELF file."""
+_SECTION_TYPES = (
+    *("SHT_NULL", "SHT_PROGBITS", "SHT_NOBITS", "SHT_STRTAB", "SHT_SYMTAB", "SHT_NOTE"),
+    *("SHT_INIT_ARRAY", "SHT_FINI_ARRAY"),
+)
+"""What linkers write for AVR. Of other types, pyelftools reads some whole, however large."""
 _DATA_SPACE = 0x800000  # where GNU tools put SRAM in the one address space of an ELF file
 _EEPROM_SPACE = 0x810000
-_ALLOCATED, _NOBITS = 2, 8
-_OBJECT, _FUNCTION = 1, 2
 
 Memory = Literal["flash", "sram"]
 
@@ -50,14 +64,14 @@ class Image:
     text_bytes: int
     """Code and constants in flash."""
     data_bytes: int
-    """Initialised variables: in flash and, once copied, in SRAM."""
+    """Initialized variables: in flash and, once copied, in SRAM."""
     bss_bytes: int
-    """Variables that start as zero or uninitialised: SRAM only."""
+    """Variables that start as zero or uninitialized: SRAM only."""
     symbols: tuple[Symbol, ...] = field(repr=False, default=())
     elf: bytes = field(repr=False, default=b"")
     """The ELF file; empty for an image read from HEX."""
     warnings: str = field(repr=False, default="")
-    """What the compiler said, bounded."""
+    """Output of the compiler, cut to a limit."""
     compiler: str = ""
 
     @property
@@ -66,12 +80,12 @@ class Image:
 
     @property
     def static_bytes(self) -> int:
-        """SRAM that is taken before the first function is called."""
+        """SRAM that static variables take."""
         return self.data_bytes + self.bss_bytes
 
     @property
     def stack_limit(self) -> int:
-        """First data address behind the static variables, where the stack must not reach."""
+        """First data address after the static variables, which the stack must not reach."""
         return SRAM_BEGIN + self.static_bytes
 
     def symbol_at(self, flash_address: int) -> Symbol | None:
@@ -86,50 +100,75 @@ class Image:
 
     def to_hex(self) -> str:
         """The flash as Intel HEX, for avrdude."""
-        records = []
-        for start in range(0, len(self.flash), 16):
-            row = self.flash[start : start + 16]
-            record = bytes([len(row), start >> 8, start & 255, 0]) + row
-            records.append(record + bytes([-sum(record) & 255]))
-        return "".join(f":{record.hex().upper()}\n" for record in records) + ":00000001FF\n"
+        program, text = IntelHex(), io.StringIO()
+        program.frombytes(self.flash)
+        program.write_hex_file(text)
+        return text.getvalue()
 
     def largest(self, memory: Memory, count: int = 20) -> list[Symbol]:
-        """The symbols that take most of a memory, the largest first."""
+        """The `count` symbols that take most of a memory, the largest first."""
         chosen = [symbol for symbol in self.symbols if symbol.memory == memory and symbol.size]
         return sorted(chosen, key=lambda symbol: (-symbol.size, symbol.address))[:count]
 
 
-def from_elf(elf: bytes, warnings: str = "", compiler: str = "") -> Image:
-    """Read a linked AVR program. Raises Rejected when it is none, or does not fit the part."""
+def from_elf(raw: bytes, warnings: str = "", compiler: str = "") -> Image:
+    """Read a linked AVR program. Raises Rejected when `raw` is none, or does not fit the part."""
+    _check_size(raw)
     try:
-        return _Elf(elf).image(warnings, compiler)
-    except (struct.error, IndexError, UnicodeDecodeError, OverflowError, MemoryError) as error:
-        raise Rejected(_NOT_AN_ELF) from error
+        elf = ELFFile(io.BytesIO(raw + b"\0"))  # so that every name ends
+        sections = _sections(elf, len(raw))
+        flash = _flash(elf, raw)
+        symbols = sorted(_symbols(sections), key=lambda s: (s.memory, s.address, s.name))
+        static = [section for section in sections if _memory(section) == "sram"]
+        data = sum(s["sh_size"] for s in static if s["sh_type"] != "SHT_NOBITS")
+        _check_at_most(data, len(flash))
+    except GraderError:
+        raise
+    except Exception as error:  # pyelftools raises errors of many types for damaged files
+        raise Rejected(
+            Text(
+                en="This is not a linked AVR program (ELF); build the project again.",
+                ru="Это не собранная программа AVR (ELF); соберите проект заново.",
+            )
+        ) from error
+    return Image(
+        flash,
+        text_bytes=len(flash) - data,
+        data_bytes=data,
+        bss_bytes=sum(section["sh_size"] for section in static) - data,
+        symbols=tuple(symbols),
+        elf=raw,
+        warnings=warnings,
+        compiler=compiler,
+    )
 
 
 def from_hex(text: str) -> Image:
     """Read Intel HEX, as `avr-objcopy -O ihex` writes it. It has no symbols, and its static
-    SRAM is not known."""
-    flash = bytearray()
-    base = 0
-    for number, line in enumerate(text.split(), 1):
-        kind, address, data = _hex_record(line, number)
-        if kind == 1:
-            break
-        if kind in (2, 4) and len(data) == 2:
-            base = int.from_bytes(data, "big") << (4 if kind == 2 else 16)
-        if kind == 0:
-            end = base + address + len(data)
-            _check_flash(end)
-            flash.extend(b"\xff" * (end - len(flash)))
-            flash[base + address : end] = data
-    return Image(bytes(flash), text_bytes=len(flash), data_bytes=0, bss_bytes=0)
+    SRAM is not known. Raises UsageError for damaged text, Rejected for too large a program."""
+    program = IntelHex()
+    try:
+        program.loadhex(io.StringIO("\n".join(text.split())))
+    except HexReaderError as error:
+        raise UsageError(
+            Text(
+                en=f"Line {error.line} of the HEX file is damaged; convert the ELF file again.",
+                ru=f"Строка {error.line} HEX-файла повреждена; преобразуйте ELF-файл заново.",
+            )
+        ) from error
+    last = program.maxaddr()
+    end = 0 if last is None else last + 1
+    _check_flash(end)
+    flash = program.tobinstr(0, end - 1) if end else b""
+    return Image(flash, text_bytes=end, data_bytes=0, bss_bytes=0)
 
 
 def read(path: Path) -> Image:
-    """An image from a .elf or .hex file."""
+    """An image from a .elf or .hex file. Raises UsageError when `path` is neither or cannot be
+    read, and what `from_elf` and `from_hex` raise."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise UsageError(
             Text(
@@ -140,6 +179,7 @@ def read(path: Path) -> Image:
     if raw.startswith(b"\x7fELF"):
         return from_elf(raw)
     if raw.lstrip().startswith(b":"):
+        _check_size(raw)
         return from_hex(raw.decode("ascii", "replace"))
     raise UsageError(
         Text(
@@ -149,124 +189,87 @@ def read(path: Path) -> Image:
     )
 
 
-@dataclass(frozen=True)
-class _Section:
-    name: str
-    kind: int
-    flags: int
-    address: int
-    data: bytes
-    size: int
-
-    @property
-    def memory(self) -> Memory | None:
-        if not self.flags & _ALLOCATED or self.address >= _EEPROM_SPACE:
-            return None
-        return "sram" if self.address >= _DATA_SPACE else "flash"
-
-
-class _Elf:
-    """Sections, segments and symbols of a 32-bit little-endian ELF file."""
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        header = struct.unpack_from("<16sHHIIIIIHHHHHH", raw)
-        identity, kind, machine = header[:3]
-        if identity[:6] != b"\x7fELF\x01\x01" or machine != _AVR or kind != 2:
-            raise Rejected(_NOT_AN_ELF)
-        self._segments = (header[5], header[9], header[10])
-        place, size, count, names = header[6], header[11], header[12], header[13]
-        rows = [struct.unpack_from("<10I", raw, place + size * i) for i in range(count)]
-        strings = self._bytes(rows[names][4], rows[names][5])
-        self._rows = rows
-        self.sections = [self._section(row, strings) for row in rows]
-
-    def image(self, warnings: str, compiler: str) -> Image:
-        if any(self._eeprom()):
-            raise Rejected(_EEPROM)
-        static = {section: section.size for section in self.sections if section.memory == "sram"}
-        data = sum(size for section, size in static.items() if section.kind != _NOBITS)
-        bss = sum(static.values()) - data
-        flash = self._flash()
-        return Image(
-            flash,
-            text_bytes=len(flash) - data,
-            data_bytes=data,
-            bss_bytes=bss,
-            symbols=tuple(sorted(self._symbols(), key=lambda s: (s.memory, s.address, s.name))),
-            elf=self._raw,
-            warnings=warnings,
-            compiler=compiler,
-        )
-
-    def _bytes(self, start: int, size: int) -> bytes:
-        if start + size > len(self._raw):
-            raise IndexError
-        return self._raw[start : start + size]
-
-    def _section(self, row: tuple[int, ...], strings: bytes) -> _Section:
-        name, kind, flags, address, start, size = row[:6]
-        data = b"" if kind == _NOBITS else self._bytes(start, size)
-        return _Section(_string(strings, name), kind, flags, address, data, size)
-
-    def _eeprom(self) -> Iterator[_Section]:
-        for section in self.sections:
-            stored = section.flags & _ALLOCATED and section.size
-            if stored and section.address >= _EEPROM_SPACE:
-                yield section
-
-    def _flash(self) -> bytes:
-        flash = bytearray()
-        place, size, count = self._segments
-        for number in range(count):
-            kind, start, _, load_address, stored = struct.unpack_from(
-                "<5I", self._raw, place + size * number
+def _sections(elf: ELFFile, file_bytes: int) -> list[Section]:
+    """All sections of a linked AVR program. Raises ELFError when it is none, Rejected when it
+    uses EEPROM."""
+    kind = (elf.elfclass, elf.little_endian, elf["e_type"], elf["e_machine"])
+    if kind != (32, True, "ET_EXEC", "EM_AVR"):
+        raise ELFError(f"not a linked AVR program: {kind}")
+    _check_at_most(elf.num_sections(), MAX_SECTIONS)
+    _check_at_most(elf.get_shstrndx() + 1, elf.num_sections())
+    _check_at_most(elf.num_segments(), MAX_SEGMENTS)
+    _check_at_most(elf["e_shoff"] + elf["e_shentsize"] * elf.num_sections(), file_bytes)
+    _check_at_most(elf["e_phoff"] + elf["e_phentsize"] * elf.num_segments(), file_bytes)
+    sections: list[Section] = []
+    for number in range(elf.num_sections()):
+        sections.append(elf.get_section(number, _SECTION_TYPES))
+        header = sections[-1].header
+        if header["sh_type"] != "SHT_NOBITS":
+            _check_at_most(header["sh_offset"] + header["sh_size"], file_bytes)
+        _check_at_most(sum(len(section.name) for section in sections), MAX_SYMBOL_BYTES)
+    for section in sections:
+        allocated = section["sh_flags"] & SH_FLAGS.SHF_ALLOC and section["sh_size"]
+        if allocated and section["sh_addr"] >= _EEPROM_SPACE:
+            raise Rejected(
+                Text(
+                    en="The program keeps data in EEPROM, which this board does not have; put "
+                    "tables into flash with PROGMEM.",
+                    ru="Программа хранит данные в EEPROM, которой у этой платы нет; разместите "
+                    "таблицы во флеш-памяти с помощью PROGMEM.",
+                )
             )
-            if kind == 1 and stored:
-                _check_flash(load_address + stored)
-                flash.extend(b"\xff" * (load_address + stored - len(flash)))
-                flash[load_address : load_address + stored] = self._bytes(start, stored)
-        return bytes(flash)
+    return sections
 
-    def _symbols(self) -> Iterator[Symbol]:
-        for row in self._rows:
-            if row[1] != 2:  # SHT_SYMTAB
+
+def _memory(section: Section) -> Memory | None:
+    """The memory that a section occupies when the program runs."""
+    address = section["sh_addr"]
+    if not section["sh_flags"] & SH_FLAGS.SHF_ALLOC or address >= _EEPROM_SPACE:
+        return None
+    return "sram" if address >= _DATA_SPACE else "flash"
+
+
+def _flash(elf: ELFFile, raw: bytes) -> bytes:
+    """The segments that are loaded, at their addresses, with erased flash (0xFF) between them."""
+    flash = bytearray()
+    for segment in elf.iter_segments("PT_LOAD"):
+        start, size, address = segment["p_offset"], segment["p_filesz"], segment["p_paddr"]
+        if size:
+            end = address + size
+            _check_flash(end)
+            _check_at_most(start + size, len(raw))
+            flash.extend(b"\xff" * (end - len(flash)))
+            flash[address:end] = raw[start : start + size]
+    return bytes(flash)
+
+
+def _symbols(sections: Sequence[Section]) -> Iterator[Symbol]:
+    """Functions and objects that lie in a memory. Raises ELFError for tables that are too large."""
+    used = 0
+    for table in sections:
+        if not isinstance(table, SymbolTableSection):
+            continue
+        for symbol in table.iter_symbols():
+            used += table["sh_entsize"] + len(symbol.name)
+            _check_at_most(used, MAX_SYMBOL_BYTES)
+            kind, index = symbol["st_info"]["type"], symbol["st_shndx"]
+            if kind not in ("STT_OBJECT", "STT_FUNC") or not isinstance(index, int):
                 continue
-            strings = self.sections[row[6]].data
-            table = self._bytes(row[4], row[5])
-            for name, value, size, info, _, index in struct.iter_unpack("<IIIBBH", table):
-                if info & 15 not in (_OBJECT, _FUNCTION) or index >= len(self.sections):
-                    continue
-                section = self.sections[index]
-                if section.memory is None:
-                    continue
+            section = sections[index] if index < len(sections) else sections[0]
+            if memory := _memory(section):
                 yield Symbol(
-                    _string(strings, name),
-                    section.memory,
-                    value - (_DATA_SPACE if section.memory == "sram" else 0),
-                    size,
-                    "code" if info & 15 == _FUNCTION else "data",
+                    symbol.name,
+                    memory,
+                    symbol["st_value"] - (_DATA_SPACE if memory == "sram" else 0),
+                    symbol["st_size"],
+                    "code" if kind == "STT_FUNC" else "data",
                     section.name,
                 )
 
 
-def _string(strings: bytes, start: int) -> str:
-    return strings[start : strings.index(b"\0", start)].decode("utf-8", "backslashreplace")
-
-
-def _hex_record(line: str, number: int) -> tuple[int, int, bytes]:
-    try:
-        record = bytes.fromhex(line.removeprefix(":"))
-        if not line.startswith(":") or sum(record) % 256 or len(record) != record[0] + 5:
-            raise ValueError
-    except (ValueError, IndexError) as error:
-        raise UsageError(
-            Text(
-                en=f"Line {number} of the HEX file is damaged; convert the ELF file again.",
-                ru=f"Строка {number} HEX-файла повреждена; преобразуйте ELF-файл заново.",
-            )
-        ) from error
-    return record[3], int.from_bytes(record[1:3], "big"), record[4:-1]
+def _check_at_most(value: int, limit: int) -> None:
+    if value > limit:
+        raise ELFError(f"{value:,} where at most {limit:,} is possible")
 
 
 def _check_flash(end: int) -> None:
@@ -281,13 +284,13 @@ def _check_flash(end: int) -> None:
         )
 
 
-_NOT_AN_ELF = Text(
-    en="This is not a linked AVR program (ELF); build the project again.",
-    ru="Это не собранная программа AVR (ELF); соберите проект заново.",
-)
-_EEPROM = Text(
-    en="The program keeps data in EEPROM, which this board does not have; put tables into flash "
-    "with PROGMEM.",
-    ru="Программа хранит данные в EEPROM, которой у этой платы нет; разместите таблицы во "
-    "флеш-памяти с помощью PROGMEM.",
-)
+def _check_size(raw: bytes) -> None:
+    if len(raw) > MAX_FILE_BYTES:
+        raise Rejected(
+            Text(
+                en=f"The program's file has more than {MAX_FILE_BYTES:,} bytes; leave out the "
+                "debugging information.",
+                ru=f"Файл программы больше {ru_number(MAX_FILE_BYTES)} байт; соберите её без "
+                "отладочной информации.",
+            )
+        )

@@ -36,12 +36,13 @@ _DAMAGES = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError),
     *(SyntaxError, tokenize.TokenError),  # numpy reads the heads of arrays as Python literals
 )
+_KINDS = {"weight": np.int8, "bias": np.int16, "multiplier": np.uint8}
 _NUMBERS = ("query_buckets", "context_buckets", "context_length")
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How query and context become counts."""
+    """The sizes of the hashed counts that describe query and context."""
 
     query_buckets: int
     context_buckets: int
@@ -54,6 +55,8 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Layer:
+    """A fully connected layer."""
+
     weight: NDArray[np.int8]
     """(outputs, inputs)."""
     bias: NDArray[np.int16]
@@ -64,6 +67,8 @@ class Layer:
 
 @dataclass(frozen=True)
 class IntegerNetwork:
+    """The network of a `model.npz`."""
+
     encoding: Encoding
     layers: tuple[Layer, ...]
 
@@ -83,29 +88,25 @@ class IntegerNetwork:
         return logits.argmax(axis=1)
 
     def replies(self, queries: Sequence[str]) -> list[str]:
-        """Whole replies, each written character by character."""
+        """The whole reply to each query, predicted character by character."""
         found = [""] * len(queries)
-        going_on = list(range(len(queries)))
-        while going_on:
-            asked = [Position(queries[index], found[index], END) for index in going_on]
-            answers = self.classes(asked)
-            for index, answer in zip(going_on, answers, strict=True):
-                found[index] += shown(int(answer))
-            going_on = [
-                index
-                for index, answer in zip(going_on, answers, strict=True)
-                if answer != END and len(found[index]) < MAX_REPLY
-            ]
+        unfinished = list(range(len(queries)))
+        while unfinished:
+            asked = [Position(queries[index], found[index], END) for index in unfinished]
+            answers = dict(zip(unfinished, map(int, self.classes(asked)), strict=True))
+            for index, answer in answers.items():
+                found[index] += character(answer)
+            unfinished = [i for i, a in answers.items() if a != END and len(found[i]) < MAX_REPLY]
         return found
 
 
-def shown(answer: int) -> str:
-    """A class as a board sends it: a character, or nothing for the end."""
+def character(answer: int) -> str:
+    """The character that a board sends for a class; empty for the end of the reply."""
     return "" if answer == END else CHARSET[answer]
 
 
 def encode(positions: Sequence[Position], encoding: Encoding) -> NDArray[np.uint8]:
-    """Counts, (positions, inputs)."""
+    """Counts of the hashed character groups, (positions, inputs)."""
     counts = np.zeros((len(positions), encoding.inputs), np.uint8)
     for row, position in zip(counts, positions, strict=True):
         row[: encoding.query_buckets] = _query_counts(position.query, encoding)
@@ -114,14 +115,14 @@ def encode(positions: Sequence[Position], encoding: Encoding) -> NDArray[np.uint
 
 
 def hash16(value: int, text: str) -> int:
-    """31 h + code for every character, in 16 bits."""
+    """The hash of `text`: from h = `value`, h = 31 h + code for each character, in 16 bits."""
     for char in text:
         value = (31 * value + ord(char)) & 0xFFFF
     return value
 
 
 def read(raw: bytes) -> IntegerNetwork:
-    """The network in the bytes of a `model.npz`. Raises Rejected that says what is wrong."""
+    """The network in the bytes of a `model.npz`. Raises Rejected with the reason."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
@@ -165,9 +166,6 @@ def _network(arrays: dict[str, NDArray[np.generic]]) -> IntegerNetwork:
     if inputs != CLASSES:
         raise ValueError(f"the last layer has {inputs} outputs, expected {CLASSES}")
     return IntegerNetwork(encoding, tuple(layers))
-
-
-_KINDS = {"weight": np.int8, "bias": np.int16, "multiplier": np.uint8}
 
 
 def _layer(arrays: dict[str, NDArray[np.generic]], index: int, inputs: int) -> Layer:

@@ -1,4 +1,4 @@
-"""A firmware project: which files it may have, and what its sources may not say."""
+"""A firmware project: which files it may have, and what its sources must not contain."""
 
 from __future__ import annotations
 
@@ -11,20 +11,58 @@ from pathlib import Path, PurePosixPath
 from grader.text import Text, ru_number
 from grader.text.errors import Rejected, UsageError
 
-C_SOURCES = (".c",)
-CPP_SOURCES = (".cpp",)
-ASSEMBLY = (".S",)
+SOURCES = (".c", ".cpp", ".S")
 HEADERS = (".h", ".inc")
-SOURCES = (*C_SOURCES, *CPP_SOURCES, *ASSEMBLY)
 MAX_FILES = 64
 MAX_FILE_BYTES = 2_000_000
 MAX_TOTAL_BYTES = 4_000_000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+_TOKENS = re.compile(
+    r"//[^\n]*|/\*(?:.*?\*/|.*)|\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?", re.DOTALL
+)
+"""Comments and literals, closed or not: each alternative matches what it begins, so that no text is
+read twice."""
+_ESCAPE = Text(
+    en="it reaches for a file outside the project; include headers of the project by a relative "
+    "name, and <avr/...> of the compiler.",
+    ru="это обращение к файлу вне проекта; подключайте заголовки проекта по относительному имени, "
+    "а заголовки компилятора — как <avr/...>.",
+)
+_BINARY = Text(
+    en="files may not be inserted as bytes (.incbin, #embed, .include); export the table as a C "
+    "array.",
+    ru="вставлять файлы как байты (.incbin, #embed, .include) нельзя; экспортируйте таблицу как "
+    "массив C.",
+)
+_PRAGMA = Text(
+    en="of the optimization pragmas and attributes only O0 to O3, Os and unroll-loops are allowed.",
+    ru="из прагм и атрибутов оптимизации разрешены только O0–O3, Os и unroll-loops.",
+)
+_PROBE = Text(
+    en="__has_include may not ask about files; include what the project has.",
+    ru="__has_include спрашивать о файлах нельзя; подключайте то, что есть в проекте.",
+)
+_LEVEL = "(?:O[0-3s]|unroll-loops)"
+_HASH = r"^[ \t]*(?:#|%:|\?\?=)[ \t]*"
+_INCLUDE = _HASH + r"(?:include|include_next|import)\b"
+_REFUSED = tuple(
+    (re.compile(pattern, re.MULTILINE), reason)
+    for pattern, reason in (
+        (_INCLUDE + r"[ \t]*[\"<][ \t]*(?:/|\\|~|[A-Za-z]:)", _ESCAPE),
+        (_INCLUDE + r"[^\n]*\.\.[/\\]", _ESCAPE),
+        (_HASH + r"embed\b|__has_embed|\.incbin\b|\.include\b", _BINARY),
+        (r"__has_include", _PROBE),
+        (rf"GCC[ \t]+optimize\b(?![ \t]*\(?[ \t]*\"{_LEVEL}\"[ \t]*\)?[ \t\r]*$)", _PRAGMA),
+        (rf"\boptimize(?:__)?[ \t]*\((?![ \t]*\"{_LEVEL}\"[ \t]*\))(?=[ \t]*\")", _PRAGMA),
+        (r"GCC[ \t]+(?:target|dependency)\b", _PRAGMA),
+    )
+)
+"""Patterns that read a text once: they are anchored, or begin with fixed letters."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """The files that take part in a build, by their path with forward slashes."""
+    """The files that are compiled or included, by their path with forward slashes."""
 
     files: Mapping[str, bytes]
 
@@ -32,19 +70,16 @@ class Project:
     def sources(self) -> list[str]:
         return sorted(name for name in self.files if name.endswith(SOURCES))
 
-    def uses_cpp(self) -> bool:
-        return any(name.endswith(CPP_SOURCES) for name in self.files)
-
 
 def read(project: Mapping[str, bytes] | Path) -> Project:
-    """Judge the names, sizes and texts of a project. Raises Rejected, or UsageError where there
-    is no folder. Files that are neither sources nor headers take no part."""
+    """Check the names, sizes and texts of a project. Files that are neither sources nor headers
+    are left out. Raises Rejected, or UsageError when there is no folder."""
     found = dict(project) if isinstance(project, Mapping) else dict(_from_folder(project))
     files = {name: data for name, data in found.items() if name.endswith((*SOURCES, *HEADERS))}
     _check_sizes(files)
     for name, data in files.items():
         _check_name(name)
-        check_source(name, data)
+        _check_source(name, data)
     chosen = Project(files)
     if not chosen.sources:
         raise Rejected(
@@ -54,16 +89,6 @@ def read(project: Mapping[str, bytes] | Path) -> Project:
             )
         )
     return chosen
-
-
-def check_source(name: str, data: bytes) -> None:
-    """Refuse what reaches for files outside the project, with a clear sentence. The isolation of
-    the compiler stands behind this: a directive that is hidden from it finds no file there."""
-    text = _without_comments(_joined(data.decode("utf-8", "replace")))
-    for pattern, reason in _REFUSED:
-        if found := pattern.search(text):
-            line = text.count("\n", 0, found.start()) + 1
-            raise Rejected(Text(en=f"{name}:{line}: {reason.en}", ru=f"{name}:{line}: {reason.ru}"))
 
 
 def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -129,8 +154,18 @@ def _check_name(name: str) -> None:
     )
 
 
+def _check_source(name: str, data: bytes) -> None:
+    """Refuse references to files outside the project. This only makes a clear message: a reference
+    that it does not find fails in the compiler, which is isolated from all other files."""
+    text = _without_comments(_joined(data.decode("utf-8", "replace")))
+    for pattern, reason in _REFUSED:
+        if found := pattern.search(text):
+            line = text.count("\n", 0, found.start()) + 1
+            raise Rejected(Text(en=f"{name}:{line}: {reason.en}", ru=f"{name}:{line}: {reason.ru}"))
+
+
 def _joined(text: str) -> str:
-    """Lines that a backslash joins, as one; the count of lines stays."""
+    """The text with lines joined at a backslash, and as many lines as before."""
     lines: list[str] = []
     parts: list[str] = []
     for line in text.split("\n"):
@@ -143,55 +178,11 @@ def _joined(text: str) -> str:
     return "\n".join([*lines, "".join(parts)])
 
 
-# Every alternative takes what it has begun, closed or not, so that no text is read twice.
-_TOKENS = re.compile(
-    r"//[^\n]*|/\*(?:.*?\*/|.*)|\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?", re.DOTALL
-)
-
-
 def _without_comments(text: str) -> str:
-    """The text with comments blanked; strings stay, and the count of lines."""
+    """The text with blanks for comments, and as many lines as before."""
 
     def blank(match: re.Match[str]) -> str:
         token = match.group(0)
         return "\n" * token.count("\n") + " " if token.startswith(("//", "/*")) else token
 
     return _TOKENS.sub(blank, text)
-
-
-_ESCAPE = Text(
-    en="it reaches for a file outside the project; include headers of the project by a relative "
-    "name, and <avr/...> of the compiler.",
-    ru="это обращение к файлу вне проекта; подключайте заголовки проекта по относительному имени, "
-    "а заголовки компилятора — как <avr/...>.",
-)
-_BINARY = Text(
-    en="files may not be inserted as bytes (.incbin, #embed, .include); export the table as a C "
-    "array.",
-    ru="вставлять файлы как байты (.incbin, #embed, .include) нельзя; экспортируйте таблицу как "
-    "массив C.",
-)
-_PRAGMA = Text(
-    en="of the optimisation pragmas and attributes only O0 to O3, Os and unroll-loops are allowed.",
-    ru="из прагм и атрибутов оптимизации разрешены только O0–O3, Os и unroll-loops.",
-)
-_PROBE = Text(
-    en="__has_include may not ask about files; include what the project has.",
-    ru="__has_include спрашивать о файлах нельзя; подключайте то, что есть в проекте.",
-)
-_LEVEL = "(?:O[0-3s]|unroll-loops)"
-_HASH = r"^[ \t]*(?:#|%:|\?\?=)[ \t]*"
-_INCLUDE = _HASH + r"(?:include|include_next|import)\b"
-_REFUSED = tuple(
-    (re.compile(pattern, re.MULTILINE), reason)
-    for pattern, reason in (
-        (_INCLUDE + r"[ \t]*[\"<][ \t]*(?:/|\\|~|[A-Za-z]:)", _ESCAPE),
-        (_INCLUDE + r"[^\n]*\.\.[/\\]", _ESCAPE),
-        (_HASH + r"embed\b|__has_embed|\.incbin\b|\.include\b", _BINARY),
-        (r"__has_include", _PROBE),
-        (rf"GCC[ \t]+optimize\b(?![ \t]*\(?[ \t]*\"{_LEVEL}\"[ \t]*\)?[ \t\r]*$)", _PRAGMA),
-        (rf"\boptimize(?:__)?[ \t]*\((?![ \t]*\"{_LEVEL}\"[ \t]*\))(?=[ \t]*\")", _PRAGMA),
-        (r"GCC[ \t]+(?:target|dependency)\b", _PRAGMA),
-    )
-)
-"""Each pattern reads a text once: they are anchored, or begin with fixed letters."""

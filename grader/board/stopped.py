@@ -1,10 +1,10 @@
-"""What a firmware did instead of answering, in sentences."""
+"""Messages about a firmware that did not answer as the protocol says."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grader.board.engine import Event, Kind, Stop
+from grader.board.processor import Event, Kind, Stop
 from grader.text import Text
 from grader.text.errors import Rejected
 
@@ -12,7 +12,8 @@ MAX_REPLY = 256
 
 
 class FirmwareStopped(Rejected):
-    """The firmware did not answer; `stop` says why, `cycle` when (counted from the reset)."""
+    """The firmware did not answer as it must: `stop` is the reason for which its run ended, `cycle`
+    the time, counted from the reset."""
 
     def __init__(self, stop: int, text: Text, cycle: int) -> None:
         super().__init__(text)
@@ -21,57 +22,48 @@ class FirmwareStopped(Rejected):
 
 
 def explain_output(events: Sequence[Event], *, done: bool) -> Text | None:
-    """What is wrong with what was sent so far, or None. `done`: the line's end was sent."""
+    """What is wrong with the output so far, or None. `done` says that the line's end was sent."""
     sent = [event for event in events if event.kind == Kind.SENT]
-    taken = [event for event in events if event.kind == Kind.RECEIVED]
-    if any(event.kind == Kind.LOST for event in events):
-        return _LOST
-    line_end = next((event for event in taken if event.value == ord("\n")), None)
-    if sent and (line_end is None or sent[0].cycle < line_end.cycle):
-        return _UNASKED
+    ends = [e.cycle for e in events if e.kind == Kind.RECEIVED and e.value == ord("\n")]
     text = bytes(event.value for event in (sent[:-1] if done else sent))
+    if any(event.kind == Kind.LOST for event in events):
+        return Text(
+            en="The firmware wrote to UDR0 while the transmitter was busy or switched off, so a "
+            "byte was lost; set TXEN0 and wait for UDRE0 in UCSR0A before each byte.",
+            ru="Прошивка записала байт в UDR0, когда передатчик был занят или выключен, и байт "
+            "потерян; включите TXEN0 и перед каждым байтом ждите UDRE0 в UCSR0A.",
+        )
+    if sent and (not ends or sent[0].cycle < ends[0]):
+        return Text(
+            en="The firmware sent something before it had read a whole line; it may send only "
+            "replies, without echo or greeting.",
+            ru="Прошивка передала байт, не дочитав строку запроса; отправлять можно только ответы, "
+            "без эха и приветствий.",
+        )
     if any(not 32 <= byte < 127 for byte in text):
-        return _garbage(text)
-    return _TOO_LONG if len(text) > MAX_REPLY else None
+        shown = text[:24].decode("latin-1").encode("unicode_escape").decode()
+        return Text(
+            en=f"The reply is not printable ASCII: '{shown}'. Send characters 32 to 126 and end "
+            "the reply with '\\n' alone.",
+            ru=f"В ответе есть непечатаемые символы: «{shown}». Отправляйте символы с кодами от 32 "
+            "до 126 и завершайте ответ одним '\\n'.",
+        )
+    if len(text) > MAX_REPLY:
+        return Text(
+            en=f"The reply has more than {MAX_REPLY} characters and no end; send '\\n' when the "
+            "network predicts the end, and stop after a fixed length.",
+            ru=f"В ответе больше {MAX_REPLY} символов, а конца нет; отправляйте '\\n', когда сеть "
+            "предсказывает конец, и ограничьте длину ответа.",
+        )
+    return None
 
 
 def explain(stop: Stop, where: str = "", address: int = 0) -> Text:
-    """The sentence for a stop at the code `where`, about the data address `address`."""
+    """The message for a stop in the code at `where`, caused by the data address `address`."""
     en, ru = _SENTENCES[stop]
-    register = REGISTERS.get(address, f"{address:#04x}")
-    return Text(
-        en=en.format(where=where, register=register), ru=ru.format(where=where, register=register)
-    )
+    values = {"where": where, "register": REGISTERS.get(address, f"{address:#04x}")}
+    return Text(en=en.format(**values), ru=ru.format(**values))
 
-
-def _garbage(text: bytes) -> Text:
-    shown = text[:24].decode("latin-1").encode("unicode_escape").decode()
-    return Text(
-        en=f"The reply is not printable ASCII: '{shown}'. Send characters 32 to 126 and end the "
-        "reply with '\\n' alone.",
-        ru=f"В ответе есть непечатаемые символы: «{shown}». Отправляйте символы с кодами от 32 до "
-        "126 и завершайте ответ одним '\\n'.",
-    )
-
-
-_LOST = Text(
-    en="The firmware wrote to UDR0 while the transmitter was busy or switched off, so a byte was "
-    "lost; set TXEN0 and wait for UDRE0 in UCSR0A before each byte.",
-    ru="Прошивка записала байт в UDR0, когда передатчик был занят или выключен, и байт потерян; "
-    "включите TXEN0 и перед каждым байтом ждите UDRE0 в UCSR0A.",
-)
-_UNASKED = Text(
-    en="The firmware sent something before it had read a whole line; it may send only replies, "
-    "without echo or greeting.",
-    ru="Прошивка передала байт, не дочитав строку запроса; отправлять можно только ответы, без "
-    "эха и приветствий.",
-)
-_TOO_LONG = Text(
-    en=f"The reply has more than {MAX_REPLY} characters and no end; send '\\n' when the network "
-    "predicts the end, and stop after a fixed length.",
-    ru=f"В ответе больше {MAX_REPLY} символов, а конца нет; отправляйте '\\n', когда сеть "
-    "предсказывает конец, и ограничьте длину ответа.",
-)
 
 REGISTERS = {
     **{0x35 + n: f"TIFR{n}" for n in range(3)},
@@ -83,7 +75,7 @@ REGISTERS = {
     0x88: "OCR1AL", 0x89: "OCR1AH", 0xB0: "TCCR2A", 0xB1: "TCCR2B", 0xB2: "TCNT2",
     0xC1: "UCSR0B",
 }  # fmt: skip
-"""Names for messages, of registers that a firmware might try to use."""
+"""Names of registers that are not simulated, by their data address."""
 
 _SENTENCES: dict[Stop, tuple[str, str]] = {
     Stop.AT_LIMIT: (

@@ -1,7 +1,7 @@
 """The command line: arguments in, exit code out, and no traceback to a person.
 
 Commands live in modules of their own and are imported when called, so that `grader --help`
-costs neither torch nor numpy.
+loads neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from grader.text import LANGS, Lang, Text, language
 from grader.text.errors import ExitCode, GraderError
 
 INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
 BROKEN_PIPE = 141
-"""What a shell reports of a program whose reader went away."""
+"""128 + SIGPIPE: the program that read our output has ended."""
 COMMANDS = {
     "lessons": "List the lessons of the course.",
     "new": "Start a lesson: copy its template into a new folder.",
@@ -46,34 +47,46 @@ COMMANDS = {
     "new-course": "Start a course of your own, with one lesson that works.",
     "demo": "Build sample submissions, grade them and write the pages.",
 }
+_SHARED = {"reference": "grade", "export": "release", "new-course": "new"}
+"""Commands that stand, under their own name, in the module of another."""
 
 
-class _Lazy(click.Group):
+def find(name: str) -> click.Command | None:
+    """The command called `name`, its module imported; None for an unknown one."""
+    if name not in COMMANDS:
+        return None
+    module = importlib.import_module(f"grader.cli.{_SHARED.get(name, name)}")
+    command: click.Command = getattr(
+        module, name.replace("-", "_") if name in _SHARED else "command"
+    )
+    return command
+
+
+class _Group(click.Group):
+    """`grader` itself: lists its commands without importing them."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"grader.cli.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        if ctx.find_root().obj == "ru":
+        command = find(cmd_name)
+        if command is not None and ctx.find_root().obj == "ru":
             from grader.cli import russian
 
             return russian.translated(command, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        said = COMMANDS
+        summaries = COMMANDS
         if ctx.find_root().obj == "ru":
             from grader.cli import russian
 
-            said = COMMANDS | russian.catalogue().commands
+            summaries = COMMANDS | russian.catalogue().commands
         with formatter.section("Commands"):
-            formatter.write_dl([(name, said[name]) for name in COMMANDS])
+            formatter.write_dl([(name, summaries[name]) for name in COMMANDS])
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--lang",
     type=click.Choice(LANGS),
@@ -99,7 +112,7 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a log in cp1251 has no check mark
-    # Where the system has no other, a lock file does as well for building a cache once.
+    # filelock warns on systems without file locks; a cache is built once there all the same.
     warnings.filterwarnings("ignore", message="only soft file lock")
     try:
         command: click.Command = cli
@@ -109,58 +122,52 @@ def run(arguments: Sequence[str]) -> int:
             command = russian.translated(cli, "")
         result = command.main(list(arguments), "grader", standalone_mode=False, obj=lang)
         return int(result) if isinstance(result, int) else ExitCode.OK
-    except click.exceptions.Abort:
-        return _interrupted(lang)
-    except KeyboardInterrupt:
-        return _interrupted(lang)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        interrupted = Text(
+            en="Interrupted; what was finished is kept, run the same command to go on.",
+            ru="Прервано; готовое сохранено, для продолжения запустите ту же команду.",
+        )
+        click.echo(interrupted.to(lang), err=True)
+        return INTERRUPTED
     except click.ClickException as error:
-        from grader.cli import options
+        if lang == "ru":
+            from grader.cli import russian
 
-        options.show(error, lang)
+            russian.show(error)
+        else:
+            error.show()
         return ExitCode.USAGE
     except click.exceptions.Exit as error:
         return error.exit_code
     except GraderError as error:
-        label = "Ошибка" if lang == "ru" else "Error"
-        click.echo(f"{label}: {error.to(lang)}", err=True)
+        _show_error(error.to(lang), lang)
         return error.exit_code
     except BrokenPipeError:
-        # The reader of our output went away, as in `grader lessons | head -1`.
+        # As in `grader lessons | head -1`; Python would complain again when it flushes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        label = "Ошибка" if lang == "ru" else "Error"
-        click.echo(f"{label}: {where}{error.strerror or error}.", err=True)
+        _show_error(f"{where}{error.strerror or error}.", lang)
         return ExitCode.UNGRADED
     except Exception:
-        return _fault(lang)
+        import traceback
 
-
-def _interrupted(lang: Lang) -> int:
-    sentence = Text(
-        en="Interrupted; what was finished is kept, run the same command to go on.",
-        ru="Прервано; готовое сохранено, для продолжения запустите ту же команду.",
-    )
-    click.echo(sentence.to(lang), err=True)
-    return INTERRUPTED
-
-
-def _fault(lang: Lang) -> int:
-    import traceback
-
-    keep_fault(traceback.format_exc(), lang)
-    return ExitCode.UNGRADED
+        keep_fault(traceback.format_exc(), lang)
+        return ExitCode.UNGRADED
 
 
 def keep_fault(details: str, lang: Lang = "en") -> None:
-    """Put a traceback where the developers can have it, and say where that is."""
+    """Write a traceback to a temporary file for the developers, and say where it is."""
     handle, name = tempfile.mkstemp(prefix="grader-fault-", suffix=".txt")
     with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(details)
-    click.echo(
-        f"Сбой самого грейдера; подробности для разработчиков: {name}"
-        if lang == "ru"
-        else f"The grader itself failed; details for its developers are in {name}",
-        err=True,
+    told = Text(
+        en=f"The grader itself failed; details for its developers are in {name}",
+        ru=f"Сбой самого грейдера; подробности для разработчиков: {name}",
     )
+    click.echo(told.to(lang), err=True)
+
+
+def _show_error(sentence: str, lang: Lang) -> None:
+    click.echo(f"{'Ошибка' if lang == 'ru' else 'Error'}: {sentence}", err=True)

@@ -1,42 +1,72 @@
-"""`grader batch LESSON DIR --out OUT`."""
+"""`grader batch LESSON DIR --out OUT`: here, on a Dask cluster or in jobs of Slurm."""
 
 from __future__ import annotations
 
-import json
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 
 from grader import batch, grading
-from grader.cli import options, show
-from grader.cli.cluster import HERE, Place, runner
-from grader.cli.cluster import place as place_options
-from grader.cli.report import write as write_pages
-from grader.grading import Examination
+from grader.cli import options, report, show
 from grader.intake import Candidate
 from grader.intake.downloads import LAYOUTS, Layout
 from grader.lesson import loading
 from grader.lesson.grades import Grade
+from grader.lesson.spec import LessonSpec
 from grader.semester.handed_in import HandedIn
 from grader.text import Lang, Text, ru_number
 from grader.text.errors import UsageError
 from grader.text.progress import Reporter
 from grader.text.untrusted import one_line
 
-LEFT_OUT = Text(en="neither a folder nor an archive, left out", ru="не папка и не архив, пропущено")
 MANY = 8
-NOT_LISTED = Text(en="not in the roster", ru="нет в списке")
+"""Names that are listed in one line."""
 GRADING = Text(en="grading", ru="проверка работ")
 FINISHING = Text(
     en="Finishing what is in flight; press Ctrl-C again to stop at once.",
     ru="Заканчиваем начатые работы; нажмите Ctrl-C ещё раз, чтобы остановиться сразу.",
 )
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_PLACE_OPTIONS = (
+    click.option("--dask", metavar="ADDRESS", help="Grade on this Dask cluster, tls://HOST:PORT."),
+    click.option("--tls-ca", type=_FILE, help="Certificate authority of --dask."),
+    click.option("--tls-cert", type=_FILE, help="Our certificate for --dask."),
+    click.option("--tls-key", type=_FILE, help="Our key for --dask."),
+    click.option("--slurm", is_flag=True, help="Grade in jobs of Slurm, started for this batch."),
+    click.option("--slurm-jobs", type=click.IntRange(min=1), help="How many.  [default: 1]"),
+    click.option("--slurm-cores", type=click.IntRange(min=1), help="Cores of each."),
+    click.option("--slurm-memory", metavar="SIZE", help="Memory of each, e.g. 12GB."),
+    click.option("--slurm-partition", metavar="NAME", help="Partition of the jobs."),
+    click.option("--slurm-account", metavar="NAME", help="Account of the jobs."),
+    click.option("--slurm-time", metavar="TIME", help="Time limit of each, e.g. 02:00:00."),
+)
 
 
 @dataclass(frozen=True)
-class Order:
-    """What to grade, by what, and where to."""
+class Place:
+    """Where a batch runs, as its options say; without --dask and --slurm it is this machine."""
+
+    dask: str | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    slurm: bool = False
+    slurm_jobs: int | None = None
+    slurm_cores: int | None = None
+    slurm_memory: str | None = None
+    slurm_partition: str | None = None
+    slurm_account: str | None = None
+    slurm_time: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to grade, on which data, where, and where the results go."""
 
     lesson: str
     folder: Path
@@ -45,26 +75,45 @@ class Order:
     data: str | None = None
     source: Path | None = None
     seed: str | None = None
-    place: Place = HERE
+    place: Place = Place()
     force: bool = False
     """Go on although `out` was made from another folder."""
     papers: batch.Papers = field(default_factory=batch.Papers)
 
+    @property
+    def spec(self) -> LessonSpec:
+        return loading.load(self.lesson).spec
+
+
+def _place_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a cluster, given to `function` as one argument `place`."""
+
+    @functools.wraps(function)
+    def gathered(**given: Any) -> Any:
+        place = Place(**{name: given.pop(name) for name in Place.__dataclass_fields__})
+        _require_consistent(place)
+        return function(place=place, **given)
+
+    result: Callable[..., Any] = gathered
+    for option in reversed(_PLACE_OPTIONS):
+        result = option(result)
+    return result
+
 
 @click.command()
 @click.argument("lesson")
-@click.argument("folder", metavar="DOWNLOAD", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for results.")
-@options.papers()
+@click.argument("folder", metavar="DOWNLOAD", type=options.PATH)
+@click.option("--out", required=True, type=options.PATH, help="Folder for results.")
+@options.papers
 @click.option("--layout", type=click.Choice(LAYOUTS), help="Of DOWNLOAD.  [default: recognised]")
-@options.data()
-@options.seed()
-@options.jobs()
-@place_options()
-@options.trust()
+@options.data
+@options.seed
+@options.jobs
+@_place_options
+@options.trust
 @click.option("--force", is_flag=True, help="Use OUT though it was made from another DOWNLOAD.")
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 @batch.temporary_files()
 def command(
@@ -96,179 +145,11 @@ def command(
     spec = loading.load(lesson).spec
     options.require_isolation(trust)
     papers = batch.Papers(course, roster, times, layout)
-    order = Order(lesson, folder, out, jobs, data, source, seed, place, force, papers)
+    request = Request(lesson, folder, out, jobs, data, source, seed, place, force, papers)
     with Reporter(lang) as progress:
-        grades, page = grade_folder(order, lang, progress)
+        grades, page = grade_folder(request, lang, progress)
     if as_json:
-        click.echo(json.dumps(_summary(grades, out, page), ensure_ascii=False, indent=2))
-    else:
-        show.many(grades, spec, lang)
-        label = "Страница группы" if lang == "ru" else "Class page"
-        click.echo(f"{label}: {page}")
-    return show.exit_code(grades)
-
-
-def grade_folder(order: Order, lang: Lang, progress: Reporter) -> tuple[list[Grade], Path]:
-    """Grades of all submissions in a folder, and the class page."""
-    _require_apart(order)
-    _make(order.out)
-    with batch.opened(order.out, order.lesson, order.folder, force=order.force):
-        record, candidates = _handed_in(order)
-        _say_who(record, lang, progress)
-        examination = _prepare(order, progress)
-        grades = _grade(order, examination, candidates, record, lang, progress)
-        with batch.disk_trouble(order.out):
-            batch.set_aside_others(order.out, grades)
-            _merge_rubrics(order, grades, lang, progress)
-            _apply_deadlines(order, grades, record, lang, progress)
-            page = write_pages(order.out, lang, order.jobs, progress)
-    return list(grades.values()), page
-
-
-def _merge_rubrics(order: Order, grades: dict[str, Grade], lang: Lang, progress: Reporter) -> None:
-    """The points that persons gave, also since the last run; a form that cannot be read is
-    named."""
-    spec = loading.load(order.lesson).spec
-    for name in grades if spec.rubric else ():
-        merged = batch.merge(batch.grade_path(order.out, name), spec, lang)
-        if merged is not None:
-            grades[name] = merged.grade
-            if merged.problem is not None:
-                progress.line(one_line(merged.problem.to(lang)))
-
-
-def _apply_deadlines(
-    order: Order, grades: dict[str, Grade], record: HandedIn, lang: Lang, progress: Reporter
-) -> None:
-    late = batch.Deadlines(loading.load(order.lesson).spec, record)
-    for name in late.unknown:
-        progress.line(options.nobody(name).to(lang))
-    for name in grades:
-        grades[name] = late.to(batch.grade_path(order.out, name)) or grades[name]
-
-
-def _require_apart(order: Order) -> None:
-    if not order.folder.exists():
-        raise UsageError(
-            Text(
-                en=f"{order.folder} is not a folder or an archive; expected what the class handed "
-                "in.",
-                ru=f"{order.folder} — не папка и не архив; ожидались работы группы.",
-            )
-        )
-    if order.out.resolve() == order.folder.resolve():
-        raise UsageError(
-            Text(
-                en=f"--out {order.out} is the folder of the submissions; choose another.",
-                ru=f"--out {order.out} — это папка с работами; выберите другую.",
-            )
-        )
-
-
-def _handed_in(order: Order) -> tuple[HandedIn, list[Candidate]]:
-    """Who handed in what, and what is to be graded of it."""
-    with batch.disk_trouble(order.out):
-        spec = loading.load(order.lesson).spec
-        papers = order.papers.kept(order.out)
-        record, candidates = batch.collect(order.out, order.folder, spec, papers)
-    if not candidates:
-        raise UsageError(
-            Text(
-                en=f"{order.folder} holds no submissions; expected a folder or an archive each.",
-                ru=f"В {order.folder} нет работ; ожидалась папка или архив на каждую.",
-            )
-        )
-    return record, candidates
-
-
-def _say_who(record: HandedIn, lang: Lang, progress: Reporter) -> None:
-    """What an instructor should know before the grading: what is left out, who is missing."""
-    for name in record.loose:
-        progress.line(f"{one_line(name)}: {LEFT_OUT.to(lang)}")
-    if any(one.listed for one in record.students):
-        progress.line(_present(record).to(lang))
-        strangers = [one for one in record.students if not one.listed]
-        if strangers:
-            names = ", ".join(one_line(one.name or one.id) for one in strangers[:MANY])
-            more = " …" if len(strangers) > MANY else ""
-            progress.line(f"{NOT_LISTED.to(lang)}: {names}{more}")
-
-
-def _make(out: Path) -> None:
-    with batch.disk_trouble(out):
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError, PermissionError) as error:
-            raise UsageError(options.unwritable(out, error)) from error
-
-
-def _prepare(order: Order, progress: Reporter) -> Examination:
-    from grader.data import hidden_seed
-
-    secret, _ = hidden_seed(order.seed)
-    return grading.prepare(
-        loading.load(order.lesson),
-        "hidden",
-        data=order.data,
-        source=order.source,
-        seed=secret,
-        progress=progress,
-    )
-
-
-def _grade(
-    order: Order,
-    examination: Examination,
-    candidates: list[Candidate],
-    record: HandedIn,
-    lang: Lang,
-    progress: Reporter,
-) -> dict[str, Grade]:
-    """Do what is missing; every grade by the name of its submission."""
-    spec = loading.load(order.lesson).spec
-    late = batch.Deadlines(spec, record)
-    work = batch.plan(examination, candidates, order.out)
-    if work.done:
-        progress.line(_already(len(work.done), len(candidates)).to(lang))
-    grades = {grade.submission.name: grade for grade in work.done}
-
-    def keep(outcome: batch.Outcome) -> None:
-        name = outcome.grade.submission.name
-        with batch.disk_trouble(order.out):
-            batch.save(outcome, order.out)
-            # At once: a run that is interrupted has lost nobody's points.
-            merged = batch.merge(batch.grade_path(order.out, name), spec, lang)
-            in_time = late.to(batch.grade_path(order.out, name))
-        grades[name] = in_time or (merged.grade if merged else outcome.grade)
-        progress(len(grades), len(candidates), GRADING)
-
-    progress(len(grades), len(candidates), GRADING)
-    if work.todo:
-        with runner(order.place, order.jobs, order.out) as run:
-            run(examination, work.todo, keep, lambda: progress.line(FINISHING.to(lang)))
-    return grades
-
-
-def _present(record: HandedIn) -> Text:
-    listed = sum(one.listed for one in record.students)
-    missing = len(record.missing)
-    return Text(
-        en=f"{listed:,} students in the roster, {missing:,} did not hand in",
-        ru=f"студентов в списке: {ru_number(listed)}, не сдали: {ru_number(missing)}",
-    )
-
-
-def _already(done: int, total: int) -> Text:
-    return Text(
-        en=f"{done:,} of {total:,} are graded already",
-        ru=f"уже проверено работ: {ru_number(done)} из {ru_number(total)}",
-    )
-
-
-def _summary(grades: list[Grade], out: Path, page: Path) -> dict[str, object]:
-    return {
-        "page": str(page),
-        "submissions": [
+        submissions = [
             {
                 "name": grade.submission.name,
                 "status": grade.status,
@@ -278,5 +159,196 @@ def _summary(grades: list[Grade], out: Path, page: Path) -> dict[str, object]:
                 "grade": str(batch.grade_path(out, grade.submission.name)),
             }
             for grade in sorted(grades, key=lambda grade: grade.submission.name)
-        ],
-    }
+        ]
+        options.print_json({"page": str(page), "submissions": submissions})
+    else:
+        show.many(grades, spec, lang)
+        click.echo(f"{show.CLASS_PAGE.to(lang)}: {page}")
+    return show.exit_code(grades)
+
+
+def grade_folder(request: Request, lang: Lang, progress: Reporter) -> tuple[list[Grade], Path]:
+    """Grades of all submissions in a folder, and the class page."""
+    out, spec = request.out, request.spec
+    _require_apart(request)
+    with batch.disk_trouble(out):
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise UsageError(options.unwritable(out, error)) from error
+    with batch.opened(out, request.lesson, request.folder, force=request.force):
+        record, candidates = _collect(request)
+        _print_roster(record, lang, progress)
+        grades = _grade(request, candidates, record, lang, progress)
+        with batch.disk_trouble(out):
+            batch.set_aside_others(out, grades)
+            # Points of a person may have changed since the last run.
+            for name in grades if spec.rubric else ():
+                merged = batch.merge(batch.grade_path(out, name), spec, lang)
+                if merged is not None:
+                    grades[name] = merged.grade
+                    if merged.problem is not None:
+                        progress.line(one_line(merged.problem.to(lang)))
+            late = batch.Deadlines(spec, record)
+            for name in late.unknown:
+                progress.line(options.nobody(name).to(lang))
+            for name in grades:
+                grades[name] = late.to(batch.grade_path(out, name)) or grades[name]
+            page = report.write(out, lang, request.jobs, progress)
+    return list(grades.values()), page
+
+
+def _require_apart(request: Request) -> None:
+    folder, out = request.folder, request.out
+    if not folder.exists():
+        raise UsageError(
+            Text(
+                en=f"{folder} is not a folder or an archive; expected what the class handed in.",
+                ru=f"{folder} — не папка и не архив; ожидались работы группы.",
+            )
+        )
+    if out.resolve() == folder.resolve():
+        raise UsageError(
+            Text(
+                en=f"--out {out} is the folder of the submissions; choose another.",
+                ru=f"--out {out} — это папка с работами; выберите другую.",
+            )
+        )
+
+
+def _collect(request: Request) -> tuple[HandedIn, list[Candidate]]:
+    """Who handed in what, and what is to be graded of it."""
+    folder, out = request.folder, request.out
+    with batch.disk_trouble(out):
+        papers = request.papers.kept(out)
+        record, candidates = batch.collect(out, folder, request.spec, papers)
+    if not candidates:
+        raise UsageError(
+            Text(
+                en=f"{folder} holds no submissions; expected a folder or an archive each.",
+                ru=f"В {folder} нет работ; ожидалась папка или архив на каждую.",
+            )
+        )
+    return record, candidates
+
+
+def _print_roster(record: HandedIn, lang: Lang, progress: Reporter) -> None:
+    """Say before the grading what is left out, who is missing, and who is not in the roster."""
+    left_out = Text(
+        en="neither a folder nor an archive, left out", ru="не папка и не архив, пропущено"
+    )
+    for name in record.loose:
+        progress.line(f"{one_line(name)}: {left_out.to(lang)}")
+    listed = sum(one.listed for one in record.students)
+    if not listed:
+        return
+    missing = len(record.missing)
+    present = Text(
+        en=f"{listed:,} students in the roster, {missing:,} did not hand in",
+        ru=f"студентов в списке: {ru_number(listed)}, не сдали: {ru_number(missing)}",
+    )
+    progress.line(present.to(lang))
+    if strangers := [one.name or one.id for one in record.students if not one.listed]:
+        names = ", ".join(map(one_line, strangers[:MANY])) + (" …" if strangers[MANY:] else "")
+        progress.line(f"{Text(en='not in the roster', ru='нет в списке').to(lang)}: {names}")
+
+
+def _grade(
+    request: Request,
+    candidates: list[Candidate],
+    record: HandedIn,
+    lang: Lang,
+    progress: Reporter,
+) -> dict[str, Grade]:
+    """Grade what is missing or changed; every grade by the name of its submission."""
+    from grader.data import hidden_seed
+
+    spec, out = request.spec, request.out
+    examination = grading.prepare(
+        loading.load(request.lesson),
+        "hidden",
+        data=request.data,
+        source=request.source,
+        seed=hidden_seed(request.seed)[0],
+        progress=progress,
+    )
+    late = batch.Deadlines(spec, record)
+    work = batch.plan(examination, candidates, out)
+    done, total = len(work.done), len(candidates)
+    if done:
+        already = Text(
+            en=f"{done:,} of {total:,} are graded already",
+            ru=f"уже проверено работ: {ru_number(done)} из {ru_number(total)}",
+        )
+        progress.line(already.to(lang))
+    grades = {grade.submission.name: grade for grade in work.done}
+
+    def keep(outcome: batch.Outcome) -> None:
+        name = outcome.grade.submission.name
+        path = batch.grade_path(out, name)
+        with batch.disk_trouble(out):
+            batch.save(outcome, out)
+            # Merged at once, so that an interrupted run loses no points of a person.
+            merged = batch.merge(path, spec, lang)
+            in_time = late.to(path)
+        grades[name] = in_time or (merged.grade if merged else outcome.grade)
+        progress(len(grades), total, GRADING)
+
+    progress(done, total, GRADING)
+    if work.todo:
+        with _runner(request.place, request.jobs, out) as run:
+            run(
+                examination,
+                work.todo,
+                on_grade=keep,
+                on_interrupt=lambda: progress.line(FINISHING.to(lang)),
+            )
+    return grades
+
+
+@contextmanager
+def _runner(place: Place, jobs: int, out: Path) -> Iterator[Callable[..., None]]:
+    """`batch.run` or its like for a cluster, which is connected while this is entered."""
+    if place.dask is None and not place.slurm:
+        yield functools.partial(batch.run, jobs=jobs)
+        return
+    from grader.batch import cluster, slurm
+
+    if place.dask is not None:
+        connected = cluster.connect_dask(
+            place.dask, ca=place.tls_ca, cert=place.tls_cert, key=place.tls_key
+        )
+    else:
+        wanted = slurm.SlurmOptions(
+            jobs=place.slurm_jobs or 1,
+            cores=place.slurm_cores,
+            memory=place.slurm_memory,
+            partition=place.slurm_partition,
+            account=place.slurm_account,
+            time=place.slurm_time,
+        )
+        connected = slurm.start_slurm(wanted, out / "slurm")
+    with connected as found:
+        yield functools.partial(cluster.run_on_cluster, cluster=found)
+
+
+def _require_consistent(place: Place) -> None:
+    if place.dask is not None and place.slurm:
+        raise UsageError(
+            Text(
+                en="--dask and --slurm are two places to run; give one of them.",
+                ru="--dask и --slurm — это два разных места запуска; укажите одно.",
+            )
+        )
+    unused = {"tls_": "--dask"} if place.dask is None else {}
+    unused |= {} if place.slurm else {"slurm_": "--slurm"}
+    for name in Place.__dataclass_fields__:
+        for prefix, owner in unused.items():
+            if name.startswith(prefix) and getattr(place, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(
+                    Text(
+                        en=f"{option} belongs to {owner}; give both.",
+                        ru=f"{option} имеет смысл только вместе с {owner}; укажите оба.",
+                    )
+                )

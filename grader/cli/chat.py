@@ -1,4 +1,4 @@
-"""`grader chat`: talk with a firmware on the simulated board."""
+"""`grader chat FIRMWARE`: talk with a firmware on the simulated board."""
 
 from __future__ import annotations
 
@@ -17,54 +17,41 @@ from grader.text.errors import ExitCode, GraderError, UsageError
 from grader.text.untrusted import one_line
 
 if TYPE_CHECKING:
-    from grader.board import Board, Compiler, Image, Reply, Simulator
-
-BACKENDS = click.Choice(["portable", "system"])
+    from grader.board import Board, Image, Reply
 
 
 @click.command()
-@click.argument("firmware", type=click.Path(path_type=Path))
+@click.argument("firmware", type=options.PATH)
 @click.option(
-    "--compiler", type=BACKENDS, default="portable", help="Which gcc builds a project.  [portable]"
+    "--hex", "hex_file", type=options.PATH, help="Also write the program to this file, for avrdude."
 )
-@click.option("--simulator", type=BACKENDS, default="portable", help="Ours, or simavr.  [portable]")
-@click.option(
-    "--hex",
-    "hex_file",
-    type=click.Path(path_type=Path),
-    help="Also write the program to this file, for avrdude.",
-)
-@options.as_json()
-@options.lang()
-def command(
-    firmware: Path,
-    compiler: Compiler,
-    simulator: Simulator,
-    hex_file: Path | None,
-    as_json: bool,
-    lang: Lang,
-) -> int:
+@options.as_json
+@options.lang
+def command(firmware: Path, hex_file: Path | None, as_json: bool, lang: Lang) -> int:
     """Talk with FIRMWARE (a project folder, .elf or .hex) on a simulated Arduino UNO.
 
     Each line is a query, a line with a tab asks for the next character after the context behind
     it. Questions may come from a pipe: `echo "how are you" | grader chat firmware`.
     """
-    from grader import board as avr
+    from grader.board import Board
 
-    image = _load(firmware, compiler, lang)
+    image = _load(firmware, lang)
     if hex_file is not None:
-        _write_hex(image, hex_file)
+        try:
+            hex_file.write_text(image.to_hex(), encoding="ascii")
+        except OSError as error:
+            raise UsageError(options.unwritable(hex_file, error)) from error
     if not as_json:
         click.echo(_about(image, lang), err=True)
     failed = False
-    with avr.Board(image, simulator) as board:
+    with Board(image) as board:
         for line in _lines(lang):
             failed |= not _answer(board, line, lang, as_json)
     return ExitCode.BELOW if failed else ExitCode.OK
 
 
-def _load(firmware: Path, compiler: Compiler, lang: Lang) -> Image:
-    from grader import board as avr
+def _load(firmware: Path, lang: Lang) -> Image:
+    from grader import board
 
     if not firmware.exists():
         raise UsageError(
@@ -76,21 +63,14 @@ def _load(firmware: Path, compiler: Compiler, lang: Lang) -> Image:
     inside = firmware / "firmware"
     if inside.is_dir() and not any(firmware.glob("*.c*")):
         firmware = inside
-    if firmware.is_dir() and compiler == "portable" and not avr.is_prepared():
+    if firmware.is_dir() and not board.is_prepared():
         waiting = Text(
             en="Preparing the compiler for this computer; it takes about a minute, once.",
             ru="Компилятор подготавливается для этого компьютера; это займёт около минуты, один "
             "раз.",
         )
         click.echo(waiting.to(lang), err=True)
-    return avr.load(firmware, compiler, trusted=True)
-
-
-def _write_hex(image: Image, path: Path) -> None:
-    try:
-        path.write_text(image.to_hex(), encoding="ascii")
-    except OSError as error:
-        raise UsageError(options.unwritable(path, error)) from error
+    return board.load(firmware)
 
 
 def _about(image: Image, lang: Lang) -> str:
@@ -125,11 +105,21 @@ def _lines(lang: Lang) -> Iterator[str]:
 
 
 def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
-    """Ask, print; whether it answered. After a failure the board starts afresh."""
-    from grader.board import FirmwareStopped
+    """Ask and print; True when the board answered. After a failure it is reset."""
+    from grader.board import FirmwareStopped, milliseconds
+    from grader.board.board import MAX_LINE
 
     try:
-        reply = board.ask(_ascii(line))
+        if not line.isascii() or len(line) > MAX_LINE:
+            raise UsageError(
+                Text(
+                    en=f"The board reads ASCII, at most {MAX_LINE} characters a line; write in "
+                    "English letters.",
+                    ru=f"Плата читает ASCII, не больше {MAX_LINE} символов в строке; пишите "
+                    "латиницей.",
+                )
+            )
+        reply = board.ask(line.encode("ascii"))
     except GraderError as error:
         if isinstance(error, FirmwareStopped):
             board.reset()
@@ -138,55 +128,31 @@ def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
         else:
             click.secho(f"✗ {one_line(error.to(lang))}", fg="red")
         return False
+    cycles = _cycles_per_character(reply)
+    each, total = milliseconds(cycles), milliseconds(reply.cycles)
     if as_json:
-        click.echo(json.dumps(_as_dict(line, reply), ensure_ascii=False))
-    else:
-        click.echo(one_line(reply.text))
-        click.secho(f"    {_timing(reply, lang)}", dim=True)
+        facts = {
+            "query": line,
+            "reply": reply.text,
+            "cycles_per_char": cycles,
+            "ms_per_char": each,
+            "inferences": len(reply.inferences),
+            "cycles": reply.cycles,
+            "outside_cycles": reply.outside_cycles,
+        }
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return True
+    timing = Text(
+        en=f"{each:,.2f} ms a character, {total:,.1f} ms in all, at 16 MHz",
+        ru=f"{each:.2f} мс на символ, всего {total:.1f} мс при 16 МГц",
+    )
+    click.echo(one_line(reply.text))
+    click.secho(f"    {timing.to(lang)}", dim=True)
     return True
 
 
-def _ascii(line: str) -> bytes:
-    from grader.board.board import MAX_LINE
-
-    if not line.isascii() or len(line) > MAX_LINE:
-        raise UsageError(
-            Text(
-                en=f"The board reads ASCII, at most {MAX_LINE} characters a line; write in English "
-                "letters.",
-                ru=f"Плата читает ASCII, не больше {MAX_LINE} символов в строке; пишите латиницей.",
-            )
-        )
-    return line.encode("ascii")
-
-
 def _cycles_per_character(reply: Reply) -> float:
-    """By the markers; without them, all work over all that was sent."""
+    """By the firmware's markers; without them, all cycles over all characters that were sent."""
     if reply.inferences:
         return reply.inference_cycles / len(reply.inferences)
     return reply.cycles / len(reply.sent)
-
-
-def _timing(reply: Reply, lang: Lang) -> str:
-    from grader.board import milliseconds
-
-    each, total = milliseconds(_cycles_per_character(reply)), milliseconds(reply.cycles)
-    return Text(
-        en=f"{each:,.2f} ms a character, {total:,.1f} ms in all, at 16 MHz",
-        ru=f"{each:.2f} мс на символ, всего {total:.1f} мс при 16 МГц",
-    ).to(lang)
-
-
-def _as_dict(line: str, reply: Reply) -> dict[str, object]:
-    from grader.board import milliseconds
-
-    cycles = _cycles_per_character(reply)
-    return {
-        "query": line,
-        "reply": reply.text,
-        "cycles_per_char": cycles,
-        "ms_per_char": milliseconds(cycles),
-        "inferences": len(reply.inferences),
-        "cycles": reply.cycles,
-        "outside_cycles": reply.outside_cycles,
-    }

@@ -15,12 +15,12 @@ HOW = {
 }
 """Which file of a shell takes which line."""
 VARIABLE = "_GRADER_COMPLETE"
-"""Where click looks for what a shell wants completed."""
+"""Environment variable in which a shell asks click for completions."""
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(list(HOW)))
-@options.lang()
+@options.lang
 def command(shell: str, lang: Lang) -> None:
     """Print what makes SHELL complete commands, options and lessons.
 

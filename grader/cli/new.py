@@ -1,28 +1,71 @@
-"""`grader new LESSON DIR`."""
+"""`grader new LESSON DIR` starts a lesson, `grader new-course DIR` a course of one's own."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
 
 from grader.cli import options
 from grader.grading.check import write_marker
-from grader.lesson import loading
+from grader.lesson import course, loading
 from grader.text import Lang, Text, notebooks
 from grader.text.errors import UsageError
 
 
 @click.command()
 @click.argument("lesson", type=options.LESSON)
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=options.PATH)
 @click.option("--notebook", is_flag=True, help=f"Make a {notebooks.FILE} of what you are to write.")
-@options.lang()
+@options.lang
 def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
     """Copy the template of LESSON into the new folder DIR."""
-    from grader.handout import starter, starter_notebook
+    from grader.handout import starter
 
     found = loading.load(lesson)
+    _require_new(folder)
+    try:
+        files = starter.notebook_files(found, lang) if notebook else starter.files(found)
+        for inside, content in files:
+            path = folder / inside
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        write_marker(folder, lesson)
+    except OSError as error:
+        raise UsageError(options.unwritable(folder, error)) from error
+    step = found.spec.next_step
+    if notebook:
+        step = Text(
+            en=f"Open {notebooks.FILE} in Jupyter, run and change its cells, then `grader check`.",
+            ru=f"Откройте {notebooks.FILE} в Jupyter, выполняйте и меняйте ячейки, затем "
+            "`grader check`.",
+        )
+    created = "Создана папка" if lang == "ru" else "Created"
+    click.echo(f"{created} {folder}. {step.to(lang)}")
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=options.PATH)
+@options.lang
+def new_course(folder: Path, lang: Lang) -> None:
+    """Start a course of your own in the new folder DIR, with one lesson that works."""
+    _require_new(folder)
+    left_out = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*_cache")
+    try:
+        shutil.copytree(course.new_course(), folder, dirs_exist_ok=True, ignore=left_out)
+    except OSError as error:
+        raise UsageError(options.unwritable(folder, error)) from error
+    created = Text(
+        en=f"Created {folder}. Set GRADER_COURSE={folder.resolve()}, then try `grader reference "
+        "rank_one`; README.md says how to go on.",
+        ru=f"Создана папка {folder}. Задайте GRADER_COURSE={folder.resolve()} и попробуйте `grader "
+        "reference rank_one`; дальше — по README.ru.md.",
+    )
+    click.echo(created.to(lang))
+
+
+def _require_new(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
             Text(
@@ -30,22 +73,3 @@ def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
                 ru=f"{folder} уже есть и не пуста; выберите новую папку.",
             )
         )
-    try:
-        for inside, content in (
-            starter_notebook.files(found, lang) if notebook else starter.files(found)
-        ):
-            path = folder / inside
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        write_marker(folder, lesson)
-    except OSError as error:
-        raise UsageError(options.unwritable(folder, error)) from error
-    created = "Создана папка" if lang == "ru" else "Created"
-    step = _NOTEBOOK if notebook else found.spec.next_step
-    click.echo(f"{created} {folder}. {step.to(lang)}")
-
-
-_NOTEBOOK = Text(
-    en=f"Open {notebooks.FILE} in Jupyter, run and change its cells, then `grader check`.",
-    ru=f"Откройте {notebooks.FILE} в Jupyter, выполняйте и меняйте ячейки, затем `grader check`.",
-)

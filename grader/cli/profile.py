@@ -11,7 +11,7 @@ import click
 
 from grader.cli import options
 from grader.lesson.grades import write_atomically
-from grader.measure.hardware.platforms import DTYPES, Catalogue, DType, catalogue, load
+from grader.measure.hardware.platforms import DTYPES, DType, Platform, catalogue, load
 from grader.text import Lang, Text
 from grader.text.errors import ExitCode, GraderError, UsageError
 
@@ -24,7 +24,7 @@ ALL = "all"
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=options.PATH)
 @click.option(
     "--platform",
     default=ALL,
@@ -35,7 +35,7 @@ ALL = "all"
     "--platforms",
     "files",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     help="A TOML file with platforms of your own; see docs/platforms.md.",
 )
 @click.option(
@@ -57,9 +57,9 @@ ALL = "all"
     is_flag=True,
     help="Also run the model here, whole and operator by operator (ONNX Runtime, one thread).",
 )
-@options.html()
-@options.as_json()
-@options.lang()
+@options.html
+@options.as_json
+@options.lang
 def command(
     model: Path,
     platform: str,
@@ -77,19 +77,24 @@ def command(
     MODEL is an .onnx file, or the model.npz of the Arduino lesson. Times are those of the roofline
     model, a lower bound: no program reaches the peak of its hardware.
     """
-    known = catalogue(files)
-    chosen = [load(platform, files)] if platform != ALL else list(known.platforms.values())
-    from grader.measure.hardware.profiled import open_model
+    from grader.cli import profile_tables
+    from grader.measure.hardware import profiled
 
-    opened = open_model(model, batch=batch, sizes=_sizes(sizes))
-    found = _predictions(opened, chosen, dtype, alone=platform != ALL)
-    here = _measured(opened, dtype, _sizes(sizes)) if measured else None
+    known, given_sizes = catalogue(files), _sizes(sizes)
+    chosen = [load(platform, files)] if platform != ALL else list(known.platforms.values())
+    opened = profiled.open_model(model, batch=batch, sizes=given_sizes)
+    found = _predictions(opened, chosen, dtype)
+    here = _measured(opened, dtype, given_sizes) if measured else None
     if html is not None:
-        write_atomically(html.absolute(), _page(opened, found, here, known, lang).encode())
+        from grader.report.profile import page
+
+        text = page(opened.path.name, found, known, lang, here)
+        write_atomically(html.absolute(), text.encode())
     if as_json:
-        click.echo(_json(opened, found, here))
+        record = profiled.record(opened, found, here)
+        click.echo(json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        _print(opened, found, here, lang)
+        profile_tables.show(opened, found, here, lang)
     return ExitCode.OK
 
 
@@ -109,20 +114,20 @@ def _sizes(given: Sequence[str]) -> dict[str, int]:
 
 
 def _predictions(
-    opened: Profiled, chosen: Sequence[object], dtype: DType | None, *, alone: bool
+    opened: Profiled, chosen: Sequence[Platform], dtype: DType | None
 ) -> list[Prediction]:
-    """One platform must be able to compute in `dtype`; of several, those that cannot are left
-    out."""
-    from grader.measure.hardware.platforms import Platform
+    """The model's times on each platform, without those that cannot compute in `dtype`.
+
+    Raises UsageError when none can.
+    """
     from grader.measure.hardware.roofline import predict
 
     found = []
     for platform in chosen:
-        assert isinstance(platform, Platform)
         try:
             found.append(predict(opened.workload, platform, dtype))
         except UsageError:
-            if alone:
+            if len(chosen) == 1:
                 raise
     if not found:
         raise UsageError(
@@ -161,28 +166,3 @@ def _measured(opened: Profiled, dtype: DType | None, sizes: dict[str, int]) -> M
     except GraderError as error:
         error.exit_code = ExitCode.UNGRADED
         raise
-
-
-def _page(
-    opened: Profiled,
-    found: list[Prediction],
-    here: Measured | None,
-    known: Catalogue,
-    lang: Lang,
-) -> str:
-    from grader.report.profile import page
-
-    return page(opened.path.name, found, known, lang, here)
-
-
-def _json(opened: Profiled, found: list[Prediction], here: Measured | None) -> str:
-    from grader.measure.hardware import profiled
-
-    record = profiled.record(opened, found, here)
-    return json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False)
-
-
-def _print(opened: Profiled, found: list[Prediction], here: Measured | None, lang: Lang) -> None:
-    from grader.cli import profile_tables
-
-    profile_tables.show(opened, found, here, lang)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from grader.cli.show import wide_console
 from grader.measure.hardware.profiled import Profiled
 from grader.measure.hardware.roofline import LayerTime, Prediction
 from grader.measure.hardware.this_machine import Measured
@@ -15,6 +16,7 @@ from grader.text import Lang, Text, ru_number
 from grader.text.untrusted import one_line
 
 MOST_LAYERS = 60
+"""Operators that are listed; of more, the longest."""
 LIMITS = {
     "compute": Text(en="compute", ru="вычисления"),
     "memory": Text(en="memory", ru="память"),
@@ -22,6 +24,7 @@ LIMITS = {
 }
 _HEADINGS = {
     "layer": Text(en="operator", ru="оператор"),
+    "macs": Text(en="MAC", ru="MAC"),
     "weights": Text(en="weights, B", ru="веса, Б"),
     "moved": Text(en="moved, B", ru="передано, Б"),
     "intensity": Text(en="MAC/B", ru="MAC/Б"),
@@ -36,17 +39,20 @@ _HEADINGS = {
     "measured": Text(en="measured", ru="измерено"),
     "ratio": Text(en="measured / predicted", ru="измерено / предсказано"),
 }
+_WORDS = {"layer", "limit", "platform", "dtype", "fits", "bottleneck"}
+"""Columns that hold no numbers."""
 
 
 def show(opened: Profiled, found: list[Prediction], measured: Measured | None, lang: Lang) -> None:
-    """Print everything in one language."""
-    _head(opened, lang)
+    """Print the model, one prediction by operators or several as a table, and what was measured
+    on this machine."""
+    _print_model(opened, lang)
     if len(found) == 1:
-        _one(found[0], lang)
+        _print_operators(found[0], lang)
     else:
-        _many(found, lang)
+        _print_platforms(found, lang)
     if measured is not None:
-        _here(measured, lang)
+        _print_measured(measured, lang)
 
 
 def duration(seconds: float, lang: Lang) -> str:
@@ -58,7 +64,7 @@ def duration(seconds: float, lang: Lang) -> str:
 
 
 def bottleneck(one: Prediction, lang: Lang) -> str:
-    """In a sentence where the time goes."""
+    """A sentence that says where the time goes."""
     spent = one.time_by_limit()
     limit = max(spent, key=lambda each: spent[each])
     part = spent[limit] / one.seconds if one.seconds else 0.0
@@ -80,7 +86,7 @@ def bottleneck(one: Prediction, lang: Lang) -> str:
     ).to(lang)
 
 
-def _head(opened: Profiled, lang: Lang) -> None:
+def _print_model(opened: Profiled, lang: Lang) -> None:
     workload = opened.workload
     weights, held = workload.weights.bytes(), workload.peak_activation_bytes()
     number = (lambda n: f"{n:,}") if lang == "en" else ru_number
@@ -103,7 +109,7 @@ def _head(opened: Profiled, lang: Lang) -> None:
 
 
 def _hardware(one: Prediction, lang: Lang) -> str:
-    """What the prediction rests on; the catalogue says where each figure is from."""
+    """The platform's figures that the prediction uses."""
     peak, moved = f"{one.peak / 1e9:.3g}", f"{one.platform.bandwidth.value / 1e9:.3g}"
     line = Text(
         en=f"Hardware: {peak} GMAC/s in {one.dtype}, {moved} GB/s",
@@ -113,15 +119,17 @@ def _hardware(one: Prediction, lang: Lang) -> str:
     return line if power is None else f"{line}, {power.value:g} {'Вт' if lang == 'ru' else 'W'}"
 
 
-def _one(one: Prediction, lang: Lang) -> None:
+def _print_operators(one: Prediction, lang: Lang) -> None:
     click.secho(one.platform.title.to(lang), bold=True)
-    colour = "green" if one.fit.fits else "yellow" if one.fit.rescue else "red"
-    click.secho(one.fit.sentence.to(lang), fg=colour)
+    color = "green" if one.fit.fits else "yellow" if one.fit.rescue else "red"
+    click.secho(one.fit.sentence.to(lang), fg=color)
     click.echo(_hardware(one, lang))
     lower = Text(en="Predicted, at best", ru="Предсказано, в лучшем случае").to(lang)
     click.echo(f"{lower}: {duration(one.seconds, lang)} ({one.dtype}). {bottleneck(one, lang)}")
     click.echo()
-    table = _table(("layer", "weights", "moved", "intensity", "limit", "time", "share"), lang)
+    table = _table(
+        ("layer", "macs", "weights", "moved", "intensity", "limit", "time", "share"), lang
+    )
     for layer in _shown(one):
         table.add_row(
             f"{one_line(layer.name)[:44]} ({layer.op})",
@@ -133,7 +141,7 @@ def _one(one: Prediction, lang: Lang) -> None:
             duration(layer.seconds, lang),
             f"{one.share(layer):.1%}",
         )
-    _console().print(table)
+    wide_console().print(table)
     if len(one.layers) > MOST_LAYERS:
         click.echo(f"... + {len(one.layers) - MOST_LAYERS}")
 
@@ -146,12 +154,8 @@ def _shown(one: Prediction) -> list[LayerTime]:
     return [layer for layer in one.layers if id(layer) in longest]
 
 
-def _many(found: list[Prediction], lang: Lang) -> None:
-    table = Table(box=None, pad_edge=False)
-    for key in ("platform", "dtype", "fits", "time", "limit", "bottleneck"):
-        table.add_column(
-            _HEADINGS[key].to(lang), justify="right" if key == "time" else "left", no_wrap=True
-        )
+def _print_platforms(found: list[Prediction], lang: Lang) -> None:
+    table = _table(("platform", "dtype", "fits", "time", "limit", "bottleneck"), lang)
     for one in found:
         spent = one.time_by_limit()
         top = one.bottlenecks(1)
@@ -163,7 +167,7 @@ def _many(found: list[Prediction], lang: Lang) -> None:
             LIMITS[max(spent, key=lambda each: spent[each])].to(lang),
             one_line(top[0].name)[:40] if top else "",
         )
-    _console().print(table)
+    wide_console().print(table)
     click.echo()
     for one in found:
         if not one.fit.fits:
@@ -177,15 +181,15 @@ def _many(found: list[Prediction], lang: Lang) -> None:
 
 
 def verdict(one: Prediction, lang: Lang) -> str:
-    """Fits, fits compressed, or not, in a word."""
+    """Whether the model fits the platform: yes, compressed, or no."""
     if one.fit.fits:
-        return Text(en="yes", ru="да").to(lang)
+        return "да" if lang == "ru" else "yes"
     if one.fit.rescue is not None:
-        return Text(en="compressed", ru="сжатая").to(lang)
-    return Text(en="no", ru="нет").to(lang)
+        return "сжатая" if lang == "ru" else "compressed"
+    return "нет" if lang == "ru" else "no"
 
 
-def _here(measured: Measured, lang: Lang) -> None:
+def _print_measured(measured: Measured, lang: Lang) -> None:
     calibration = measured.calibration
     rates = ", ".join(
         f"{rate / 1e9:.1f} GMAC/s {dtype}" for dtype, rate in calibration.macs_per_second.items()
@@ -201,17 +205,13 @@ def _here(measured: Measured, lang: Lang) -> None:
             ru=f"{rates}, {gigabytes:.1f} ГБ/с, {overhead:.2f} мкс на оператор",
         ).to(lang)
     )
-    table = Table(box=None, pad_edge=False)
-    for key in ("layer", "predicted", "measured", "ratio"):
-        table.add_column(
-            _HEADINGS[key].to(lang), justify="left" if key == "layer" else "right", no_wrap=True
-        )
+    table = _table(("layer", "predicted", "measured", "ratio"), lang)
     for layer in _shown(measured.prediction):
         took = measured.by_layer[layer.name]
         _row(table, f"{one_line(layer.name)[:44]} ({layer.op})", layer.seconds, took, lang)
     whole = Text(en="the model whole", ru="модель целиком").to(lang)
     _row(table, whole, measured.prediction.seconds, measured.seconds, lang)
-    _console().print(table)
+    wide_console().print(table)
     middle = duration(measured.median_s, lang)
     click.echo(
         Text(
@@ -228,17 +228,7 @@ def _row(table: Table, name: str, predicted: float, took: float, lang: Lang) -> 
 
 def _table(keys: tuple[str, ...], lang: Lang) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column(_HEADINGS[keys[0]].to(lang), no_wrap=True)
-    table.add_column("MAC", justify="right", no_wrap=True)
-    for key in keys[1:]:
-        table.add_column(
-            _HEADINGS[key].to(lang), justify="left" if key == "limit" else "right", no_wrap=True
-        )
+    for key in keys:
+        justify: Literal["left", "right"] = "left" if key in _WORDS else "right"
+        table.add_column(_HEADINGS[key].to(lang), justify=justify, no_wrap=True)
     return table
-
-
-def _console() -> Console:
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console = Console(markup=False, highlight=False, width=max(console.width, 160))
-    return console

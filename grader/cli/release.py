@@ -1,21 +1,25 @@
-"""`grader release DIR`."""
+"""What leaves the instructor's machine: `grader release DIR` and `grader export gradescope`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+import msgspec
 
 from grader.cli import options
 from grader.cli.handout import FORMATS
+from grader.lesson import loading
 from grader.text import Lang, Text, ru_number
 from grader.text.errors import UsageError
 from grader.text.progress import Reporter
 
+SHOWN = ("visible", "after_due_date", "after_published", "hidden")
+"""Gradescope's words for when students see something."""
+
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=options.PATH)
 @click.option(
     "--lesson", "chosen", multiple=True, help="May be given several times.  [default: all]"
 )
@@ -30,8 +34,8 @@ from grader.text.progress import Reporter
 )
 @click.option("--no-handouts", is_flag=True, help="Leave the handouts out.")
 @click.option("--with-data", is_flag=True, help="Also the prepared public data (large).")
-@options.as_json()
-@options.lang()
+@options.as_json
+@options.lang
 def command(
     folder: Path,
     chosen: tuple[str, ...],
@@ -54,20 +58,76 @@ def command(
             made = release(request, progress)
     except OSError as error:
         raise UsageError(options.unwritable(folder, error)) from error
-    size = sum(file.bytes for file in made.files.values())
+    files, size = len(made.files), sum(file.bytes for file in made.files.values())
     if as_json:
         summary = {"folder": str(folder), "lessons": made.lessons, "files": list(made.files)}
-        click.echo(json.dumps(summary | {"bytes": size}, ensure_ascii=False, indent=2))
-    else:
-        click.echo(_said(folder, len(made.files), size, made.lessons).to(lang))
-
-
-def _said(folder: Path, files: int, size: int, lessons: list[str]) -> Text:
-    listed, mega = ", ".join(lessons), size / 1e6
-    return Text(
-        en=f"{folder} is ready for students: {files:,} files, {mega:.1f} MB ({listed}); no "
+        options.print_json(summary | {"bytes": size})
+        return
+    listed = ", ".join(made.lessons)
+    ready = Text(
+        en=f"{folder} is ready for students: {files:,} files, {size / 1e6:.1f} MB ({listed}); no "
         "reference, no withheld file and no seed is in it. Start with README.md.",
         ru=f"{folder}: всё готово для студентов, файлов {ru_number(files)}, "
-        f"{f'{mega:.1f}'.replace('.', ',')} МБ ({listed}); эталонных решений, закрытых файлов и "
+        f"{_ru_megabytes(size)} МБ ({listed}); эталонных решений, закрытых файлов и "
         "секретного зерна внутри нет. Начните с README.ru.md.",
     )
+    click.echo(ready.to(lang))
+
+
+@click.group()
+def export() -> None:
+    """Make the autograder of a lesson for a platform."""
+
+
+@export.command()
+@click.argument("lesson")
+@click.option("--out", type=options.PATH, help="Zip to write.  [default: gradescope-LESSON.zip]")
+@click.option(
+    "--show",
+    type=click.Choice(SHOWN),
+    default="after_due_date",
+    show_default=True,
+    help="When students see what is measured on hidden data; until then the total is hidden too.",
+)
+@click.option("--data", help="Data set.  [default: the lesson's first]")
+@options.seed
+@options.trust
+@options.lang
+def gradescope(
+    lesson: str,
+    out: Path | None,
+    show: str,
+    data: str | None,
+    seed: str | None,
+    trust: bool,
+    lang: Lang,
+) -> None:
+    """Make the zip that a programming assignment on Gradescope takes as its autograder.
+
+    It holds the seed of the hidden data: give it to nobody but Gradescope.
+    """
+    from grader.data import hidden_seed
+    from grader.release import Platform
+    from grader.release import export as write_zip
+
+    found = loading.load(lesson)
+    found.data_set(data)
+    target = out or Path(f"gradescope-{lesson}.zip")
+    platform = msgspec.convert(
+        {"lesson": lesson, "lang": lang, "shown": show, "data": data, "trust": trust}, Platform
+    )
+    try:
+        size = write_zip(found, platform, hidden_seed(seed)[0], target)
+    except OSError as error:
+        raise UsageError(options.unwritable(target, error)) from error
+    written = Text(
+        en=f"{target} is written ({size / 1e6:.1f} MB). Upload it under Configure Autograder; it "
+        "holds the seed of the hidden data, so give it to nobody else.",
+        ru=f"{target} записан ({_ru_megabytes(size)} МБ). Загрузите его в Configure Autograder; "
+        "внутри секретное зерно скрытых данных: никому больше не давайте.",
+    )
+    click.echo(written.to(lang))
+
+
+def _ru_megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f}".replace(".", ",")

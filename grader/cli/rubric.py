@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from grader import batch
 from grader.batch import Merged
 from grader.batch.pages import grade_files
-from grader.cli import options
-from grader.cli.report import write as write_pages
+from grader.cli import options, report, show
 from grader.lesson import loading, rubric
 from grader.lesson.spec import LessonSpec
 from grader.text import Lang, Text
@@ -28,7 +25,7 @@ MAX_ROWS = 60
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=options.PATH)
 @click.argument("name", required=False)
 @click.option(
     "--set",
@@ -40,9 +37,9 @@ MAX_ROWS = 60
 @click.option("--why", default="", help="Why these points; with --set.")
 @click.option("--by", default="", help="Who judges; with --set.")
 @click.option("--waiting", is_flag=True, help="List only what is not judged yet.")
-@options.jobs()
-@options.as_json()
-@options.lang()
+@options.jobs
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(
     out: Path,
@@ -64,9 +61,17 @@ def command(
     spec = _spec(out)
     points = dict(_assignment(one, spec) for one in assignments)
     if bool(points) != bool(why or by) or (points and not (name and why and by)):
-        raise UsageError(_usage())
+        raise UsageError(
+            Text(
+                en="--set needs the submission's NAME, --why and --by, and they need --set; for "
+                'example grader rubric OUT NAME --set model=2 --why "clear" --by "A. Petrova".',
+                ru="Для --set нужны имя работы NAME, --why и --by, а без --set они ни к чему; "
+                'например, grader rubric OUT NAME --set model=2 --why "понятно" --by "А. Петрова".',
+            )
+        )
     with batch.held(out), batch.disk_trouble(out):
-        found = _merge(out, spec, lang)
+        merged = (batch.merge(path, spec, lang, create=True) for path in grade_files(out))
+        found = {one.grade.submission.name: one for one in merged if one is not None}
         if name is not None:
             grade = _grade_of(out, name, found)
             if points:
@@ -78,7 +83,7 @@ def command(
             found[name] = again
         if any(one.changed for one in found.values()):
             with Reporter(lang) as progress:
-                write_pages(out, lang, jobs, progress)
+                report.write(out, lang, jobs, progress)
     _show(found, spec, lang, only_waiting=waiting, as_json=as_json)
     problems = [one.problem for one in found.values() if one.problem is not None]
     for problem in problems:
@@ -88,15 +93,7 @@ def command(
 
 def _spec(out: Path) -> LessonSpec:
     """The lesson of the grades in `out`. Raises UsageError when there are none, or no rubric."""
-    grades = (batch.read_grade(path) for path in grade_files(out))
-    first = next((grade for grade in grades if grade is not None), None)
-    if first is None:
-        raise UsageError(
-            Text(
-                en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
-                ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
-            )
-        )
+    first = next(iter(report.grades(out).values()))
     spec = loading.load(first.lesson).spec
     if not spec.rubric:
         raise UsageError(
@@ -127,21 +124,6 @@ def _assignment(text: str, spec: LessonSpec) -> tuple[str, float]:
     return name, points
 
 
-def _usage() -> Text:
-    return Text(
-        en="--set needs the submission's NAME, --why and --by, and they need --set; for example "
-        'grader rubric OUT NAME --set model=2 --why "clear" --by "A. Petrova".',
-        ru="Для --set нужны имя работы NAME, --why и --by, а без --set они ни к чему; например, "
-        'grader rubric OUT NAME --set model=2 --why "понятно" --by "А. Петрова".',
-    )
-
-
-def _merge(out: Path, spec: LessonSpec, lang: Lang) -> dict[str, Merged]:
-    """Every graded submission by name, merged with its form, which is made where missing."""
-    merged = (batch.merge(path, spec, lang, create=True) for path in grade_files(out))
-    return {one.grade.submission.name: one for one in merged if one is not None}
-
-
 def _grade_of(out: Path, name: str, found: dict[str, Merged]) -> Path:
     if name not in found:
         close = difflib.get_close_matches(name, found, n=1)
@@ -157,7 +139,7 @@ def _grade_of(out: Path, name: str, found: dict[str, Merged]) -> Path:
 
 
 def _edit(form: Path, lang: Lang) -> None:
-    """Open the form where there is somebody to write into it; else say where it is."""
+    """Open the form in an editor; without a terminal and an editor, say where it is."""
     if sys.stdin.isatty() or os.environ.get("VISUAL") or os.environ.get("EDITOR"):
         click.edit(filename=str(form))
         return
@@ -170,14 +152,12 @@ def _show(
 ) -> None:
     """What waits first; long classes are cut on a terminal."""
     rows = sorted(
-        found.values(),
-        key=lambda one: (not _waits(one, spec), one.grade.submission.name),
+        found.values(), key=lambda one: (not _waits(one, spec), one.grade.submission.name)
     )
     open_rows = [one for one in rows if _waits(one, spec)]
     shown = open_rows if only_waiting else rows
     if as_json:
-        facts = [_facts(one, spec) for one in shown]
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        options.print_json([_facts(one, spec) for one in shown])
         return
     table = Table(box=None, pad_edge=False)
     heads = ("работа", "состояние", "балл") if lang == "ru" else ("submission", "state", "score")
@@ -188,23 +168,20 @@ def _show(
     table.add_column(heads[1])
     for one in shown[:MAX_ROWS]:
         table.add_row(*_cells(one, spec, lang))
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console = Console(markup=False, highlight=False, width=max(console.width, 160))
+    console = show.wide_console()
     if shown:
         console.print(table)
     if len(shown) > MAX_ROWS:
         console.print(f"... + {len(shown) - MAX_ROWS:,}")
-    said = (
-        f"Ждут оценки преподавателя: {len(open_rows)} из {len(rows)}."
-        if lang == "ru"
-        else f"Waiting for a person: {len(open_rows)} of {len(rows)}."
+    waiting = Text(
+        en=f"Waiting for a person: {len(open_rows)} of {len(rows)}.",
+        ru=f"Ждут оценки преподавателя: {len(open_rows)} из {len(rows)}.",
     )
-    console.print(said)
+    console.print(waiting.to(lang))
 
 
 def _waits(one: Merged, spec: LessonSpec) -> bool:
-    """Nothing more is asked of a person only where all is judged, and judged as it is now."""
+    """True when a person has to look: a criterion is open or outdated, or the form is damaged."""
     grade = one.grade
     open_criteria = rubric.waiting(grade, spec) or rubric.outdated(grade, spec)
     return one.problem is not None or bool(open_criteria)
@@ -216,23 +193,18 @@ def _cells(one: Merged, spec: LessonSpec, lang: Lang) -> list[str]:
         f"{given[criterion.name].points:g}" if criterion.name in given else "—"
         for criterion in spec.rubric
     ]
-    score = f"{one.grade.score:.3f}"
-    if one.grade.pending:
-        score += f" + {one.grade.pending:g}"
-    name = one_line(one.grade.submission.name)
-    return [name, *points, score, _state(one, spec).to(lang)]
+    name, state = one_line(one.grade.submission.name), _state(one, spec).to(lang)
+    return [name, *points, show.score_cell(one.grade), state]
 
 
 def _state(one: Merged, spec: LessonSpec) -> Text:
-    missing = rubric.waiting(one.grade, spec)
-    old = rubric.outdated(one.grade, spec)
     if one.problem is not None:
         return Text(en="the form is damaged", ru="форма испорчена")
-    if missing:
+    if missing := rubric.waiting(one.grade, spec):
         names = ", ".join(criterion.name for criterion in missing)
         return Text(en=f"waits: {names}", ru=f"ждёт: {names}")
-    if old:
-        names = ", ".join(criterion.name for criterion in old)
+    if outdated := rubric.outdated(one.grade, spec):
+        names = ", ".join(criterion.name for criterion in outdated)
         return Text(
             en=f"changed since it was judged: {names}", ru=f"изменилась после оценки: {names}"
         )

@@ -1,4 +1,4 @@
-"""The help of commands in Russian: their texts from `help.ru.toml`, click's own words from here."""
+"""Click's own words in Russian: help, whose texts are in `help.ru.toml`, and errors."""
 
 from __future__ import annotations
 
@@ -40,14 +40,16 @@ class _Formatter(click.HelpFormatter):
     def write_dl(
         self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
-        known = catalogue().options
-        said = [(first, _said(known.get(second, second))) for first, second in rows]
-        super().write_dl(said, col_max, col_spacing)
+        translated = []
+        for first, second in rows:
+            second = catalogue().options.get(second, second)
+            for english, russian in _WORDS.items():
+                second = second.replace(english, russian)
+            translated.append((first, second))
+        super().write_dl(translated, col_max, col_spacing)
 
 
-class Context(click.Context):
-    """A context whose help is in Russian."""
-
+class _Context(click.Context):
     formatter_class = _Formatter
 
 
@@ -59,13 +61,17 @@ def catalogue() -> Catalogue:
 
 
 def translated(command: click.Command, path: str) -> click.Command:
-    """A command, and those of its group, with Russian help; `path` is how one types it."""
+    """A copy of a command, and of those of its group, with Russian help; `path` is how one
+    types it."""
     known = catalogue()
     russian = copy.copy(command)
-    russian.context_class = Context
+    russian.context_class = _Context
     russian.help = known.help.get(path, inspect.cleandoc(command.help or "")).strip()
     russian.short_help = known.commands.get(path, known.help.get(path, command.short_help))
-    russian.params = [_translated(parameter) for parameter in command.params]
+    russian.params = [copy.copy(parameter) for parameter in command.params]
+    for parameter in russian.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            parameter.help = known.options.get(parameter.help, parameter.help)
     if isinstance(russian, click.Group):
         russian.commands = {
             name: translated(inner, f"{path} {name}".strip())
@@ -74,14 +80,43 @@ def translated(command: click.Command, path: str) -> click.Command:
     return russian
 
 
-def _translated(parameter: click.Parameter) -> click.Parameter:
-    found = copy.copy(parameter)
-    if isinstance(found, click.Option) and found.help:
-        found.help = catalogue().options.get(found.help, found.help)
-    return found
+def show(error: click.ClickException) -> None:
+    """Say on stderr what is wrong with a command line, and which help explains it."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        error.show()
+        return
+    click.echo(f"Ошибка: {_sentence(error, context)}", err=True)
+    click.echo(f"Справка: {context.command_path} --help", err=True)
 
 
-def _said(text: str) -> str:
-    for english, russian in _WORDS.items():
-        text = text.replace(english, russian)
-    return text
+def _sentence(error: click.ClickException, context: click.Context) -> str:
+    match error:
+        case click.NoSuchOption():
+            close = f" Может быть, {', '.join(error.possibilities)}?" if error.possibilities else ""
+            return f"нет такого параметра: {error.option_name}.{close}"
+        case click.MissingParameter():
+            return f"не указано: {_written(error, context)}."
+        case click.BadOptionUsage():
+            return f"параметр {error.option_name} задан неверно ({error.message})."
+        case click.BadParameter():
+            kind = None if error.param is None else error.param.type
+            why = error.message.rstrip(".")
+            if isinstance(kind, click.Choice):
+                why = f"выберите из {', '.join(map(str, kind.choices))}"
+            return f"неверное значение, {_written(error, context)}: {why}."
+        case click.UsageError() if isinstance(context.command, click.Group):
+            known = ", ".join(context.command.list_commands(context))
+            return f"нет такой команды. Есть: {known}."
+        case _:
+            return f"лишние аргументы ({error.format_message()})"
+
+
+def _written(error: click.BadParameter, context: click.Context) -> str:
+    """The parameter as a person writes it: `--lang` or DIR."""
+    parameter = error.param
+    if parameter is None:
+        return str(error.param_hint or "?")
+    if isinstance(parameter, click.Option):
+        return " / ".join(parameter.opts)
+    return parameter.make_metavar(context)

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from grader.lesson.grades import Figure, Grade, Measurement, Status
+from grader.lesson.grades import Figure, Gate, Grade, Measurement, Status, to_json
 from grader.lesson.scoring import rank_key
 from grader.lesson.spec import LessonSpec
 from grader.text import Lang, Text
@@ -24,6 +24,7 @@ STATUS = {
     Status.GRADER_FAULT: Text(en="grader fault", ru="сбой грейдера"),
 }
 _STOPPED = {Status.CRASHED, Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.GRADER_FAULT}
+CLASS_PAGE = Text(en="Class page", ru="Страница группы")
 MAX_ROWS = 60
 
 
@@ -43,43 +44,47 @@ def one(
     spec: LessonSpec,
     lang: Lang,
     *,
+    as_json: bool = False,
     estimate: bool = False,
     steps: Callable[[str], Sequence[Text]] = lambda _: (),
 ) -> None:
     """Everything about one grade; `steps` gives further hints for a failed check by its name."""
+    if as_json:
+        click.echo(to_json(grade).decode(), nl=False)
+        return
     if grade.status is not Status.GRADED:
         click.secho(f"✗ {STATUS[grade.status].to(lang)}: ", fg="red", bold=True, nl=False)
         click.echo(one_line(grade.reason.to(lang)))
         return
     for check in grade.checks:
-        mark, colour = ("✓", "green") if check.passed else ("✗", "red")
-        click.secho(f"{mark} {check.title.to(lang)}", fg=colour)
+        mark, color = ("✓", "green") if check.passed else ("✗", "red")
+        click.secho(f"{mark} {check.title.to(lang)}", fg=color)
         click.echo(f"    {one_line(check.message.to(lang))}")
         if not check.passed and check.hint.to(lang):
             click.echo(f"    → {one_line(check.hint.to(lang))}")
         for step in () if check.passed else steps(check.name):
             click.echo(f"    → {one_line(step.to(lang))}")
     click.echo()
-    if grade.figures and grade.figures[0].kind == "table":  # what the lesson is about
+    if grade.figures and grade.figures[0].kind == "table":  # the lesson's main result
         _figure_table(grade.figures[0], lang)
         click.echo()
     _measurements(grade, lang)
-    _score(grade, spec, lang, estimate)
+    _score(grade, lang, estimate)
 
 
 def many(grades: list[Grade], spec: LessonSpec, lang: Lang) -> None:
-    """A table of a class, the best first; long classes are cut, the page has them all."""
+    """A table of a class, the best first, at most `MAX_ROWS`; the class page has all."""
     table = Table(box=None, pad_edge=False)
-    name, status, score = _headings(lang)
-    table.add_column(name, no_wrap=True, max_width=40)
-    table.add_column(status, no_wrap=True)
-    table.add_column(score, justify="right")
+    heads = ("работа", "статус", "балл") if lang == "ru" else ("submission", "status", "score")
+    table.add_column(heads[0], no_wrap=True, max_width=40)
+    table.add_column(heads[1], no_wrap=True)
+    table.add_column(heads[2], justify="right")
     for column in spec.report.columns:
         table.add_column(column.title.to(lang), justify="right", no_wrap=True)
     ordered = sorted(grades, key=lambda grade: rank_key(grade, spec))
     for grade in ordered[:MAX_ROWS]:
         table.add_row(*_cells(grade, spec, lang))
-    console = _console()
+    console = wide_console()
     console.print(table)
     if len(ordered) > MAX_ROWS:
         console.print(f"... + {len(ordered) - MAX_ROWS:,}")
@@ -90,14 +95,24 @@ def many(grades: list[Grade], spec: LessonSpec, lang: Lang) -> None:
             console.print(f"{one_line(grade.submission.name)[:40]}: {reason}", soft_wrap=True)
 
 
+def wide_console() -> Console:
+    """A console for tables: of a terminal's width, or at least 160 columns in a log."""
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console = Console(markup=False, highlight=False, width=max(console.width, 160))
+    return console
+
+
+def score_cell(grade: Grade) -> str:
+    """The score, and what a person may still add to it."""
+    return f"{grade.score:.3f}" + (f" + {grade.pending:g}" if grade.pending else "")
+
+
 def _cells(grade: Grade, spec: LessonSpec, lang: Lang) -> list[str]:
-    graded = grade.status is Status.GRADED
     status = STATUS[grade.status].to(lang)
     if grade.gate is not None and not grade.gate.passed:
         status += Text(en=", below the gate", ru=", порог не пройден").to(lang)
-    score = f"{grade.score:.3f}" if graded else "—"
-    if grade.pending:
-        score += f" + {grade.pending:g}"
+    score = score_cell(grade) if grade.status is Status.GRADED else "—"
     cells = [one_line(grade.submission.name), status, score]
     for column in spec.report.columns:
         value = grade.value(column.name)
@@ -105,15 +120,7 @@ def _cells(grade: Grade, spec: LessonSpec, lang: Lang) -> list[str]:
     return cells
 
 
-def _console() -> Console:
-    """A log is as wide as its lines; only a terminal has an edge to keep."""
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console = Console(markup=False, highlight=False, width=max(console.width, 160))
-    return console
-
-
-def figure(measured: Measurement) -> str:
+def _figure(measured: Measurement) -> str:
     """Value, unit and interval of a measurement."""
     value = measured.value
     shown = f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:.4g}"
@@ -130,12 +137,12 @@ def _measurements(grade: Grade, lang: Lang) -> None:
         table.add_column(name, justify="left")
     for name, measured in grade.measurements.items():
         base = grade.baseline.get(name)
-        table.add_row(name, figure(measured), figure(base) if base else "")
-    _console().print(table)
+        table.add_row(name, _figure(measured), _figure(base) if base else "")
+    wide_console().print(table)
 
 
 def _figure_table(figure: Figure, lang: Lang) -> None:
-    """A figure that is a table, its rows and columns as the report has them."""
+    """A figure of the kind `table`, with the rows and columns of the report."""
     click.secho(figure.title.to(lang), bold=True)
     table = Table(box=None, pad_edge=False)
     table.add_column(figure.y.label.to(lang))
@@ -145,51 +152,42 @@ def _figure_table(figure: Figure, lang: Lang) -> None:
     for at, row in enumerate(figure.rows):
         cells = [cells[at] if at < len(cells) else "" for cells in columns]
         table.add_row(*map(one_line, [row.to(lang), *cells]))
-    _console().print(table)
+    wide_console().print(table)
 
 
-def _score(grade: Grade, spec: LessonSpec, lang: Lang, estimate: bool) -> None:
+def _score(grade: Grade, lang: Lang, estimate: bool) -> None:
     click.echo()
     if grade.gate is not None:
-        _gate(grade, lang)
+        _gate(grade.gate, lang)
     for term in grade.terms:
         click.echo(f"{term.name}: {term.formula} = {term.points:.3f} / {term.max_points:g}")
     for deduction in grade.deductions:
         why = one_line(deduction.why.to(lang))
         click.echo(f"{deduction.title.to(lang)}: −{deduction.points:.3f} ({why})")
-    label = {
-        ("en", False): "Score",
-        ("en", True): "Score estimate (public data)",
-        ("ru", False): "Балл",
-        ("ru", True): "Оценка балла (открытые данные)",
-    }[lang, estimate]
-    click.secho(f"{label}: {grade.score:.3f} / {grade.max_score:g}", bold=True)
+    label = Text(en="Score", ru="Балл")
+    if estimate:
+        label = Text(en="Score estimate (public data)", ru="Оценка балла (открытые данные)")
+    click.secho(f"{label.to(lang)}: {grade.score:.3f} / {grade.max_score:g}", bold=True)
     if grade.pending:
-        words = Text(
-            en="Waiting for a person: up to {:g} more.",
-            ru="Ждёт оценки преподавателя, баллов: ещё до {:g}.",
+        waiting = Text(
+            en=f"Waiting for a person: up to {grade.pending:g} more.",
+            ru=f"Ждёт оценки преподавателя, баллов: ещё до {grade.pending:g}.",
         )
-        click.echo(words.to(lang).format(grade.pending))
+        click.echo(waiting.to(lang))
 
 
-def _gate(grade: Grade, lang: Lang) -> None:
-    gate = grade.gate
-    assert gate is not None
-    words = {
-        ("en", True): "Gate passed",
-        ("en", False): "Gate missed, gated terms score 0",
-        ("ru", True): "Порог пройден",
-        ("ru", False): "Порог не пройден, зависящие от него слагаемые равны 0",
-    }[lang, gate.passed]
-    noise = {"en": " (within the noise of the data)", "ru": " (в пределах шума данных)"}[lang]
+def _gate(gate: Gate, lang: Lang) -> None:
+    verdict = Text(en="Gate passed", ru="Порог пройден")
+    if not gate.passed:
+        verdict = Text(
+            en="Gate missed, gated terms score 0",
+            ru="Порог не пройден, зависящие от него слагаемые равны 0",
+        )
+    noise = Text(en=" (within the noise of the data)", ru=" (в пределах шума данных)").to(lang)
     less = gate.value < gate.threshold
     sign = ("≤" if less else "≥") if gate.passed else ("<" if less else ">")
     click.secho(
-        f"{words}: {gate.metric} {gate.value:.4g} {sign} {gate.threshold:.4g}"
+        f"{verdict.to(lang)}: {gate.metric} {gate.value:.4g} {sign} {gate.threshold:.4g}"
         + (noise if gate.within_noise else ""),
         fg="green" if gate.passed else "red",
     )
-
-
-def _headings(lang: Lang) -> tuple[str, str, str]:
-    return ("submission", "status", "score") if lang == "en" else ("работа", "статус", "балл")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from grader import batch
-from grader.batch.pages import grade_files
 from grader.batch.results import evidence_path, report_path
-from grader.cli import options
+from grader.cli import options, report, show
 from grader.lesson import loading
 from grader.lesson.grades import write_atomically
 from grader.text import Lang, Text
@@ -42,7 +39,7 @@ class _Manifest(msgspec.Struct):
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=options.PATH)
 @click.option(
     "--top",
     type=click.IntRange(1, 1000),
@@ -50,9 +47,9 @@ class _Manifest(msgspec.Struct):
     show_default=True,
     help="Show what is shared for so many pairs.",
 )
-@options.jobs()
-@options.as_json()
-@options.lang()
+@options.jobs
+@options.as_json
+@options.lang
 @batch.sigterm_like_ctrl_c()
 def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
     """Compare the submissions graded in OUT: code, weights, mistakes on hidden data.
@@ -60,17 +57,26 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
     Writes OUT/similar.html, where pairs are ranked and what they share stands side by side, and
     OUT/similar.json. A high number is a reason to look, never a verdict.
     """
-    from grader.report import similar as report
+    from grader.report import similar
     from grader.similarity import pairs
 
-    names, stems, lesson_name = _graded(out)
-    _require_evidence(out, stems.values())
-    lesson = loading.load(lesson_name)
+    graded = report.grades(out)
+    lesson = loading.load(next(iter(graded.values())).lesson)
+    stems = {grade.submission.name: path for path, grade in graded.items()}
+    if not any(evidence_path(path).exists() for path in stems.values()):
+        raise UsageError(
+            Text(
+                en=f"{out} keeps nothing to compare: no submission in it could be opened, or an "
+                "earlier version graded it; in that case run grader batch again.",
+                ru=f"В {out} нечего сравнивать: ни одну работу не удалось открыть или проверяла "
+                "прежняя версия; тогда запустите grader batch ещё раз.",
+            )
+        )
     with batch.held(out), Reporter(lang) as progress:
         found = pairs.compare(
             [evidence_path(path) for path in stems.values()],
             lesson,
-            names=names,
+            names=list(stems),
             students=_students(out),
             top=top,
             jobs=jobs,
@@ -82,7 +88,7 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
             if report_path(path).exists()
         }
         raw = msgspec.json.format(msgspec.json.encode(found), indent=2)
-        html = report.page(found, lesson.spec.title, lang, hrefs)
+        html = similar.page(found, lesson.spec.title, lang, hrefs)
         with batch.disk_trouble(out):
             write_atomically(out / "similar.json", raw + b"\n")
             write_atomically(out / "similar.html", html.encode("utf-8"))
@@ -94,37 +100,9 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
     return ExitCode.OK
 
 
-def _graded(out: Path) -> tuple[list[str], dict[str, Path], str]:
-    """Names of all that was graded, their grades' paths, and the lesson. Raises UsageError."""
-    read = ((path, batch.read_grade(path)) for path in grade_files(out))
-    found = {grade.submission.name: (path, grade.lesson) for path, grade in read if grade}
-    if not found:
-        raise UsageError(
-            Text(
-                en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
-                ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
-            )
-        )
-    stems = {name: path for name, (path, _) in found.items()}
-    return list(found), stems, next(lesson for _, lesson in found.values())
-
-
-def _require_evidence(out: Path, paths: Iterable[Path]) -> None:
-    """Raises UsageError where nothing was kept to compare."""
-    if not any(evidence_path(path).exists() for path in paths):
-        raise UsageError(
-            Text(
-                en=f"{out} keeps nothing to compare: no submission in it could be opened, or an "
-                "earlier version graded it; in that case run grader batch again.",
-                ru=f"В {out} нечего сравнивать: ни одну работу не удалось открыть или проверяла "
-                "прежняя версия; тогда запустите grader batch ещё раз.",
-            )
-        )
-
-
 def _students(out: Path) -> dict[str, list[str]]:
-    """Who handed in what, where it is known; a damaged file is a reason to stop: work of one
-    group would be shown as similar."""
+    """Who handed in what, where it is known. Raises UsageError for a damaged file: without it,
+    work of one group would be shown as similar."""
     path = out / "handed_in.json"
     if not path.exists():
         return {}
@@ -142,23 +120,19 @@ def _students(out: Path) -> dict[str, list[str]]:
 
 
 def _show(found: Comparison, lang: Lang) -> None:
-    ru = lang == "ru"
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console = Console(markup=False, highlight=False, width=max(console.width, 120))
+    console = show.wide_console()
     if found.pairs:
         table = Table(box=None, pad_edge=False)
-        heads = ("число", "код", "веса", "ошибки") if ru else ("number", "code", "weights",
-                                                               "mistakes")  # fmt: skip
-        for head in heads:
+        heads = Text(en="number code weights mistakes", ru="число код веса ошибки").to(lang)
+        for head in heads.split():
             table.add_column(head, justify="right")
-        table.add_column("пара" if ru else "pair")
+        table.add_column("пара" if lang == "ru" else "pair")
         for pair in found.pairs[:MAX_ROWS]:
             shares = (pair.number, pair.code, pair.weights, pair.mistakes)
             both = f"{short_name(pair.a)}  ·  {short_name(pair.b)}"
             table.add_row(*(f"{100 * share:.0f}" for share in shares), both)
         console.print(table)
-    said = Text(
+    summary = Text(
         en=f"{found.pairs_listed:,} of {found.pairs_in_all:,} pairs are worth a look "
         f"({found.compared:,} submissions compared, {len(found.without):,} left nothing to "
         "compare). Similar work has many reasons: read what is shared, and ask.",
@@ -166,4 +140,4 @@ def _show(found: Comparison, lang: Lang) -> None:
         f"работ: {found.compared}, не с чем сравнить: {len(found.without)}). Причин для сходства "
         "много: прочитайте, что общего, и спросите.",
     )
-    console.print(said.to(lang), soft_wrap=True)
+    console.print(summary.to(lang), soft_wrap=True)

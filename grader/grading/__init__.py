@@ -1,32 +1,28 @@
 """One submission: intake, run, measure and score; and a student's own check on public data.
 
-`one` grades a submission, `notebook` runs a `submission.ipynb` before that, `check` is what
-`grader check` does, and `project`, `history` and `hints` keep what a student's folder remembers
+`one` grades a submission and `notebook` runs a `submission.ipynb` before that; `check` is what
+`grader check` does; `project`, `history` and `hints` keep what a student's folder remembers
 between checks (in `.grader/`, which is no part of a submission).
 """
 
 from grader.grading.one import (
     Examination,
-    Graded,
     fault_sentence,
     grade,
     grade_for_class,
     identify,
     prepare,
     provenance,
-    source_fingerprint,
     ungraded,
 )
 
 __all__ = [
     "Examination",
-    "Graded",
     "fault_sentence",
     "grade",
     "grade_for_class",
     "identify",
     "prepare",
     "provenance",
-    "source_fingerprint",
     "ungraded",
 ]

@@ -1,4 +1,4 @@
-"""A student's own check: public data, the student's machine, the same autograder."""
+"""A student's own check: the same autograder, on public data and the student's machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,16 +19,14 @@ from grader.lesson.spec import LessonSpec
 from grader.text import Text, ru_number
 from grader.text.errors import Fault, GraderError, UsageError
 
-if TYPE_CHECKING:
-    from grader.measure.torch_view import TorchFigures
-
 TORCH_SECONDS = 45
+"""Time limit of the process that imports a student's PyTorch module."""
 MARKER = "grader.toml"
 """File that says which lesson a project folder is for; `grader new` writes it."""
 
 
 def write_marker(folder: Path, lesson: str) -> None:
-    """Remember in a project folder which lesson it is for."""
+    """Write into a project folder which lesson it is for."""
     (folder / MARKER).write_text(
         f'# Which lesson this folder is for; `grader check` reads it.\nlesson = "{lesson}"\n',
         encoding="utf-8",
@@ -70,7 +67,7 @@ class Checker:
 
     @property
     def project(self) -> Path | None:
-        """Where checks may leave something behind: the folder, where `grader new` made it."""
+        """The folder, if `grader new` made it; only there checks leave something behind."""
         return self.folder if (self.folder / MARKER).is_file() else None
 
     def check(self) -> Grade:
@@ -100,30 +97,15 @@ def prepare(
         )
     found = loading.load(lesson or lesson_of(folder))
     examination = grading.prepare(found, "public", data=data, source=source, progress=progress)
-    # One's own folder may well be reached through a link.
+    # Links are refused in submissions, but a project's folder may be reached through one.
     return Checker(folder.resolve(), found, examination)
 
 
-def check(
-    folder: Path,
-    *,
-    lesson: str | None = None,
-    data: str | None = None,
-    source: Path | None = None,
-    progress: Progress | None = None,
-) -> Grade:
-    """Grade one's own project on the public data, and leave nothing behind.
-
-    Raises UsageError, DataError; a fault of the grader is raised as Fault.
-    """
-    return prepare(folder, lesson=lesson, data=data, source=source, progress=progress).check()
-
-
 def other_figures(folder: Path, spec: LessonSpec) -> list[Text]:
-    """Sentences that set thop's and torch's figures beside ours, with the reason they differ.
+    """Sentences that compare thop's and torch's figures with ours and say why they differ.
 
-    Imports the student's own code, in a process of its own, on the student's own machine;
-    empty when the lesson names no module or there is no artefact yet.
+    Imports the student's code in a process of its own, unconfined, so only on the student's own
+    machine. Empty when the lesson names no module or there is no artefact yet.
     """
     from grader.measure import torch_view
     from grader.measure.costs import graph
@@ -140,24 +122,36 @@ def other_figures(folder: Path, spec: LessonSpec) -> list[Text]:
         )
         figures = msgspec.json.decode(ended.stdout, type=torch_view.TorchFigures)
     except (OSError, subprocess.SubprocessError, msgspec.MsgspecError):
-        return [_no_other_figures(spec.torch_module)]
+        module = spec.torch_module
+        failed = Text(
+            en=f"thop's figures are not shown: {module}() of your project could not be called.",
+            ru=f"Значения thop не показаны: не удалось вызвать {module}() вашего проекта.",
+        )
+        return [failed]
     report = graph.inspect(artefact.read_bytes())
-    return [_other_line(figures), *torch_view.explain(report, figures)]
+    counts = (figures.thop_macs, figures.flop_counter_macs)
+    thop, counter = ("—" if count is None else f"{count:,}" for count in counts)
+    ru_thop, ru_counter = ("—" if count is None else ru_number(count) for count in counts)
+    counted = Text(
+        en=f"Other tools on your PyTorch module: thop {thop} MACs, torch's FlopCounterMode / 2 "
+        f"{counter}, {figures.params:,} parameters, torch.save {figures.state_dict_bytes:,} bytes.",
+        ru=f"Другие инструменты о вашем модуле PyTorch: thop {ru_thop} MAC, FlopCounterMode / 2 "
+        f"{ru_counter}, параметров {ru_number(figures.params)}, torch.save "
+        f"{ru_number(figures.state_dict_bytes)} байт.",
+    )
+    return [counted, *torch_view.explain(report, figures)]
 
 
 def public_checks(folder: Path) -> list[Check]:
     """Public checks of the project in `folder`, for its pytest file; the first says whether
     the artefact could be measured at all."""
+    checks: list[Check] = []
     try:
-        grade = check(folder)
+        grade = prepare(folder).check()
+        passed, reason, checks = grade.status is Status.GRADED, grade.reason, grade.checks
     except GraderError as error:
-        return [_measured(False, error.text)]
-    measured = _measured(grade.status is Status.GRADED, grade.reason)
-    return [measured, *(check for check in grade.checks if check.visibility == "public")]
-
-
-def _measured(passed: bool, reason: Text) -> Check:
-    return Check(
+        passed, reason = False, error.text
+    measured = Check(
         name="artefact_is_measured",
         title=Text(en="The artefact can be measured", ru="Артефакт удаётся измерить"),
         visibility="public",
@@ -166,23 +160,4 @@ def _measured(passed: bool, reason: Text) -> Check:
         passed=passed,
         message=reason,
     )
-
-
-def _other_line(figures: TorchFigures) -> Text:
-    counts = (figures.thop_macs, figures.flop_counter_macs)
-    thop, counter = ("—" if count is None else f"{count:,}" for count in counts)
-    ru_thop, ru_counter = ("—" if count is None else ru_number(count) for count in counts)
-    return Text(
-        en=f"Other tools on your PyTorch module: thop {thop} MACs, torch's FlopCounterMode / 2 "
-        f"{counter}, {figures.params:,} parameters, torch.save {figures.state_dict_bytes:,} bytes.",
-        ru=f"Другие инструменты о вашем модуле PyTorch: thop {ru_thop} MAC, FlopCounterMode / 2 "
-        f"{ru_counter}, параметров {ru_number(figures.params)}, torch.save "
-        f"{ru_number(figures.state_dict_bytes)} байт.",
-    )
-
-
-def _no_other_figures(module: str) -> Text:
-    return Text(
-        en=f"thop's figures are not shown: {module}() of your project could not be called.",
-        ru=f"Значения thop не показаны: не удалось вызвать {module}() вашего проекта.",
-    )
+    return [measured, *(one for one in checks if one.visibility == "public")]

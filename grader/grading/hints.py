@@ -1,8 +1,8 @@
-"""Hints in steps: from a nudge to what to type, each shown when it is asked for.
+"""Hints in steps, from a direction to the line to type, each shown when a student asks for it.
 
-A failed check carries its first hint, made from what was measured. The steps after it are the
-lesson's own `hints.toml`: a table for each check, or for several with a pattern as in a shell,
-and the table `rejected` for work that is refused before any check:
+A failed check carries its first hint, made from what was measured. The steps after it are in the
+lesson's `hints.toml`: a table for each check, or for several with a shell pattern, and the table
+`rejected` for work that is refused before any check:
 
     [quality_gate]
     steps = [{ en = "...", ru = "..." }, { en = "...", ru = "..." }]
@@ -26,16 +26,18 @@ from grader.text.errors import SpecError
 
 FILE = "hints.json"
 REJECTED = "rejected"
-"""Stands for the checks that a refused submission never came to."""
+"""Name of the steps for a refused submission, which has no checks."""
 
 
 class Steps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One table of `hints.toml`."""
+
     steps: list[Text]
 
 
 @dataclass(frozen=True)
 class Hints:
-    """The steps of everything that failed in one grade, and how many of each are shown."""
+    """The steps for everything that failed in one grade, and how many of each are shown."""
 
     steps: Mapping[str, Sequence[Text]]
     shown: Mapping[str, int]
@@ -55,7 +57,7 @@ class Hints:
 
 
 def load(lesson: Lesson) -> dict[str, Sequence[Text]]:
-    """The lesson's steps by check or pattern. Raises SpecError for a file that is no such table."""
+    """The lesson's steps by check or pattern. Raises SpecError for a damaged `hints.toml`."""
     path = lesson.folder / HINTS
     if not path.is_file():
         return {}
@@ -67,7 +69,7 @@ def load(lesson: Lesson) -> dict[str, Sequence[Text]]:
 
 
 def hints(grade: Grade, lesson: Lesson, project: Path | None) -> Hints:
-    """The hints for what failed; without a project none has been shown yet."""
+    """The hints for what failed; outside a project none has been shown yet."""
     known = load(lesson)
     if grade.status is Status.GRADED:
         failed = [check.name for check in grade.checks if not check.passed]
@@ -78,7 +80,7 @@ def hints(grade: Grade, lesson: Lesson, project: Path | None) -> Hints:
 
 
 def reveal(found: Hints, project: Path) -> Hints:
-    """With one more step shown, of the first check that has one left. Raises OSError."""
+    """The hints with one more step shown, for the first check that has one left. Raises OSError."""
     if (name := found.next) is None:
         return found
     shown = {**found.shown, name: len(found.of(name)) + 1}

@@ -1,4 +1,4 @@
-"""What every version of a student's work came to: kept in the project, drawn as a line."""
+"""Scores of every version of a student's work, kept in the project and drawn as a line."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from grader.text import Text
 
 FILE = "history.jsonl"
 MOST = 1_000
-"""Versions that are kept, the latest."""
+"""Versions that are kept: the latest."""
 DRAWN = 40
-"""Characters of the line on a terminal."""
+"""Versions in the line on a terminal."""
 _BARS = "▁▂▃▄▅▆▇█"
 _NO_SCORE = "·"
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of the work, as it was last measured."""
+    """One version of the work, when and how it was last measured."""
 
     when: Annotated[datetime, msgspec.Meta(tz=True)]
     lesson: str
     fingerprint: str
-    """Of the submitted files: while they stay the same, so does the version."""
+    """Of the submitted files; the same files are the same version."""
     status: Status
     score: float
     max_score: float
@@ -49,7 +49,7 @@ _decoder = msgspec.json.Decoder(Version)
 
 
 def of(grade: Grade, spec: LessonSpec, when: datetime | None = None) -> Version:
-    """What is remembered of a grade."""
+    """The version that `grade` is of, measured at `when` or now."""
     values = ((one.name, grade.value(one.name)) for one in spec.report.columns)
     return Version(
         when=when or datetime.now(UTC).replace(microsecond=0),
@@ -65,13 +65,8 @@ def of(grade: Grade, spec: LessonSpec, when: datetime | None = None) -> Version:
     )
 
 
-def read(project: Path, lesson: str) -> list[Version]:
-    """The versions of `lesson`, oldest first; damaged lines are passed over."""
-    return [one for one in _all(project) if one.lesson == lesson]
-
-
 def add(project: Path, version: Version) -> list[Version]:
-    """Remember a version; what was measured again without a change takes its old place.
+    """Store a version; the same files measured again replace their entry.
 
     Returns all versions of its lesson, oldest first. Raises OSError.
     """
@@ -84,12 +79,12 @@ def add(project: Path, version: Version) -> list[Version]:
 
 
 def line(versions: Sequence[Version]) -> str:
-    """Scores as a line of bars, from nothing to the most there can be; `·` was not graded."""
+    """Scores as a line of bars from 0 to the maximum; `·` stands for a version without a grade."""
     return "".join(map(_bar, versions[-DRAWN:]))
 
 
 def sentence(versions: Sequence[Version]) -> Text:
-    """The line of bars, with the best score and the change since the version before."""
+    """Says how many versions there are, the best score and the change since the previous one."""
     graded = [one for one in versions if one.graded]
     drawn, count = line(versions), len(versions)
     if not graded:
@@ -108,7 +103,7 @@ def sentence(versions: Sequence[Version]) -> Text:
 
 
 def figure(versions: Sequence[Version]) -> Figure | None:
-    """The same as a figure of the report; None before there are two graded versions."""
+    """The scores as a figure of the report; None before there are two graded versions."""
     places = [(float(at + 1), one) for at, one in enumerate(versions) if one.graded]
     if len(places) < 2:
         return None
@@ -132,6 +127,7 @@ def figure(versions: Sequence[Version]) -> Figure | None:
 
 
 def _all(project: Path) -> list[Version]:
+    """The versions of every lesson, oldest first; damaged lines are skipped."""
     try:
         lines = kept(project, FILE).read_bytes().splitlines()
     except OSError:

@@ -19,21 +19,34 @@ from grader.lesson.contract import Audience, Exam, Findings, Progress, Setup
 from grader.lesson.grades import Grade, Provenance, Status, SubmissionId, Versions
 from grader.lesson.loading import Lesson
 from grader.lesson.spec import LessonSpec
-from grader.sandbox.isolation.ending import Disturbed, Stopped
 from grader.sandbox.isolation.levels import current_level
-from grader.similarity import evidence as evidences
-from grader.similarity.evidence import Evidence
+from grader.sandbox.isolation.process import Disturbed, Stopped
+from grader.similarity.evidence import Evidence, collect, with_mistakes
 from grader.text import EMPTY, Text
-from grader.text.errors import DataError, Fault, Rejected, SpecError, UsageError
+from grader.text.errors import DataError, Fault, Rejected, SpecError
 
 MAX_REASON = 1_000
 """Characters of the sentence that a grade keeps."""
 
-NO_NUMBERS = frozenset(
-    {"_course", "cli", "gradebook", "handout", "release", "report", "semester", "similarity"}
+DECIDES_NUMBERS = (
+    "board",
+    "data",
+    "grading/notebook.py",
+    "grading/one.py",
+    "intake",
+    "lesson/contract.py",
+    "lesson/formula.py",
+    "lesson/grades.py",
+    "lesson/loading.py",
+    "lesson/rubric.py",
+    "lesson/spec.py",
+    "measure",
+    "sandbox",
+    "text/notebooks.py",
 )
-"""Parts of the engine that decide nothing a grade keeps: pages are drawn from grades, commands
-print them, a comparison comes after them, and what a semester takes off is worked out anew."""
+"""Packages and modules of the engine whose change may change a number in a grade.
+
+tests/grading/test_fingerprint.py lists all others, with the reason why they decide none."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,19 @@ class Examination:
     lesson: str
     exam: Exam
     provenance: Provenance
+
+
+@dataclass(frozen=True)
+class GradingResult:
+    """The grade of one submission, and what a batch keeps beside it."""
+
+    grade: Grade
+    fault: str = ""
+    """For a grader fault the traceback that its instructor needs."""
+    notebook: bytes = b""
+    """The executed copy, where the submission is a notebook."""
+    evidence: Evidence | None = None
+    """What it is compared with others by; None where it could not be opened."""
 
 
 def prepare(
@@ -56,21 +82,11 @@ def prepare(
 ) -> Examination:
     """Load the data and measure the baseline on it. Raises UsageError, DataError, SpecError, or
     Fault when the lesson's own baseline does not run here."""
-    names = lesson.spec.data.names
-    if data is not None and data not in names:
-        raise UsageError(
-            Text(
-                en=f"The lesson {lesson.name} does not use the data set {data!r}; it uses "
-                f"{', '.join(names)}.",
-                ru=f"Занятие {lesson.name} не использует набор данных {data!r}; подойдут "
-                f"{', '.join(names)}.",
-            )
-        )
     setup = Setup(
         spec=lesson.spec,
         folder=lesson.folder,
         audience=audience,
-        data=data or names[0],
+        data=lesson.data_set(data),
         source=source,
         seed=seed,
         progress=progress,
@@ -103,17 +119,19 @@ def provenance(lesson: Lesson, data_id: str) -> Provenance:
     )
 
 
-@dataclass(frozen=True)
-class Graded:
-    """What became of one submission."""
+@cache
+def source_fingerprint(engine: Path = Path(grader.__file__).parent) -> str:
+    """sha256 over `DECIDES_NUMBERS` in the folder `engine`: a batch grades again when it changes.
 
-    grade: Grade
-    fault: str = ""
-    """For a grader fault the traceback that its instructor needs."""
-    notebook: bytes = b""
-    """The executed copy, where the submission is a notebook."""
-    evidence: Evidence | None = None
-    """What it is compared with others by; None where it could not be opened."""
+    All files count, also tables of figures and the board's C sources."""
+    digest = hashlib.sha256()
+    for name in DECIDES_NUMBERS:
+        files = (engine / name).rglob("*") if (engine / name).is_dir() else [engine / name]
+        for path in sorted(files):
+            if path.is_file() and "__pycache__" not in path.parts:
+                relative = path.relative_to(engine).as_posix()
+                digest.update(relative.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
@@ -123,10 +141,11 @@ def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
     return done.grade, done.fault
 
 
-def grade_for_class(examination: Examination, path: Path, name: str) -> Graded:
-    """`grade`, with what a class keeps beside it."""
+def grade_for_class(examination: Examination, path: Path, name: str) -> GradingResult:
+    """Like `grade`, with what a batch keeps beside the grade."""
     evidence: Evidence | None = None
     copies = [b""]
+    fault = ""
     lesson = loading.load(examination.lesson)
     started = time.monotonic()
     try:
@@ -138,24 +157,65 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> Graded:
             evidence = _evidence(lesson, submission)
             findings = _examine(lesson, examination, submission)
             identity = SubmissionId(name, submission.fingerprint)
-            result = _graded(lesson.spec, examination, identity, findings, started)
+            result = _scored(lesson.spec, examination, identity, findings, started)
         if evidence is not None:
             items = examination.provenance.data
-            evidence = evidences.with_mistakes(evidence, items, findings.mistakes)
-        return Graded(result, "", copies[-1], evidence)
+            evidence = with_mistakes(evidence, items, findings.mistakes)
+        return GradingResult(result, "", copies[-1], evidence)
     except Rejected as error:
         ended = Stopped(Status.REJECTED, error.text)
     except Stopped as error:
         ended = error
     except MemoryError:
-        ended = Stopped(Status.OUT_OF_MEMORY, _too_large())
+        too_large = Text(
+            en="Reading the submission took more memory than is allowed; make its files smaller.",
+            ru="Чтение работы потребовало больше памяти, чем разрешено; уменьшите файлы.",
+        )
+        ended = Stopped(Status.OUT_OF_MEMORY, too_large)
     except Exception as error:
         ended = Stopped(Status.GRADER_FAULT, fault_sentence(error))
-        identity = identify(path, name, lesson.spec)
         fault = traceback.format_exc()
-        return Graded(ungraded(examination, identity, ended, started), fault, copies[-1], evidence)
     identity = identify(path, name, lesson.spec)
-    return Graded(ungraded(examination, identity, ended, started), "", copies[-1], evidence)
+    return GradingResult(
+        ungraded(examination, identity, ended, started), fault, copies[-1], evidence
+    )
+
+
+def identify(path: Path, name: str, spec: LessonSpec) -> SubmissionId:
+    """Name and fingerprint, without judging or unpacking anything."""
+    return SubmissionId(name, fingerprint(path, spec.intake))
+
+
+def ungraded(
+    examination: Examination, identity: SubmissionId, ended: Stopped, started: float
+) -> Grade:
+    """The grade of a submission that could not be measured."""
+    return Grade(
+        lesson=examination.lesson,
+        submission=identity,
+        status=ended.status,
+        reason=Text(en=_shortened(ended.text.en), ru=_shortened(ended.text.ru)),
+        max_score=loading.load(examination.lesson).spec.max_score,
+        baseline=examination.exam.baseline,
+        log=ended.log,
+        provenance=examination.provenance,
+        seconds=time.monotonic() - started,
+    )
+
+
+def fault_sentence(error: BaseException) -> Text:
+    """What a student reads when the grader itself failed."""
+    en = ru = type(error).__name__
+    if isinstance(error, DataError | SpecError | Fault):
+        en, ru = error.text.en, error.text.ru
+    elif isinstance(error, OSError):
+        en = ru = f"{error.strerror}: {Path(str(error.filename)).name[:80]}"
+    return Text(
+        en=f"The grader itself failed ({en}). This costs no points; the submission will be graded "
+        "again once the cause is removed.",
+        ru=f"Сбой самого грейдера ({ru}). Баллы из-за этого не снимаются; работу проверят заново, "
+        "когда причину устранят.",
+    )
 
 
 def _examine(lesson: Lesson, examination: Examination, submission: Submission) -> Findings:
@@ -167,15 +227,15 @@ def _examine(lesson: Lesson, examination: Examination, submission: Submission) -
 
 
 def _evidence(lesson: Lesson, submission: Submission) -> Evidence | None:
-    """Never the reason why a submission is not graded; what is wrong with it, `examine` says."""
+    """None where it cannot be collected: that is no reason to leave a submission ungraded."""
     try:
-        return evidences.collect(submission, lesson.name, lesson.template)
+        return collect(submission, lesson.name, lesson.template)
     except Exception:
         return None
 
 
 def _require_same_isolation(examination: Examination) -> None:
-    """Grades say how strongly their submissions were confined; a worker must keep to it."""
+    """Raises Fault where this process isolates at another level than the grade would state."""
     promised, here = examination.provenance.isolation, current_level().level
     if promised != here:
         raise Fault(
@@ -188,59 +248,7 @@ def _require_same_isolation(examination: Examination) -> None:
         )
 
 
-def identify(path: Path, name: str, spec: LessonSpec) -> SubmissionId:
-    """Name and fingerprint, without judging or unpacking anything."""
-    return SubmissionId(name, fingerprint(path, spec.intake))
-
-
-def ungraded(
-    examination: Examination, identity: SubmissionId, ended: Stopped, started: float
-) -> Grade:
-    """The grade of a submission that could not be measured."""
-    spec = loading.load(examination.lesson).spec
-    return Grade(
-        lesson=examination.lesson,
-        submission=identity,
-        status=ended.status,
-        reason=Text(en=_short(ended.text.en), ru=_short(ended.text.ru)),
-        max_score=spec.max_score,
-        baseline=examination.exam.baseline,
-        log=ended.log,
-        provenance=examination.provenance,
-        seconds=time.monotonic() - started,
-    )
-
-
-def fault_sentence(error: BaseException) -> Text:
-    """What a student reads when the fault is ours."""
-    kind = type(error).__name__
-    en, ru = f" ({kind})", f" ({kind})"
-    if isinstance(error, DataError | SpecError | Fault):
-        en, ru = f" ({error.text.en})", f" ({error.text.ru})"
-    elif isinstance(error, OSError):
-        en = ru = f" ({error.strerror}: {Path(str(error.filename)).name[:80]})"
-    return Text(
-        en=f"The grader itself failed{en}. This costs no points; the submission will be graded "
-        "again once the cause is removed.",
-        ru=f"Сбой самого грейдера{ru}. Баллы из-за этого не снимаются; работу проверят заново, "
-        "когда причину устранят.",
-    )
-
-
-@cache
-def source_fingerprint() -> str:
-    """sha256 over the engine's own code: an edited grader regrades."""
-    digest = hashlib.sha256()
-    engine = Path(grader.__file__).parent
-    # Tables of figures count too: platforms, words of generated posts.
-    for path in sorted(p for kind in ("py", "toml", "tsv") for p in engine.rglob(f"*.{kind}")):
-        relative = path.relative_to(engine)
-        if relative.parts[0] not in NO_NUMBERS:
-            digest.update(relative.as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _graded(
+def _scored(
     spec: LessonSpec,
     examination: Examination,
     identity: SubmissionId,
@@ -273,13 +281,6 @@ def _graded(
     )
 
 
-def _short(sentence: str) -> str:
+def _shortened(sentence: str) -> str:
     """Names in a sentence come from the submission and may be of any length."""
     return sentence if len(sentence) <= MAX_REASON else sentence[: MAX_REASON - 1] + "…"
-
-
-def _too_large() -> Text:
-    return Text(
-        en="Reading the submission took more memory than is allowed; make its files smaller.",
-        ru="Чтение работы потребовало больше памяти, чем разрешено; уменьшите файлы.",
-    )

@@ -1,4 +1,7 @@
-"""The files that checks leave in a project; none is part of a submission."""
+"""A student's project folder: the files that checks leave in it, and waiting for its changes.
+
+None of these files is part of a submission.
+"""
 
 from __future__ import annotations
 
@@ -12,36 +15,33 @@ from grader.lesson.grades import write_atomically
 
 GRADE, BADGE, SUMMARY, PAGE = CHECK_FILES
 """grade.json, grade.svg, grade.md and report.html."""
+EVERY = 1.0
+"""Seconds between two snapshots of a watched project."""
+MOST_FILES = 20_000
+"""Files of a snapshot; of larger projects only the first count."""
+
+Snapshot = dict[str, tuple[int, int]]
+"""Time of the last change (ns) and size (bytes) by the path inside the project."""
 
 
 def kept(project: Path, file: str) -> Path:
-    """Where `file` is remembered; it need not exist."""
+    """The path at which checks keep `file` between runs; it need not exist."""
     return project / CHECK_FOLDER / file
 
 
 def keep(project: Path, file: str, raw: bytes) -> None:
-    """Write `file` of the project's memory. Raises OSError."""
+    """Write `file` into the folder that checks keep in a project. Raises OSError."""
     folder = project / CHECK_FOLDER
     if not folder.is_dir():
         folder.mkdir()
-        # As pytest does it: no version control takes the folder for work.
+        # As in pytest's cache folder: git ignores it without a line of the student's.
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     write_atomically(folder / file, raw)
 
 
-# When a project's files change: looked at every second, on every system alike.
-
-
-EVERY = 1.0
-"""Seconds between two looks."""
-MOST_FILES = 20_000
-
-Snapshot = dict[str, tuple[int, int]]
-
-
 def wait(project: Path, known: Snapshot, besides: Path | None, every: float = EVERY) -> None:
-    """Returns when the project's files are no longer `known`, and nothing more changes: a model
-    that is still being written is not measured. The file `besides` may change."""
+    """Return when the project's files differ from `known` and have stopped changing, so that a
+    half-written model is not measured. The file `besides` is left out."""
     found = snapshot(project, besides)
     while found == known:
         time.sleep(every)
@@ -55,19 +55,16 @@ def wait(project: Path, known: Snapshot, besides: Path | None, every: float = EV
 
 
 def snapshot(project: Path, besides: Path | None = None) -> Snapshot:
-    """Times and sizes of the project's files; not of what checks write themselves, such as the
-    page `besides`."""
+    """The project's files, without what checks write themselves, such as the page `besides`."""
     found: Snapshot = {}
     for folder, folders, files in os.walk(project):
         place = Path(folder).relative_to(project)
         folders[:] = [name for name in folders if not ignored(place / name)]
         for name in files:
             if not ignored(place / name) and not name.endswith(".tmp"):
-                try:
+                with contextlib.suppress(OSError):  # deleted meanwhile
                     stat = (project / place / name).stat()
-                except OSError:  # gone since
-                    continue
-                found[str(place / name)] = stat.st_mtime_ns, stat.st_size
+                    found[str(place / name)] = stat.st_mtime_ns, stat.st_size
         if len(found) > MOST_FILES:
             break
     if besides is not None:

@@ -1,4 +1,4 @@
-"""Lecture material of the lessons: chapters, slides, PDF and notebooks from one Markdown source.
+"""Handouts of the lessons: chapters, slides, PDF and notebooks from one Markdown source.
 
     source -> Document -> chapter | slides | notebook;  chapter -> PDF;  all of them -> course site
 

@@ -1,4 +1,4 @@
-"""Markdown to blocks: markdown-it-py's tokens, grouped into what a page or a slide shows whole."""
+"""Markdown as blocks: tokens of markdown-it-py in units that a slide shows as a whole."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from markdown_it import MarkdownIt
@@ -14,6 +15,9 @@ from mdit_py_plugins.attrs import attrs_block_plugin, attrs_plugin
 from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
+
+from grader.text import Text
+from grader.text.errors import SpecError
 
 Kind = Literal[
     "heading", "paragraph", "list", "table", "code", "math", "quote", "figure", "measured",
@@ -45,8 +49,8 @@ _NEXT = re.compile(r"<!-- next slide -->")
 _SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
 
 
-class Misplaced(ValueError):
-    """A directive without its counterpart, or an unknown one, at `line`."""
+class _Misplaced(ValueError):
+    """A directive without its counterpart, or an unknown one. `en` and `ru` are the message."""
 
     def __init__(self, line: int, en: str, ru: str) -> None:
         super().__init__(en)
@@ -55,7 +59,7 @@ class Misplaced(ValueError):
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of a page that is shown whole or not at all. Lines count from 1."""
+    """A unit of a page, such as a paragraph or a table. Lines count from 1."""
 
     kind: Kind
     tokens: tuple[Token, ...]
@@ -63,7 +67,7 @@ class Block:
     end: int
     """The line after the last."""
     inner: tuple[Block, ...] = ()
-    """What `details`, `measured` and the containers hold."""
+    """The blocks within `details`, `measured` and the containers."""
     name: str = ""
     """Language of code, name of a measured table, summary of details."""
     classes: frozenset[str] = field(default=frozenset())
@@ -80,11 +84,19 @@ def parser() -> MarkdownIt:
     return markdown
 
 
-def parse(text: str) -> list[Block]:
-    """The blocks of a source in order. Raises Misplaced."""
+def parse(text: str, path: Path) -> list[Block]:
+    """The blocks of the source `text` of the file `path`. Raises SpecError naming its line."""
     tokens = parser().parse(text)
     _number(tokens)
-    return list(_joined(_blocks(tokens)))
+    try:
+        return list(_joined(_blocks(tokens)))
+    except _Misplaced as error:
+        raise wrong(path, error.line, error.en, error.ru) from error
+
+
+def wrong(path: Path, line: int, en: str, ru: str) -> SpecError:
+    """The error for a line of a source, counted from 1."""
+    return SpecError(Text(en=f"{path}:{line}: {en}", ru=f"{path}:{line}: {ru}"))
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[Block]:
@@ -101,7 +113,7 @@ def _block(tokens: tuple[Token, ...]) -> Block:
     kind = _KINDS[first.type]
     line, end = (first.map[0] + 1, first.map[1] + 1) if first.map else (0, 0)
     classes = frozenset(str(first.attrs.get("class", "")).split())
-    if classes & PLACES:  # says where a block stands, and is no class of the page's own
+    if classes & PLACES:  # these choose where a block is shown, and are no classes of the page
         first.attrSet("class", " ".join(sorted(classes - PLACES)))
     name = first.info.split()[0] if first.type == "fence" and first.info.strip() else ""
     inner: tuple[Block, ...] = ()
@@ -112,17 +124,17 @@ def _block(tokens: tuple[Token, ...]) -> Block:
         if [child.type for child in children] == ["image"]:
             kind = "figure"
         elif tokens[1].content.startswith(":::"):
-            said = tokens[1].content.split("\n")[0]
+            shown = tokens[1].content.split("\n")[0]
             known = ", ".join(CONTAINERS)
-            raise Misplaced(
-                line, f"`{said}` opens or closes nothing; there are {known}.",
-                f"`{said}` ничего не открывает и не закрывает; есть {known}.",
+            raise _Misplaced(
+                line, f"`{shown}` opens or closes nothing; there are {known}.",
+                f"`{shown}` ничего не открывает и не закрывает; есть {known}.",
             )  # fmt: skip
     return Block(kind, tokens, line, end, inner, name, classes)
 
 
 def _joined(blocks: Iterator[Block]) -> Iterator[Block]:
-    """Blocks with `<details>` and measured tables put together."""
+    """The blocks with those of `<details>` and of measured tables joined to one each."""
     for block in blocks:
         if block.kind != "html":
             yield block
@@ -145,15 +157,15 @@ def _until(
             tokens = tuple(token for one in inner for token in one.tokens)
             return Block(kind, tokens, first.line, block.end, tuple(inner), name, first.classes)
         inner.append(block)
-    said = first.tokens[0].content.split("\n")[0]
-    raise Misplaced(first.line, f"`{said}` is not closed.", f"`{said}` не закрыто.")
+    shown = first.tokens[0].content.split("\n")[0]
+    raise _Misplaced(first.line, f"`{shown}` is not closed.", f"`{shown}` не закрыто.")
 
 
 def _details(blocks: Iterator[Block], first: Block) -> Block:
     content = first.tokens[0].content
     summary = _SUMMARY.search(content)
     if summary is None:
-        raise Misplaced(
+        raise _Misplaced(
             first.line, "`<details>` needs its `<summary>` right below it.",
             "сразу за `<details>` нужен `<summary>`.",
         )  # fmt: skip
@@ -163,7 +175,7 @@ def _details(blocks: Iterator[Block], first: Block) -> Block:
 
 
 def _number(tokens: Sequence[Token]) -> None:
-    """Give the parts of each paragraph their lines."""
+    """Store in the tokens of each paragraph the lines of the source."""
     for token in tokens:
         if token.type != "inline" or not token.map:
             continue

@@ -1,65 +1,66 @@
-"""Files of one lesson: each format that was asked for, and the pages it links to."""
+"""The files of one lesson's handout, one for each format, and the pages that they link to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING
 
-from grader.handout import document as source
-from grader.handout.chapter import Link, chapter, companion
-from grader.handout.document import Document, document
-from grader.handout.links import Links
-from grader.handout.notebook import notebook
-from grader.handout.pdf import pdf
-from grader.handout.slides import slides
 from grader.lesson.grades import write_atomically
 from grader.lesson.loading import Lesson
 from grader.text import Lang, Text
 from grader.text.errors import UsageError
 
-Format = Literal["html", "slides", "pdf", "ipynb"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-_SUFFIXES: dict[Format, str] = {
-    "html": "html", "slides": "slides.html", "pdf": "pdf", "ipynb": "ipynb"
-}  # fmt: skip
+if TYPE_CHECKING:
+    from grader.handout.chapter import Link
+    from grader.handout.document import Document, Links
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to build of one lesson in one language. `bar` and `home` lead through a site."""
+    """What to build of one lesson in one language. `bar` and `home` are links of a site."""
 
     lesson: Lesson
     lang: Lang
-    formats: Sequence[Format]
+    formats: Sequence[str]
     execute: bool = True
     site: bool = False
     bar: Sequence[Link] = ()
     home: str = ""
     minutes: int | None = None
-    """Of the lecture, if not what its source says."""
+    """Length of the lecture; without, the length that its source states."""
 
 
-def file_name(lesson: str, lang: Lang, kind: Format) -> str:
-    """What the file of one format is called."""
-    return f"{lesson}.{lang}.{_SUFFIXES[kind]}"
+@dataclass(frozen=True)
+class Format:
+    """One format of handouts."""
+
+    suffix: str
+    """The end of its file names."""
+    make: Callable[[Document, Links, Order], bytes]
+    label: str = ""
+    """Key of its name in `labels.toml`; without, its name in capitals."""
+    download: bool = False
 
 
 def build(order: Order, out: Path) -> list[Path]:
-    """Write the formats into the folder `out`; their paths, then those of companion pages.
+    """Write the formats into the folder `out`; returns their paths, then those of linked pages.
 
-    Raises UsageError where there is no handout or no program that prints, SpecError for a source
+    Raises UsageError when there is no handout or no program that prints, SpecError for a source
     that is wrong.
     """
-    handout = document(source.read(order.lesson, order.lang))
-    links = Links(site=order.site)
+    from grader.handout import document
+    from grader.handout.chapter import companion
+
+    handout = document.document(document.read(order.lesson, order.lang))
+    links = document.Links(site=order.site)
     written = [
         write(
-            out / file_name(order.lesson.name, order.lang, kind),
-            _content(kind, handout, links, order),
+            out / file_name(order.lesson.name, order.lang, name),
+            FORMATS[name].make(handout, links, order),
         )
-        for kind in order.formats
+        for name in order.formats
     ]
     for name, path in sorted(links.companions.items()):
         page = companion(path, order.lesson, order.home)
@@ -67,8 +68,13 @@ def build(order: Order, out: Path) -> list[Path]:
     return written
 
 
+def file_name(lesson: str, lang: Lang, format_name: str) -> str:
+    """The name of the file of one format."""
+    return f"{lesson}.{lang}.{FORMATS[format_name].suffix}"
+
+
 def write(path: Path, content: bytes) -> Path:
-    """Write a file and the folder it lies in. Raises UsageError where that is impossible."""
+    """Write a file and the folder it lies in. Raises UsageError when that is impossible."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
@@ -82,21 +88,44 @@ def write(path: Path, content: bytes) -> Path:
     return path
 
 
-def _content(kind: Format, handout: Document, links: Links, order: Order) -> bytes:
-    match kind:
-        case "html":
-            return chapter(handout, links, order.bar, order.home).encode("utf-8")
-        case "slides":
-            return slides(handout, links, order.minutes).encode("utf-8")
-        case "pdf":
-            page = chapter(handout, Links(alone=True), answers=True)
-            return pdf(page, f"{order.lesson.name}.{order.lang}")
-        case "ipynb":
-            return notebook(_seminar(handout, order), execute=order.execute)
+# Imports are inside the functions: the table of formats is needed for `grader handout --help`.
 
 
-def _seminar(handout: Document, order: Order) -> Document:
-    """The lesson's own seminar where it has one, else the handout."""
-    if source.exists(order.lesson, order.lang, "seminar"):
-        return document(source.read(order.lesson, order.lang, "seminar"))
-    return handout
+def _chapter(handout: Document, links: Links, order: Order) -> bytes:
+    from grader.handout.chapter import chapter
+
+    return chapter(handout, links, order.bar, order.home).encode("utf-8")
+
+
+def _slides(handout: Document, links: Links, order: Order) -> bytes:
+    from grader.handout.slides import slides
+
+    return slides(handout, links, order.minutes).encode("utf-8")
+
+
+def _pdf(handout: Document, links: Links, order: Order) -> bytes:
+    from grader.handout.chapter import chapter
+    from grader.handout.document import Links
+    from grader.handout.pdf import pdf
+
+    page = chapter(handout, Links(alone=True), answers=True)
+    return pdf(page, f"{order.lesson.name}.{order.lang}")
+
+
+def _notebook(handout: Document, links: Links, order: Order) -> bytes:
+    """The lesson's own seminar when there is one, else the handout."""
+    from grader.handout import document
+    from grader.handout.notebook import notebook
+
+    if document.exists(order.lesson, order.lang, "seminar"):
+        handout = document.document(document.read(order.lesson, order.lang, "seminar"))
+    return notebook(handout, execute=order.execute)
+
+
+FORMATS: dict[str, Format] = {
+    "html": Format("html", _chapter, "chapter"),
+    "slides": Format("slides.html", _slides, "slides"),
+    "pdf": Format("pdf", _pdf, download=True),
+    "ipynb": Format("ipynb", _notebook, "notebook", download=True),
+}
+"""All formats by the name that `grader handout --format` takes; a new one goes here."""

@@ -1,4 +1,4 @@
-"""The chapter: a document as one page to read."""
+"""A document as one page to read: the chapter of a lesson, or another Markdown file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from pathlib import Path
 from markupsafe import Markup
 
 from grader.handout import blocks as markdown
-from grader.handout.blocks import Block, Misplaced
-from grader.handout.document import Document, Section, Slide, Source
-from grader.handout.links import Links
-from grader.handout.pages import Words, page
+from grader.handout.blocks import Block
+from grader.handout.document import Document, Links, Section, Slide, Source
+from grader.handout.pages import Labels, page
 from grader.handout.render import Renderer
-from grader.handout.values import Values, wrong
+from grader.handout.values import Values
 from grader.lesson.loading import Lesson
 from grader.text import Lang
 from grader.text.errors import SpecError
@@ -43,22 +42,38 @@ def chapter(
     *,
     answers: bool = False,
 ) -> str:
-    """The page. `bar` leads to the other forms, `home` to the course; `answers` are unfolded."""
-    words = Words(document.source.lang)
+    """The page as HTML.
+
+    `bar` are links to the other formats, `home` is the address of the course's page. With `answers`
+    the answers are unfolded.
+    """
+    labels = Labels(document.source.lang)
     renderer = Renderer(document, links)
     title = renderer.heading(document.heading)
     return page(
         "chapter.html.j2",
-        words,
-        sheet="chapter.css",
-        script="chapter.js",
+        labels,
         title=title,
         page_title=title.striptags(),
         links=bar,
         home=home,
         contents=[_entry(section, renderer) for section in document.sections],
-        body=Markup("").join(_body(document, renderer, words, answers)),
+        body=Markup("").join(_body(document, renderer, labels, answers)),
     )
+
+
+def companion(path: Path, lesson: Lesson, home: str = "") -> str:
+    """The page of another Markdown file, such as a README or a page of docs/. Raises SpecError."""
+    lang: Lang = "ru" if path.name.endswith(".ru.md") else "en"
+    text = Values(lesson, lang).fill(path.read_text(encoding="utf-8"), path)
+    found = markdown.parse(text, path)
+    if not found or found[0].kind != "heading":
+        raise SpecError(f"{path}:1: begin with `# Title`.")
+    document = Document(Source(lesson, lang, path, text, {}), found[0], strict=False)
+    document.blocks = [_anchored(block) for block in found[1:]]
+    document.named = {str(block.tokens[0].attrs["id"]) for block in document.blocks
+                      if block.kind == "heading"}  # fmt: skip
+    return chapter(document, Links(alone=True), home=home)
 
 
 def _entry(section: Section, renderer: Renderer) -> dict[str, object]:
@@ -76,14 +91,16 @@ def _unlinked(title: Markup) -> Markup:
     return Markup(re.sub(r"</?a\b[^>]*>", "", title))
 
 
-def _body(document: Document, renderer: Renderer, words: Words, answers: bool) -> Iterator[Markup]:
+def _body(
+    document: Document, renderer: Renderer, labels: Labels, answers: bool
+) -> Iterator[Markup]:
     def shown(blocks: Sequence[Block]) -> Markup:
         kept = [one for one in blocks if one.kind not in ("slide", "notes") and one.tokens]
         return renderer.blocks([_unmarked(one) for one in kept], answers=answers)
 
     def titled(tag: str, one: Section | Slide) -> Markup:
         title = renderer.heading(one.heading)
-        return _ANCHOR.format(tag=tag, id=one.anchor, title=title, said=words("anchor"))
+        return _ANCHOR.format(tag=tag, id=one.anchor, title=title, said=labels("anchor"))
 
     yield shown(document.blocks)
     for section in document.sections:
@@ -97,32 +114,12 @@ def _body(document: Document, renderer: Renderer, words: Words, answers: bool) -
 
 
 def _unmarked(block: Block) -> Block:
-    """The block without the marks that are meant for slides."""
+    """The block without the classes that control slides."""
     if not block.classes & {"slide", "chapter"} or not block.tokens:
         return block
     first = block.tokens[0]
     rest = {name: value for name, value in first.attrs.items() if name != "class"}
     return replace(block, tokens=(first.copy(attrs=rest), *block.tokens[1:]))
-
-
-# Other Markdown files that a handout links to, as pages beside it.
-
-
-def companion(path: Path, lesson: Lesson, home: str = "") -> str:
-    """The page of a Markdown file that is no handout: README of a template, a page of docs/."""
-    lang: Lang = "ru" if path.name.endswith(".ru.md") else "en"
-    text = Values(lesson, lang).fill(path.read_text(encoding="utf-8"), path)
-    try:
-        found = markdown.parse(text)
-    except Misplaced as error:
-        raise wrong(path, error.line, error.en, error.ru) from error
-    if not found or found[0].kind != "heading":
-        raise SpecError(f"{path}:1: begin with `# Title`.")
-    document = Document(Source(lesson, lang, path, text, {}), found[0], strict=False)
-    document.blocks = [_anchored(block) for block in found[1:]]
-    document.named = {str(block.tokens[0].attrs["id"]) for block in document.blocks
-                      if block.kind == "heading"}  # fmt: skip
-    return chapter(document, Links(alone=True), home=home)
 
 
 def _anchored(block: Block) -> Block:

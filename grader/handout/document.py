@@ -1,20 +1,25 @@
-"""A source as a lecture: sections, slides and their blocks, each with an anchor."""
+"""A source as a lecture: sections and slides with their blocks and anchors, and its links."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from grader.handout import blocks as markdown
-from grader.handout.blocks import Block, Misplaced
+from grader.handout.blocks import Block, wrong
 from grader.handout.measured import Table, tables
-from grader.handout.values import Values, wrong
+from grader.handout.values import Values
+from grader.lesson import course
 from grader.lesson.loading import Lesson
 from grader.text import Lang, Text
 from grader.text.errors import SpecError, UsageError
 
-# A source on disk: the lesson's Markdown with its values put in.
+MINUTES = 90
+"""Length of a lecture whose source does not state it."""
+_HANDOUT = re.compile(r"handout\.(en|ru)\.md")
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,94 @@ class Source:
     path: Path
     text: str
     tables: Mapping[str, Table]
+
+
+@dataclass
+class Slide:
+    """One `###` with its blocks."""
+
+    heading: Block
+    anchor: str
+    blocks: list[Block] = field(default_factory=list)
+
+
+@dataclass
+class Section:
+    """One `##`; `blocks` are those before its first slide."""
+
+    heading: Block
+    anchor: str
+    blocks: list[Block] = field(default_factory=list)
+    slides: list[Slide] = field(default_factory=list)
+
+
+@dataclass
+class Document:
+    """One `#`; `blocks` are those before its first section."""
+
+    source: Source
+    heading: Block
+    blocks: list[Block] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+    footnotes: Block | None = None
+    strict: bool = True
+    """Whether it must follow the rules of a handout; other pages of the course need not."""
+    named: set[str] = field(default_factory=set)
+    """Anchors other than those of sections and slides."""
+    minutes: int = MINUTES
+    """Length of the lecture in minutes."""
+
+    def error(self, line: int, en: str, ru: str) -> SpecError:
+        """The error for a line of the source."""
+        return wrong(self.source.path, line, en, ru)
+
+    def anchors(self) -> set[str]:
+        """The targets of links within the page."""
+        own = {section.anchor for section in self.sections}
+        slides = {slide.anchor for section in self.sections for slide in section.slides}
+        return own | slides | self.named
+
+
+@dataclass
+class Links:
+    """Links of the pages that are written together.
+
+    `companions` collects the linked Markdown files, which become pages too, by the name of the
+    page. With `alone`, relative links become plain text, since a PDF has no pages beside it.
+    """
+
+    alone: bool = False
+    site: bool = False
+    """Whether the other lessons' handouts lie in the same folder."""
+    companions: dict[str, Path] = field(default_factory=dict)
+
+    def resolve(self, href: str, document: Document, line: int) -> str | None:
+        """The link's target from the page; None when the target will not be beside the page.
+
+        Raises SpecError for a target that does not exist.
+        """
+        parts = urlsplit(href)
+        if parts.scheme in ("http", "https", "mailto"):
+            if parts.scheme != "mailto" and "." not in parts.netloc:
+                raise _nowhere(document, line, href)
+            return href
+        if not parts.path:
+            if unquote(parts.fragment) not in document.anchors():
+                raise _nowhere(document, line, href)
+            return href
+        target = (document.source.path.parent / unquote(parts.path)).resolve()
+        if not target.is_file():
+            if _within_course(target):
+                raise _nowhere(document, line, href)
+            return None  # a wheel has the lessons, but not the rest of the repository
+        if self.alone or target.suffix != ".md":
+            return None
+        fragment = f"#{parts.fragment}" if parts.fragment else ""
+        if (found := _HANDOUT.fullmatch(target.name)) is not None:
+            return f"{target.parent.name}.{found[1]}.html{fragment}" if self.site else None
+        name = page_name(target)
+        self.companions[name] = target
+        return name + fragment
 
 
 def exists(lesson: Lesson, lang: Lang, stem: str = "handout") -> bool:
@@ -61,73 +154,9 @@ def text(lesson: Lesson, lang: Lang) -> str:
     return read(lesson, lang).text
 
 
-def _path(lesson: Lesson, lang: Lang, stem: str) -> Path:
-    return lesson.folder / f"{stem}.{lang}.md"
-
-
-MINUTES = 90
-"""Of a lecture that does not say how long it is."""
-
-
-@dataclass
-class Slide:
-    """One `###`."""
-
-    heading: Block
-    anchor: str
-    blocks: list[Block] = field(default_factory=list)
-
-
-@dataclass
-class Section:
-    """One `##`; `blocks` stand before its first slide."""
-
-    heading: Block
-    anchor: str
-    blocks: list[Block] = field(default_factory=list)
-    slides: list[Slide] = field(default_factory=list)
-
-
-@dataclass
-class Document:
-    """One `#`; `blocks` stand before its first section."""
-
-    source: Source
-    heading: Block
-    blocks: list[Block] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
-    footnotes: Block | None = None
-    strict: bool = True
-    """Whether it keeps the rules of a handout; other pages of the course have their own."""
-    named: set[str] = field(default_factory=set)
-    """Anchors beside those of sections and slides."""
-    minutes: int = MINUTES
-    """Length of the lecture."""
-
-    def error(self, line: int, en: str, ru: str) -> SpecError:
-        return wrong(self.source.path, line, en, ru)
-
-    def all_blocks(self) -> Iterator[Block]:
-        """Every block, in order, headings left out."""
-        yield from self.blocks
-        for section in self.sections:
-            yield from section.blocks
-            for slide in section.slides:
-                yield from slide.blocks
-
-    def anchors(self) -> set[str]:
-        """What a link within the page may name."""
-        own = {section.anchor for section in self.sections}
-        slides = {slide.anchor for section in self.sections for slide in section.slides}
-        return own | slides | self.named
-
-
 def document(source: Source) -> Document:
-    """The lecture in a source. Raises SpecError naming the line of what is out of order."""
-    try:
-        found = markdown.parse(source.text)
-    except Misplaced as error:
-        raise wrong(source.path, error.line, error.en, error.ru) from error
+    """The lecture in a source. Raises SpecError naming the line of a violated rule."""
+    found = markdown.parse(source.text, source.path)
     if not found or _level(found[0]) != 1:
         raise wrong(source.path, 1, "begin with `# Title`.", "начните с `# Название`.")
     result = Document(source, found[0])
@@ -141,8 +170,20 @@ def document(source: Source) -> Document:
     return result
 
 
+def page_name(path: Path) -> str:
+    """The name of a Markdown file's page: the last two folders and the file's name."""
+    parts = [path.stem, *(one.name for one in list(path.parents)[:2] if one.name)]
+    if path.parent.name == "docs":
+        parts = parts[:2]
+    return ".".join(reversed(parts)) + ".html"
+
+
+def _path(lesson: Lesson, lang: Lang, stem: str) -> Path:
+    return lesson.folder / f"{stem}.{lang}.md"
+
+
 def _minutes(result: Document) -> int:
-    """The length that `{minutes=60}` above the title states."""
+    """The length in minutes that `{minutes=60}` above the title states."""
     stated = str(result.heading.tokens[0].attrs.get("minutes", MINUTES))
     if not stated.isascii() or not stated.isdigit() or int(stated) == 0:
         raise result.error(
@@ -196,3 +237,12 @@ def _unique(result: Document) -> None:
                     f"якорь {one.anchor} уже есть в строке {seen[one.anchor]}.",
                 )
             seen[one.anchor] = one.heading.line
+
+
+def _within_course(path: Path) -> bool:
+    trees = (course.assignments(), course.student_template(), course.reference_solutions())
+    return any(path.is_relative_to(tree.resolve()) for tree in trees)
+
+
+def _nowhere(document: Document, line: int, href: str) -> SpecError:
+    return document.error(line, f"the link {href} leads nowhere.", f"ссылка {href} ведёт в никуда.")

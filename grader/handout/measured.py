@@ -1,21 +1,20 @@
-"""Measured tables: what a benchmark wrote between `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
+"""Measured tables, which benchmarks write between `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
 
-The command that writes such a table into a handout keeps it in `figures/measured.json` as well,
-so that an edit by hand is noticed.
+The benchmark that writes such a table into a handout also writes it to `figures/measured.json`.
+A later edit by hand is then a difference between the two.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from grader.text import LANGS, Lang
+from grader.text import LANGS
 
 KEPT = Path("figures") / "measured.json"
 _MARKED = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)<!-- end: \1 -->", re.DOTALL)
@@ -24,7 +23,7 @@ _NUMBER = re.compile(r"-?(\d{1,3}(?:[,\u00a0\u202f]\d{3})+|\d+)(\.\d+)?(e[+-]?\d
 
 
 class Cell(float):
-    """A number as a table writes it: `str` gives the table's own digits."""
+    """A number of a table; `str` gives the table's own digits."""
 
     text: str
 
@@ -48,9 +47,9 @@ class Table(msgspec.Struct, frozen=True):
     caption: str = ""
 
     def cell(self, row: str, column: str | int) -> Cell | str:
-        """A cell by the words of its row and column, or the column's place from 0.
+        """A cell by the labels of its row and column, or by the column's index from 0.
 
-        Raises KeyError naming what there is.
+        Raises KeyError naming the existing labels.
         """
         if isinstance(column, str) and self.header.count(column) != 1:
             raise KeyError(f"no single column {column!r} among {', '.join(self.header)}")
@@ -61,18 +60,18 @@ class Table(msgspec.Struct, frozen=True):
         return value(found[0][place])
 
     def labels(self) -> list[str]:
-        """The first column, without Markdown's marks."""
+        """The first column, without the marks of Markdown."""
         return [re.sub(r"[*`$]", "", row[0]) for row in self.rows]
 
     def numbers(self, column: int) -> list[float]:
-        """A column by its place from 0; NaN where a cell is no number."""
+        """A column by its index from 0; NaN for a cell that is no number."""
         cells = (value(row[column]) for row in self.rows)
         return [float(cell) if isinstance(cell, Cell) else float("nan") for cell in cells]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A table of a page that is not the one its benchmark kept."""
+    """A table of a page that differs from the one that its benchmark kept."""
 
     page: Path
     table: str
@@ -91,13 +90,16 @@ def tables(page: str) -> dict[str, Table]:
 
 def keep(page: Path, name: str) -> None:
     """Keep the table `name` of `page`, a `handout.{en,ru}.md`, as the benchmark's own record."""
-    lang = _language(page)
+    lang = next((lang for lang in LANGS if page.name == f"handout.{lang}.md"), None)
     if lang is None:
         return
     kept = _kept(page.parent)
     table = tables(page.read_text(encoding="utf-8"))[name]
     kept.setdefault(name, {})[lang] = table
-    _write(page.parent, kept)
+    path = page.parent / KEPT
+    path.parent.mkdir(exist_ok=True)
+    ordered = {name: dict(sorted(kept[name].items())) for name in sorted(kept)}
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n")
 
 
 def differences(folder: Path) -> list[Difference]:
@@ -131,23 +133,11 @@ def _table(text: str) -> Table:
     return Table(rows[0] if rows else (), tuple(rows[1:]), caption)
 
 
-def _language(page: Path) -> Lang | None:
-    return next((lang for lang in LANGS if page.name == f"handout.{lang}.md"), None)
-
-
 def _kept(folder: Path) -> dict[str, dict[str, Table]]:
     path = folder / KEPT
     if not path.is_file():
         return {}
     return msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Table]])
-
-
-def _write(folder: Path, kept: Mapping[str, Mapping[str, Table]]) -> None:
-    path = folder / KEPT
-    path.parent.mkdir(exist_ok=True)
-    ordered = {name: dict(sorted(kept[name].items())) for name in sorted(kept)}
-    text = msgspec.json.format(msgspec.json.encode(ordered), indent=1)
-    path.write_bytes(text + b"\n")
 
 
 def figures_file(folder: Path, name: str) -> Any:

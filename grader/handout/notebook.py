@@ -1,4 +1,4 @@
-"""The seminar notebook: text and code of a source as cells, run once and kept with their output."""
+"""The seminar notebook: text and code of a source as cells, executed once and cached."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.handout.blocks import Block
+from grader.handout.cache import cached
 from grader.handout.document import Document
-from grader.handout.pages import kept
-from grader.handout.pictures import KINDS
+from grader.handout.drawing import KINDS
 from grader.handout.render import FIGURE, drawn
 from grader.text import Text
 from grader.text.errors import SpecError
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 SECONDS = 600
-"""Of one cell."""
+"""Time limit of one cell."""
 _VERSIONS = ("torch", "numpy", "scipy", "nbclient", "ipykernel")
 LONGEST = 80
-"""Characters of a folder in which sockets can have a name."""
+"""Characters in the path of a folder for sockets, whose names have a limited length."""
 _MARKS = re.compile(r"^(?:<!--.*?-->|\{[^{}\n]*\}|:::.*)\n?", re.MULTILINE)
 _PICTURE = re.compile(r'!\[([^\]]*)\]\(([^)\s]+)(?:\s+"([^"]*)")?\)')
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
@@ -38,7 +38,7 @@ _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|mailto:)[^)]*\)")
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell before nbformat has it; `line` is where it begins in the source."""
+    """A cell of the notebook; `line` is its first line in the source."""
 
     code: bool
     text: str
@@ -64,7 +64,7 @@ def notebook(document: Document, *, execute: bool = True) -> bytes:
     )
     cells = list(_cells(document))
     for number, cell in enumerate(cells):
-        node = _code(cell) if cell.code else _text(cell, document)
+        node = nbformat.v4.new_code_cell(cell.text) if cell.code else _text(cell, document)
         node.id = f"cell-{number:03d}"
         result.cells.append(node)
     if execute:
@@ -74,7 +74,7 @@ def notebook(document: Document, *, execute: bool = True) -> bytes:
 
 
 def _cells(document: Document) -> Iterable[Cell]:
-    """Code blocks in Python, and the text between them, cut at headings."""
+    """Code blocks in Python, and the text between them, split at headings."""
     lines = document.source.text.split("\n")
     text: list[tuple[int, str]] = []
 
@@ -118,14 +118,8 @@ def _unwrapped(blocks: Sequence[Block]) -> Iterable[Block]:
             yield block
 
 
-def _code(cell: Cell) -> NotebookNode:
-    import nbformat
-
-    return nbformat.v4.new_code_cell(cell.text)
-
-
 def _text(cell: Cell, document: Document) -> NotebookNode:
-    """A Markdown cell; its pictures travel inside it, links to other pages become words."""
+    """A Markdown cell with its pictures as attachments; links to other pages become text."""
     import nbformat
 
     attachments: dict[str, dict[str, str]] = {}
@@ -153,7 +147,7 @@ class _Footnote:
 
 
 def _footnotes(document: Document) -> dict[int, _Footnote]:
-    """The footnotes of a document by their numbers, in the order in which they are named."""
+    """The footnotes of a document by their numbers, in the order of the references."""
     found: dict[int, _Footnote] = {}
     number, label, parts = 0, None, list[str]()
     for token in document.footnotes.tokens if document.footnotes is not None else ():
@@ -168,7 +162,7 @@ def _footnotes(document: Document) -> dict[int, _Footnote]:
 
 
 def _numbered(text: str, document: Document) -> str:
-    """Notebooks know no footnotes: each reference outside of code becomes its raised number."""
+    """Notebooks have no footnotes: each reference outside code becomes a superscript number."""
     parts = _CODE.split(text)
     for number, note in _footnotes(document).items():
         raised = f"<sup>{number}</sup>"
@@ -185,24 +179,24 @@ def _picture(source: str, document: Document) -> tuple[str, bytes]:
 
 
 def _run(result: NotebookNode, cells: Sequence[Cell], document: Document) -> None:
-    """Put the outputs of the code cells in, from a run or from the cache of runs."""
+    """Insert the outputs of the code cells, from an execution or from the cache."""
     import nbformat
 
     code = [cell.text for cell in cells if cell.code]
     lines = [cell.line for cell in cells if cell.code]
     name = document.source.lesson.name
     made_from = [*code, *(f"{one} {version(one)}" for one in _VERSIONS)]
-    raw = kept(f"notebooks/{name}.ipynb", made_from, lambda: _executed(code, lines, document))
+    raw = cached(f"notebooks/{name}.ipynb", made_from, lambda: _executed(code, lines, document))
     ran = nbformat.reads(raw.decode("utf-8"), as_version=4)
     targets = [cell for cell in result.cells if cell.cell_type == "code"]
     for target, source in zip(targets, ran.cells, strict=True):
-        # Libraries warn on stderr, some with the time and a process number: not the lecture's.
+        # Warnings of libraries on stderr, some with a time and a process id, are left out.
         target.outputs = [out for out in source.outputs if out.get("name") != "stderr"]
         target.execution_count = source.execution_count
 
 
 def _executed(code: Sequence[str], lines: Sequence[int], document: Document) -> bytes:
-    """A notebook of the code cells alone, run in a kernel of this interpreter."""
+    """A notebook of the code cells alone, executed in a kernel of this interpreter."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -216,7 +210,7 @@ def _executed(code: Sequence[str], lines: Sequence[int], document: Document) -> 
             resources={"metadata": {"path": folder}},
         )  # fmt: skip
         try:
-            # nbclient leaves a kernel alone that it did not make itself, unless it is told.
+            # nbclient shuts down a kernel manager that it did not create only with cleanup_kc.
             client.execute(cleanup_kc=True, env=_environment(Path(folder)))
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             raise _failed(ran, code, lines, document, error) from error
@@ -224,13 +218,13 @@ def _executed(code: Sequence[str], lines: Sequence[int], document: Document) -> 
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """One thread, so that outputs repeat, and nobody's own start-up files."""
+    """One thread, for reproducible outputs, and no start-up files of the user."""
     own = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "IPYTHONDIR": str(folder / "ipython")}
     return {**os.environ, **own}
 
 
 def _kernel(folder: Path) -> AsyncKernelManager:
-    """A kernel of this interpreter, on sockets in a folder of its own where there are such."""
+    """A kernel of this interpreter; on Unix it uses sockets in a folder of its own."""
     from jupyter_client import AsyncKernelManager
 
     manager = AsyncKernelManager(kernel_name="python3")
@@ -262,7 +256,7 @@ def _failed(
 
 
 def _at(ran: NotebookNode) -> int:
-    """The cell at which a run stopped: the one with an error, else the last that was begun."""
+    """The cell that stopped the execution: the one with an error, else the one after the last."""
     for number, cell in enumerate(ran.cells):
         if any(output.output_type == "error" for output in cell.outputs):
             return number

@@ -1,4 +1,4 @@
-"""A page as PDF, by a Chromium without a window: outline, tags, page numbers, embedded fonts."""
+"""A page as PDF, printed by headless Chromium: outline, tags, page numbers, embedded fonts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from grader.handout.pages import kept
+from grader.handout.cache import cached
 from grader.text import Text
 from grader.text.errors import Fault, UsageError
 
@@ -73,18 +73,20 @@ def require() -> Path:
 
 
 def pdf(page: str, name: str) -> bytes:
-    """The page printed; kept until it changes. Raises UsageError without a program that prints,
-    Fault when that program fails."""
+    """The page as PDF, cached until it changes.
+
+    Raises UsageError without a program that prints, Fault when that program fails.
+    """
     program = require()
     made_from = [page, str(program), str(program.stat().st_mtime_ns)]
-    return kept(f"pdf/{name}.pdf", made_from, lambda: _printed(page, program))
+    return cached(f"pdf/{name}.pdf", made_from, lambda: _printed(page, program))
 
 
 def _printed(page: str, program: Path) -> bytes:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         source, target = Path(folder) / "page.html", Path(folder) / "page.pdf"
         source.write_text(_with_fonts(page), encoding="utf-8")
-        # Its sandbox cannot start for root, and it prints pages of our own making.
+        # Chromium's sandbox does not start for root, and these pages are our own.
         alone = ["--no-sandbox"] if sys.platform == "linux" else []
         command = [str(program), *_FLAGS, *alone, f"--user-data-dir={folder}/profile",
                    f"--print-to-pdf={target}", source.as_uri()]  # fmt: skip
@@ -101,7 +103,7 @@ def _printed(page: str, program: Path) -> bytes:
 
 
 def _with_fonts(page: str) -> str:
-    """The page, with fonts for Cyrillic on a machine that has none: matplotlib's own."""
+    """The page with the fonts of matplotlib, which have Cyrillic letters on every machine."""
     import matplotlib
 
     fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"

@@ -1,20 +1,18 @@
-"""Blocks to HTML: markdown-it-py's renderer, with the course's code, formulas and pictures."""
+"""Blocks as HTML: the renderer of markdown-it-py with the course's code, formulas and pictures."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, MutableMapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Sequence
+from functools import cache, lru_cache, partial
 from html import escape, unescape
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from latex2mathml.converter import convert
-from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
-from mdit_py_plugins.footnote.index import render_footnote_ref
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
@@ -22,48 +20,16 @@ from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
 from grader.handout import blocks as markdown
-from grader.handout import pictures
+from grader.handout import drawing
 from grader.handout.blocks import Block
-from grader.handout.board import Board, draw
-from grader.handout.document import Document
-from grader.handout.links import Links
-from grader.handout.pages import kept
+from grader.handout.document import Document, Links
 
-# Source code as HTML, coloured by Pygments; the colours are handout.css's, light and dark.
-
-
+FIGURE = "figure:"
+"""The scheme of pictures that a function of the lesson draws."""
 LONG = 20
-"""Lines; longer code may go on on the next page of a print."""
+"""Lines; longer code may be split between two pages of a print."""
 PLAIN = frozenset({"", "text", "txt", "output"})
-
-
-class UnknownLanguage(ValueError):
-    """The language of a fenced block is none that can be coloured."""
-
-
-def highlighted(text: str, language: str) -> str:
-    """A `<pre>` element. Raises UnknownLanguage."""
-    if language in PLAIN:
-        body = escape(text.rstrip("\n"), quote=False)
-    else:
-        body = highlight(text, _lexer(language), HtmlFormatter(nowrap=True)).rstrip("\n")
-    kind = "code long" if text.count("\n") > LONG else "code"
-    return f'<pre class="{kind}"><code>{body}\n</code></pre>\n'
-
-
-@cache
-def _lexer(language: str) -> Lexer:
-    try:
-        return get_lexer_by_name(language, stripnl=False)
-    except ClassNotFound as error:
-        raise UnknownLanguage(language) from error
-
-
-# LaTeX to MathML, by latex2mathml; what it lets pass in silence is refused here.
-#
-# Browsers draw MathML Core: attributes of older MathML that they leave out become classes.
-
-
+"""Languages of code without highlighting."""
 _BRACE = re.compile(r"\\.|[{}]")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{([a-zA-Z]+\*?)\}")
 _LETTERS = re.compile(r'(?:<mi mathvariant="normal">(\w)</mi>){2,}')
@@ -75,76 +41,37 @@ _FENCES = {"&#x0230A;": "prefix", "&#x0230B;": "postfix", "&#x02308;": "prefix",
            "&#x02309;": "postfix"}  # fmt: skip
 
 
+class UnknownLanguage(ValueError):
+    """The language of a fenced block is unknown to Pygments."""
+
+
 class BadFormula(ValueError):
     """A formula that cannot be shown; the message says why."""
 
 
-@lru_cache(maxsize=4096)
-def mathml(latex: str, *, display: bool = False) -> str:
-    """A `<math>` element, with the LaTeX as its `alttext`. Raises BadFormula."""
-    _check(latex)
-    source = latex.replace("{aligned}", "{split}")
-    try:
-        result = convert(source, display="block" if display else "inline")
-    except Exception as error:  # the library raises a dozen unrelated classes
-        raise BadFormula(type(error).__name__) from error
-    if found := _RAW.search(result):
-        raise BadFormula(f"{found[1]} is unknown, or stands where it means nothing")
-    return _core(result, latex)
-
-
-def _check(latex: str) -> None:
-    depth = 0
-    for found in _BRACE.finditer(latex):
-        depth += {"{": 1, "}": -1}.get(found[0], 0)
-        if depth < 0:
-            raise BadFormula("a } closes nothing")
-    if depth:
-        raise BadFormula("a { is not closed")
-    opened: list[str] = []
-    for kind, name in _ENVIRONMENT.findall(latex):
-        if kind == "begin":
-            opened.append(name)
-        elif not opened or opened.pop() != name:
-            raise BadFormula(f"\\end{{{name}}} closes nothing")
-    if opened:
-        raise BadFormula(f"\\begin{{{opened[-1]}}} is not closed")
-
-
-def _core(result: str, latex: str) -> str:
-    """The same element in the words of MathML Core."""
-    for symbol, form in _FENCES.items():
-        result = result.replace(f"<mi>{symbol}</mi>", f'<mo form="{form}">{symbol}</mo>')
-    # The bars of a norm would each grow to what stands between them, the second one with its index.
-    result = result.replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>')
-    result = _LETTERS.sub(_word, result)
-    result = _FUNCTION.sub(r'\1<mspace width="0.167em"/>', result)
-    result = re.sub(r'columnalign="(left|right|center)"', r'class="\1"', result)
-    result = re.sub(r' (?:columnspacing|rowspacing|linebreak|voffset)="[^"]*"', "", result)
-    result = _ARROW.sub(r'<mo stretchy="true">\1</mo>', result)
-    result = re.sub(r'<mspace depth="[^"]*" />', "", _PADDED.sub(r"<\1mrow>", result))
-    alternative = escape(" ".join(latex.split()), quote=True)
-    return result.replace("<math ", f'<math alttext="{alternative}" ', 1)
-
-
-def _word(found: re.Match[str]) -> str:
-    # Letters of a word belong together; more than one in an <mi> stand upright by themselves.
-    return f"<mi>{''.join(re.findall('>(.)<', found[0]))}</mi>"
-
-
-FIGURE = "figure:"
-_PAGE = "page"
-Environment = MutableMapping[str, Any]
-
-
-class Renderer:
-    """HTML of one document's blocks, for one kind of page; `footnoted` if that shows footnotes."""
+class Renderer(RendererHTML):
+    """HTML of one document's blocks for one page. `footnoted` says whether it shows footnotes."""
 
     def __init__(self, document: Document, links: Links, *, footnoted: bool = True) -> None:
-        self.document, self.links, self.footnoted = document, links, footnoted
-        self._environment: Environment = {_PAGE: self}
-        if document.footnotes is not None:
-            self._environment["footnotes"] = document.footnotes
+        super().__init__()
+        self.document, self.links = document, links
+        parser = markdown.parser()
+        self._options = parser.options
+        assert isinstance(parser.renderer, RendererHTML)
+        own: dict[str, Any] = {
+            "fence": self._fence,
+            "code_block": self._fence,
+            "math_block": self._math_block,
+            "math_inline": partial(self._math, display=False),
+            "math_inline_double": partial(self._math, display=True),
+            "image": lambda tokens, index, *_: self.picture(tokens[index]),
+            "footnote_ref": parser.renderer.rules["footnote_ref"] if footnoted else lambda *_: "",
+            "link_open": self._link_open,
+            "link_close": self._link_close,
+            "table_open": lambda *_: '<div class="scroll"><table>\n',
+            "table_close": lambda *_: "</table></div>\n",
+        }
+        self.rules = parser.renderer.rules | own
 
     def block(self, block: Block, *, answers: bool = False) -> Markup:
         """One block. `answers` opens `<details>`."""
@@ -163,16 +90,15 @@ class Renderer:
                 return self._tokens(block.tokens)
 
     def blocks(self, blocks: Sequence[Block], *, answers: bool = False) -> Markup:
+        """Blocks one after the other."""
         return Markup("").join(self.block(block, answers=answers) for block in blocks)
 
     def inline(self, tokens: Sequence[Token]) -> Markup:
-        """Parts of a paragraph."""
-        renderer = _markdown().renderer
-        assert isinstance(renderer, RendererHTML)
-        return Markup(renderer.renderInline(tokens, _markdown().options, self._environment))
+        """The tokens of a paragraph."""
+        return Markup(self.renderInline(tokens, self._options, {}))
 
     def heading(self, block: Block) -> Markup:
-        """A heading's words, without the element."""
+        """The contents of a heading, without its element."""
         return self.inline(block.tokens[1].children or [])
 
     def words(self, markdown_text: str) -> Markup:
@@ -183,7 +109,7 @@ class Renderer:
         return self.inline(token.children or [])
 
     def _tokens(self, tokens: Sequence[Token]) -> Markup:
-        return Markup(_markdown().renderer.render(tokens, _markdown().options, self._environment))
+        return Markup(self.render(tokens, self._options, {}))
 
     def _html(self, block: Block) -> Markup:
         text = re.sub(r"<!--.*?-->", "", block.tokens[0].content, flags=re.DOTALL)
@@ -216,7 +142,7 @@ class Renderer:
         return text.format(opened, self.words(unescape(block.name)), self.blocks(block.inner))
 
     def picture(self, token: Token) -> str:
-        """An image's HTML: drawn, inlined or carried as data."""
+        """The HTML of an image: a drawn figure, inline SVG, or data."""
         line = token.meta.get("line", 0)
         source, alt = str(token.attrs["src"]), token.content.strip()
         if not alt:
@@ -225,31 +151,33 @@ class Renderer:
                 f"у картинки {source} нет описания: ![что на ней видно]({source}).",
             )  # fmt: skip
         if source.startswith(FIGURE):
-            return pictures.svg(drawn(self.document, source.removeprefix(FIGURE)), alt)
+            return drawing.inline_svg(drawn(self.document, source.removeprefix(FIGURE)), alt)
         path = (self.document.source.path.parent / source).resolve()
-        if path.suffix not in pictures.KINDS or not path.is_file():
-            kinds = ", ".join(sorted(pictures.KINDS))
+        if path.suffix not in drawing.KINDS or not path.is_file():
+            kinds = ", ".join(sorted(drawing.KINDS))
             raise self.document.error(
                 line, f"there is no picture {source}; it is a file of {kinds}, or figure:name.",
                 f"нет картинки {source}; нужен файл {kinds} или figure:имя.",
             )  # fmt: skip
         try:
-            return pictures.embedded(path, alt)
+            return drawing.picture(path, alt)
         except ET.ParseError as error:
             raise self.document.error(line, f"{source} is damaged: {error}.",
                                       f"{source} повреждён: {error}.") from error  # fmt: skip
 
     def formula(self, latex: str, line: int, *, display: bool) -> str:
+        """A formula as MathML."""
         try:
             return mathml(latex, display=display)
         except BadFormula as error:
-            said = " ".join(latex.split())
+            shown = " ".join(latex.split())
             raise self.document.error(
-                line, f"the formula `{said}` cannot be shown: {error}.",
-                f"формулу `{said}` нельзя показать: {error}.",
+                line, f"the formula `{shown}` cannot be shown: {error}.",
+                f"формулу `{shown}` нельзя показать: {error}.",
             ) from error  # fmt: skip
 
     def code(self, text: str, language: str, line: int) -> str:
+        """A fenced block as HTML."""
         try:
             return highlighted(text, language)
         except UnknownLanguage as error:
@@ -258,95 +186,108 @@ class Renderer:
                 f"язык `{language}` неизвестен; уберите его или напишите `text`.",
             ) from error  # fmt: skip
 
+    def _fence(self, tokens: Sequence[Token], index: int, *_: object) -> str:
+        token = tokens[index]
+        language = token.info.split()[0] if token.info.strip() else ""
+        return self.code(token.content, language, token.map[0] + 1 if token.map else 0)
 
-def drawn(document: Document, name: str, kind: str = "svg") -> bytes:
-    """What the lesson's drawing function `name` draws, kept until something it reads changes."""
+    def _math(self, tokens: Sequence[Token], index: int, *_: object, display: bool) -> str:
+        token = tokens[index]
+        line = token.map[0] + 1 if token.map else token.meta.get("line", 0)
+        return self.formula(token.content, line, display=display)
+
+    def _math_block(self, tokens: Sequence[Token], index: int, *_: object) -> str:
+        return f'<div class="formula">{self._math(tokens, index, display=True)}</div>\n'
+
+    def _link_open(self, tokens: Sequence[Token], index: int, *_: object) -> str:
+        href = self._target(tokens[index])
+        return "<span>" if href is None else f'<a href="{escape(href)}">'
+
+    def _link_close(self, tokens: Sequence[Token], index: int, *_: object) -> str:
+        opening = next(one for one in reversed(tokens[:index]) if one.type == "link_open")
+        return "</span>" if self._target(opening) is None else "</a>"
+
+    def _target(self, token: Token) -> str | None:
+        return self.links.resolve(
+            str(token.attrs["href"]), self.document, token.meta.get("line", 0)
+        )
+
+
+def drawn(document: Document, name: str, kind: drawing.Kind = "svg") -> bytes:
+    """The picture that the function `name` of the document's lesson draws. Raises SpecError."""
     source = document.source
-    board = Board(source.lesson, source.lang, source.tables)
-    folder = source.lesson.folder
-    read = [
-        folder / "handout_figures.py",
-        folder / "lesson.toml",
-        *(folder / "figures").glob("*.*"),
-    ]
-    key = [name, kind, source.lang, repr(sorted(source.tables.items()))]
-    return kept(
-        f"figures/{source.lesson.name}-{name}.{kind}",
-        [*key, *(path.read_bytes() for path in sorted(read) if path.is_file())],
-        lambda: draw(board, name, "png" if kind == "png" else "svg"),
-    )
+    return drawing.drawn(drawing.Drawing(source.lesson, source.lang, source.tables), name, kind)
+
+
+def highlighted(text: str, language: str) -> str:
+    """Code as a `<pre>` element; page.css has the colors of the spans. Raises UnknownLanguage."""
+    if language in PLAIN:
+        body = escape(text.rstrip("\n"), quote=False)
+    else:
+        body = highlight(text, _lexer(language), HtmlFormatter(nowrap=True)).rstrip("\n")
+    kind = "code long" if text.count("\n") > LONG else "code"
+    return f'<pre class="{kind}"><code>{body}\n</code></pre>\n'
 
 
 @cache
-def _markdown() -> MarkdownIt:
-    instance = markdown.parser()
-    for name, rule in _RULES.items():
-        instance.add_render_rule(name, rule)
-    return instance
+def _lexer(language: str) -> Lexer:
+    try:
+        return get_lexer_by_name(language, stripnl=False)
+    except ClassNotFound as error:
+        raise UnknownLanguage(language) from error
 
 
-def _fence(
-    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-) -> str:
-    token = tokens[index]
-    language = token.info.split()[0] if token.info.strip() else ""
-    return str(env[_PAGE].code(token.content, language, token.map[0] + 1 if token.map else 0))
+@lru_cache(maxsize=4096)
+def mathml(latex: str, *, display: bool = False) -> str:
+    """A `<math>` element of MathML Core, with the LaTeX as its `alttext`.
+
+    Raises BadFormula, also for errors that latex2mathml ignores.
+    """
+    _check(latex)
+    source = latex.replace("{aligned}", "{split}")
+    try:
+        result = convert(source, display="block" if display else "inline")
+    except Exception as error:  # the library raises a dozen unrelated classes
+        raise BadFormula(type(error).__name__) from error
+    if found := _RAW.search(result):
+        raise BadFormula(f"{found[1]} is unknown, or stands where it means nothing")
+    return _core(result, latex)
 
 
-def _math(*, display: bool, block: bool) -> Callable[..., str]:
-    def rule(
-        _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-    ) -> str:
-        token = tokens[index]
-        line = token.map[0] + 1 if token.map else token.meta.get("line", 0)
-        shown = env[_PAGE].formula(token.content, line, display=display)
-        return f'<div class="formula">{shown}</div>\n' if block else str(shown)
-
-    return rule
-
-
-def _image(
-    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-) -> str:
-    return str(env[_PAGE].picture(tokens[index]))
-
-
-def _link_open(
-    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-) -> str:
-    token, page = tokens[index], env[_PAGE]
-    href = page.links.resolve(str(token.attrs["href"]), page.document, token.meta.get("line", 0))
-    return "<span>" if href is None else f'<a href="{escape(href)}">'
+def _check(latex: str) -> None:
+    depth = 0
+    for found in _BRACE.finditer(latex):
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
+        if depth < 0:
+            raise BadFormula("a } closes nothing")
+    if depth:
+        raise BadFormula("a { is not closed")
+    opened: list[str] = []
+    for kind, name in _ENVIRONMENT.findall(latex):
+        if kind == "begin":
+            opened.append(name)
+        elif not opened or opened.pop() != name:
+            raise BadFormula(f"\\end{{{name}}} closes nothing")
+    if opened:
+        raise BadFormula(f"\\begin{{{opened[-1]}}} is not closed")
 
 
-def _link_close(
-    _: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-) -> str:
-    opening = next(one for one in reversed(tokens[:index]) if one.type == "link_open")
-    page = env[_PAGE]
-    href = page.links.resolve(
-        str(opening.attrs["href"]), page.document, opening.meta.get("line", 0)
-    )
-    return "</span>" if href is None else "</a>"
+def _core(result: str, latex: str) -> str:
+    """The element in MathML Core, which browsers draw: older attributes become classes."""
+    for symbol, form in _FENCES.items():
+        result = result.replace(f"<mi>{symbol}</mi>", f'<mo form="{form}">{symbol}</mo>')
+    # Stretched bars of a norm differ in height when the second one has an index.
+    result = result.replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>')
+    result = _LETTERS.sub(_word, result)
+    result = _FUNCTION.sub(r'\1<mspace width="0.167em"/>', result)
+    result = re.sub(r'columnalign="(left|right|center)"', r'class="\1"', result)
+    result = re.sub(r' (?:columnspacing|rowspacing|linebreak|voffset)="[^"]*"', "", result)
+    result = _ARROW.sub(r'<mo stretchy="true">\1</mo>', result)
+    result = re.sub(r'<mspace depth="[^"]*" />', "", _PADDED.sub(r"<\1mrow>", result))
+    alternative = escape(" ".join(latex.split()), quote=True)
+    return result.replace("<math ", f'<math alttext="{alternative}" ', 1)
 
 
-def _footnote(
-    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Environment
-) -> str:
-    shown = env[_PAGE].footnoted
-    return str(render_footnote_ref(renderer, tokens, index, options, env)) if shown else ""
-
-
-_RULES: dict[str, Callable[..., str]] = {
-    "fence": _fence,
-    "code_block": _fence,
-    "math_block": _math(display=True, block=True),
-    "math_inline": _math(display=False, block=False),
-    "math_inline_double": _math(display=True, block=False),
-    "image": _image,
-    "footnote_ref": _footnote,
-    "link_open": _link_open,
-    "link_close": _link_close,
-    "table_open": lambda *_: '<div class="scroll"><table>\n',
-    "table_close": lambda *_: "</table></div>\n",
-}
+def _word(found: re.Match[str]) -> str:
+    # Several letters in one <mi> are one word and upright by default.
+    return f"<mi>{''.join(re.findall('>(.)<', found[0]))}</mi>"

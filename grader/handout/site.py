@@ -1,4 +1,4 @@
-"""The course as a folder of pages: an index, every lesson in every form, starters, a glossary."""
+"""The course as a folder of pages: an index, every lesson in every format, starters, a glossary."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from pathlib import Path
 import msgspec
 
 from grader.handout import document, pdf, starter
-from grader.handout.build import FORMATS, Format, Order, build, file_name, write
+from grader.handout.build import FORMATS, Order, build, file_name, write
 from grader.handout.chapter import Link
-from grader.handout.pages import Words, page
+from grader.handout.pages import Labels, page
 from grader.lesson import course, loading
 from grader.lesson.loading import Lesson
 from grader.lesson.spec import LessonSpec
 from grader.text import LANGS, Lang, Text
 from grader.text.errors import SpecError
 
-# The course's terms in both languages: `assignments/glossary.toml`.
+Progress = Callable[[int, int], None]
+_OTHER: dict[Lang, Lang] = {"en": "ru", "ru": "en"}
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One term; `about` says what it is, `lessons` where it is explained."""
+    """One term of the glossary: its definition, and the lessons that explain it."""
 
     en: str
     ru: str
@@ -36,45 +37,24 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     terms: tuple[Term, ...] = ()
 
 
-def terms(lang: Lang) -> list[Term]:
-    """All terms in the alphabetical order of one language; none where the file is missing.
-
-    Raises SpecError when the file is wrong.
-    """
-    path = course.assignments() / "glossary.toml"
-    if not path.is_file():
-        return []
-    try:
-        found = msgspec.toml.decode(path.read_bytes(), type=_File).terms
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: {error}.") from error
-    return sorted(found, key=lambda term: term.word(lang).lower().replace("ё", "е"))
-
-
-Progress = Callable[[int, int], None]
-_FORMAT_WORDS: dict[Format, str] = {"html": "chapter", "slides": "slides", "ipynb": "notebook"}
-_OTHER: dict[Lang, Lang] = {"en": "ru", "ru": "en"}
-_DOWNLOADED = ("pdf", "ipynb")
-
-
-def possible() -> tuple[Format, ...]:
-    """What can be built here: PDF only where a program that prints is installed."""
+def possible() -> tuple[str, ...]:
+    """The formats that can be built: PDF only where a program that prints is installed."""
     return tuple(kind for kind in FORMATS if kind != "pdf" or pdf.engine() is not None)
 
 
 def site(
     out: Path,
     *,
-    formats: Sequence[Format] = (),
+    formats: Sequence[str] = (),
     execute: bool = True,
     minutes: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Path:
-    """Build the whole course into the folder `out`; the path of its first page.
+    """Build the whole course into the folder `out`; returns the path of its first page.
 
-    `formats` beside the pages themselves, all that are possible unless given; `minutes` of every
-    lecture, if not what its source says;
-    `progress(done, total)` counts lessons in a language. Raises what `build` raises.
+    `formats` are those beside the pages themselves, by default all that are possible. `minutes` is
+    the length of every lecture, by default what its source states. `progress(done, total)` counts
+    lessons in a language. Raises the errors of `build`.
     """
     chosen = tuple(kind for kind in FORMATS if kind == "html" or kind in (formats or possible()))
     found = loading.every()
@@ -93,17 +73,32 @@ def site(
     return write(out / "index.html", _front().encode("utf-8"))
 
 
-def _files(lesson: Lesson, lang: Lang, formats: Sequence[Format]) -> list[Link]:
-    words = Words(lang)
+def terms(lang: Lang) -> list[Term]:
+    """All terms in the alphabetical order of one language; none where the file is missing.
+
+    Raises SpecError when the file is wrong.
+    """
+    path = course.assignments() / "glossary.toml"
+    if not path.is_file():
+        return []
+    try:
+        found = msgspec.toml.decode(path.read_bytes(), type=_File).terms
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: {error}.") from error
+    return sorted(found, key=lambda term: term.word(lang).lower().replace("ё", "е"))
+
+
+def _files(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> list[Link]:
+    labels = Labels(lang)
     links = [
         Link(
-            words(_FORMAT_WORDS[kind]) if kind in _FORMAT_WORDS else "PDF",
+            labels(FORMATS[kind].label) if FORMATS[kind].label else kind.upper(),
             file_name(lesson.name, lang, kind),
-            download=kind in _DOWNLOADED,
+            download=FORMATS[kind].download,
         )
         for kind in formats
     ]
-    return [*links, Link(words("starter"), _starter(lesson), download=True)]
+    return [*links, Link(labels("starter"), _starter(lesson), download=True)]
 
 
 def _switch(lesson: Lesson, lang: Lang) -> list[Link]:
@@ -114,30 +109,28 @@ def _switch(lesson: Lesson, lang: Lang) -> list[Link]:
 
 
 def _language(lang: Lang, href: str) -> Link:
-    return Link(Words(lang)("english" if lang == "en" else "russian"), href, lang)
+    return Link(Labels(lang)("english" if lang == "en" else "russian"), href, lang)
 
 
 def _starter(lesson: Lesson) -> str:
     return f"starter.{lesson.name}.zip"
 
 
-def _index(found: Sequence[Lesson], lang: Lang, formats: Sequence[Format]) -> str:
-    words = Words(lang)
+def _index(found: Sequence[Lesson], lang: Lang, formats: Sequence[str]) -> str:
+    labels = Labels(lang)
     other = _OTHER[lang]
     return page(
         "index.html.j2",
-        words,
-        sheet="chapter.css",
-        script="chapter.js",
+        labels,
         lessons=[_entry(one, lang, formats) for one in found],
         links=[
-            Link(words("glossary"), f"glossary.{lang}.html"),
+            Link(labels("glossary"), f"glossary.{lang}.html"),
             _language(other, f"index.{other}.html"),
         ],
     )
 
 
-def _entry(lesson: Lesson, lang: Lang, formats: Sequence[Format]) -> dict[str, object]:
+def _entry(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> dict[str, object]:
     spec = lesson.spec
     there = document.exists(lesson, lang)
     return {
@@ -146,22 +139,22 @@ def _entry(lesson: Lesson, lang: Lang, formats: Sequence[Format]) -> dict[str, o
         "href": file_name(lesson.name, lang, "html") if there else "",
         "formula": spec.formula,
         "points": f"{spec.max_score:g}",
-        "gate": _gate(spec, Words(lang)),
+        "gate": _gate(spec, Labels(lang)),
         "files": _files(lesson, lang, formats if there else ()),
     }
 
 
-def _gate(spec: LessonSpec, words: Words) -> str:
+def _gate(spec: LessonSpec, labels: Labels) -> str:
     gate = spec.gate
     if gate is None:
         return ""
     if gate.threshold is not None:
-        return words("gate_threshold", metric=gate.metric, threshold=f"{gate.threshold:g}")
-    return words("gate_factor", metric=gate.metric, factor=f"{gate.factor:g}")
+        return labels("gate_threshold", metric=gate.metric, threshold=f"{gate.threshold:g}")
+    return labels("gate_factor", metric=gate.metric, factor=f"{gate.factor:g}")
 
 
 def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
-    words = Words(lang)
+    labels = Labels(lang)
     other = _OTHER[lang]
     by_name = {lesson.name: lesson for lesson in found}
     rows = [
@@ -176,9 +169,7 @@ def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
     ]
     return page(
         "glossary.html.j2",
-        words,
-        sheet="chapter.css",
-        script="chapter.js",
+        labels,
         terms=rows,
         other=other,
         home=f"index.{lang}.html",
@@ -195,9 +186,7 @@ def _where(lesson: Lesson, lang: Lang) -> dict[str, str]:
 def _front() -> str:
     return page(
         "front.html.j2",
-        Words("ru"),
-        sheet="chapter.css",
-        script="chapter.js",
-        ru=Words("ru"),
-        en=Words("en"),
+        Labels("ru"),
+        ru=Labels("ru"),
+        en=Labels("en"),
     )

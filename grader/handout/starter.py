@@ -1,26 +1,43 @@
-"""The starter that a student gets: the template, with the lesson's numbers in its words."""
+"""The starter that a student gets: the lesson's template, as files, as an archive or as a notebook.
+
+Values of the lesson in Markdown files are filled in. In a notebook, the files that a student writes
+are cells, and all other files lie beside it.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from grader.handout.values import Values
 from grader.lesson.loading import Lesson
-from grader.text import Lang
+from grader.text import Lang, Text, notebooks, ru_number
 
+TRAINING = "train.py"
 _SKIPPED = frozenset({"__pycache__", ".pytest_cache", ".ipynb_checkpoints"})
 _TIME = (2000, 1, 1, 0, 0, 0)
-"""Of every file: the same template gives the same archive, byte for byte."""
+"""The time of every file: the same template gives the same bytes of the archive."""
+_WRITTEN = frozenset({".py", ".toml", ".md", ".c", ".h", ".S", ".ino"})
+"""Files that a student writes. Tables are not among them: training adds rows to them."""
+_KEPT = frozenset({"tests", ".github"})
+_MAX_BYTES = 64 * 2**10
+_TRAIN = Text(
+    en="## Training\n\nTakes a while and needs data, so it is not repeated when the notebook is "
+    f"graded (tag `{notebooks.SKIPPED}`). Run the cells above first.",
+    ru="## Обучение\n\nЗанимает время и требует данных, поэтому при проверке не повторяется (тег "
+    f"`{notebooks.SKIPPED}`). Сначала выполните ячейки выше.",
+)
 
 
 def files(lesson: Lesson) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Paths within the template and what the student's copy of each holds.
+    """Paths within the template, and the contents of the student's copies.
 
-    Values in Markdown files are filled in; a file's language is its name's (`README.ru.md`), else
-    English. Raises SpecError for a value that does not exist.
+    The language of a Markdown file is that of its name (`README.ru.md`), else English. Raises
+    SpecError for a value that does not exist.
     """
     for path in sorted(lesson.template.rglob("*")):
         inside = path.relative_to(lesson.template)
@@ -29,10 +46,12 @@ def files(lesson: Lesson) -> Iterator[tuple[PurePosixPath, bytes]]:
 
 
 def archive(lesson: Lesson) -> bytes:
-    """A zip whose only folder is called like the lesson."""
+    """A zip whose only folder has the name of the lesson. Raises SpecError."""
+    # `grader check` finds the lesson by this file, which `grader new` writes too.
+    marker = (PurePosixPath("grader.toml"), f'lesson = "{lesson.name}"\n'.encode())
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as target:
-        for path, content in [*files(lesson), _marker(lesson)]:
+        for path, content in [*files(lesson), marker]:
             about = zipfile.ZipInfo(f"{lesson.name}/{path}", _TIME)
             about.compress_type = zipfile.ZIP_DEFLATED
             about.external_attr = 0o100644 << 16
@@ -40,9 +59,20 @@ def archive(lesson: Lesson) -> bytes:
     return written.getvalue()
 
 
-def _marker(lesson: Lesson) -> tuple[PurePosixPath, bytes]:
-    """What `grader check` knows the lesson by, as `grader new` writes it."""
-    return PurePosixPath("grader.toml"), f'lesson = "{lesson.name}"\n'.encode()
+def notebook_files(lesson: Lesson, lang: Lang) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Paths and contents of the starter with a notebook. Raises SpecError."""
+    cells: dict[PurePosixPath, str] = {}
+    readme = ""
+    for path, content in files(lesson):
+        if path.name.startswith("README"):
+            if path.name == ("README.ru.md" if lang == "ru" else "README.md"):
+                readme = content.decode("utf-8")
+            yield path, content
+        elif _is_written(path, content):
+            cells[path] = content.decode("utf-8")
+        else:
+            yield path, content
+    yield PurePosixPath(notebooks.FILE), _notebook(lesson, lang, readme, cells)
 
 
 def _content(lesson: Lesson, path: Path) -> bytes:
@@ -51,3 +81,81 @@ def _content(lesson: Lesson, path: Path) -> bytes:
         return raw
     lang: Lang = "ru" if path.name.endswith(".ru.md") else "en"
     return Values(lesson, lang).fill(raw.decode("utf-8"), path).encode("utf-8")
+
+
+def _is_written(path: PurePosixPath, content: bytes) -> bool:
+    return (
+        path.suffix in _WRITTEN
+        and path.parts[0] not in _KEPT
+        and len(content) <= _MAX_BYTES
+        and b"\r" not in content
+    )
+
+
+def _notebook(lesson: Lesson, lang: Lang, readme: str, files: dict[PurePosixPath, str]) -> bytes:
+    cells = [_markdown(readme), _markdown(_rules(lesson).to(lang))]
+    folders = sorted({str(path.parent) for path in files} - {"."})
+    if folders:
+        lines = ["from pathlib import Path", ""]
+        lines += [f"Path({folder!r}).mkdir(parents=True, exist_ok=True)" for folder in folders]
+        cells.append(_code("\n".join(lines)))
+    for path, content in files.items():
+        cells += [_markdown(f"## `{path}`"), _code(f"%%writefile {path}\n{content}")]
+    if PurePosixPath(TRAINING) in files:
+        cells += [_markdown(_TRAIN.to(lang)), _code(f"%run {TRAINING}", notebooks.SKIPPED)]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    file = {
+        "cells": cells,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return (json.dumps(file, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def _markdown(text: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "metadata": {}, "source": _lines(text)}
+
+
+def _code(text: str, *tags: str) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {"tags": list(tags)} if tags else {},
+        "outputs": [],
+        "source": _lines(text),
+    }
+
+
+def _lines(text: str) -> list[str]:
+    return text.rstrip("\n").splitlines(keepends=True)
+
+
+def _rules(lesson: Lesson) -> Text:
+    limits = lesson.spec.notebook.limits
+    seconds, megabytes = int(limits.wall_seconds), limits.memory_bytes // 2**20
+    return Text(
+        en=f"""## How this notebook is graded
+
+- It is run from the first cell to the last in a copy of this folder, with what lies beside it. The
+  files that are there at the end are graded, `{lesson.spec.intake.artefact}` first of all.
+- It has {seconds} seconds and {megabytes:,} MiB of memory, no network, and starts no
+  programs (`!command` does nothing).
+- A cell that raises ends it. Cells with the tag `{notebooks.SKIPPED}` are not run: training is one,
+  so hand in what it made beside the notebook.
+- `grader check` in this folder does the same.""",
+        ru=f"""## Как проверяется этот ноутбук
+
+- Он выполняется от первой ячейки до последней в копии этой папки, вместе с лежащими рядом
+  файлами. Оцениваются файлы, которые окажутся там в конце, прежде всего
+  `{lesson.spec.intake.artefact}`.
+- На это есть {seconds} с и {ru_number(megabytes)} МиБ памяти; сети нет, программы не
+  запускаются (`!команда` ничего не делает).
+- Ошибка в ячейке прерывает выполнение. Ячейки с тегом `{notebooks.SKIPPED}` не выполняются: таково
+  обучение, поэтому сдавайте его результаты рядом с ноутбуком.
+- `grader check` в этой папке делает то же самое.""",
+    )

@@ -1,7 +1,7 @@
 """Values in a source: `{{ gate.factor }}` is an expression over the lesson's own numbers.
 
-Each expression stands on one line and is evaluated by Jinja in a sandbox, one by one, so that
-nothing else of a source can be taken for a template and an error has a line.
+Each expression is within one line and is evaluated alone, by Jinja in a sandbox. So the rest of a
+source is never read as a template, and an error has a line.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import msgspec
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
+from grader.handout.blocks import wrong
 from grader.handout.measured import Cell, Table, figures_file
 from grader.lesson import formula
 from grader.lesson.loading import Lesson
-from grader.text import LANGS, Lang, Text
+from grader.text import LANGS, Lang
 from grader.text.errors import SpecError
 
 _EXPRESSION = re.compile(r"\{\{(.+?)\}\}(?!\})")
@@ -27,13 +28,8 @@ _SPACE = {"en": ",", "ru": "\u00a0"}
 _POINT = {"en": ".", "ru": ","}
 
 
-def wrong(path: Path, line: int, en: str, ru: str) -> SpecError:
-    """The error for line `line`, counted from 1, of a source."""
-    return SpecError(Text(en=f"{path}:{line}: {en}", ru=f"{path}:{line}: {ru}"))
-
-
 class Values:
-    """What expressions of one lesson may name, in one language."""
+    """The names that expressions of one lesson may use, in one language."""
 
     def __init__(
         self, lesson: Lesson, lang: Lang, tables: Mapping[str, Table] | None = None
@@ -60,7 +56,7 @@ class Values:
                 **self._names
             )
             if isinstance(result, StrictUndefined):
-                str(result)  # raises, and says which name
+                str(result)  # raises an error with the name
         except (
             TemplateError, ArithmeticError, TypeError, ValueError, KeyError, SpecError,
         ) as error:  # fmt: skip
@@ -115,12 +111,12 @@ class Values:
     def _figures(self, name: str) -> Any:
         try:
             found = figures_file(self._lesson.folder, name)
-        except KeyError as error:  # Jinja would take it for a missing attribute of ours
+        except KeyError as error:  # Jinja would report a missing attribute instead
             raise ValueError(error.args[0]) from error
         return _in_language(found, self._lang)
 
     def _computed(self, name: str) -> Any:
-        from grader.handout.board import functions
+        from grader.handout.drawing import functions
 
         made: dict[str, Any] = getattr(functions(self._lesson), "values", lambda _: {})(
             self._lesson
@@ -131,17 +127,19 @@ class Values:
 
 
 def filters(lang: Lang) -> dict[str, Callable[..., str | float]]:
-    """Filters that write a number as the language does."""
+    """Filters of expressions, which format numbers as the language does."""
+
+    def written(text: str) -> str:
+        whole, _, rest = text.partition(".")
+        return whole.replace(",", _SPACE[lang]) + (_POINT[lang] + rest if rest else "")
 
     def number(value: float) -> str:
-        digits = 0 if float(value).is_integer() else 3
-        whole, _, rest = f"{value:,.{digits}f}".partition(".")
-        rest = rest.rstrip("0")
-        return whole.replace(",", _SPACE[lang]) + (_POINT[lang] + rest if rest else "")
+        return written(
+            f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}".rstrip("0")
+        )
 
     def fixed(value: float, digits: int = 0) -> str:
-        whole, _, rest = f"{value:,.{digits}f}".partition(".")
-        return whole.replace(",", _SPACE[lang]) + (_POINT[lang] + rest if rest else "")
+        return written(f"{value:,.{digits}f}")
 
     def percent(value: float, digits: int = 0) -> str:
         return fixed(100 * value, digits) + "%"
@@ -160,7 +158,7 @@ def filters(lang: Lang) -> dict[str, Callable[..., str | float]]:
 
 
 class _Lazy:
-    """A namespace whose members are made when they are named."""
+    """A namespace whose members are computed on access."""
 
     def __init__(self, make: Callable[[str], Any]) -> None:
         self._make = make
@@ -173,7 +171,7 @@ class _Lazy:
 
 
 def _in_language(value: Any, lang: Lang) -> Any:
-    """`{en, ru}` replaced by the one asked for, at any depth."""
+    """The value with every `{en, ru}` replaced by the text of one language, at any depth."""
     if isinstance(value, dict):
         if value.keys() == set(LANGS):
             return value[lang]

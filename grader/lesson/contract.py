@@ -2,11 +2,11 @@
 
 An autograder is trusted code. It defines two functions:
 
-    prepare(setup) -> Exam          once per batch: data, and the baseline measured on it
+    prepare(setup) -> Exam                   once per batch: data, and the baseline measured on it
     examine(exam, submission) -> Findings    once per submission
 
-`prepare` runs in the main process and its result is pickled to the workers, so an Exam
-holds paths of large arrays, not the arrays.
+`prepare` runs in the main process and its result is pickled to the workers, so an Exam holds
+paths of large arrays, not the arrays.
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ if TYPE_CHECKING:
     from grader.lesson.spec import LessonSpec
 
 Progress = Callable[[int, int, Text], None]
-"""Called with steps done, steps in all, and what is being done."""
+"""Called with the number of steps done, the number of all steps, and the name of the work."""
 
 Audience = Literal["public", "hidden"]
+"""`public`: data that a student may see and run; `hidden`: the graded data."""
 
 
 class Submission(Protocol):
-    """One student's files, as `grader.intake.Submission` gives them."""
+    """One student's files; `grader.intake.Submission` is one."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name of the folder or archive, without its suffix."""
 
     @property
     def root(self) -> Path:
@@ -60,7 +62,6 @@ class Setup:
     folder: Path
     """The lesson's own folder under assignments/."""
     audience: Audience
-    """`public`: what a student may see and run; `hidden`: the graded data."""
     data: str
     """Name of the data set, one of spec.data.names."""
     source: Path | None = None
@@ -94,11 +95,13 @@ class Findings:
     recordings: list[Recording] = field(default_factory=list)
     log: str = ""
     mistakes: NDArray[np.uint8] | None = None
-    """(hidden items,) 0 where right, else which wrong answer: grader.similarity.behaviour makes
-    them. Compared with those of others, and shown to nobody but the instructor."""
+    """(hidden items,) 0 where the answer is right, else a code of the wrong one, made by
+    grader.similarity.behaviour. Compared with those of others; only the instructor sees them."""
 
 
 class Autograder(Protocol):
+    """A lesson's `autograder.py`, as a module."""
+
     def prepare(self, setup: Setup) -> Exam: ...
 
     def examine(self, exam: Any, submission: Submission) -> Findings: ...

@@ -1,6 +1,6 @@
-"""Where the course's three trees are: in a checkout beside the engine, in a wheel inside it.
+"""Where the course's files are: beside the engine in a checkout, inside it in a wheel.
 
-GRADER_COURSE names another folder that holds them: a course of one's own.
+GRADER_COURSE names another folder that holds the three trees: a course of one's own.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ _ENGINE = Path(__file__).resolve().parents[1]
 
 
 def assignments() -> Path:
-    """Folder with one `lesson.toml` and `autograder.py` a lesson."""
+    """The folder with a subfolder for each lesson: `lesson.toml`, `autograder.py`, handouts."""
     return _tree("assignments")
 
 
 def reference_solutions() -> Path:
-    """Folder with one solved template a lesson."""
+    """The folder with a solved starter for each lesson."""
     return _tree("reference_solutions")
 
 
 def student_template() -> Path:
-    """Folder with what `grader new` copies, one a lesson."""
+    """The folder with the starter for each lesson, which `grader new` copies."""
     return _tree("student_template")
 
 
 def new_course() -> Path:
-    """Folder that `grader new-course` copies; it is the built-in one, whatever GRADER_COURSE is."""
+    """The folder that `grader new-course` copies, whatever GRADER_COURSE is."""
     return _built_in("course_template")
 
 
 def constraints() -> Path:
-    """The versions of libraries that the figures were measured with."""
+    """constraints.txt: the versions of libraries that the figures were measured with."""
     return _built_in("constraints.txt")
 
 

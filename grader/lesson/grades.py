@@ -1,4 +1,4 @@
-"""The grade of one submission: the only thing that grading hands to reports.
+"""The grade of one submission: everything that reports know of it.
 
 A grade is one JSON object (schema 1). Everything a page shows is in it, so a report can be
 drawn again, in either language, without the submission, the data or torch.
@@ -19,9 +19,12 @@ from grader.text import EMPTY, Text
 SCHEMA = 1
 
 Interval = tuple[float, float]
+"""Lower and upper end."""
 
 
 class Status(StrEnum):
+    """How grading one submission ended."""
+
     GRADED = "graded"
     REJECTED = "rejected"
     CRASHED = "crashed"
@@ -76,7 +79,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Term(msgspec.Struct, frozen=True):
-    """One summand of the score and what it came to."""
+    """One summand of the score."""
 
     name: str
     formula: str
@@ -98,10 +101,10 @@ class Layer(msgspec.Struct, frozen=True):
 
 
 class Series(msgspec.Struct, frozen=True):
-    """Points of one line or cloud. `role` picks the colour; labels are for people.
+    """Points of one line or cloud; `role` decides the color.
 
-    A bar is as long as `x` says and stands in row `y`; a cell of a heat map has a column `x`, a
-    row `y` and its value in `values`. The series of a table is a column, `point_labels` its cells.
+    A bar has the length `x` and stands in row `y`; a cell of a heat map has a column `x`, a row
+    `y` and its value in `values`. A series of a table is a column, `point_labels` its cells.
     """
 
     label: Text
@@ -113,7 +116,7 @@ class Series(msgspec.Struct, frozen=True):
     y_low: list[float] = []
     y_high: list[float] = []
     values: list[float] = []
-    """Of a heat map's cells, not negative; cells that are not named are 0."""
+    """Values of a heat map's cells, not negative; other cells are 0."""
 
 
 class Axis(msgspec.Struct, frozen=True):
@@ -140,9 +143,10 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """A recording that a model listened to, with what it answered; the report draws and plays it.
+    """A recording and a model's answers to it; the report draws and plays it.
 
-    It is always public: whoever reads the grade hears it."""
+    Only public recordings may be used: everyone who reads the grade can play them.
+    """
 
     name: str
     title: Text
@@ -150,7 +154,7 @@ class Recording(msgspec.Struct, frozen=True):
     audio: bytes
     """Samples as unsigned bytes, 128 is silence."""
     seconds: list[float]
-    """When each answer was given, in seconds of sound heard."""
+    """Time of each answer, in seconds from the beginning of the recording."""
     probabilities: list[float]
     threshold: float
     keywords: list[Interval]
@@ -161,12 +165,12 @@ class Recording(msgspec.Struct, frozen=True):
     caption: Text = EMPTY
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person gave for one criterion of the lesson's rubric, once."""
+class Judgment(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry in the history of a rubric: a person's points for one criterion."""
 
     criterion: str
     points: float | None = None
-    """None where an earlier judgement was taken back."""
+    """None where an earlier judgment was taken back."""
     why: str
     by: str
     when: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -175,21 +179,23 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deduction(msgspec.Struct, frozen=True, kw_only=True):
-    """Points taken off after measuring: lateness, a report's faults."""
+    """Points taken off after measuring, for lateness or for faults of a report."""
 
     name: str
     """`late` or `report`."""
     title: Text
     formula: str
-    """Of `values`, `score` (before deductions) and `max_score`."""
+    """May use `values`, `score` (before deductions) and `max_score`."""
     values: dict[str, float] = {}
     points: float = 0.0
-    """What came off: not below 0, and never more than there was."""
+    """Points that came off, between 0 and the score."""
     why: Text
-    """When it was due and handed in, what was granted; or what was wrong."""
+    """The due date, the time of submission and extensions; or the fault of the report."""
 
 
 class Versions(msgspec.Struct, frozen=True):
+    """Versions of what a measurement depends on."""
+
     python: str
     numpy: str
     onnx: str
@@ -197,11 +203,11 @@ class Versions(msgspec.Struct, frozen=True):
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """Where a grade comes from; where it and the submission are
-    equal, a rerun would give the same grade."""
+    """What a grade depends on beside the submission; where both are equal, a rerun would give the
+    same grade."""
 
     grader: str
-    """Version of the grader."""
+    """Version of the grader, `+`, and a fingerprint of its code."""
     lesson: str
     """Fingerprint of the lesson's files (spec, autograder, baselines)."""
     data: str
@@ -231,18 +237,19 @@ class Grade(msgspec.Struct, frozen=True, kw_only=True):
     layers: list[Layer] = []
     figures: list[Figure] = []
     recordings: list[Recording] = []
-    judgements: list[Judged] = []
-    """All that persons gave; of one criterion the latest counts."""
+    judgements: list[Judgment] = []
+    """The history of the rubric; the latest judgment of each criterion counts."""
     deductions: list[Deduction] = []
-    """What was taken off the terms; `score` is without it."""
+    """Taken off the terms; `score` is what is left."""
     pending: float = 0.0
-    """Points that the score may still gain from a person, beyond what it is."""
+    """Points that a person may still add to the score."""
     log: str = ""
-    """Bounded, cleaned output of the submission's run."""
+    """Output of the submission's run, bounded and with control characters made visible."""
     provenance: Provenance
     seconds: float = 0.0
 
     def value(self, name: str) -> float | None:
+        """The measurement called `name`, or None."""
         measurement = self.measurements.get(name)
         return None if measurement is None else measurement.value
 
@@ -265,12 +272,12 @@ def to_json(grade: Grade) -> bytes:
 
 
 def from_json(raw: bytes) -> Grade:
-    """Raises msgspec.DecodeError or msgspec.ValidationError when `raw` is no grade."""
+    """The grade in `raw`. Raises msgspec.DecodeError or msgspec.ValidationError."""
     return _decoder.decode(raw)
 
 
 def write_atomically(path: Path, raw: bytes) -> None:
-    """Write so that a killed run leaves the old file or the new one, never half of one."""
+    """Write a file so that a killed run leaves the old contents or the new, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
         file.write(raw)

@@ -27,7 +27,7 @@ class Samples(Protocol):
     """The part of `samples/make.py` that the engine calls."""
 
     def make(self, folder: Path, lesson: Lesson) -> None:
-        """Write sample submissions into the empty `folder`, one subfolder or archive each."""
+        """Write sample submissions into the empty `folder`, each a subfolder or an archive."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,21 @@ class Lesson:
     @property
     def reference(self) -> Path:
         return course.reference_solutions() / self.name
+
+    def data_set(self, name: str | None) -> str:
+        """The data set called `name`, or the default. Raises UsageError for one that is not the
+        lesson's."""
+        names = self.spec.data.names
+        if name is not None and name not in names:
+            raise UsageError(
+                Text(
+                    en=f"The lesson {self.name} does not use the data set {name!r}; it uses "
+                    f"{', '.join(names)}.",
+                    ru=f"Занятие {self.name} не использует набор данных {name!r}; подойдут "
+                    f"{', '.join(names)}.",
+                )
+            )
+        return name or names[0]
 
     @cached_property
     def samples(self) -> Samples | None:
@@ -70,19 +85,24 @@ class Lesson:
         digest = hashlib.sha256()
         for path in sorted(self.folder.rglob("*")):
             relative = path.relative_to(self.folder)
-            if path.is_file() and not _decides_nothing(relative):
+            other = (
+                "__pycache__" in relative.parts
+                or relative.parts[0] in ("samples", "figures", HINTS)
+                or relative.name.startswith(("handout.", "handout_", "seminar."))
+            )
+            if path.is_file() and not other:
                 digest.update(relative.as_posix().encode() + b"\0")
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
 
 def names() -> list[str]:
-    """Names of all lessons of the course, by the alphabet."""
+    """Names of all lessons of the course, sorted."""
     return sorted(path.parent.name for path in course.assignments().glob("*/lesson.toml"))
 
 
 def every() -> list[Lesson]:
-    """All lessons as the course takes them. Raises SpecError for a bad spec."""
+    """All lessons in the order of the course. Raises SpecError for a bad spec."""
     found = [load(name) for name in names()]
     return sorted(found, key=lambda lesson: (lesson.spec.order, lesson.name))
 
@@ -104,7 +124,7 @@ def load(name: str) -> Lesson:
 
 
 def load_folder(folder: Path) -> Lesson:
-    """The lesson in `folder`, validated."""
+    """The lesson in `folder`. Raises SpecError for a bad spec."""
     path = folder / "lesson.toml"
     try:
         spec = msgspec.toml.decode(path.read_bytes(), type=LessonSpec)
@@ -135,10 +155,6 @@ def _validate(spec: LessonSpec, path: Path) -> None:
         raise SpecError(
             f"{path}: the terms add up to {total} points, max_score is {spec.max_score}."
         )
-    _validate_rubric(spec, path)
-
-
-def _validate_rubric(spec: LessonSpec, path: Path) -> None:
     names = [criterion.name for criterion in spec.rubric]
     for criterion in spec.rubric:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", criterion.name) or names.count(criterion.name) > 1:
@@ -159,20 +175,10 @@ def _validate_rubric(spec: LessonSpec, path: Path) -> None:
         )
 
 
-def _decides_nothing(relative: Path) -> bool:
-    return (
-        "__pycache__" in relative.parts
-        or relative.parts[0] == "samples"
-        or relative.parts[0] == "figures"
-        or relative.parts == (HINTS,)
-        or relative.name.startswith(("handout.", "handout_", "seminar."))
-    )
-
-
 def _import(path: Path, module_name: str, functions: tuple[str, ...]) -> ModuleType:
     if module_name in sys.modules:
         return sys.modules[module_name]
-    # With a place to search, the lesson's other modules can be imported as `from . import x`.
+    # With a search path, the autograder can import the lesson's other modules: `from . import x`.
     spec = importlib.util.spec_from_file_location(
         module_name, path, submodule_search_locations=[str(path.parent)]
     )

@@ -1,8 +1,8 @@
 """A person's points: criteria of the lesson, a form in TOML, and the grade they are merged into.
 
 A form has a section for each criterion, which a person fills in, and below it a history, which only
-grows: who gave how many points for what, when and why. The form's sections are wishes; the history
-is what counts, and a grade carries a copy of it.
+grows: who gave how many points for what, when and why. Only the history counts; what the sections
+say is recorded in it first. A grade carries a copy of the history.
 """
 
 from __future__ import annotations
@@ -15,13 +15,23 @@ from datetime import datetime, timedelta
 import msgspec
 
 from grader.lesson import scoring
-from grader.lesson.grades import Grade, Judged, Measurement, Status
+from grader.lesson.grades import Grade, Judgment, Measurement, Status
 from grader.lesson.spec import RUBRIC, Criterion, LessonSpec
 from grader.text import Lang, Text
 from grader.text.errors import UsageError
 from grader.text.untrusted import quoted
 
 SCHEMA = 1
+_HEAD = Text(
+    en="# A person's points. Fill in by, points and why, save, and run `grader rubric` again:\n"
+    "# it checks this file and merges the points into the grade. Without points it waits.\n",
+    ru="# Баллы преподавателя. Впишите by, points и why, сохраните и снова запустите\n"
+    "# `grader rubric`: файл будет проверен, а баллы внесены в оценку. Критерий без points ждёт.\n",
+)
+_BELOW = Text(
+    en="# Kept by `grader rubric`, which only adds to it.\n",
+    ru="# Это ведёт сама команда `grader rubric` и только дополняет.\n",
+)
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A submission's rubric, as its TOML file holds it."""
+    """A submission's form, as its TOML file holds it."""
 
     schema: int
     lesson: str
@@ -42,19 +52,16 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     by: str = ""
     """Who judges."""
     criteria: dict[str, Entry] = {}
-    history: list[Judged] = []
+    history: list[Judgment] = []
 
 
-# Into a grade -------------------------------------------------------------------------------
-
-
-def current(history: Iterable[Judged]) -> dict[str, Judged]:
-    """What counts of a history: the latest judgement of each criterion, unless taken back."""
+def current(history: Iterable[Judgment]) -> dict[str, Judgment]:
+    """The latest judgment of each criterion, unless it was taken back."""
     return {name: one for name, one in _latest(history).items() if one.points is not None}
 
 
-def measured(spec: LessonSpec, history: Iterable[Judged]) -> dict[str, Measurement]:
-    """The sum of a person's points as the measurement `rubric`; nothing for a lesson without."""
+def measured(spec: LessonSpec, history: Iterable[Judgment]) -> dict[str, Measurement]:
+    """The sum of a person's points as the measurement `rubric`; empty for a lesson without one."""
     if not spec.rubric:
         return {}
     given = _given(spec, history)
@@ -66,9 +73,9 @@ def measured(spec: LessonSpec, history: Iterable[Judged]) -> dict[str, Measureme
 
 
 def pending(
-    spec: LessonSpec, values: Mapping[str, float], history: Iterable[Judged], *, gate_passed: bool
+    spec: LessonSpec, values: Mapping[str, float], history: Iterable[Judgment], *, gate_passed: bool
 ) -> float:
-    """Points that the score would gain if every criterion that waits got all of its points."""
+    """Points that the score would gain if every open criterion got all of its points."""
     given = _given(spec, history)
     open_points = sum(one.max_points for one in spec.rubric if one.name not in given)
     if not open_points:
@@ -78,7 +85,7 @@ def pending(
     return max(spec.total(spec.score(most, gate_passed=gate_passed)) - now, 0.0)
 
 
-def merged(grade: Grade, spec: LessonSpec, history: Sequence[Judged]) -> Grade:
+def merged(grade: Grade, spec: LessonSpec, history: Sequence[Judgment]) -> Grade:
     """The grade with the points of `history` in it; one that was not graded stays as it is."""
     if grade.status is not Status.GRADED or not spec.rubric:
         return grade
@@ -93,7 +100,7 @@ def merged(grade: Grade, spec: LessonSpec, history: Sequence[Judged]) -> Grade:
         pending=pending(spec, values, history, gate_passed=passed),
         judgements=list(history),
     )
-    return scoring.again(judged, spec)
+    return scoring.taken_off(judged, spec, grade.deductions)
 
 
 def waiting(grade: Grade, spec: LessonSpec) -> list[Criterion]:
@@ -103,31 +110,10 @@ def waiting(grade: Grade, spec: LessonSpec) -> list[Criterion]:
 
 
 def outdated(grade: Grade, spec: LessonSpec) -> list[Criterion]:
-    """The criteria that were judged when the submission was another; their points count."""
+    """The criteria that were judged before the submission changed; their points count."""
     given = current(grade.judgements)
     now = grade.submission.fingerprint
     return [one for one in spec.rubric if one.name in given and given[one.name].submission != now]
-
-
-def _latest(history: Iterable[Judged]) -> dict[str, Judged]:
-    return {one.criterion: one for one in sorted(history, key=lambda one: one.when)}
-
-
-def _after(history: Iterable[Judged], now: datetime) -> datetime:
-    """Now, or just after the history where the clock that wrote it was ahead."""
-    return max([now, *(one.when + timedelta(microseconds=1) for one in history)])
-
-
-def _given(spec: LessonSpec, history: Iterable[Judged]) -> dict[str, float]:
-    last = current(history)
-    return {
-        one.name: min(last[one.name].points or 0.0, one.max_points)
-        for one in spec.rubric
-        if one.name in last
-    }
-
-
-# The form -----------------------------------------------------------------------------------
 
 
 def blank(grade: Grade) -> Form:
@@ -180,7 +166,7 @@ def with_points(
     entries = {name: Entry(value, why) for name, value in points.items()}
     when = _after(form.history, when)
     recorded = [
-        Judged(
+        Judgment(
             criterion=name,
             points=value,
             why=why,
@@ -191,16 +177,13 @@ def with_points(
         for name, value in points.items()
     ]
     return msgspec.structs.replace(
-        form,
-        by=by,
-        criteria=form.criteria | entries,
-        history=[*form.history, *recorded],
+        form, by=by, criteria=form.criteria | entries, history=[*form.history, *recorded]
     )
 
 
-def news(form: Form, grade: Grade, when: datetime) -> list[Judged]:
-    """What belongs into the form's history and is not there: first what the grade knows and the
-    file has lost, then what the form's sections say and nobody has recorded."""
+def unrecorded(form: Form, grade: Grade, when: datetime) -> list[Judgment]:
+    """Judgments that are missing in the form's history: first those that only the grade has, then
+    what the form's sections say and the history does not."""
     lost = [one for one in grade.judgements if one not in form.history]
     last = _latest([*lost, *form.history])
     when = _after([*lost, *form.history], when)
@@ -210,7 +193,7 @@ def news(form: Form, grade: Grade, when: datetime) -> list[Judged]:
         known = (None, "") if before is None else (before.points, before.why)
         if entry.points != known[0] or (entry.points is not None and entry.why != known[1]):
             found.append(
-                Judged(
+                Judgment(
                     criterion=name,
                     points=entry.points,
                     why=entry.why,
@@ -220,6 +203,59 @@ def news(form: Form, grade: Grade, when: datetime) -> list[Judged]:
                 )
             )
     return found
+
+
+def write(form: Form, spec: LessonSpec, lang: Lang) -> bytes:
+    """The form as TOML, with the questions as comments."""
+    parts = [
+        _HEAD.to(lang),
+        f"schema = {form.schema}\nlesson = {_text(form.lesson)}\nname = {_text(form.name)}\n"
+        f"by = {_text(form.by)}\n",
+    ]
+    for one in spec.rubric:
+        entry = form.criteria.get(one.name, Entry())
+        title, most = one.title.to(lang), f"0…{one.max_points:g}"
+        points = "# points =" if entry.points is None else f"points = {_number(entry.points)}"
+        parts.append(
+            f"\n# {title} ({most}). {one.asks.to(lang)}\n"
+            f"[criteria.{one.name}]\n{points}\nwhy = {_text(entry.why)}\n"
+        )
+    return appended("".join(parts).encode(), form.history, lang)
+
+
+def appended(raw: bytes, history: Sequence[Judgment], lang: Lang) -> bytes:
+    """The text `raw` of a form with more history below it; what a person wrote stays byte for byte.
+
+    That is why no TOML library writes it: tomlkit puts a new key behind the next section's comment.
+    """
+    lines = [] if b"[[history]]" in raw or not history else [f"\n{_BELOW.to(lang)}"]
+    for one in history:
+        points = "" if one.points is None else f"points = {_number(one.points)}\n"
+        lines.append(
+            f"\n[[history]]\ncriterion = {_text(one.criterion)}\n{points}why = {_text(one.why)}\n"
+            f"by = {_text(one.by)}\nwhen = {one.when.isoformat()}\n"
+            f"submission = {_text(one.submission)}\n"
+        )
+    end = b"" if raw.endswith(b"\n") or not lines else b"\n"
+    return raw + end + "".join(lines).encode()
+
+
+def _latest(history: Iterable[Judgment]) -> dict[str, Judgment]:
+    return {one.criterion: one for one in sorted(history, key=lambda one: one.when)}
+
+
+def _after(history: Iterable[Judgment], now: datetime) -> datetime:
+    """`now`, or just after the history where a clock that was ahead wrote it."""
+    return max([now, *(one.when + timedelta(microseconds=1) for one in history)])
+
+
+def _given(spec: LessonSpec, history: Iterable[Judgment]) -> dict[str, float]:
+    last = current(history)
+    return {
+        one.name: min(last[one.name].points or 0.0, one.max_points)
+        for one in spec.rubric
+        if one.name in last
+    }
 
 
 def _require_same(form: Form, where: str, grade: Grade) -> None:
@@ -273,53 +309,6 @@ def _wrong(where: str, en: str, ru: str) -> UsageError:
             "внесено.",
         )
     )
-
-
-# The form as text ---------------------------------------------------------------------------
-
-_HEAD = Text(
-    en="# A person's points. Fill in by, points and why, save, and run `grader rubric` again:\n"
-    "# it checks this file and merges the points into the grade. Without points it waits.\n",
-    ru="# Баллы преподавателя. Впишите by, points и why, сохраните и снова запустите\n"
-    "# `grader rubric`: файл будет проверен, а баллы внесены в оценку. Критерий без points ждёт.\n",
-)
-_BELOW = Text(
-    en="# Kept by `grader rubric`, which only adds to it.\n",
-    ru="# Это ведёт сама команда `grader rubric` и только дополняет.\n",
-)
-
-
-def write(form: Form, spec: LessonSpec, lang: Lang) -> bytes:
-    """The form as TOML, with the questions as comments."""
-    parts = [
-        _HEAD.to(lang),
-        f"schema = {form.schema}\nlesson = {_text(form.lesson)}\nname = {_text(form.name)}\n"
-        f"by = {_text(form.by)}\n",
-    ]
-    for one in spec.rubric:
-        entry = form.criteria.get(one.name, Entry())
-        title, most = one.title.to(lang), f"0…{one.max_points:g}"
-        points = "# points =" if entry.points is None else f"points = {_number(entry.points)}"
-        parts.append(
-            f"\n# {title} ({most}). {one.asks.to(lang)}\n"
-            f"[criteria.{one.name}]\n{points}\nwhy = {_text(entry.why)}\n"
-        )
-    raw = "".join(parts).encode()
-    return appended(raw, form.history, lang)
-
-
-def appended(raw: bytes, history: Sequence[Judged], lang: Lang) -> bytes:
-    """A form's text with more history below; what a person wrote stays as it is."""
-    lines = [] if b"[[history]]" in raw or not history else [f"\n{_BELOW.to(lang)}"]
-    for one in history:
-        points = "" if one.points is None else f"points = {_number(one.points)}\n"
-        lines.append(
-            f"\n[[history]]\ncriterion = {_text(one.criterion)}\n{points}why = {_text(one.why)}\n"
-            f"by = {_text(one.by)}\nwhen = {one.when.isoformat()}\n"
-            f"submission = {_text(one.submission)}\n"
-        )
-    end = b"" if raw.endswith(b"\n") or not lines else b"\n"
-    return raw + end + "".join(lines).encode()
 
 
 def _number(points: float) -> str:

@@ -1,6 +1,6 @@
-"""Points that come off a score after measuring.
+"""What follows from measured grades: points that come off a score, and the order of a class.
 
-They are worked out again, and nothing is measured, when a deadline, an extension or a person's
+Deductions are computed again, without measuring, when a deadline, an extension or a person's
 points change.
 """
 
@@ -15,12 +15,16 @@ from grader.lesson.grades import Deduction, Grade, Status
 from grader.lesson.spec import LessonSpec
 from grader.text.errors import SpecError
 
+PASSED, BELOW, UNGRADED = 0, 1, 2
+"""Groups of a leaderboard, in their order."""
+
 
 def taken_off(grade: Grade, spec: LessonSpec, deductions: Iterable[Deduction]) -> Grade:
-    """The grade with these deductions in place of those that it has.
+    """The grade with these deductions in place of its own.
 
     Each takes what its formula gives, in their order, and never more than is left. Raises
-    SpecError for a formula that cannot be worked out."""
+    SpecError for a formula that cannot be evaluated.
+    """
     before = spec.total(grade.terms) if grade.status is Status.GRADED else 0.0
     left, done = before, []
     for one in deductions:
@@ -33,26 +37,15 @@ def taken_off(grade: Grade, spec: LessonSpec, deductions: Iterable[Deduction]) -
     return msgspec.structs.replace(grade, deductions=done, score=score)
 
 
-def again(grade: Grade, spec: LessonSpec) -> Grade:
-    """The grade with its own deductions worked out on its present terms."""
-    return taken_off(grade, spec, grade.deductions)
-
-
-# Which of two grades comes first: one order for the terminal and for the class page.
-
-
-PASSED, BELOW, UNGRADED = 0, 1, 2
-
-
 def group(grade: Grade) -> int:
-    """PASSED the gate, graded but BELOW it, or UNGRADED."""
+    """PASSED where the gate was passed or there is none, BELOW it, or UNGRADED."""
     if grade.status is not Status.GRADED:
         return UNGRADED
     return BELOW if grade.gate is not None and not grade.gate.passed else PASSED
 
 
 def rank_value(grade: Grade, spec: LessonSpec) -> float | None:
-    """`rank_by` of one grade, or None when it lacks a measurement."""
+    """The lesson's `rank_by` for one grade, or None when a measurement is missing."""
     values = {name: one.value for name, one in grade.measurements.items()}
     try:
         return formula.evaluate(spec.report.rank_by, values)
@@ -61,9 +54,8 @@ def rank_value(grade: Grade, spec: LessonSpec) -> float | None:
 
 
 def rank_key(grade: Grade, spec: LessonSpec) -> tuple[int, float, float, str, str]:
-    """Sorts past the gate first, then the other graded ones, both by the lesson's `rank_by`
-    downwards; then the rest by name."""
-    worth = rank_value(grade, spec)
-    where = group(grade)
-    by = (-worth if worth is not None else float("inf")) if where < UNGRADED else 0.0
+    """Sort key of a class, on the terminal and on its page: by group, then by `rank_by` from the
+    highest; grades without a score by name."""
+    value, where = rank_value(grade, spec), group(grade)
+    by = (-value if value is not None else float("inf")) if where < UNGRADED else 0.0
     return where, by, -grade.score, grade.submission.name, grade.submission.fingerprint

@@ -12,15 +12,15 @@ from grader.lesson.grades import Term
 from grader.text import EMPTY, Text
 
 HINTS = "hints.toml"
-"""File of a lesson with the hints that students ask for; see grader/project/hints.py."""
+"""File of a lesson with the hints that students ask for; see grader/grading/hints.py."""
 RUBRIC = "rubric"
-"""The sum of a person's points, as formulas name it."""
+"""Name of the sum of a person's points in formulas."""
 LATE_VALUES = frozenset({"days_late", "hours_late", "score", "max_score"})
-"""What a formula for lateness may name."""
+"""Names that a formula for lateness may use."""
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
+    """Base of all tables: an unknown key is an error."""
 
 
 class Intake(_Strict, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class Intake(_Strict, frozen=True, kw_only=True):
     artefact: str
     """Path of the graded file inside the submission."""
     alternatives: list[str] = []
-    """Other forms of the artefact, each as good; the first that is there is graded."""
+    """Other accepted forms of the artefact; the first one that exists is graded."""
     max_files: int = 2_000
     max_file_bytes: int = 64 * 2**20
     max_total_bytes: int = 256 * 2**20
@@ -42,13 +42,13 @@ class RunLimits(_Strict, frozen=True, kw_only=True):
     cpu_seconds: float = 120.0
     memory_bytes: int = 2 * 2**30
     processes: int = 32
-    """Threads; processes cannot be started at all."""
+    """Counts threads; a submission cannot start processes at all."""
     open_files: int = 64
     file_bytes: int = 64 * 2**20
-    """Of one file that is written."""
+    """Limit for one file that is written."""
     disk_bytes: int = 256 * 2**20
+    """Limit for the private folder that code may write to, as is `disk_files`."""
     disk_files: int = 2_000
-    """Of the private folder that code may write to."""
     log_bytes: int = 64 * 2**10
 
 
@@ -62,9 +62,9 @@ class NotebookRules(_Strict, frozen=True, kw_only=True):
         processes=64,
         open_files=256,
     )
-    """From the first cell to the last. Disk is what it may use beyond what is handed in."""
+    """From the first cell to the last; disk comes on top of the submitted files."""
     libraries: tuple[str, ...] = ("numpy", "matplotlib.pyplot", "onnx", "onnxruntime", "torch")
-    """Imported once for all notebooks; others that are installed can be imported too."""
+    """Imported before the first cell; a notebook may import other installed ones too."""
 
 
 class DataChoice(_Strict, frozen=True, kw_only=True):
@@ -74,8 +74,8 @@ class DataChoice(_Strict, frozen=True, kw_only=True):
 
 
 class GateSpec(_Strict, frozen=True, kw_only=True):
-    """The artefact passes when metric <= factor * the baseline's on the same clips, or, where a
-    `threshold` is given, when metric >= threshold."""
+    """The quality gate, passed when metric <= factor * the baseline's on the same data, or, where
+    a `threshold` is given, when metric >= threshold."""
 
     metric: str
     factor: float = 1.0
@@ -93,7 +93,7 @@ class TermSpec(_Strict, frozen=True, kw_only=True):
 
 
 class Criterion(_Strict, frozen=True, kw_only=True):
-    """One question of the rubric, which a person answers with points from 0."""
+    """One question of the rubric, for which a person gives 0 to `max_points`."""
 
     name: str
     title: Text
@@ -108,7 +108,7 @@ class Column(_Strict, frozen=True, kw_only=True):
     title: Text
     format: str = "{:.4g}"
     better: str = "higher"
-    """`higher` or `lower`: which end of the leaderboard is the top."""
+    """`higher` or `lower`: which values are better."""
 
 
 class Tradeoff(_Strict, frozen=True, kw_only=True):
@@ -119,6 +119,8 @@ class Tradeoff(_Strict, frozen=True, kw_only=True):
 
 
 class ReportSpec(_Strict, frozen=True, kw_only=True):
+    """What the class page shows of the lesson's measurements."""
+
     columns: list[Column]
     rank_by: str
     """Uncapped expression that orders the leaderboard, e.g. `compression * speedup`."""
@@ -126,10 +128,10 @@ class ReportSpec(_Strict, frozen=True, kw_only=True):
 
 
 class ReleaseSpec(_Strict, frozen=True, kw_only=True):
-    """What of the lesson's folder students get."""
+    """Which files of the lesson's folder a release leaves out."""
 
     withhold: list[str] = []
-    """Files and folders that only grading needs; `*` stands for any name."""
+    """Files and folders that only grading needs, as shell patterns."""
 
 
 class LessonSpec(_Strict, frozen=True, kw_only=True):
@@ -150,14 +152,14 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     data: DataChoice
     gate: GateSpec | None = None
     torch_module: str | None = None
-    """`file:function` of the template that builds the student's PyTorch module, so that
-    `grader check` can set thop's figures beside ours on the student's own machine."""
+    """`file:function` of the template that builds the student's PyTorch module; with it
+    `grader check` shows thop's figures beside ours."""
     terms: list[TermSpec]
     rubric: list[Criterion] = []
-    """What a person judges; formulas know the sum of the points as `rubric`."""
+    """What a person judges; `rubric` in formulas is the sum of the points."""
     late_penalty: str = ""
-    """Points that lateness takes off, of `days_late`, `hours_late`, `score` and `max_score`; where
-    it is empty, what the course says. Worked out after measuring."""
+    """Formula of the points that lateness takes off, from `LATE_VALUES`, computed after measuring;
+    where it is empty, course.toml decides."""
     report: ReportSpec
     release: ReleaseSpec = ReleaseSpec()
     settings: dict[str, Any] = {}
@@ -189,5 +191,5 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
         ]
 
     def total(self, terms: Sequence[Term]) -> float:
-        """What the terms of a score come to."""
+        """The score: the sum of the terms, from 0 to `max_score`."""
         return min(max(sum(term.points for term in terms), 0.0), self.max_score)

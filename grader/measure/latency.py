@@ -1,7 +1,13 @@
 """Latency from timings taken by the trusted side: medians and paired ratios, with intervals.
 
 Intervals are distribution-free: order statistics around the median (Conover, Practical
-Nonparametric Statistics, 3.2), so an outlier on a busy machine moves nothing.
+Nonparametric Statistics, 3.2), which outliers on a busy machine do not change.
+
+`run_calmly` repeats timings on a disturbed machine. Other programs that use shared caches and
+memory slow a large model down more than a small one, for seconds at a time and from other cores
+too, so that a ratio changes although CPU time is measured. The baseline of a class is one model on
+the same posts for everybody: its time when the class was prepared shows whether it is disturbed
+now.
 """
 
 from __future__ import annotations
@@ -14,8 +20,26 @@ import numpy as np
 
 from grader.lesson.grades import Interval, Status
 from grader.lesson.spec import RunLimits
-from grader.sandbox.isolation.ending import Stopped
-from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, Timing, run_sequences
+from grader.sandbox.isolation.process import Stopped
+from grader.sandbox.runners.sequences import (
+    BASELINE,
+    SequenceJob,
+    SequenceRun,
+    Timing,
+    run_sequences,
+)
+
+QUANTILE = 0.25
+"""Quantile over rounds that stands for the time of one piece: disturbances only ever add time."""
+RESAMPLES = 1000
+TOLERATED = 1.05
+"""Slowest pace of the baseline that counts as calm, relative to the stored one; runs on a calm
+machine stay within 3% of each other."""
+ATTEMPTS = 6
+"""Most timings of one submission. A machine that is always slower than the one on which the class
+was prepared makes them all, and the calmest counts."""
+PREPARING = 3
+"""Runs of the baseline alone, of which the fastest counts."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +69,8 @@ def speed_ratio(baseline: np.ndarray, artefact: np.ndarray) -> Median:
     return median(np.asarray(baseline, dtype=np.float64) / np.asarray(artefact, dtype=np.float64))
 
 
-QUANTILE = 0.25
-"""Of the rounds, for the time of one piece: what disturbs a measurement only ever adds to it."""
-RESAMPLES = 1000
-
-
 def typical_seconds(seconds: np.ndarray, posts: int) -> float:
-    """Seconds a post, from (rounds, pieces) seconds of the same posts in every round: the lower
+    """Seconds per post, from (rounds, pieces) seconds of the same posts in every round: the lower
     quartile over rounds of each piece, summed over the pieces."""
     return float(np.quantile(seconds, QUANTILE, axis=0).sum()) / posts
 
@@ -61,7 +80,8 @@ def sequence_ratio(baseline: np.ndarray, artefact: np.ndarray) -> Median:
     seconds of each, taken in turn; the pieces may be cut differently.
 
     The 95% interval is a bootstrap over rounds, the same rounds for both (Efron and Tibshirani,
-    An Introduction to the Bootstrap, 13.3): what other rounds of this run would have given.
+    An Introduction to the Bootstrap, 13.3): it covers the ratios that other rounds of this run
+    would have given.
     """
     value = typical_seconds(baseline, 1) / typical_seconds(artefact, 1)
     if min(len(baseline), len(artefact)) < 2:
@@ -78,51 +98,35 @@ def _typical(seconds: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return np.quantile(seconds[drawn], QUANTILE, axis=1).sum(axis=1)
 
 
-# Timing again where the machine was not calm.
-#
-# What other programs do to shared caches and to memory slows a large model down more than a small
-# one, for seconds at a time and on other cores too, so that a ratio moves although the core's own
-# account is kept. The baseline of a class is one model on the same posts for everybody: how long it
-# took when the class was prepared says whether it was disturbed now.
-
-
-TOLERATED = 1.05
-"""Of the rival's pace; runs on a calm machine stay within 3% of each other."""
-ATTEMPTS = 6
-"""Of timing one submission; on a machine that is always slower than the one on which the class was
-prepared all are made, and the calmest counts."""
-PREPARING = 3
-"""Runs of the rival alone, of which the fastest counts."""
-
-
 @dataclass(frozen=True)
 class Pace:
-    """Seconds a post that the rival takes on a calm machine, at batch 1 and in batches."""
+    """Seconds per post that the baseline takes on a calm machine, at batch 1 and in batches."""
 
     single: float
     batched: float
 
 
-def pace_of_rival(job: SequenceJob, limits: RunLimits) -> Pace:
-    """The pace of `job`'s rival, alone. Raises what `run_sequences` raises."""
+def pace_of_baseline(job: SequenceJob, limits: RunLimits) -> Pace:
+    """The pace of `job`'s baseline, run alone. Raises what `run_sequences` raises."""
     alone = replace(job, models={}, ids={}, pad_ids={}, answers=False)
     found = [_pace(run_sequences(alone, limits)) for _ in range(PREPARING)]
     return Pace(min(one.single for one in found), min(one.batched for one in found))
 
 
 def run_calmly(job: SequenceJob, limits: RunLimits, calm: Pace) -> SequenceRun:
-    """`run_sequences`, whose timings are taken again while its rival is slower than `calm` says; of
-    each batch size the calmest count. Raises what `run_sequences` raises."""
+    """`run_sequences`, with timings repeated while its baseline is slower than `calm`; for each
+    batch size the calmest timing counts. Raises what `run_sequences` raises."""
     run = run_sequences(job, limits)
     again = replace(job, answers=False)
     for _ in range(ATTEMPTS - 1):
         no_time = 2 * run.seconds > limits.wall_seconds
-        if no_time or max(_slower(run, calm)) <= TOLERATED:
+        now = _pace(run)
+        if no_time or max(now.single / calm.single, now.batched / calm.batched) <= TOLERATED:
             break
         try:
             other = run_sequences(again, limits)
         except Stopped as error:
-            if error.status is Status.TIMED_OUT:  # the first run is a measurement all the same
+            if error.status is Status.TIMED_OUT:  # the first run is still a valid measurement
                 break
             raise
         run = replace(
@@ -138,15 +142,10 @@ def _pace(run: SequenceRun) -> Pace:
     return Pace(_seconds(run.single), _seconds(run.batched))
 
 
-def _slower(run: SequenceRun, calm: Pace) -> tuple[float, float]:
-    now = _pace(run)
-    return now.single / calm.single, now.batched / calm.batched
-
-
 def _calmer(one: Mapping[str, Timing], other: Mapping[str, Timing]) -> Mapping[str, Timing]:
     return one if _seconds(one) <= _seconds(other) else other
 
 
 def _seconds(timings: Mapping[str, Timing]) -> float:
-    rival = timings.get(RIVAL)
-    return math.nan if rival is None else typical_seconds(rival.seconds, rival.posts)
+    baseline = timings.get(BASELINE)
+    return math.nan if baseline is None else typical_seconds(baseline.seconds, baseline.posts)

@@ -1,4 +1,4 @@
-"""How a model stores its weights: types, scales, and what is quantised of it and what is not.
+"""How a model stores its weights: types, scales, and which of them are quantized.
 
     found = inspect_quantization(model, GraphLimits(length=32))
     found.weights          # every matrix and table: dtype, bits, scheme, granularity, component
@@ -7,14 +7,14 @@
 
 Schemes, as ONNX Runtime's documentation names them ("Quantize ONNX models"):
 
-- `dynamic`: an integer product whose other operand is quantised when it is known
+- `dynamic`: an integer product whose other operand is quantized at run time
   (DynamicQuantizeLinear);
-- `static`: the other operand is quantised by constants that calibration found (QLinear operators,
-  or QuantizeLinear and DequantizeLinear around a float operator, QDQ);
+- `static`: the other operand is quantized with constants from calibration (QLinear operators, or
+  QuantizeLinear and DequantizeLinear around a float operator, QDQ);
 - `weight_only`: stored in few bits, computed in float after DequantizeLinear or Cast;
-- `float`: stored as it is computed with, float16 included;
-- `on_load`: stored in 32 bits and put into few bits only when the model is loaded, so that nothing
-  is saved (a QuantizeLinear before the DequantizeLinear, or integers of 32 bits).
+- `float`: stored in the type of the computation, float16 included;
+- `on_load`: stored in 32 bits and quantized only when the model is loaded, so that nothing is saved
+  (a QuantizeLinear before the DequantizeLinear, or integers of 32 bits).
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from grader.measure.costs.components import COMPONENTS, Component, components
-from grader.measure.costs.graph import Counted, GraphLimits, GraphReport, count
-from grader.measure.costs.inline import Node
+from grader.measure.costs.components import COMPONENTS, Component, Use, Wiring, components
+from grader.measure.costs.graph import GraphLimits, GraphReport, count
+from grader.measure.costs.parsing import Node
 from grader.measure.costs.storage import DTYPES
-from grader.measure.costs.wiring import Use, Wiring
 from grader.text import Text
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
@@ -45,15 +44,13 @@ LEAST_ELEMENTS = 16
 
 @dataclass(frozen=True)
 class Scales:
-    """Scales and zero points of one stored tensor; arrays are None where they are computed."""
+    """Shape and zero points of the scales of one stored tensor."""
 
     shape: tuple[int, ...]
-    axis: int
     block: int
-    """0 without blocks."""
-    scale: NDArray[np.float32] | None
-    zero_point: NDArray[np.int64] | None
-    """None for 0."""
+    """Elements that share a scale in block-wise quantization; 0 without blocks."""
+    zero_point: NDArray[np.generic] | None
+    """None for 0, and where it is computed."""
 
     @property
     def granularity(self) -> Granularity:
@@ -68,7 +65,7 @@ class Weight:
 
     name: str
     op: str
-    """The operator that works with it; a name of ai.onnx."""
+    """The ai.onnx operator that uses it."""
     dtype: str
     bits: int
     shape: tuple[int, ...]
@@ -79,7 +76,7 @@ class Weight:
     """None for floats, and where they were not found."""
 
     @property
-    def quantised(self) -> bool:
+    def quantized(self) -> bool:
         """Whether it takes fewer bits in the file than float16."""
         return self.bits <= 8
 
@@ -90,7 +87,7 @@ class Weight:
     @property
     def symmetric(self) -> bool | None:
         """Whether its zero point is the middle of its type's range; None when unknown."""
-        if self.scales is None or not self.quantised:
+        if self.scales is None or not self.quantized:
             return None
         zero = self.scales.zero_point
         middle = 2 ** (self.bits - 1) if self.dtype.startswith("uint") else 0
@@ -99,31 +96,23 @@ class Weight:
 
 @dataclass(frozen=True)
 class Quantization:
-    """What is stored how."""
+    """How one model stores its weights."""
 
     report: GraphReport
     weights: tuple[Weight, ...]
     """The largest first."""
     bytes_by: Mapping[Component, int]
     """All stored bytes, biases and scales included; adds up to `report.bytes`."""
-    params_by: Mapping[Component, int]
 
     @property
-    def embedding_quantised(self) -> bool | None:
+    def embedding_quantized(self) -> bool | None:
         """Whether every table of embeddings takes at most 8 bits an entry; None without any."""
         tables = [w for w in self.weights if w.component == "embedding"]
-        return all(w.quantised for w in tables) if tables else None
-
-    @property
-    def share_quantised(self) -> float:
-        """Share of the weights' elements that take at most 8 bits."""
-        sizes = [int(np.prod(w.shape)) for w in self.weights]
-        inside = sum(n for n, w in zip(sizes, self.weights, strict=True) if w.quantised)
-        return inside / sum(sizes) if sizes else 0.0
+        return all(w.quantized for w in tables) if tables else None
 
     @property
     def schemes(self) -> tuple[Scheme, ...]:
-        """Those that occur, by the bytes that they store."""
+        """The schemes that occur, the one that stores most bytes first."""
         found: dict[Scheme, int] = {}
         for weight in self.weights:
             found[weight.scheme] = found.get(weight.scheme, 0) + weight.nbytes
@@ -131,12 +120,8 @@ class Quantization:
 
 
 def inspect_quantization(model: bytes, limits: GraphLimits | None = None) -> Quantization:
-    """Read how `model` stores its weights. Raises graph.Refused as `inspect` does."""
-    return quantization_of(count(model, limits or GraphLimits()))
-
-
-def quantization_of(counted: Counted) -> Quantization:
-    """The same for a model that is counted already."""
+    """Read how `model` stores its weights. Raises graph.Refused as graph.inspect does."""
+    counted = count(model, limits or GraphLimits())
     wiring = Wiring(counted)
     places = components(wiring)
     weights = [
@@ -144,16 +129,17 @@ def quantization_of(counted: Counted) -> Quantization:
         for name, tensor in wiring.tensors.items()
         if _is_weight(wiring, name, tensor)
     ]
-    return Quantization(
-        counted.report,
-        tuple(sorted(weights, key=lambda weight: -weight.nbytes)),
-        *_totals(counted, places),
-    )
+    bytes_by: dict[Component, int] = dict.fromkeys(COMPONENTS, 0)
+    for index, items in counted.stored.items():
+        bytes_by[places.get(index, "rest")] += sum(item.nbytes for item in items)
+    bytes_by["rest"] += counted.report.bytes - sum(bytes_by.values())
+    ordered = tuple(sorted(weights, key=lambda weight: -weight.nbytes))
+    return Quantization(counted.report, ordered, bytes_by)
 
 
 def require_really_stored(name: str, found: Quantization) -> None:
-    """Raises Rejected when weights of `NAME.onnx` are stored in 32 bits and quantised on load:
-    the file is as large as before, whatever it computes."""
+    """Raise Rejected when weights of `name`.onnx are stored in 32 bits and quantized on load: the
+    file is then as large as that of a float model."""
     weights = [weight for weight in found.weights if weight.scheme == "on_load"]
     if not weights:
         return
@@ -172,38 +158,16 @@ def require_really_stored(name: str, found: Quantization) -> None:
     )
 
 
-def require_quantised(name: str, found: Quantization) -> None:
-    """`require_really_stored`, and Rejected when no weight takes fewer than 32 bits."""
-    require_really_stored(name, found)
-    if found.weights and all(weight.bits >= 32 for weight in found.weights):
-        raise Rejected(
-            Text(
-                en=f"{name}.onnx is not quantised: all its weights are stored as "
-                f"{found.weights[0].dtype}; quantise it (onnxruntime.quantization, or "
-                "quantize.py of the template) and submit that file.",
-                ru=f"{name}.onnx не квантизована: все веса хранятся в {found.weights[0].dtype}; "
-                "квантизуйте модель (onnxruntime.quantization или quantize.py из шаблона) и "
-                "сдайте полученный файл.",
-            )
-        )
-
-
-# One weight ---------------------------------------------------------------------------------
-
-
 def _is_weight(wiring: Wiring, name: str, tensor: onnx.TensorProto) -> bool:
     dtype = DTYPES[tensor.data_type]
     numbers = dtype.name not in ("bool", "int64", "uint64")
-    matrix = sum(size > 1 for size in tensor.dims) > 1  # a row of scales is none
+    matrix = sum(size > 1 for size in tensor.dims) > 1  # a row of scales is no matrix
     large = matrix and int(np.prod(tensor.dims)) >= LEAST_ELEMENTS
-    return numbers and large and name in wiring.uses and not _is_scale(wiring, name)
-
-
-def _is_scale(wiring: Wiring, name: str) -> bool:
-    return any(
+    scale = any(
         use.step.node.op in ("QuantizeLinear", "DequantizeLinear") and use.position > 0
-        for use in wiring.uses[name]
+        for use in wiring.uses.get(name, [])
     )
+    return numbers and large and name in wiring.uses and not scale
 
 
 def _weight(
@@ -226,7 +190,7 @@ def _weight(
 
 
 class _Trace:
-    """From a stored tensor along what is computed from it, to the operator that works with it."""
+    """The path from a stored tensor, through what is computed from it, to its operator."""
 
     def __init__(self, wiring: Wiring, name: str, *, integer: bool) -> None:
         self._wiring = wiring
@@ -250,12 +214,12 @@ class _Trace:
         return "static" if self._is_qdq() else "weight_only"
 
     def _follow(self, use: Use) -> Use:
-        """The operator at run time; what happens to the tensor before is noted."""
+        """The use of the tensor at run time; notes its scales and casts on the way."""
         zero = ""
         while True:
             node = use.step.node
             if node.op == "DequantizeLinear" and use.position == 0:
-                self.scales = self.scales or self._of_dequantize(use)
+                self.scales = self.scales or self._dequantized(use)
                 self._few_bits = True
             elif not use.step.constant:
                 pass
@@ -269,10 +233,10 @@ class _Trace:
                 break
             use = after[0]
         if self.scales is None and self.integer:
-            self.scales = self._later(use)
+            self.scales = self._applied_later(use)
         return use
 
-    def _later(self, use: Use) -> Scales | None:
+    def _applied_later(self, use: Use) -> Scales | None:
         """Scales that are applied after a look-up or an integer product."""
         node = use.step.node
         if node.op in ("QLinearMatMul", "QLinearConv") and use.position in (0, 3):
@@ -287,7 +251,7 @@ class _Trace:
             use = after[0]
             op, inputs = use.step.node.op, use.step.node.inputs
             if op == "DequantizeLinear" and use.position == 0:
-                return self._of_dequantize(use)
+                return self._dequantized(use)
             if op == "Mul" and (scale := self._constant_factor(inputs[1 - use.position])):
                 return self._scales(scale, zero)
             if op == "Sub" and use.position == 0:
@@ -305,29 +269,18 @@ class _Trace:
             return None
         return next((i for i in made.node.inputs if self._wiring.is_constant(i)), None)
 
-    def _of_dequantize(self, use: Use) -> Scales:
+    def _dequantized(self, use: Use) -> Scales:
         node = use.step.node
         _, scale, *zero = node.inputs
         attributes = {a.name: a.i for a in node.proto.attribute}
-        return self._scales(
-            scale,
-            zero[0] if zero else "",
-            axis=attributes.get("axis", 1),
-            block=attributes.get("block_size", 0),
-        )
+        return self._scales(scale, zero[0] if zero else "", attributes.get("block_size", 0))
 
-    def _scales(self, scale: str, zero: str, axis: int = -1, block: int = 0) -> Scales:
-        value, zeros = self._wiring.value(scale), self._wiring.value(zero) if zero else None
-        return Scales(
-            shape=self._wiring.shape(scale),
-            axis=axis,
-            block=block,
-            scale=None if value is None else np.asarray(value, np.float32),
-            zero_point=None if zeros is None else np.asarray(zeros).astype(np.int64),
-        )
+    def _scales(self, scale: str, zero: str, block: int = 0) -> Scales:
+        zeros = self._wiring.value(zero) if zero else None
+        return Scales(self._wiring.shape(scale), block, zeros)
 
     def _is_qdq(self) -> bool:
-        """Whether another operand of the user went through QuantizeLinear and back."""
+        """Whether another operand of that operator passes QuantizeLinear and DequantizeLinear."""
         for position, name in enumerate(self.user.step.node.inputs):
             if position == self.user.position or self._wiring.is_constant(name):
                 continue
@@ -340,22 +293,7 @@ class _Trace:
 
 
 def _to_few_bits(node: Node) -> bool:
-    """Whether a node makes integers of floats."""
+    """Whether a node turns floats into integers."""
     targets = [a.i for a in node.proto.attribute if a.name == "to"]
     integer = any(DTYPES[to].name.lstrip("u").startswith("int") for to in targets if to in DTYPES)
     return node.op == "QuantizeLinear" or (node.op == "Cast" and integer)
-
-
-def _totals(
-    counted: Counted, places: Mapping[int, Component]
-) -> tuple[dict[Component, int], dict[Component, int]]:
-    """Bytes and parameters of each component."""
-    nbytes: dict[Component, int] = dict.fromkeys(COMPONENTS, 0)
-    params: dict[Component, int] = dict.fromkeys(COMPONENTS, 0)
-    for index, items in counted.stored.items():
-        place = places.get(index, "rest")
-        nbytes[place] += sum(item.nbytes for item in items)
-        params[place] += sum(item.params for item in items)
-    nbytes["rest"] += counted.report.bytes - sum(nbytes.values())
-    params["rest"] += counted.report.params - sum(params.values())
-    return nbytes, params

@@ -1,7 +1,7 @@
-"""What other tools say about the same module: thop, the course's file size, torch's flop counter.
+"""Counts of other tools for the same module: thop, the course's file size, torch's flop counter.
 
-They look at a PyTorch module, so they need the student's own code: `grader check` runs this file
-as a process on the student's machine, and nothing here enters a grade.
+These tools count a PyTorch module, so they need the student's own code: `grader check` runs this
+file as a process on the student's machine, and nothing here enters a grade.
 
     python -m grader.measure.torch_view DIR model:build
 
@@ -69,12 +69,13 @@ def torch_figures(module: torch.nn.Module, example_input: torch.Tensor) -> Torch
 
 def explain(report: GraphReport, figures: TorchFigures) -> list[Text]:
     """Why the other figures differ from ours, one sentence for each that does."""
-    return [
-        *_explain_thop(report, figures),
-        *_explain_flop_counter(report, figures),
-        *_explain_size(report, figures),
-        *_explain_params(report, figures),
+    found = [
+        _explain_thop(report, figures),
+        _explain_flop_counter(report, figures),
+        _explain_size(report, figures),
+        _explain_params(report, figures),
     ]
+    return [text for text in found if text is not None]
 
 
 def _thop(module: torch.nn.Module, example: torch.Tensor) -> tuple[int | None, int | None]:
@@ -101,102 +102,88 @@ def _flop_counter(module: torch.nn.Module, example: torch.Tensor) -> int | None:
     return counter.get_total_flops() // 2
 
 
-def _explain_thop(report: GraphReport, figures: TorchFigures) -> list[Text]:
+def _explain_thop(report: GraphReport, figures: TorchFigures) -> Text | None:
     theirs = figures.thop_macs
     if theirs is None:
-        return [
-            Text(
-                en="thop failed on this module; our MACs come from the ONNX graph.",
-                ru="thop не справился с этим модулем; наши MAC посчитаны по графу ONNX.",
-            )
-        ]
+        return Text(
+            en="thop failed on this module; our MACs come from the ONNX graph.",
+            ru="thop не справился с этим модулем; наши MAC посчитаны по графу ONNX.",
+        )
     if theirs == report.macs:
-        return []
+        return None
     found = f"thop: {theirs:,}, ONNX: {report.macs:,}"
     if theirs > report.macs and figures.recurrent:
-        return [
-            Text(
-                en=f"{found}: thop also counts biases and gate products of GRU and LSTM layers, "
-                "which makes it read 2 to 7% high on them.",
-                ru=f"{found}: thop считает ещё смещения и произведения вентилей в слоях GRU и "
-                "LSTM и поэтому завышает их на 2–7%.",
-            )
-        ]
-    if theirs > report.macs:
-        return [
-            Text(
-                en=f"{found}: thop counts what the export has removed or merged (batch "
-                "normalisation, averaging) and activations such as Softmax.",
-                ru=f"{found}: thop считает то, что экспорт убрал или слил (batch normalisation, "
-                "усреднение), и активации вроде Softmax.",
-            )
-        ]
-    return [
-        Text(
-            en=f"{found}: thop sees only layers that it knows: matrix products in forward(), "
-            "attention, modules in plain lists, subclassed layers and elementwise products "
-            "escape it; the graph shows them.",
-            ru=f"{found}: thop видит только известные ему слои: матричные произведения в "
-            "forward(), attention, модули в обычных списках, унаследованные слои и поэлементные "
-            "произведения он пропускает, а в графе они есть.",
+        return Text(
+            en=f"{found}: thop also counts biases and gate products of GRU and LSTM layers, "
+            "which makes it read 2 to 7% high on them.",
+            ru=f"{found}: thop считает ещё смещения и произведения вентилей в слоях GRU и "
+            "LSTM и поэтому завышает их на 2–7%.",
         )
-    ]
+    if theirs > report.macs:
+        return Text(
+            en=f"{found}: thop counts what the export has removed or merged (batch "
+            "normalisation, averaging) and activations such as Softmax.",
+            ru=f"{found}: thop считает то, что экспорт убрал или слил (batch normalisation, "
+            "усреднение), и активации вроде Softmax.",
+        )
+    return Text(
+        en=f"{found}: thop sees only layers that it knows: matrix products in forward(), "
+        "attention, modules in plain lists, subclassed layers and elementwise products "
+        "escape it; the graph shows them.",
+        ru=f"{found}: thop видит только известные ему слои: матричные произведения в "
+        "forward(), attention, модули в обычных списках, унаследованные слои и поэлементные "
+        "произведения он пропускает, а в графе они есть.",
+    )
 
 
-def _explain_flop_counter(report: GraphReport, figures: TorchFigures) -> list[Text]:
+def _explain_flop_counter(report: GraphReport, figures: TorchFigures) -> Text | None:
     theirs, linear = figures.flop_counter_macs, report.macs - report.elementwise_macs
     if theirs is None or theirs == linear:
-        return []
+        return None
     found = f"FlopCounterMode / 2: {theirs:,}, ONNX: {linear:,} + {report.elementwise_macs:,}"
-    why = Text(
-        en="it counts matrix products and convolutions of the forward pass only",
-        ru="он считает только матричные произведения и свёртки прямого прохода",
-    )
     if figures.recurrent:
-        why = Text(
-            en="it does not see inside LSTM layers, and counts no elementwise products",
-            ru="он не видит, что внутри слоёв LSTM, и не считает поэлементных произведений",
+        return Text(
+            en=f"{found}: it does not see inside LSTM layers, and counts no elementwise products.",
+            ru=f"{found}: он не видит, что внутри слоёв LSTM, и не считает поэлементных "
+            "произведений.",
         )
-    return [Text(en=f"{found}: {why.en}.", ru=f"{found}: {why.ru}.")]
+    return Text(
+        en=f"{found}: it counts matrix products and convolutions of the forward pass only.",
+        ru=f"{found}: он считает только матричные произведения и свёртки прямого прохода.",
+    )
 
 
-def _explain_size(report: GraphReport, figures: TorchFigures) -> list[Text]:
+def _explain_size(report: GraphReport, figures: TorchFigures) -> Text:
     theirs, weights = figures.state_dict_bytes, 4 * figures.params
     found = f"torch.save: {theirs:,}, ONNX: {report.bytes:,}"
     if report.bytes < 0.9 * weights:
-        return [
-            Text(
-                en=f"{found}: the ONNX file stores weights in fewer bits than float32 (or fewer "
-                "of them); the file of torch.save still holds the module as it was.",
-                ru=f"{found}: в ONNX веса хранятся в меньшем числе бит, чем float32 (или их "
-                "меньше); в файле torch.save модуль остался прежним.",
-            )
-        ]
-    return [
-        Text(
-            en=f"{found}: torch.save adds {theirs - weights:,} bytes itself (a container, names "
-            f"and alignment of {figures.tensors} tensors); ours is what the constants of the graph "
-            "take, shapes and axes included.",
-            ru=f"{found}: torch.save добавляет {ru_number(theirs - weights)} байт от себя "
-            f"(контейнер, имена и выравнивание тензоров: {figures.tensors}); у нас — объём "
-            "констант графа, включая формы и оси.",
+        return Text(
+            en=f"{found}: the ONNX file stores weights in fewer bits than float32 (or fewer "
+            "of them); the file of torch.save still holds the module as it was.",
+            ru=f"{found}: в ONNX веса хранятся в меньшем числе бит, чем float32 (или их "
+            "меньше); в файле torch.save модуль остался прежним.",
         )
-    ]
+    return Text(
+        en=f"{found}: torch.save adds {theirs - weights:,} bytes itself (a container, names "
+        f"and alignment of {figures.tensors} tensors); ours is what the constants of the graph "
+        "take, shapes and axes included.",
+        ru=f"{found}: torch.save добавляет {ru_number(theirs - weights)} байт от себя "
+        f"(контейнер, имена и выравнивание тензоров: {figures.tensors}); у нас — объём "
+        "констант графа, включая формы и оси.",
+    )
 
 
-def _explain_params(report: GraphReport, figures: TorchFigures) -> list[Text]:
+def _explain_params(report: GraphReport, figures: TorchFigures) -> Text | None:
     if report.params == figures.params:
-        return []
+        return None
     found = f"PyTorch: {figures.params:,}, ONNX: {report.params:,}"
-    return [
-        Text(
-            en=f"Parameters differ ({found}): the export merges, drops or adds tensors (batch "
-            "normalisation, zero biases, scales of quantisation), or the file is another model.",
-            ru=f"Число параметров разное ({found}): экспорт сливает, убирает или добавляет "
-            "тензоры (batch normalisation, нулевые смещения, масштабы квантования), или это "
-            "другая модель.",
-        )
-    ]
+    return Text(
+        en=f"Parameters differ ({found}): the export merges, drops or adds tensors (batch "
+        "normalisation, zero biases, scales of quantisation), or the file is another model.",
+        ru=f"Число параметров разное ({found}): экспорт сливает, убирает или добавляет "
+        "тензоры (batch normalisation, нулевые смещения, масштабы квантования), или это "
+        "другая модель.",
+    )
 
 
 def _load(directory: Path, target: str) -> tuple[Any, Any]:

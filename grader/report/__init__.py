@@ -1,7 +1,7 @@
-"""Reports: self-contained HTML pages, drawn from grades only, in English and in Russian.
+"""Reports: self-contained HTML pages in English and Russian, made from grades only.
 
-A page loads nothing from outside, is the same bytes for the same grades, escapes whatever a
-submission wrote, and shows a student no other student's name.
+A page loads nothing from outside and has the same bytes for the same grades. All text from
+submissions is escaped. A student's page names no other student.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from grader.lesson.spec import LessonSpec
 from grader.report import classroom, student
 from grader.report.charts import tradeoffs
 from grader.report.files import write
-from grader.report.words import Entry, Words
+from grader.report.labels import Labels
+from grader.report.leaderboard import Entry
 from grader.text import Lang
 
 __all__ = ["class_page", "student_page", "write"]
@@ -26,10 +27,10 @@ def student_page(
     class_grades: Sequence[Grade] = (),
     class_href: str | None = None,
 ) -> str:
-    """One student's report. `class_grades` become nameless dots; `class_href` is URL-quoted."""
-    words = Words(lang)
-    backdrops = tradeoffs.backdrops(spec, [*class_grades, grade], words)
-    return student.page(grade, spec, words, backdrops, class_href)
+    """One student's report. `class_grades` become anonymous dots; `class_href` is URL-quoted."""
+    labels = Labels(lang)
+    backdrops = tradeoffs.backdrops(spec, [*class_grades, grade], labels)
+    return student.page(grade, spec, labels, backdrops, class_href)
 
 
 def class_page(
@@ -38,7 +39,7 @@ def class_page(
     lang: Lang,
     hrefs: Mapping[str, str] | None = None,
 ) -> str:
-    """The class, with names. `hrefs` leads from a submission's name to its report, URL-quoted."""
+    """The class page, with names. `hrefs` maps a submission's name to its report, URL-quoted."""
     links = hrefs or {}
     entries = [Entry(grade, links.get(grade.submission.name)) for grade in grades]
-    return classroom.page(entries, spec, Words(lang))
+    return classroom.page(entries, spec, Labels(lang))

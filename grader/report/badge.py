@@ -1,4 +1,4 @@
-"""A summary to paste: a small picture of the score, and the same as Markdown."""
+"""A badge: a small picture of a score, and a summary in Markdown."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from markupsafe import escape
 
 from grader.lesson.grades import Grade, Status
 from grader.lesson.spec import LessonSpec
-from grader.report import metrics
-from grader.report.charts import numbers
+from grader.report import numbers
 from grader.report.charts.drawing import ems
-from grader.report.words import Words, outcome
+from grader.report.labels import Labels, outcome
 from grader.text import Lang
 
 _HEIGHT, _LETTERS, _ROOM = 20, 11.0, 7.0
-_NARROWER = 0.95
-"""`ems` are those of a wide font; the text is set to the width that it leaves."""
-_COLOURS = {"passed": "#17764a", "checks": "#0c7c86", "below": "#8a5300"}
+_FONT = 0.95
+"""Width of the badge's font relative to `ems`, which assumes a wide one."""
+_COLORS = {"passed": "#17764a", "checks": "#0c7c86", "below": "#8a5300"}
 _OTHER = "#b3261e"
-"""Dark enough for white letters (WCAG, 4.5:1)."""
+"""The color of other outcomes. All are dark enough for white letters (WCAG, 4.5:1)."""
 _TITLE = "#3a3d46"
 
 
 def svg(grade: Grade, spec: LessonSpec, lang: Lang) -> str:
-    """The picture: the lesson at the left, what its work came to at the right."""
-    left, right = spec.name, _result(grade, Words(lang))
-    colour = _COLOURS.get(outcome(grade), _OTHER)
+    """The picture: the lesson at the left, the result at the right."""
+    left, right = spec.name, _result(grade, Labels(lang))
+    color = _COLORS.get(outcome(grade), _OTHER)
     first, second = (_width(text) for text in (left, right))
     whole = first + second
     described = escape(_described(grade, spec, lang))
@@ -32,7 +31,7 @@ def svg(grade: Grade, spec: LessonSpec, lang: Lang) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole:g}" height="{_HEIGHT}"'
         f' viewBox="0 0 {whole:g} {_HEIGHT}" role="img" aria-label="{described}">'
         f"<title>{described}</title>"
-        f'<rect width="{whole:g}" height="{_HEIGHT}" rx="4" fill="{colour}"/>'
+        f'<rect width="{whole:g}" height="{_HEIGHT}" rx="4" fill="{color}"/>'
         f'<path d="M4 0H{first:g}V{_HEIGHT}H4a4 4 0 0 1-4-4V4a4 4 0 0 1 4-4z" fill="{_TITLE}"/>'
         f'<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="{_LETTERS:g}"'
         ' text-anchor="middle">'
@@ -41,46 +40,46 @@ def svg(grade: Grade, spec: LessonSpec, lang: Lang) -> str:
 
 
 def markdown(grade: Grade, spec: LessonSpec, lang: Lang, picture: str) -> str:
-    """The picture with its meaning in words, and a table of the lesson's figures."""
-    words = Words(lang)
+    """The picture with an alternative text, and a table of the lesson's columns."""
+    labels = Labels(lang)
     lines = [f"![{_escaped(_described(grade, spec, lang))}]({picture})", ""]
     shown = [
         (column.title, column.show(grade.value(column.name)))
-        for column in metrics.columns(spec, words)
+        for column in numbers.columns(spec, labels)
         if grade.value(column.name) is not None
     ]
     if grade.status is Status.GRADED and shown:
-        shown.insert(0, (words("score"), _result(grade, words)))
+        shown.insert(0, (labels("score"), _result(grade, labels)))
         lines += [
             "| " + " | ".join(_escaped(title) for title, _ in shown) + " |",
             "|" + "---|" * len(shown),
             "| " + " | ".join(_escaped(value) for _, value in shown) + " |",
             "",
         ]
-    lines.append(words("badge_says", data=_escaped(grade.provenance.data.partition(":")[0])))
+    lines.append(labels("badge_says", data=_escaped(grade.provenance.data.partition(":")[0])))
     return "\n".join(lines) + "\n"
 
 
-def _result(grade: Grade, words: Words) -> str:
+def _result(grade: Grade, labels: Labels) -> str:
     if grade.status is not Status.GRADED:
-        return words(f"outcome_{grade.status.value}")
+        return labels(f"outcome_{grade.status.value}")
     return f"{numbers.points(grade.score)} / {numbers.points(grade.max_score)}"
 
 
 def _described(grade: Grade, spec: LessonSpec, lang: Lang) -> str:
-    words = Words(lang)
-    result = _result(grade, words)
+    labels = Labels(lang)
+    result = _result(grade, labels)
     if grade.status is Status.GRADED:
-        result += f", {words(f'outcome_{outcome(grade)}')}"
+        result += f", {labels(f'outcome_{outcome(grade)}')}"
     return f"{spec.title.to(lang)}: {result}"
 
 
 def _width(text: str) -> float:
-    return round(_NARROWER * _LETTERS * ems(text) + 2 * _ROOM)
+    return round(_FONT * _LETTERS * ems(text) + 2 * _ROOM)
 
 
 def _text(text: str, middle: float, width: float) -> str:
-    # A fixed length: the letters fill their half in whatever font there is.
+    # A fixed length: the letters fill their half of the badge in every font.
     return (
         f'<text x="{middle:g}" y="14" textLength="{width - 2 * _ROOM:g}"'
         f' lengthAdjust="spacingAndGlyphs">{escape(text)}</text>'

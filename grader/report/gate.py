@@ -1,4 +1,4 @@
-"""The quality gate of one grade, in words and on a number line."""
+"""The quality gate of one grade: its figures, sentences about them, and a number line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from grader.lesson.grades import Gate
-from grader.report.charts import numbers
-from grader.report.metrics import Metric
-from grader.report.words import Words
+from grader.report import numbers
+from grader.report.labels import Labels
+from grader.report.numbers import Metric
 from grader.text.untrusted import name
 
 _WIDTH, _HEIGHT = 460.0, 84.0
@@ -21,7 +21,7 @@ _LETTER = 7.0
 
 @dataclass(frozen=True)
 class GateView:
-    """What a page says about a gate."""
+    """A gate as a page shows it."""
 
     title: str
     value: str
@@ -33,36 +33,36 @@ class GateView:
     line: Markup
 
 
-def view(gate: Gate, metric: Metric, words: Words) -> GateView:
-    """The gate's figures, its number line, and what they mean."""
+def gate_view(gate: Gate, metric: Metric, labels: Labels) -> GateView:
+    """The gate with its number line and sentences on what its figures mean."""
     show = metric.show
-    bound = words(
+    bound = labels(
         "gate_at_most" if metric.lower_is_better else "gate_at_least",
         threshold=show(gate.threshold),
     )
-    sentences = [_margin(gate, words)]
+    sentences = [_margin(gate, labels)]
     if gate.within_noise:
-        sentences.append(words("gate_noise_passed" if gate.passed else "gate_noise_missed"))
+        sentences.append(labels("gate_noise_passed" if gate.passed else "gate_noise_missed"))
     elif gate.interval[0] <= gate.threshold <= gate.interval[1]:
-        sentences.append(words("gate_beyond_noise"))
-    if explanation := gate.explanation.to(words.lang):
+        sentences.append(labels("gate_beyond_noise"))
+    if explanation := gate.explanation.to(labels.lang):
         sentences.append(explanation)
     interval = numbers.interval(gate.interval)
     return GateView(
         title=metric.title,
         value=show(gate.value),
         bound=bound,
-        interval=words("gate_interval", interval=interval),
+        interval=labels("gate_interval", interval=interval),
         passed=gate.passed,
         sentences=sentences,
-        line=number_line(gate, metric, words),
+        line=_number_line(gate, metric, labels),
     )
 
 
-def number_line(gate: Gate, metric: Metric, words: Words) -> Markup:
+def _number_line(gate: Gate, metric: Metric, labels: Labels) -> Markup:
     """Value, interval and threshold on one line; the side that passes is tinted."""
     marks = [gate.value, gate.threshold, *gate.interval]
-    description = words(
+    description = labels(
         "gate_drawn",
         metric=metric.title,
         value=metric.show(gate.value),
@@ -75,7 +75,7 @@ def number_line(gate: Gate, metric: Metric, words: Words) -> Markup:
     good = (_LEFT, limit) if metric.lower_is_better else (limit, _RIGHT)
     side = "start" if metric.lower_is_better else "end"
     role = "good" if gate.passed else "bad"
-    limit_text = f"{words('threshold')} {metric.show(gate.threshold)}"
+    limit_text = f"{labels('threshold')} {metric.show(gate.threshold)}"
     return Markup(
         f'<svg class="plot gate-line" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" role="img"'
         f' aria-label="{escape(name(description, 300))}">'
@@ -86,25 +86,25 @@ def number_line(gate: Gate, metric: Metric, words: Words) -> Markup:
         f'<circle class="value {role}" cx="{value:.1f}" cy="{_LINE}" r="7"/>'
         f"{_text(metric.show(gate.value), value, _LINE - 19, f'value {role}')}"
         f"{_text(limit_text, limit, _LINE + 30, 'tick')}"
-        f"{_side(words('gate_good_side'), good, limit, side)}"
+        f"{_side(labels('gate_good_side'), good, limit, side)}"
         "</svg>"
     )
 
 
-def _margin(gate: Gate, words: Words) -> str:
+def _margin(gate: Gate, labels: Labels) -> str:
     if not (numbers.finite(gate.value) and numbers.finite(gate.threshold)) or gate.threshold == 0:
-        return words("gate_passed_plain" if gate.passed else "gate_missed_plain")
+        return labels("gate_passed_plain" if gate.passed else "gate_missed_plain")
     ratio = gate.value / gate.threshold
     if not gate.passed and ratio >= 2:
-        return words("gate_missed_times", times=f"{numbers.number(ratio, 3)}×")
+        return labels("gate_missed_times", times=f"{numbers.number(ratio, 3)}×")
     percent = abs(ratio - 1) * 100
     margin = f"{numbers.number(percent, 2) if percent < 10 else f'{percent:.0f}'}%"
     verdict = "passed" if gate.passed else "missed"
-    return words(f"gate_{verdict}_{'below' if ratio < 1 else 'above'}", margin=margin)
+    return labels(f"gate_{verdict}_{'below' if ratio < 1 else 'above'}", margin=margin)
 
 
 def _placer(values: list[float]) -> Callable[[float], float]:
-    """A map from values to the line: logarithmic where they are positive and far apart."""
+    """A map from values to the line; it is logarithmic for positive values that are far apart."""
     if not values:
         return lambda _: (_LEFT + _RIGHT) / 2
     log = min(values) > 0 and max(values) > 4 * min(values)
@@ -132,7 +132,7 @@ def _text(text: str, at: float, y: float, role: str) -> str:
 
 
 def _side(text: str, good: tuple[float, float], limit: float, anchor: str) -> str:
-    """The word for the side that passes, when it fits beside the threshold's label."""
+    """The label of the side that passes, when it fits next to the threshold's label."""
     if good[1] - good[0] < _LETTER * (len(text) + 14):
         return ""
     at = _LEFT if anchor == "start" else _RIGHT

@@ -1,4 +1,4 @@
-"""Templates to HTML: everything escaped, nothing loaded from outside, no inline handlers."""
+"""HTML from templates: all text is escaped, and pages load nothing from outside."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from grader.report.charts import numbers
-from grader.report.words import Words
+from grader.report import numbers
+from grader.report.labels import Labels
 from grader.text import untrusted
 
 MOST_CHARACTERS = 2_000
-"""Of one sentence on a page; a file name of kilobytes in a message must not fill it."""
+"""Limit of one text on a page; a file name of kilobytes in a message must not fill it."""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def page(template: str, words: Words, **values: object) -> str:
-    """A template with its values, the style sheet and the words of one language."""
-    return _environment().get_template(template).render(w=words, lang=words.lang, **values) + "\n"
+def page(template: str, labels: Labels, **values: object) -> str:
+    """A template with its values, the style sheet and the texts of one language."""
+    return _environment().get_template(template).render(w=labels, lang=labels.lang, **values) + "\n"
 
 
 def script_hash(script: str) -> str:
@@ -44,7 +44,7 @@ def _environment() -> Environment:
     environment.filters["name"] = untrusted.name
     environment.filters["number"] = numbers.number
     environment.filters["points"] = numbers.points
-    environment.filters["percent"] = _percent
+    environment.filters["percent"] = numbers.percent
     environment.filters["code"] = _code
     environment.filters["whole"] = _whole
     script = _asset("class.js")
@@ -61,26 +61,19 @@ def _asset(name: str) -> str:
 
 
 def _readable(value: object) -> object:
-    """What jinja2 writes for a value: text is bounded and has no invisible characters."""
+    """The `finalize` of jinja2: text is bounded and has no invisible characters."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return untrusted.visible(untrusted.shorten(value, MOST_CHARACTERS))
 
 
 def _whole(text: str) -> Markup:
-    """Text at its full length: the log, which is bounded already."""
+    """Text at its full length, for the log, which is bounded already."""
     return Markup.escape(untrusted.visible(text))
 
 
-def _percent(part: float, whole: float) -> str:
-    share = 100 * part / whole if whole else 0.0
-    if 0 < share < 0.1:
-        return "<0.1%"
-    return f"{share:.1f}%" if share < 10 else f"{share:.0f}%"
-
-
 def _code(text: str) -> Markup:
-    """Text with `commands` in backquotes, as in a terminal."""
+    """Text in which `commands` between backquotes become code elements."""
     parts = str(_readable(text)).split("`")
     if len(parts) % 2 == 0:
         return Markup.escape("`".join(parts))

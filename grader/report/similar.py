@@ -1,42 +1,69 @@
-"""The page of `grader similar`: pairs in order, and what each has in common, side by side."""
+"""The page of `grader similar`: ranked pairs, and what each has in common side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-import msgspec
-
-from grader.report import render
-from grader.report import words as common
-from grader.report.charts import numbers
+from grader.report import numbers, render
+from grader.report.labels import Labels
 from grader.similarity.pairs import LEAST, Comparison, Pair, Shared
 from grader.text import Lang, Text
 
 MOST_TENSORS = 10
 MOST_NAMES = 20
 ALIKE = 0.4
-"""Median similarity from which a whole class is alike."""
+"""Median similarity from which the page says that a whole class is alike."""
 SHORT_LINE = 4
-"""Characters: brackets alone are equal everywhere."""
+"""Characters; shorter lines, such as a bracket alone, are not marked as equal."""
 
 
-class PageWords(common.Words):
-    """The words of every page, and those of this one."""
+@dataclass(frozen=True)
+class Line:
+    """A line of a passage."""
 
-    def __call__(self, key: str, **values: object) -> str:
-        own = catalogue().page.get(key)
-        return own.to(self.lang).format(**values) if own else super().__call__(key, **values)
+    number: int
+    text: str
+    same: bool
+    """Whether the other passage has an equal line."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two passages of a match; `cut` is the number of lines left out."""
+
+    name: str
+    file: str
+    first: int
+    last: int
+    lines: Sequence[Line]
+    cut: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One pair of submissions."""
+
+    number: int
+    pair: Pair
+    href_a: str | None
+    href_b: str | None
+    score: int
+    bars: Sequence[tuple[str, int]]
+    """Key of the label, and 0 to 100."""
+    passages: Sequence[tuple[Side, Side]]
+    tensors: Sequence[tuple[str, str, str, bool]]
+    """Name, shape, cosine, and whether the values are the same."""
+    more_tensors: int
+    agreement: tuple[str, str, str] | None
 
 
 def page(found: Comparison, title: Text, lang: Lang, hrefs: Mapping[str, str]) -> str:
-    """The page as HTML. `hrefs` leads from a submission's name to its report, URL-quoted."""
-    words = PageWords(lang)
+    """The page as HTML. `hrefs` maps a submission's name to its report, URL-quoted."""
+    labels = Labels(lang)
     return render.page(
         "similar.html.j2",
-        words,
+        labels,
         lesson_title=title.to(lang),
         found=found,
         least=round(100 * LEAST),
@@ -52,46 +79,6 @@ def page(found: Comparison, title: Text, lang: Lang, hrefs: Mapping[str, str]) -
         without=found.without[:MOST_NAMES],
         without_more=max(len(found.without) - MOST_NAMES, 0),
     )
-
-
-@dataclass(frozen=True)
-class Line:
-    number: int
-    text: str
-    same: bool
-    """Word for word in the other passage too."""
-
-
-@dataclass(frozen=True)
-class Side:
-    name: str
-    file: str
-    first: int
-    last: int
-    lines: Sequence[Line]
-    cut: int
-
-
-@dataclass(frozen=True)
-class Row:
-    number: int
-    pair: Pair
-    href_a: str | None
-    href_b: str | None
-    score: int
-    bars: Sequence[tuple[str, int]]
-    """Key of the words, and 0 to 100."""
-    passages: Sequence[tuple[Side, Side]]
-    tensors: Sequence[tuple[str, str, str, bool]]
-    """Name, shape, cosine, and whether the values are the same."""
-    more_tensors: int
-    agreement: tuple[str, str, str] | None
-
-
-@cache
-def catalogue() -> common.Catalogue:
-    raw = (Path(__file__).parent / "similar_words.toml").read_bytes()
-    return msgspec.toml.decode(raw, type=common.Catalogue)
 
 
 def _row(number: int, pair: Pair, hrefs: Mapping[str, str]) -> Row:

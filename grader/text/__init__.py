@@ -1,4 +1,4 @@
-"""Sentences shown to people, in every language of the course."""
+"""Sentences shown to people, in both languages of the course."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LANGS: tuple[Lang, ...] = get_args(Lang)
 
 
 class Text(msgspec.Struct, frozen=True):
-    """One sentence in English and in Russian; grades store both, readers choose."""
+    """One sentence in English and in Russian; grades store both, each reader sees one."""
 
     en: str
     ru: str
@@ -26,7 +26,7 @@ class Text(msgspec.Struct, frozen=True):
 
 
 def ru_number(value: float) -> str:
-    """A whole number as Russian writes it: 16 000, with a space that does not break."""
+    """A whole number with no-break spaces between thousands, as in Russian: 16 000."""
     return f"{value:,.0f}".replace(",", "\u00a0")
 
 
@@ -34,7 +34,7 @@ EMPTY = Text(en="", ru="")
 
 
 def language(arguments: Sequence[str] = ()) -> Lang:
-    """`--lang`, else GRADER_LANG, else Russian where the locale says so, else English."""
+    """The language by `--lang` in `arguments`, else by GRADER_LANG, else by the locale."""
     for position, argument in enumerate(arguments):
         if argument.startswith("--lang="):
             return "ru" if argument.endswith("ru") else "en"

@@ -1,7 +1,7 @@
-"""Everything that can go wrong, as exit codes and one-sentence exceptions.
+"""Exit codes, and exceptions with one sentence for a person.
 
-An error is raised where the fact is known and shown once, by the command line or in a
-report. `GraderError` never reaches a user as a traceback.
+An error is raised where the fact is known and shown once, by the command line or in a report. No
+`GraderError` reaches a user as a traceback.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """Wrong usage or input: an unknown lesson, a missing folder, a damaged file."""
     UNGRADED = 3
-    """Something could not be graded: a crash, a time-out, out of memory, a fault of ours."""
+    """Something could not be graded: a crash, a timeout, out of memory, a fault of the grader."""
 
 
 class GraderError(Exception):

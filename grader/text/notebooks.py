@@ -1,8 +1,8 @@
-"""Notebook files (nbformat 4) that nobody trusts: read as sources, written with judged outputs.
+"""Untrusted notebook files (nbformat 4): reading submitted ones, writing executed copies.
 
-Of what was handed in only the cells' types, sources and tags are used; stored outputs, attachments
-and metadata are never looked at. What a run showed is kept as text and bitmaps: no HTML, no
-JavaScript, no SVG, which a reader's browser would run.
+Of a submitted file only the cells' types, sources and tags are used, not its outputs, attachments
+and metadata. The outputs of a run are kept as text and bitmaps, without HTML, JavaScript and SVG,
+which a reader's browser would execute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from grader.text import Text, ru_number, untrusted
 from grader.text.errors import Rejected
 
 FILE = "submission.ipynb"
-"""What a notebook that is to be graded is called."""
+"""Name of a notebook that is to be graded."""
 SUFFIX = ".ipynb"
 MAX_CELLS = 2_000
 MAX_SOURCE = 4 * 2**20
@@ -28,41 +28,44 @@ MAX_SOURCE = 4 * 2**20
 MAX_TEXT = 64 * 2**10
 """Characters of one output that are kept."""
 MAX_OUTPUTS = 100
-"""Of one cell."""
+"""Outputs of one cell that are kept."""
 MAX_COPY = 6 * 2**20
 """Characters of all outputs together."""
 SKIPPED = "skip-execution"
 """Tag of a cell that is not run."""
 _TAGS = frozenset({SKIPPED, "raises-exception"})
 _PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
-MIME_TYPES = ("text/plain", *_PICTURES)
-"""What is kept of what a cell shows."""
 _ANSI = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
-"""Colours of a terminal (ECMA-48, control sequences)."""
+"""Colors of a terminal (ECMA-48, control sequences)."""
 
 
 @dataclass(frozen=True)
 class Cell:
+    """A cell of a notebook, with those of its tags that change how it is run."""
+
     kind: Literal["code", "markdown", "raw"]
     source: str
     tags: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:
+        """True for code that is neither empty nor tagged to be skipped."""
         return self.kind == "code" and bool(self.source.strip()) and SKIPPED not in self.tags
 
 
 @dataclass(frozen=True)
 class Notebook:
+    """The cells of a notebook, in order."""
+
     cells: tuple[Cell, ...]
 
     def number(self, index: int) -> int:
-        """What stands in the brackets before a cell once all cells have run in order."""
+        """The execution count of the cell at `index` when all cells run once in order."""
         return sum(cell.runs for cell in self.cells[: index + 1])
 
 
 class Output(msgspec.Struct, frozen=True):
-    """One output of a cell, as the process that ran it describes it: anything may be in it."""
+    """One output of a cell as the process that ran it describes it; its contents are untrusted."""
 
     output_type: str
     name: str = "stdout"
@@ -92,31 +95,55 @@ _file = msgspec.json.Decoder(_File)
 
 
 def read(raw: bytes) -> Notebook:
-    """The cells of a notebook file. Raises Rejected when it is none, of an older format, for
-    another language, or too large."""
+    """The cells of the notebook file `raw`.
+
+    Raises Rejected when it cannot be read, has another format or language, or is too large.
+    """
     try:
         found = _file.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(_damaged(str(error))) from error
     if found.nbformat != 4 or found.cells is None:
-        raise Rejected(_old(found.nbformat))
+        raise Rejected(
+            Text(
+                en=f"{FILE} is of notebook format {found.nbformat}, expected 4; open it in Jupyter "
+                "and save it.",
+                ru=f"{FILE} записан в формате ноутбуков {found.nbformat}, ожидался 4; откройте его "
+                "в Jupyter и сохраните.",
+            )
+        )
     language = _language(found.metadata)
     if language not in ("", "python"):
-        raise Rejected(_other_language(language))
+        shown = untrusted.quoted(language)
+        raise Rejected(
+            Text(
+                en=f"{FILE} is a notebook for {shown}, expected Python; choose a Python kernel.",
+                ru=f"{FILE} — ноутбук для {shown}, ожидался Python; выберите ядро Python.",
+            )
+        )
     cells = tuple(_cell(cell) for cell in found.cells)
     if len(cells) > MAX_CELLS or sum(len(cell.source) for cell in cells) > MAX_SOURCE:
-        raise Rejected(_too_large())
+        raise Rejected(
+            Text(
+                en=f"{FILE} has more than {MAX_CELLS:,} cells or {MAX_SOURCE:,} characters of "
+                "source; keep data in files beside it.",
+                ru=f"В {FILE} больше {ru_number(MAX_CELLS)} ячеек или {ru_number(MAX_SOURCE)} "
+                "символов исходного текста; храните данные в файлах рядом.",
+            )
+        )
     return Notebook(cells)
 
 
 def outputs(raw: bytes) -> list[Output]:
-    """Raises msgspec.MsgspecError when `raw` is no list of outputs."""
+    """The outputs in the JSON list `raw`. Raises msgspec.MsgspecError."""
     return _outputs.decode(raw)
 
 
 def executed(notebook: Notebook, shown: Mapping[int, Sequence[Output]]) -> bytes:
-    """The notebook as a file, with the outputs of its cells by their index. Everything in it is
-    visible text or a bitmap, and bounded."""
+    """The notebook as a file, with outputs by the index of their cell.
+
+    It holds only visible text and bitmaps, and at most `MAX_COPY` characters of outputs.
+    """
     left = MAX_COPY
     cells = []
     for index, cell in enumerate(notebook.cells):
@@ -148,7 +175,7 @@ def executed(notebook: Notebook, shown: Mapping[int, Sequence[Output]]) -> bytes
 
 
 def plain(text: str) -> str:
-    """Text that a cell printed, without colours, visible and bounded."""
+    """Text that a cell printed, bounded, without colors and with visible control characters."""
     shortened = untrusted.shorten(_ANSI.sub("", text[: 4 * MAX_TEXT]), MAX_TEXT)
     return untrusted.visible(shortened.replace("\r\n", "\n"))
 
@@ -216,29 +243,4 @@ def _damaged(why: str) -> Text:
     return Text(
         en=f"{FILE} is no notebook that can be read ({shown}); save it again in Jupyter.",
         ru=f"Файл {FILE} не читается как ноутбук ({shown}); сохраните его в Jupyter заново.",
-    )
-
-
-def _old(version: int) -> Text:
-    return Text(
-        en=f"{FILE} is of notebook format {version}, expected 4; open it in Jupyter and save it.",
-        ru=f"{FILE} записан в формате ноутбуков {version}, ожидался 4; откройте его в Jupyter и "
-        "сохраните.",
-    )
-
-
-def _other_language(language: str) -> Text:
-    shown = untrusted.quoted(language)
-    return Text(
-        en=f"{FILE} is a notebook for {shown}, expected Python; choose a Python kernel.",
-        ru=f"{FILE} — ноутбук для {shown}, ожидался Python; выберите ядро Python.",
-    )
-
-
-def _too_large() -> Text:
-    return Text(
-        en=f"{FILE} has more than {MAX_CELLS:,} cells or {MAX_SOURCE:,} characters of source; "
-        "keep data in files beside it.",
-        ru=f"В {FILE} больше {ru_number(MAX_CELLS)} ячеек или {ru_number(MAX_SOURCE)} символов "
-        "исходного текста; храните данные в файлах рядом.",
     )

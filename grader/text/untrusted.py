@@ -1,9 +1,8 @@
-"""Text that a submission wrote, made safe to show; escaping for HTML is the templates' part.
+"""Text from a submission, made safe to show; templates escape it for HTML.
 
-File names, layer names, cells, logs and messages that quote them can hold control characters
-that move a cursor, direction overrides that reorder what a reader sees, invisible characters and
-megabytes of letters. Every place that shows such text uses this module, so it looks the same in
-sentences, logs, terminals and pages.
+File names, layer names, cells, logs and messages that quote them can hold control characters that
+move a cursor, direction overrides that reorder what a reader sees, invisible characters and
+megabytes of letters. All sentences, logs, terminals and pages show such text through this module.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from __future__ import annotations
 import re
 
 NAME_LENGTH = 48
+"""Characters of a name, by default."""
 QUOTE_LENGTH = 80
-"""Characters of what is quoted inside a sentence."""
+"""Characters of a quotation inside a sentence."""
 
 _INVISIBLE = re.compile(
     "["
@@ -32,15 +32,15 @@ _PILED_MARKS = re.compile(
 
 
 def visible(text: str) -> str:
-    """`text` with every control, direction and invisible character shown by a symbol.
+    """`text` with a symbol for every control, direction and invisible character.
 
-    Newlines and tabs stay. Letters of every script stay, so do joiners inside emoji.
+    Newlines, tabs, letters of every script and joiners inside emoji stay.
     """
     return _INVISIBLE.sub(_symbol, _PILED_MARKS.sub(r"\1…", text))
 
 
 def one_line(text: str) -> str:
-    """`visible`, with newlines and tabs shown by symbols too."""
+    """Like `visible`, with symbols for newlines and tabs too."""
     return visible(text).replace("\n", "␊").replace("\t", "␉")
 
 
@@ -50,18 +50,18 @@ def name(text: str, length: int = NAME_LENGTH) -> str:
 
 
 def quoted(found: object) -> str:
-    """What was found, as a sentence quotes it: one line of at most `QUOTE_LENGTH` characters."""
+    """Anything as a sentence quotes it: one line of at most `QUOTE_LENGTH` characters."""
     return name(str(found), QUOTE_LENGTH)
 
 
 def log(raw: bytes) -> str:
-    """What a process printed, as lines of visible text."""
+    """The output of a process as lines of visible text."""
     return visible(raw.decode("utf-8", "replace").replace("\r\n", "\n"))
 
 
 def readable(text: str) -> str:
-    """A file's name with bytes that are no UTF-8 written out: fit for JSON, and still another
-    name for other bytes."""
+    """A file's name with bytes that are not UTF-8 written as `\\x80`, so that it fits into JSON
+    and names with other bytes stay different."""
     return _SURROGATES.sub(_escaped, text)
 
 

@@ -39,7 +39,7 @@ from prune import prune
 from torch import Tensor
 from torch.nn import functional
 
-from grader import board as avr
+from grader import board
 from grader.data import PairSet, load_pairs
 from grader.data.text import chat
 from grader.lesson import course
@@ -226,12 +226,12 @@ def measured(row: Row, validation: PairSet) -> list[object]:
             shutil.copytree(course.student_template() / "pruning_arduino" / "firmware", firmware)
             export.write_header(row.model, firmware / "weights.h")
         try:
-            image = avr.build(firmware)
+            image = board.build(firmware)
         except Rejected as error:
             return [row.name, *accuracies, "", "", sizes, row.bits, f"does not fit: {error}"[:60]]
     step = max(1, len(positions) // MEASURED)
-    with avr.Board(image) as board:
-        cycles = [board.ask(f"{one.query}\t{one.context}").cycles for one in positions[::step]]
+    with board.Board(image) as uno:
+        cycles = [uno.ask(f"{one.query}\t{one.context}").cycles for one in positions[::step]]
     spent = round(float(np.mean(cycles)))
     return [row.name, *accuracies, image.flash_bytes, spent, sizes, row.bits, row.note]
 

@@ -26,7 +26,7 @@ from prune import prune
 from torch import Tensor
 from torch.nn import functional as F
 
-from grader import board as avr
+from grader import board
 from grader.data import load_pairs
 from grader.data.text import chat
 from grader.text.errors import GraderError
@@ -154,7 +154,7 @@ def record(name: str, model: IntegerModel, validation: Data) -> None:
     reached = integer_accuracy(model, validation)
     print(f"integer model: {reached:.1%} of the next characters on validation")
     try:
-        image = avr.build(HERE / "firmware")
+        image = board.build(HERE / "firmware")
         cycles = cycles_per_character(image, model, validation)
     except GraderError as error:
         print(f"Not recorded. {error}")
@@ -165,18 +165,18 @@ def record(name: str, model: IntegerModel, validation: Data) -> None:
     with (HERE / "experiments.csv").open("a", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerow(row)
     print(
-        f"firmware: {image.flash_bytes:,} bytes of flash, {avr.milliseconds(cycles):.2f} ms a "
+        f"firmware: {image.flash_bytes:,} bytes of flash, {board.milliseconds(cycles):.2f} ms a "
         f"character. Added to experiments.csv as {name!r}."
     )
 
 
-def cycles_per_character(image: avr.Image, model: IntegerModel, data: Data) -> float:
+def cycles_per_character(image: board.Image, model: IntegerModel, data: Data) -> float:
     """Mean over some positions; says so when the board and the integer model disagree."""
     step = max(1, len(data.positions) // MEASURED_POSITIONS)
     cycles, positions = [], data.positions[::step]
-    with avr.Board(image) as board:
+    with board.Board(image) as uno:
         for position, char in zip(positions, model.classes(positions), strict=True):
-            reply = board.ask(f"{position.query}\t{position.context}")
+            reply = uno.ask(f"{position.query}\t{position.context}")
             expected = "" if char == chat.END else chat.CHARSET[char]
             if reply.text != expected:
                 print(f"{position}: the board says {reply.text!r}, integer_model.py {expected!r}")

@@ -19,7 +19,7 @@ from grader.batch.worker_pool import SteadyWorker, Worker, WorkerConfused, Worke
 from grader.grading import Examination
 from grader.intake import Candidate
 from grader.lesson.spec import RunLimits
-from grader.sandbox.isolation.ending import longest_run
+from grader.sandbox.isolation.process import longest_run
 from grader.text.errors import Fault
 from tests.batch import toy
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shlex
 from pathlib import Path
@@ -11,7 +10,7 @@ from urllib.parse import unquote
 import click
 import pytest
 
-from grader.cli import COMMANDS
+from grader.cli import COMMANDS, find
 from tests.docs import pages
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -109,10 +108,9 @@ def misspelt(line: str) -> str | None:
     if not words or words[0].startswith("-"):
         return None
     name = words[0].rstrip(",;")
-    if name not in COMMANDS:
+    command = find(name)
+    if command is None:
         return f"{line}: no command {name}"
-    module = importlib.import_module(f"grader.cli.{name.replace('-', '_')}")
-    command: click.Command = module.command
     if isinstance(command, click.Group) and len(words) > 1:
         if words[1] not in command.commands:
             return f"{line}: no command {name} {words[1]}"

@@ -11,8 +11,7 @@ import pytest
 
 from grader.handout import document as source
 from grader.handout.chapter import chapter
-from grader.handout.document import Document, document
-from grader.handout.links import Links
+from grader.handout.document import Document, Links, document
 from grader.handout.slides import slides
 from grader.lesson import loading
 from grader.lesson.loading import Lesson

@@ -104,7 +104,7 @@ def test_a_chapter_fits_a_phone_and_asks_for_nothing(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "lang"), LECTURES)
-def test_axe_has_nothing_to_say(
+def test_axe_finds_no_violation(
     name: str, lang: Lang, page: browser.Page, pages: dict[tuple[str, Lang, str], Path]
 ) -> None:
     """Colors do not depend on the language, and the other rules not on light and dark; slides are
@@ -127,7 +127,7 @@ def test_axe_has_nothing_to_say(
     assert violations(page, axe) == []
 
 
-def test_axe_would_find_something(tmp_path: Path, page: browser.Page) -> None:
+def test_axe_finds_a_planted_violation(tmp_path: Path, page: browser.Page) -> None:
     axe = axe_source()
     if axe is None:
         pytest.skip("axe-core is not here: pip install axe-core-python")

@@ -11,22 +11,19 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from grader.handout import document as source
-from grader.handout import pages as palette
 from grader.handout import render
 from grader.handout.chapter import chapter
-from grader.handout.deck import Card, deck
-from grader.handout.document import Document
-from grader.handout.links import Links
-from grader.handout.pages import catalogue
+from grader.handout.document import Document, Links
+from grader.handout.pages import catalogue, colors
 from grader.handout.render import Renderer
-from grader.handout.slides import slides
+from grader.handout.slides import Card, deck, slides
 from grader.text import Lang
 from grader.text.errors import SpecError, UsageError
 from tests.handout.conftest import LECTURES, Course
 from tests.handout.markup import read
 
 ALL = Path(__file__).resolve().parents[2]
-DRAWS = "def bars(board):\n    board.axes('x', 'y').bar([1, 2], [3, 4], color=board.accent)\n"
+DRAWS = "def bars(drawing):\n    drawing.axes('x', 'y').bar([1, 2], [3, 4], color=drawing.accent)\n"
 
 
 def cards(document: Document) -> list[Card]:
@@ -238,12 +235,12 @@ def test_a_lead_in_stands_on_the_slide_of_what_it_leads_up_to(course: Course) ->
     assert "And the other:" in shown(second)
 
 
-def test_a_drawn_picture_is_in_the_page_in_its_own_colours(course: Course) -> None:
+def test_a_drawn_picture_is_in_the_page_in_its_own_colors(course: Course) -> None:
     (course.folder / "handout_figures.py").write_text(DRAWS, encoding="utf-8")
     found = course.handout('# T\n\n## S\n\n### P\n\n![Two bars.](figure:bars "A *caption*")\n')
     for page in (chapter(found, Links()), slides(found, Links())):
         assert 'role="img" aria-label="Two bars."' in page
-        assert f"var(--accent, {palette.colours()['accent']})" in page
+        assert f"var(--accent, {colors()['accent']})" in page
         assert "A <em>caption</em>" in page
         assert "<svg" in page
 
@@ -299,7 +296,7 @@ def test_a_mistake_is_named_with_its_line(
 
 
 def test_a_drawing_that_does_not_exist_is_named(course: Course) -> None:
-    with pytest.raises(SpecError, match=r"no function pies\(board\)"):
+    with pytest.raises(SpecError, match=r"no function pies\(drawing\)"):
         chapter(course.handout("# T\n\n![Pies.](figure:pies)\n"), Links())
 
 
@@ -330,7 +327,7 @@ def test_a_footnote_is_below_the_chapter_and_no_dead_link_on_a_slide(course: Cou
 # Parts.
 
 
-def test_formulas_are_words_of_mathml_that_browsers_draw() -> None:
+def test_formulas_are_mathml_core() -> None:
     found = render.mathml(r"\mathrm{clip}(x) = \lfloor x \rfloor", display=True)
     assert "<mi>clip</mi>" in found
     assert '<mo form="prefix">' in found
@@ -341,15 +338,15 @@ def test_formulas_are_words_of_mathml_that_browsers_draw() -> None:
     assert "&<" not in table
 
 
-def test_the_colours_are_those_of_the_reports() -> None:
+def test_the_colors_are_those_of_the_reports() -> None:
     sheet = (ALL / "grader/report/templates/style.css").read_text(encoding="utf-8")
     for dark in (False, True):
-        for name, value in palette.colours(dark=dark).items():
+        for name, value in colors(dark=dark).items():
             assert f"--{name}: {value}" in sheet or len(set(value[1:])) == 1
-    assert palette.colours()["ink"] != palette.colours(dark=True)["ink"]
+    assert colors()["ink"] != colors(dark=True)["ink"]
 
 
-def test_words_have_the_same_placeholders_in_both_languages() -> None:
+def test_labels_have_the_same_placeholders_in_both_languages() -> None:
     for key, text in catalogue().items():
         assert set(re.findall(r"\{\w+\}", text.en)) == set(re.findall(r"\{\w+\}", text.ru)), key
 

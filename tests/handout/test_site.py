@@ -19,8 +19,7 @@ from grader.handout import pdf, starter
 from grader.handout import site as glossary
 from grader.handout.build import FORMATS, Order, build
 from grader.handout.chapter import chapter
-from grader.handout.document import document
-from grader.handout.links import Links
+from grader.handout.document import Links, document
 from grader.handout.site import site
 from grader.handout.slides import slides
 from grader.lesson import loading
@@ -106,7 +105,7 @@ def shown(folder: Path) -> tuple[list[str], list[str]]:
     return pages, [files[one].decode("utf-8") for one in ("README.md", "README.ru.md")]
 
 
-def test_a_starter_is_the_template_with_the_numbers_in_its_words(course: Course) -> None:
+def test_a_starter_is_the_template_with_values_filled_in(course: Course) -> None:
     packed = starter.archive(course.lesson)
     assert packed == starter.archive(course.lesson)
     folder = course.lesson.template
@@ -165,7 +164,7 @@ def test_a_damaged_glossary_is_named(course: Course) -> None:
 @needs_chromium
 def test_every_format_of_a_lesson_is_built(course: Course, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    written = build(Order(course.lesson, "ru", FORMATS, execute=False), out)
+    written = build(Order(course.lesson, "ru", tuple(FORMATS), execute=False), out)
     assert [path.name for path in written[:4]] == [
         "distillation.ru.html",
         "distillation.ru.slides.html",

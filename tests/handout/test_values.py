@@ -97,7 +97,7 @@ def test_an_expression_without_a_value_is_named_with_its_line(
 
 
 @given(st.floats(-1e9, 1e9).map(lambda value: round(value, 3)))
-def test_a_number_in_words_reads_back(value: float) -> None:
+def test_a_formatted_number_reads_back(value: float) -> None:
     for lang, space, point in (("en", ",", "."), ("ru", "\u00a0", ",")):
         text = str(filters(lang)["number"](value))
         assert float(text.replace(space, "").replace(point, ".")) == pytest.approx(value, abs=1e-3)

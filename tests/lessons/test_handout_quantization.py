@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from grader.handout import board, document, measured
+from grader.handout import document, drawing, measured
 from grader.handout.figures import project
 from grader.lesson import loading
 from grader.text import LANGS, Lang
@@ -98,7 +98,7 @@ def test_the_languages_have_the_same_figures() -> None:
     assert numbers["en"] == numbers["ru"]
     pictures = {lang: [name for _, name in PICTURE.findall(page(lang))] for lang in LANGS}
     assert pictures["en"] == pictures["ru"]
-    assert all(callable(getattr(board.functions(LESSON), name)) for name in pictures["en"])
+    assert all(callable(getattr(drawing.functions(LESSON), name)) for name in pictures["en"])
 
 
 @pytest.mark.parametrize("stem", STEMS)

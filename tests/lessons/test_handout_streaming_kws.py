@@ -125,11 +125,11 @@ def test_the_points_of_the_checks_are_the_lessons() -> None:
 
 
 def test_triggers_in_the_code_are_the_graders(executed: dict[str, Any]) -> None:
-    from grader.measure.streams import streaming
+    from grader.measure.streams import detections
 
     wave, time = executed["wave"], executed["time"]
     ends = (16_000 * time).round().astype(int)
-    assert list(streaming.triggers(wave, ends, 0.9) / 16_000) == executed["rises"](wave, time)
+    assert list(detections.triggers(wave, ends, 0.9) / 16_000) == executed["rises"](wave, time)
 
 
 def test_every_figure_is_filled_in(benchmark: ModuleType) -> None:

@@ -18,9 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import board as avr
-from grader import data, grading
-from grader.board import firmware, integer_network, simavr_engine
+from grader import board, data, grading
+from grader.board import firmware, integer_network
 from grader.board.integer_network import IntegerNetwork
 from grader.data.text.chat import CHARSET, END, MAX_QUERY, MAX_REPLY, Position
 from grader.lesson import loading
@@ -94,12 +93,12 @@ def random_model(template: SimpleNamespace, sizes: list[int], low: int, high: in
 
 
 def answers_of(folder: Path, asked: list[Position]) -> list[str]:
-    with avr.Board(avr.build(folder)) as board:
-        return [board.ask(firmware.line_of(position)).text for position in asked]
+    with board.Board(board.build(folder)) as uno:
+        return [uno.ask(firmware.line_of(position)).text for position in asked]
 
 
 def shown(classes: np.ndarray) -> list[str]:
-    return [integer_network.shown(int(answer)) for answer in classes]
+    return [integer_network.character(int(answer)) for answer in classes]
 
 
 # The formula of a report that measured nothing.
@@ -235,22 +234,8 @@ def test_the_sparse_runtime_equals_the_integer_model(
 def test_whole_replies_equal_the_integer_model() -> None:
     network = network_of(REFERENCE)
     queries = list(data.load_pairs("chat-synthetic", "validation").queries[:30])
-    with avr.Board(avr.build(REFERENCE / "firmware")) as board:
-        assert [board.ask(query).text for query in queries] == network.replies(queries)
-
-
-@pytest.mark.parametrize("folder", [REFERENCE, REFERENCE / "tinychat", REFERENCE / "binary"])
-def test_both_simulators_measure_the_same(folder: Path) -> None:
-    if not simavr_engine.available():
-        pytest.skip("simavr is not here")
-    image = avr.build(folder / "firmware")
-    asked = positions(3, 12)
-    found = []
-    for simulator in ("portable", "system"):
-        with avr.Board(image, simulator) as board:  # type: ignore[arg-type]
-            replies = [board.ask(firmware.line_of(position)) for position in asked]
-            found.append((replies, board.sram_bytes))
-    assert found[0] == found[1]
+    with board.Board(board.build(REFERENCE / "firmware")) as uno:
+        assert [uno.ask(query).text for query in queries] == network.replies(queries)
 
 
 def test_the_same_runtime_is_in_all_places() -> None:
@@ -295,7 +280,7 @@ def test_the_submitted_row_of_the_experiments_is_what_is_built(name: str) -> Non
     table = experiments.read(raw, ("next_char_accuracy", "flash_bytes", "cycles_per_char"))
     rows = {one.name: one.values for one in table.experiments}
     assert len(rows) > 20
-    image = avr.build(REFERENCE / name / "firmware")
+    image = board.build(REFERENCE / name / "firmware")
     assert rows["submitted"]["flash_bytes"] == image.flash_bytes
 
 
@@ -414,7 +399,7 @@ def test_the_published_network_fits_unpruned(
 def test_the_grade_tells_where_flash_and_cycles_went(graded: Any, tmp_path: Path) -> None:
     grade = graded(REFERENCE, "chat-synthetic")
     figures = {figure.name: figure for figure in grade.figures}
-    maps = {"memory_map": avr.MAX_FLASH_BYTES, "memory_map_sram": avr.SRAM_BYTES}
+    maps = {"memory_map": board.MAX_FLASH_BYTES, "memory_map_sram": board.SRAM_BYTES}
     names = {"cycles_by_layer", "what_was_pruned", "replies", "confusion", *maps}
     assert names <= figures.keys()
     labels = [row.en for name in maps for row in figures[name].rows]
@@ -431,8 +416,8 @@ def test_the_grade_tells_where_flash_and_cycles_went(graded: Any, tmp_path: Path
         if figures["confusion"].columns[x] == figures["confusion"].rows[y]
     ]
     assert sum(right) / asked.sum() == pytest.approx(grade.value("next_char_accuracy"))
-    board, real = figures["replies"].series
-    assert len(board.point_labels) == len(real.point_labels) == len(figures["replies"].rows)
+    ours, real = figures["replies"].series
+    assert len(ours.point_labels) == len(real.point_labels) == len(figures["replies"].rows)
     assert_no_labels_overlap(grade, tmp_path / "report.html")
 
 
@@ -463,8 +448,8 @@ def test_the_plain_runtime_takes_as_long_for_any_weights(
         for layer in layers:
             layer.weight[0, 0] = -2  # two bits in any case
         template.export.write_header(replace(model, layers=tuple(layers)), folder / "weights.h")
-        with avr.Board(avr.build(folder)) as board:
-            spent = board.ask("how are you\tI AM").inferences[0].layer_cycles()
+        with board.Board(board.build(folder)) as uno:
+            spent = uno.ask("how are you\tI AM").inferences[0].layer_cycles()
         taken.append([spent[0], spent[1]])
     assert np.ptp(taken, axis=0).max() < 0.02 * np.min(taken)  # the rest is ReLU, per unit
 
@@ -474,7 +459,7 @@ def test_the_unpruned_network_does_not_fit() -> None:
     image, missing = LESSON.autograder.plain_image(  # type: ignore[attr-defined]
         network, BASELINE / "firmware"
     )
-    assert image.flash_bytes + missing > avr.MAX_FLASH_BYTES
+    assert image.flash_bytes + missing > board.MAX_FLASH_BYTES
     assert missing == (192 * 256 + 128 * 192 + 40 * 128) // 4
 
 

@@ -290,7 +290,7 @@ def test_quantised_weights_are_found_again_whatever_the_tool(
         ],
     )
     (pair,) = found
-    assert pair.quantised
+    assert pair.quantized
     assert pair.resembles
     assert pair.stored.bits == bits
     assert pair.error < 2.5 * pair.usual_error

@@ -14,7 +14,7 @@ from grader import report
 from grader.lesson import loading
 from grader.lesson.grades import Grade, Provenance, Recording, Status, SubmissionId, Versions
 from grader.report.charts import recordings
-from grader.report.words import Words
+from grader.report.labels import Labels
 from grader.text import LANGS, Text
 
 RATE = 8_000
@@ -68,7 +68,7 @@ def test_keywords_triggers_and_delays_are_shown(recording, lang):
     assert svg[0].count('class="keyword"') == 2
     assert svg[0].count("line trigger") == 1
     assert "+100" in svg[0]
-    assert Words(lang)("missed") in svg[0]
+    assert Labels(lang)("missed") in svg[0]
     assert "data:image/png;base64," in svg[0]
 
 
@@ -81,7 +81,7 @@ def test_titles_are_escaped_and_nothing_is_loaded(recording):
 
 
 def test_all_three_parts_share_their_time(recording):
-    svg = str(recordings.view(recording, Words("en")).svg)
+    svg = str(recordings.view(recording, Labels("en")).svg)
     keyword = float(re.findall(r'class="keyword" x="([\d.]+)"', svg)[1])
     seconds = recording.keywords[1][0]
     expected = recordings.LEFT + (recordings.RIGHT - recordings.LEFT) * seconds / 3
@@ -94,11 +94,11 @@ def test_broken_numbers_and_silence_draw_a_picture_all_the_same(recording):
     broken = msgspec.structs.replace(
         recording, audio=b"\x80" * 10, probabilities=[float("nan"), 7.0, -3.0, 0.5, 0.5, 0.5]
     )
-    assert "<svg" in str(recordings.view(broken, Words("en")).svg)
+    assert "<svg" in str(recordings.view(broken, Labels("en")).svg)
 
 
 def test_the_picture_of_the_spectrum_is_a_png(recording):
-    svg = str(recordings.view(recording, Words("en")).svg)
+    svg = str(recordings.view(recording, Labels("en")).svg)
     found = re.search(r"data:image/png;base64,([^\"]+)", svg)
     assert found is not None
     from PIL import Image

@@ -1,4 +1,4 @@
-"""Random models of one operator: plausible ones, that mostly run, and hostile ones."""
+"""Random models of one operator: plausible ones, most of which run, and hostile ones."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, helper, numpy_helper
 
-from grader.measure.costs.rules import COSTS
-from grader.measure.costs.view import GraphLimits
+from grader.measure.costs.operators import COSTS
+from grader.measure.costs.refusals import GraphLimits
 
 Array = np.ndarray
 Arrays = list[tuple[Array | None, bool]]
@@ -69,7 +69,7 @@ def plausible(rng: random.Random, op: str) -> tuple[bytes, dict[str, Array]] | N
 
 
 def hostile(rng: random.Random) -> bytes:
-    """A model of one operator with inputs and attributes that need not make sense."""
+    """A model of one operator with arbitrary inputs and attributes."""
     op, opset = rng.choice(OPS), rng.choice(GraphLimits().opsets)
     while not onnx.defs.has(op, opset, ""):
         op = rng.choice(OPS)
@@ -399,7 +399,7 @@ def _split(rng: random.Random, opset: int) -> tuple[Arrays, dict]:
     return [(_floats(6, 4), False), *([parts] if rng.random() < 0.5 else [])], {"axis": 0}
 
 
-def _normalisation(count: int) -> Callable:
+def _normalization(count: int) -> Callable:
     def make(rng: random.Random, opset: int) -> tuple[Arrays, dict]:
         channels = 4
         size = 2 if count == -1 and opset < 21 else channels
@@ -462,8 +462,8 @@ _DIRECTED: dict[str, Callable[[random.Random, int], tuple[Arrays, dict]]] = {
     **{op: _convolution(op) for op in ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv")},
     **dict.fromkeys(["MaxPool", "AveragePool", "LpPool"], _pool),
     **{"RNN": _recurrent(1), "GRU": _recurrent(3), "LSTM": _recurrent(4)},
-    **{"BatchNormalization": _normalisation(4), "InstanceNormalization": _normalisation(2)},
-    **{"GroupNormalization": _normalisation(-1), "Slice": _slice, "Pad": _pad, "Resize": _resize},
+    **{"BatchNormalization": _normalization(4), "InstanceNormalization": _normalization(2)},
+    **{"GroupNormalization": _normalization(-1), "Slice": _slice, "Pad": _pad, "Resize": _resize},
     **{"STFT": _stft, "DFT": _dft, "Attention": _attention, "Gemm": _gemm, "Reshape": _reshape},
     **{"Expand": _expand, "Tile": _tile, "TopK": _top_k, "OneHot": _one_hot, "Split": _split},
     **{"GridSample": _grid, "CenterCropPad": _crop, "RotaryEmbedding": _rotary},

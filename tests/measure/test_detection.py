@@ -1,4 +1,4 @@
-"""AU-FA-FR: the course's definition, its properties, and what its intervals promise."""
+"""AU-FA-FR: the course's definition, its properties, and the coverage of its intervals."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_takes_labels_of_any_number_type(labels):
     assert au_fa_fr([1.0, 0.0], labels) == 0.0
 
 
-# Where the loop is wrong and we differ.
+# Deliberate differences from the course's loop.
 
 
 def test_the_loop_calls_nan_perfect_and_we_call_it_an_error():
@@ -551,7 +551,7 @@ def test_clips_too_few_for_any_bound_give_none():
     assert found.interval is None or found.interval[1] > 1
 
 
-# Promises over many sets; slow.
+# Coverage over many sets; slow.
 
 
 @pytest.mark.slow

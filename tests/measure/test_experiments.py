@@ -1,4 +1,4 @@
-"""experiments.csv: what spreadsheets write is read, and what cannot be read is said."""
+"""experiments.csv: formats of spreadsheets are read, and unreadable cells are reported."""
 
 from __future__ import annotations
 

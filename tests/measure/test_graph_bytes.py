@@ -1,4 +1,4 @@
-"""Bytes are what the file stores, wherever it stores it."""
+"""Bytes of stored constants: initializers, nodes, attributes and functions."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_constants_inside_functions_count_once_however_often_they_are_called() -
     assert sum(layer.bytes for layer in report.layers) == 64
 
 
-def test_weights_behind_dequantisation_belong_to_the_layer_that_uses_them() -> None:
+def test_weights_behind_dequantization_belong_to_the_layer_that_uses_them() -> None:
     nodes = [
         node("DequantizeLinear", "q s", "f"),
         node("Transpose", "f", "w", perm=[1, 0]),
@@ -205,7 +205,7 @@ def small_network() -> torch.nn.Module:
     )
 
 
-def test_static_quantisation_by_onnx_runtime_is_read(tmp_path: Path) -> None:
+def test_static_quantization_by_onnx_runtime_is_read(tmp_path: Path) -> None:
     plain = export(small_network(), torch.zeros(1, 1, 9, 9))
     source, target = tmp_path / "plain.onnx", tmp_path / "qdq.onnx"
     source.write_bytes(plain)
@@ -219,7 +219,7 @@ def test_static_quantisation_by_onnx_runtime_is_read(tmp_path: Path) -> None:
     assert report.elementwise_macs > 0  # scales of the activations
 
 
-def test_dynamic_quantisation_by_onnx_runtime_is_read(tmp_path: Path) -> None:
+def test_dynamic_quantization_by_onnx_runtime_is_read(tmp_path: Path) -> None:
     plain = export(small_network(), torch.zeros(1, 1, 9, 9))
     source, target = tmp_path / "plain.onnx", tmp_path / "dynamic.onnx"
     source.write_bytes(plain)

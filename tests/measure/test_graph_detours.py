@@ -1,7 +1,6 @@
-"""Detours around multiplication, addition and storage that a runtime really executes.
+"""Models that avoid multiplication, addition or storage, and are charged all the same.
 
-Each model is run in ONNX Runtime beside an honest computation, so that what is shown to cost
-something is known to work.
+Each model is run in ONNX Runtime and compared with a plain computation, which shows that it works.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ def test_clipping_and_masking_stay_free() -> None:
 
 
 def test_weights_wired_together_at_run_time_count_as_stored() -> None:
-    """512 four-bit weights by Concat of 16 codes that pretend to depend on the data."""
+    """512 four-bit weights by Concat of 16 codes that formally depend on the data."""
     codes = (np.arange(16) / 8 - 1).astype(np.float32)
     chosen = RNG.integers(0, 16, K * N)
     x = RNG.normal(size=(1, K)).astype(np.float32)

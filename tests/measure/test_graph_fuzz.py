@@ -60,7 +60,7 @@ def test_arbitrary_bytes(raw: bytes) -> None:
 @many
 @given(st.randoms(use_true_random=False))
 def test_models_with_changed_fields(rng: random.Random) -> None:
-    """Operators, names, attributes and shapes swapped about in a well-formed file."""
+    """Operators, names, attributes and shapes exchanged at random in a well-formed file."""
     parsed = onnx.load_from_string(REAL)
     names = [name for node in parsed.graph.node for name in [*node.input, *node.output]]
     for _ in range(rng.randint(1, 4)):

@@ -25,8 +25,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 from random_nodes import OPS, plausible
 
 from grader.measure.costs.graph import GraphLimits, inspect
-from grader.measure.costs.inline import flatten
-from grader.measure.costs.validate import read_model, standard_opset
+from grader.measure.costs.parsing import flatten, read_model, standard_opset
 from grader.measure.costs.walk import walk
 from grader.text.errors import Rejected
 
@@ -41,7 +40,7 @@ def walked(raw: bytes, batch: int) -> dict:
 
 
 def run(raw: bytes, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """All outputs, without graph optimisation."""
+    """All outputs, without graph optimization."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
@@ -110,7 +109,7 @@ def test_many_random_nodes_run_at_the_inferred_shapes(seed: int) -> None:
 
 
 class Mixed(torch.nn.Module):
-    """Operators of many exports: pooling, normalisation, attention, shape arithmetic."""
+    """Operators of many exports: pooling, normalization, attention, shape arithmetic."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ def torch_macs(function: object, *arguments: Tensor, **options: object) -> int:
     """MACs as torch's own counter sees them."""
     with (
         torch.no_grad(),
-        sdpa_kernel(SDPBackend.MATH),  # it knows no fused attention on a CPU
+        sdpa_kernel(SDPBackend.MATH),  # the counter does not know fused attention on a CPU
         FlopCounterMode(display=False) as counter,
     ):
         function(*arguments, **options)  # type: ignore[operator]

@@ -1,13 +1,14 @@
-"""What a file stores how: by ONNX Runtime's quantisers, in float16, in 4 bits, or not at all."""
+"""Storage schemes: ONNX Runtime's quantizers, float16, 4 bits, and unquantized weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 import onnx
 import pytest
-from graph_models import model, node, weights
+from graph_models import model, node
 from onnx import TensorProto, helper, numpy_helper
 from text_models import TextModel, dynamic_int8, export, static_int8
 
@@ -16,10 +17,8 @@ from grader.measure.quantization import (
     Quantization,
     Weight,
     inspect_quantization,
-    require_quantised,
     require_really_stored,
 )
-from grader.measure.weights import Values, histogram, quantization_errors, spread
 from grader.text.errors import Rejected
 
 LIMITS = GraphLimits(length=16)
@@ -34,12 +33,15 @@ def exported() -> bytes:
 def seen(raw: bytes) -> Quantization:
     found = inspect_quantization(raw, LIMITS)
     assert sum(found.bytes_by.values()) == found.report.bytes
-    assert sum(found.params_by.values()) == found.report.params
     return found
 
 
 def matrices(found: Quantization) -> list[Weight]:
     return [weight for weight in found.weights if weight.component != "embedding"]
+
+
+def elements(found: Quantization, component: str) -> int:
+    return sum(prod(weight.shape) for weight in found.weights if weight.component == component)
 
 
 # Components ---------------------------------------------------------------------------------
@@ -48,51 +50,52 @@ def matrices(found: Quantization) -> list[Weight]:
 def test_a_float_transformer_by_component(exported: bytes) -> None:
     found = seen(exported)
     assert found.schemes == ("float",)
-    assert found.embedding_quantised is False
-    assert found.share_quantised == 0.0
-    tables, attention = (500 + 48) * WIDTH, 2 * (4 * WIDTH * WIDTH + 4 * WIDTH)
-    assert found.params_by["embedding"] == tables
-    assert found.params_by["attention"] == attention
+    assert found.embedding_quantized is False
+    tables, matrices, biases = (500 + 48) * WIDTH, 2 * 4 * WIDTH * WIDTH, 2 * 4 * WIDTH
+    assert elements(found, "embedding") == tables
+    assert elements(found, "attention") == matrices
+    assert found.bytes_by["embedding"] >= 4 * tables
+    assert 0 <= found.bytes_by["attention"] - 4 * (matrices + biases) < 1_000
     assert {w.component for w in found.weights if w.op == "Gather"} == {"embedding"}
 
 
-@pytest.mark.parametrize("quantise", [dynamic_int8, static_int8])
-def test_components_stay_what_they_are_when_quantised(exported: bytes, quantise: object) -> None:
-    assert callable(quantise)
-    before, after = seen(exported), seen(quantise(exported))
+@pytest.mark.parametrize("quantize", [dynamic_int8, static_int8])
+def test_components_stay_what_they_are_when_quantized(exported: bytes, quantize: object) -> None:
+    assert callable(quantize)
+    before, after = seen(exported), seen(quantize(exported))
     for name in ("embedding", "attention", "rest"):
         count = sorted(sorted(w.shape) for w in before.weights if w.component == name)
         assert sorted(sorted(w.shape) for w in after.weights if w.component == name) == count
 
 
-# What quantisers make -----------------------------------------------------------------------
+# What quantizers make -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
-def test_dynamic_quantisation(exported: bytes, per_channel: bool) -> None:
+def test_dynamic_quantization(exported: bytes, per_channel: bool) -> None:
     found = seen(dynamic_int8(exported, per_channel=per_channel))
     assert {(w.op, w.dtype, w.scheme) for w in matrices(found)} == {
         ("MatMulInteger", "int8", "dynamic")
     }
     assert {w.granularity for w in matrices(found)} == {"channel" if per_channel else "tensor"}
     assert all(w.symmetric for w in matrices(found))
-    assert found.embedding_quantised is True
+    assert found.embedding_quantized is True
     tables = [w for w in found.weights if w.component == "embedding"]
     assert {(w.scheme, w.granularity, w.symmetric) for w in tables} == {
-        ("weight_only", "tensor", False)  # the quantiser stores tables as uint8
+        ("weight_only", "tensor", False)  # the quantizer stores tables as uint8
     }
 
 
 def test_products_alone_leave_the_embedding_in_float(exported: bytes) -> None:
-    """Most of a small text model is its embedding: that is how to gain nothing."""
+    """Most of a small text model is its embedding, so this hardly reduces its size."""
     found = seen(dynamic_int8(exported, ops=("MatMul",)))
-    assert found.embedding_quantised is False
+    assert found.embedding_quantized is False
     assert {w.scheme for w in matrices(found)} == {"dynamic"}
     assert found.schemes[0] == "float"
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
-def test_static_quantisation(exported: bytes, per_channel: bool) -> None:
+def test_static_quantization(exported: bytes, per_channel: bool) -> None:
     found = seen(static_int8(exported, per_channel=per_channel))
     heads = [w for w in matrices(found) if w.op == "MatMul"]
     assert len(heads) == 8
@@ -114,12 +117,6 @@ def test_float32_behind_dequantize_linear_is_refused(exported: bytes) -> None:
         require_really_stored("student_ptq", found)
     assert "student_ptq.onnx stores the weight" in caught.value.text.en
     assert "float32" in caught.value.text.ru
-
-
-def test_a_float_model_is_told_that_it_is_not_quantised(exported: bytes) -> None:
-    with pytest.raises(Rejected, match="not quantised"):
-        require_quantised("student_ptq", seen(exported))
-    require_quantised("student_ptq", seen(dynamic_int8(exported)))
 
 
 # Made by hand -------------------------------------------------------------------------------
@@ -146,11 +143,10 @@ def four_bit() -> onnx.TensorProto:
     return helper.make_tensor("q", TensorProto.INT4, [8, 16], CODES.ravel().tolist())
 
 
-CASES: dict[str, tuple[bytes, dict[str, object], np.ndarray]] = {
+CASES: dict[str, tuple[bytes, dict[str, object]]] = {
     "per tensor": (
         linear([node("DequantizeLinear", "q s", "w")], {"q": CODES, "s": np.float32(0.5)}),
         {"dtype": "int8", "granularity": "tensor", "symmetric": True, "scheme": "weight_only"},
-        0.5 * CODES,
     ),
     "per channel, with zero points": (
         linear(
@@ -162,7 +158,6 @@ CASES: dict[str, tuple[bytes, dict[str, object], np.ndarray]] = {
             },
         ),
         {"granularity": "channel", "symmetric": False, "scheme": "weight_only"},
-        (CODES - np.arange(8)[:, None]) * np.arange(1, 9)[:, None],
     ),
     "uint8 with the middle as zero": (
         linear(
@@ -174,7 +169,6 @@ CASES: dict[str, tuple[bytes, dict[str, object], np.ndarray]] = {
             },
         ),
         {"dtype": "uint8", "symmetric": True},
-        0.5 * CODES,
     ),
     "4 bits in blocks of 4 rows": (
         linear(
@@ -182,7 +176,6 @@ CASES: dict[str, tuple[bytes, dict[str, object], np.ndarray]] = {
             {"q": four_bit(), "s": np.stack([np.full(16, 1.0), np.full(16, 2.0)]).astype("f4")},
         ),
         {"dtype": "int4", "bits": 4, "nbytes": 64, "granularity": "block", "symmetric": True},
-        CODES * np.repeat([1.0, 2.0], 4)[:, None],
     ),
     "a cast and a product": (
         linear(
@@ -190,7 +183,6 @@ CASES: dict[str, tuple[bytes, dict[str, object], np.ndarray]] = {
             {"q": CODES, "s": np.full((1, 16), 0.25, np.float32)},
         ),
         {"dtype": "int8", "granularity": "channel", "scheme": "weight_only"},
-        0.25 * CODES,
     ),
     "float16": (
         linear(
@@ -198,7 +190,6 @@ CASES: dict[str, tuple[bytes, dict[str, object], np.ndarray]] = {
             {"h": (0.5 * CODES).astype(np.float16)},
         ),
         {"dtype": "float16", "bits": 16, "scheme": "float", "scales": None},
-        0.5 * CODES,
     ),
     "integers of 32 bits": (
         linear(
@@ -206,7 +197,6 @@ CASES: dict[str, tuple[bytes, dict[str, object], np.ndarray]] = {
             {"q": CODES.astype(np.int32), "s": np.float32(0.5)},
         ),
         {"dtype": "int32", "scheme": "on_load"},
-        0.5 * CODES,
     ),
     "floats rounded on load": (
         linear(
@@ -217,80 +207,26 @@ CASES: dict[str, tuple[bytes, dict[str, object], np.ndarray]] = {
             {"f": CODES.astype(np.float32), "s": np.float32(0.5)},
         ),
         {"dtype": "float32", "scheme": "on_load"},
-        CODES.astype(np.float32),
     ),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_handwritten_storage(name: str) -> None:
-    raw, expected, numbers = CASES[name]
-    found = seen(raw)
-    (weight,) = found.weights
+    raw, expected = CASES[name]
+    (weight,) = seen(raw).weights
     assert {key: getattr(weight, key) for key in expected} == expected
-    if weight.bits <= 16:
-        values = Values.read(raw, LIMITS).of(weight)
-        assert values is not None
-        np.testing.assert_allclose(values, numbers, rtol=1e-6)
 
 
 def test_scales_are_no_weights() -> None:
-    raw, _, _ = CASES["4 bits in blocks of 4 rows"]
+    raw, _ = CASES["4 bits in blocks of 4 rows"]
     found = seen(raw)
     assert len(found.weights) == 1
     assert found.report.bytes == 8 * 16 // 2 + 2 * 16 * 4
 
 
-# What it did to the weights -----------------------------------------------------------------
-
-
-def test_errors_of_weights_against_the_float_model(exported: bytes) -> None:
-    limits = LIMITS
-    by_tensor = quantization_errors(exported, dynamic_int8(exported, per_channel=False), limits)
-    by_channel = quantization_errors(exported, dynamic_int8(exported), limits)
-    assert {e.name for e in by_tensor} == {w.name for w in seen(exported).weights}
-    assert all(0 < e.relative < 0.02 for e in by_tensor)
-    means = [np.mean([e.relative for e in each]) for each in (by_channel, by_tensor)]
-    assert means[0] < means[1]
-
-
-def test_an_outlier_is_found_and_spoils_one_scale_for_all() -> None:
-    rng = np.random.default_rng(0)
-    wide = rng.standard_normal((64, 64)).astype(np.float32)
-    wide[3, 5] = 100
-    calm = np.clip(wide, -4, 4)
-    assert spread(wide).outlier_ratio > 20
-    assert spread(calm).outlier_ratio < 2
-
-    def pair(values: np.ndarray) -> tuple[bytes, bytes]:
-        scale = np.float32(np.abs(values).max() / 127)
-        codes = np.round(values / scale).astype(np.int8)
-        head = node("MatMul", "x w", "y")
-        before = model([head], {"x": ["b", 64]}, {"w": values}, opset=21)
-        after = model(
-            [node("DequantizeLinear", "w_quantized s", "w"), head],
-            {"x": ["b", 64]},
-            {"w_quantized": codes, "s": scale},
-            opset=21,
-        )
-        return before, after
-
-    (bad,), (good,) = (quantization_errors(*pair(v), LIMITS) for v in (wide, calm))
-    assert bad.relative > 5 * good.relative
-    assert bad.spread.outlier_ratio > 20
-
-
-def test_histograms_of_values_and_of_codes() -> None:
-    values = histogram(weights(40, 50), bins=32)
-    assert values.shares.sum() == pytest.approx(1)
-    assert len(values.edges) == len(values.shares) + 1
-    codes = histogram(CODES.astype(np.float32))
-    assert len(codes.shares) == len(np.unique(CODES))
-    assert codes.shares[7] == pytest.approx((CODES == 0).mean())
-
-
 def test_nothing_that_the_file_says_can_break_it() -> None:
-    """Scales of a shape that fits nothing, and none at all."""
+    """Scales that are missing, and scales whose shape fits nothing."""
     odd = linear(
         [node("Cast", "q", "f", to=TensorProto.FLOAT), node("Sub", "f z", "w")],
         {"q": CODES, "z": np.float32(3)},
@@ -298,5 +234,4 @@ def test_nothing_that_the_file_says_can_break_it() -> None:
     (weight,) = seen(odd).weights
     assert weight.scales is None
     assert weight.symmetric is None
-    assert Values.read(odd, LIMITS).of(weight) is None
     assert numpy_helper.to_array(onnx.load_from_string(odd).graph.initializer[0]).shape == (8, 16)

@@ -1,4 +1,4 @@
-"""Models that are not counted: each is refused by name, in both languages, with what to do."""
+"""Models that are not counted: each is refused in both languages, with the next step."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from graph_models import model, node, weights
 from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
 from grader.measure.costs.graph import GraphLimits, Refused, inspect
+from grader.measure.costs.operators import COSTS
+from grader.measure.costs.parsing import REFUSED_BY_NAME
 from grader.measure.costs.refusals import refuse
-from grader.measure.costs.rules import COSTS
-from grader.measure.costs.validate import REFUSED_BY_NAME
 from grader.text.errors import ExitCode
 
 X = {"x": ["n", 4]}
@@ -22,7 +22,7 @@ IMPORTS = [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)]
 
 
 def edited(change: object, nodes: list[NodeProto] | None = None, **options: object) -> bytes:
-    """A plain model after `change` has had its way with it."""
+    """A plain model, modified by `change`."""
     parsed = onnx.load_from_string(model(nodes or [RELU], X, **options))
     change(parsed)  # type: ignore[operator]
     return parsed.SerializeToString()

@@ -1,4 +1,4 @@
-"""What a network asks of a machine, how long that takes on a platform, and whether it fits."""
+"""Workloads of networks, their time on a platform, and whether they fit its memory."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from grader.board import integer_network
 from grader.board.integer_network import Encoding, IntegerNetwork, Layer
 from grader.lesson import course
 from grader.measure.costs import graph
-from grader.measure.costs.cutting import cut
 from grader.measure.hardware import platforms, traffic, workload
 from grader.measure.hardware.platforms import Figure, Memory, Platform
 from grader.measure.hardware.roofline import amdahl_bound, predict, speedup_bound
+from grader.measure.hardware.this_machine import cut
 from grader.measure.hardware.traffic import Use, live_amounts
 from grader.measure.hardware.workload import Amount, Work, Workload
 from grader.text import Text
@@ -178,7 +178,7 @@ def test_recurrent_weights_are_read_at_every_step_unless_a_cache_keeps_them() ->
     assert bare.bytes_moved == small.bytes_moved == kept + 6 * again
 
 
-def test_a_quantised_product_is_computed_in_its_own_type() -> None:
+def test_a_quantized_product_is_computed_in_its_own_type() -> None:
     found = traffic.of_onnx(
         model(
             [
@@ -200,7 +200,7 @@ def test_a_quantised_product_is_computed_in_its_own_type() -> None:
     assert found.dtype == "int8"
 
 
-def test_quantised_weights_keep_their_bytes_and_belong_to_their_reader() -> None:
+def test_quantized_weights_keep_their_bytes_and_belong_to_their_reader() -> None:
     found = traffic.of_onnx(
         model(
             [node("DequantizeLinear", "q s", "w"), node("MatMul", "x w", "y")],

@@ -1,4 +1,4 @@
-"""Triggers, delays and chunk sizes: what a stream's probabilities are worth."""
+"""Triggers and delays of a detector, and chunk sizes and differences of a session."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.measure.streams import streaming
-from grader.measure.streams.streaming import SAMPLE_RATE, detect
+from grader.measure.streams.detections import REFRACTORY_SECONDS, SAMPLE_RATE, detect, triggers
+from grader.measure.streams.session import (
+    first_bad,
+    irregular,
+    largest_difference,
+    seconds_in_chunks,
+)
+from grader.sandbox.runners.stream import Heard
 
 HOP = 160
 
@@ -17,6 +23,12 @@ def stream(*pieces: tuple[float, float], step: int = 1280) -> tuple[np.ndarray, 
     """Probabilities and ends of chunks: each piece is (seconds, probability)."""
     values = [value for seconds, value in pieces for _ in range(round(seconds * 12.5))]
     return np.array(values), step * np.arange(1, len(values) + 1)
+
+
+def heard(ends: list[int], values: list[float], finite: list[bool] | None = None) -> Heard:
+    none = np.zeros(len(ends))
+    sound = np.ones(len(ends), bool) if finite is None else np.array(finite)
+    return Heard(np.array(values), np.array(ends), none, sound, none.astype(np.int64))
 
 
 def span(begin: float, end: float) -> np.ndarray:
@@ -53,7 +65,7 @@ def test_one_trigger_finds_one_keyword():
 
 def test_flutter_triggers_once():
     probabilities, ends = stream(*[(0.08, 0.95), (0.08, 0.1)] * 6, (2.0, 0.1))
-    assert len(streaming.triggers(probabilities, ends, 0.9)) == 1
+    assert len(triggers(probabilities, ends, 0.9)) == 1
 
 
 def test_false_alarms_are_counted_by_the_hour():
@@ -70,46 +82,43 @@ def test_nothing_heard_is_an_error():
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=200), st.floats(0.05, 1))
 def test_triggers_are_rises_and_never_closer_than_the_refractory_time(values, threshold):
     ends = 1280 * np.arange(1, len(values) + 1)
-    found = streaming.triggers(np.array(values), ends, threshold)
+    found = triggers(np.array(values), ends, threshold)
     for moment in found:
         place = moment // 1280 - 1
         assert values[place] >= threshold
         assert place == 0 or values[place - 1] < threshold
-    assert (np.diff(found) >= streaming.REFRACTORY_SECONDS * SAMPLE_RATE).all()
+    assert (np.diff(found) >= REFRACTORY_SECONDS * SAMPLE_RATE).all()
 
 
 @given(st.integers(1, 2_000), st.integers(1, 100), st.integers(0, 2**32))
 def test_irregular_chunks_are_whole_hops_and_add_up(hops, longest, seed):
-    sizes = streaming.irregular(hops * HOP, HOP, longest * HOP, np.random.default_rng(seed))
+    sizes = irregular(hops * HOP, HOP, longest * HOP, np.random.default_rng(seed))
     assert sum(sizes) == hops * HOP
     assert all(0 < size <= longest * HOP and size % HOP == 0 for size in sizes)
 
 
 def test_irregular_chunks_are_short_and_long():
-    sizes = streaming.irregular(600 * SAMPLE_RATE, HOP, SAMPLE_RATE, np.random.default_rng(0))
+    sizes = irregular(600 * SAMPLE_RATE, HOP, SAMPLE_RATE, np.random.default_rng(0))
     assert {HOP, SAMPLE_RATE} <= set(sizes)
 
 
 @given(st.integers(1, 5), st.integers(1, 100))
 def test_chunks_of_any_size_end_at_every_second(seconds, hops):
-    sizes = streaming.seconds_in_chunks(seconds, hops * HOP)
+    sizes = seconds_in_chunks(seconds, hops * HOP)
     ends = np.cumsum(sizes)
     assert set(SAMPLE_RATE * np.arange(1, seconds + 1)) <= set(ends)
     assert max(sizes) == hops * HOP
 
 
 def test_a_difference_is_taken_where_both_answered_and_never_hides_a_nan():
-    fine = (np.array([1, 2, 3, 4]), np.array([0.1, 0.2, 0.3, 0.4]))
-    coarse = (np.array([2, 4]), np.array([0.2, 0.5]))
-    assert streaming.largest_difference(fine, coarse) == pytest.approx(0.1)
-    broken = (np.array([2, 4]), np.array([0.2, np.nan]))
-    assert streaming.largest_difference(fine, broken) == float("inf")
+    fine = heard([1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4])
+    assert largest_difference(fine, heard([2, 4], [0.2, 0.5])) == pytest.approx(0.1)
+    assert largest_difference(fine, heard([2, 4], [0.2, np.nan])) == float("inf")
     with pytest.raises(ValueError, match="no moment in common"):
-        streaming.largest_difference(fine, (np.array([9]), np.array([0.0])))
+        largest_difference(fine, heard([9], [0.0]))
 
 
 def test_the_first_bad_answer_is_named():
-    values = np.array([0.1, 0.2, np.nan, 0.3])
-    assert streaming.first_bad(values, np.ones(4, bool)) == 2
-    assert streaming.first_bad(values[:2], np.array([True, False])) == 1
-    assert streaming.first_bad(values[:2], np.ones(2, bool)) is None
+    assert first_bad(heard([1, 2, 3, 4], [0.1, 0.2, np.nan, 0.3])) == 2
+    assert first_bad(heard([1, 2], [0.1, 0.2], [True, False])) == 1
+    assert first_bad(heard([1, 2], [0.1, 0.2])) is None

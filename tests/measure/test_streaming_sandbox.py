@@ -1,4 +1,4 @@
-"""A listening model in its sandbox: one answer for one chunk, and nothing before it is asked."""
+"""A streaming model in its sandbox: one answer per chunk, and none in advance."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.process import Stopped
 from grader.sandbox.runners.child.stream import REQUEST, RESET
-from grader.sandbox.runners.stream import Listener, Stopped, StreamJob
+from grader.sandbox.runners.stream import Listener, StreamJob
 from grader.text.errors import Rejected
 
 REFERENCE = Path(__file__).resolve().parents[2] / "reference_solutions" / "streaming_kws"
@@ -64,7 +65,7 @@ def test_the_state_is_weighed_and_does_not_grow(form, name):
 def test_an_answer_before_the_question_ends_the_run():
     with Listener(job(*FORMS[0]), LIMITS) as listener:
         listener.reset()
-        listener._child.send(REQUEST.pack(RESET, 0))  # its answer is one that nobody waits for
+        listener._child.send(REQUEST.pack(RESET, 0))  # an answer before its request
         until = time.monotonic() + 300
         while not listener._child.pending() and time.monotonic() < until:
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""TorchScript files: judged without being run, counted by the rules that ONNX is counted by.
+"""TorchScript files: checked without running them, and counted by the rules for ONNX.
 
 No `from __future__ import annotations` here: TorchScript reads the annotations.
 """

@@ -1,4 +1,4 @@
-"""Bytes and MACs of transformers over token ids, as exported and as quantised."""
+"""Bytes and MACs of transformers over token ids, as exported and as quantized."""
 
 from __future__ import annotations
 
@@ -79,18 +79,18 @@ def test_opsets_give_the_same(exported: bytes, opset: int) -> None:
 def test_dynamic_int8_has_the_same_products_and_a_quarter_of_the_bytes(
     exported: bytes, per_channel: bool
 ) -> None:
-    quantised = dynamic_int8(exported, per_channel=per_channel)
-    before, after = inspect(exported, LIMITS), inspect(quantised, LIMITS)
-    assert linear(quantised) == linear(exported)
-    assert after.bytes == constants(quantised)
+    quantized = dynamic_int8(exported, per_channel=per_channel)
+    before, after = inspect(exported, LIMITS), inspect(quantized, LIMITS)
+    assert linear(quantized) == linear(exported)
+    assert after.bytes == constants(quantized)
     assert 3.5 < before.bytes / after.bytes < 4
-    assert after.elementwise_macs > before.elementwise_macs  # quantising is not free
+    assert after.elementwise_macs > before.elementwise_macs  # quantizing is not free
 
 
 def test_static_int8_has_the_same_products(exported: bytes) -> None:
-    quantised = static_int8(exported)
-    assert linear(quantised) == linear(exported)
-    assert inspect(quantised, LIMITS).bytes == constants(quantised)
+    quantized = static_int8(exported)
+    assert linear(quantized) == linear(exported)
+    assert inspect(quantized, LIMITS).bytes == constants(quantized)
 
 
 def test_a_length_without_a_size_is_refused(exported: bytes) -> None:

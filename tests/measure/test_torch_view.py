@@ -1,4 +1,4 @@
-"""The figures of other tools, shown beside ours with the reason for a difference."""
+"""Counts of other tools beside ours, with the reason for a difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small transformer that classifies token ids, exported and quantised as students do it."""
+"""A small transformer that classifies token ids, exported and quantized as students do it."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def export(
 
 
 def dynamic_int8(model: bytes, *, per_channel: bool = True, ops: tuple[str, ...] = ()) -> bytes:
-    """ORT's own dynamic quantiser, of MatMul and Gather unless `ops` says otherwise."""
+    """ORT's own dynamic quantizer, of MatMul and Gather unless `ops` says otherwise."""
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
         onnx.save(without_shapes(model), before)
@@ -139,7 +139,7 @@ def dynamic_int8(model: bytes, *, per_channel: bool = True, ops: tuple[str, ...]
 def static_int8(
     model: bytes, *, per_channel: bool = False, fake: bool = False, four_bits: bool = False
 ) -> bytes:
-    """ORT's static quantiser in QDQ format, calibrated on random ids. `fake` keeps the weights in
+    """ORT's static quantizer in QDQ format, calibrated on random ids. `fake` keeps the weights in
     float32 behind QuantizeLinear and DequantizeLinear, as AddQDQPairToWeight does."""
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
@@ -168,7 +168,7 @@ class _Calibration(CalibrationDataReader):
 
 
 def without_shapes(model: bytes) -> ModelProto:
-    """Declared shapes of intermediate tensors confuse the quantiser."""
+    """Declared shapes of intermediate tensors confuse the quantizer."""
     parsed = onnx.load_from_string(model)
     parsed.graph.ClearField("value_info")
     return parsed

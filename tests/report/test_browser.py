@@ -68,7 +68,7 @@ def test_the_pages_work_in_a_browser_and_ask_for_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("lang", LANGS)
-def test_no_name_lies_on_another_in_a_trade_off(tmp_path: Path, lang: Lang) -> None:
+def test_names_in_a_trade_off_do_not_overlap(tmp_path: Path, lang: Lang) -> None:
     spec = loading.load("distillation").spec
     index, report = tmp_path / "index.html", tmp_path / "report.html"
     grades = [on_the_front(at) for at in range(12)]
@@ -83,7 +83,7 @@ def test_no_name_lies_on_another_in_a_trade_off(tmp_path: Path, lang: Lang) -> N
 
 
 @pytest.mark.parametrize("lang", LANGS)
-def test_axe_has_nothing_to_say(tmp_path: Path, lang: Lang) -> None:
+def test_axe_finds_no_violation(tmp_path: Path, lang: Lang) -> None:
     axe = axe_source()
     if axe is None:
         pytest.skip("axe-core is not here: pip install axe-core-python")

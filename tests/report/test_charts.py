@@ -16,9 +16,8 @@ from grader.lesson.spec import LessonSpec
 from grader.report import student_page
 from grader.report.charts import figures
 from grader.report.charts.bars import MOST_ROWS
-from grader.report.charts.drawing import ems, fitted
-from grader.report.charts.parts import Plot
-from grader.report.words import Words
+from grader.report.charts.drawing import Plot, ems, fitted
+from grader.report.labels import Labels
 from grader.text import Text
 from grader.text.untrusted import name
 from tests.report import browser, factory
@@ -26,7 +25,7 @@ from tests.report.markup import Document, sound
 from tests.report.test_hostile import assert_readable
 
 KINDS = ("bars", "heatmap", "table")
-EN = Words("en")
+EN = Labels("en")
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +152,7 @@ def test_a_cell_says_its_share_and_the_table_its_count() -> None:
     assert "A → B: 1 / 301 (&lt;1%)" in plot.svg
 
 
-def test_words_stand_side_by_side_in_the_open(spec: LessonSpec) -> None:
+def test_a_table_of_words_is_shown_unfolded(spec: LessonSpec) -> None:
     page = sound(page_of(spec, table(["hello", "bye"], ["HI"], ["HI", "BYE"])))
     assert "query board real hello HI HI bye — BYE" in page.words
     assert page.all("summary") == sound(page_of(spec)).all("summary")
@@ -181,7 +180,7 @@ WIDE = ("W" * 60, "深度学習" * 9, "Щ" * 40, "__vector_18_of_a_long_table", 
 
 
 @pytest.mark.skipif(browser.executable() is None, reason="no Chromium here")
-def test_no_label_lies_on_another_in_a_browser(spec: LessonSpec, tmp_path: Path) -> None:
+def test_labels_do_not_overlap_in_a_browser(spec: LessonSpec, tmp_path: Path) -> None:
     places = [float(at) for at in range(len(WIDE))]
     values = [3.0, 123_456_789.0, 0.0, 25_000.5, 1e9, 70.0]
     letters = [*"ABCDEFGHIJKLMNOPQRSTUVWXYZ01234!?", "end"]

@@ -17,8 +17,8 @@ from grader.lesson.spec import LessonSpec
 from grader.report import class_page, write
 from grader.report.charts.tradeoffs import front
 from grader.report.classroom import questions
-from grader.report.metrics import Metric
-from grader.report.words import OUTCOMES, Words, outcome
+from grader.report.labels import OUTCOMES, Labels, outcome
+from grader.report.numbers import Metric
 from grader.text import LANGS, Lang, Text
 from tests.report import factory
 from tests.report.markup import Document, sound
@@ -116,7 +116,7 @@ def test_checks_are_counted_and_the_most_failed_comes_first(spec: LessonSpec, la
     words = sound(class_page(factory.class_of(60), spec, lang)).words
     first = found[0]
     of = {"en": "of", "ru": "из"}[lang]
-    assert f"{first.title.to(lang)} {Words(lang)('check_hidden')} {first.failed}" in words
+    assert f"{first.title.to(lang)} {Labels(lang)('check_hidden')} {first.failed}" in words
     assert f"{first.failed} {of} {len(grades)}" in words
 
 
@@ -207,7 +207,7 @@ def test_a_class_where_nobody_was_graded_has_a_page(spec: LessonSpec) -> None:
         (True, False, [(1, 5), (3, 6)]),
     ],
 )
-def test_nobody_on_the_front_is_beaten_in_both(
+def test_no_point_of_the_front_is_dominated(
     lower_x: bool, lower_y: bool, expected: list[tuple[int, int]]
 ) -> None:
     points = [(1, 5), (2, 3), (2, 4), (4, 1), (3, 3), (3, 6), (5, 4), (5, 2), (1, 5)]

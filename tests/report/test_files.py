@@ -43,7 +43,9 @@ def test_every_grade_gets_a_report_that_the_class_page_leads_to(
         assert "../index.html" in sound(target.read_text(encoding="utf-8")).urls
 
 
-def test_a_damaged_grade_is_named_and_costs_nobody_else(tmp_path: Path, spec: LessonSpec) -> None:
+def test_a_damaged_grade_is_named_and_the_others_are_drawn(
+    tmp_path: Path, spec: LessonSpec
+) -> None:
     import msgspec
 
     out = folder(tmp_path, factory.class_of(3))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from grader.report.charts import numbers
+from grader.report import numbers
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_the_score_is_shown_with_its_formula_and_numbers(spec: LessonSpec) -> No
     assert f"3.5 × min({compression:.2f} / 10, 1) = 3.5" in words
 
 
-def test_a_missed_gate_says_by_how_much_and_what_it_costs(spec: LessonSpec) -> None:
+def test_a_missed_gate_shows_by_how_much_and_the_lost_points(spec: LessonSpec) -> None:
     grade = factory.graded(misses=True, within_noise=False)
     assert grade.gate is not None
     grade = changed(grade, gate=msgspec.structs.replace(grade.gate, value=4 * factory.THRESHOLD))
@@ -89,7 +89,7 @@ def test_whatever_stopped_a_submission_comes_with_a_next_step(
     assert len(sound(source).words) > 300
 
 
-def test_checks_are_told_by_word_and_the_failed_come_first(spec: LessonSpec) -> None:
+def test_checks_have_their_result_in_words_and_failed_ones_come_first(spec: LessonSpec) -> None:
     def check(name: str, passed: bool) -> Check:
         title = Text(en=name, ru=name)
         hint = EMPTY if passed else Text(en="Read the handout.", ru="Прочитайте лекцию.")

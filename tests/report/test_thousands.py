@@ -12,8 +12,8 @@ import pytest
 from grader.lesson import loading, scoring
 from grader.lesson.grades import Grade, Status
 from grader.report import class_page
-from grader.report.boards import MOST_WRITTEN
-from grader.report.words import outcome
+from grader.report.labels import outcome
+from grader.report.leaderboard import MOST_WRITTEN
 from tests.handout.test_browser import axe_source, violations
 from tests.report import browser, factory
 from tests.report.markup import sound
@@ -160,9 +160,7 @@ def test_a_key_does_a_bounded_amount_of_work(page: browser.Page) -> None:
     shown(page)
 
 
-def test_search_outcome_and_check_find_whom_they_should(
-    page: browser.Page, grades: list[Grade]
-) -> None:
+def test_search_outcome_and_check_filter_the_rows(page: browser.Page, grades: list[Grade]) -> None:
     failed = [
         grade for grade in grades
         if grade.status is Status.GRADED
@@ -193,7 +191,7 @@ def test_search_outcome_and_check_find_whom_they_should(
     assert shown(page)[0] == grades[0].submission.name
 
 
-def test_numbers_lead_to_whom_they_count(page: browser.Page, grades: list[Grade]) -> None:
+def test_counts_link_to_the_rows_that_they_count(page: browser.Page, grades: list[Grade]) -> None:
     page.evaluate("document.querySelector('[data-outcome=timed_out] button').click()")
     painted(page)
     late = [one.submission.name for one in grades if one.status is Status.TIMED_OUT]
@@ -296,7 +294,7 @@ def test_paper_gets_all_that_match(page: browser.Page, tmp_path: Path, grades: l
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_has_nothing_to_say(page: browser.Page, dark: bool) -> None:
+def test_axe_finds_no_violation(page: browser.Page, dark: bool) -> None:
     axe = axe_source()
     if axe is None:
         pytest.skip("axe-core is not here: pip install axe-core-python")

@@ -1,55 +1,55 @@
-"""What an answer cost: time on a core, whatever else keeps the child waiting."""
+"""What an answer costs: time on a core, without the time that the child waits."""
 
 from __future__ import annotations
 
+import json
 import sys
+from functools import partial
 
-import numpy as np
 import pytest
 
-from grader.lesson.spec import RunLimits
-from grader.sandbox.isolation.program import Program, timed
-from grader.sandbox.isolation.start import start
-from grader.sandbox.runners.child.function import pack
+from grader.sandbox.isolation.levels import start
+from grader.sandbox.isolation.process import Child, Program, timed
+from grader.sandbox.isolation.task import pack
+from grader.sandbox.runners.child.harness import HEADER, LENGTH
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere the kernel does not tell time on a core"
 )
 
-SOURCE = b"""
+HARNESS = b"""
 import time
 
-def answer(x):
-    if x[0] == 0:
-        time.sleep(1.0)
-    else:
-        end = time.process_time() + 0.2
-        while time.process_time() < end:
-            pass
-    return x
+def answer(order, student):
+    time.sleep(order["sleep"])
+    end = time.process_time() + order["compute"]
+    while time.process_time() < end:
+        pass
+    return 0
 """
 
 
-def test_sleeping_costs_nothing_and_computing_costs_what_it_takes() -> None:
-    order = {"module": "m", "function": "answer", "calls": 2, "in_shape": [1], "out_shape": [1]}
-    program = Program(
-        task="function",
-        order=order,
-        confine="code",
-        libraries=("numpy",),
-        blobs=[pack({"m.py": SOURCE})],
-        limits=RunLimits(),
+def ask(child: Child, sleep: float, compute: float) -> bytes:
+    order = json.dumps({"sleep": sleep, "compute": compute}).encode()
+    child.send(LENGTH.pack(len(order)) + order)
+    return child.receive(HEADER.unpack(child.receive(HEADER.size))[1])
+
+
+def test_sleeping_costs_nothing_and_computing_costs_what_it_takes(closed_level: str) -> None:
+    child = start(
+        Program(
+            task="harness",
+            order={},
+            confine="code",
+            blobs=[pack({}), pack({"asking": HARNESS})],
+        )
     )
-    child = start(program)
-    seconds = []
     try:
-        for number in (0, 1):
-            child.send(np.full(1, number, "<f4").tobytes())
-            answer, spent = timed(child, lambda: child.receive(4))
-            assert np.frombuffer(answer, "<f4")[0] == number
-            seconds.append(spent)
-        child.finish()
+        ask(child, 0, 0)  # what is loaded with the first answer belongs to no other
+        _, sleeping = timed(child, partial(ask, child, 1.0, 0))
+        _, computing = timed(child, partial(ask, child, 0, 0.2))
     finally:
         child.close()
-    assert seconds[0] < 0.15  # the import included
-    assert seconds[1] >= 0.19
+    # Processor time does not depend on what else the machine does.
+    assert sleeping < 0.5
+    assert computing >= 0.19

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
-from grader.sandbox.runners.harness import TORCH, Answered, Call, HarnessJob, run_harness
+from grader.sandbox.runners.harness import (
+    TORCH,
+    Answered,
+    Call,
+    HarnessJob,
+    HarnessRun,
+    run_harness,
+)
 
 LIMITS = RunLimits(memory_bytes=256 * 2**20, disk_bytes=8 * 2**20, processes=16)
 HARNESS = b"""
@@ -20,20 +27,25 @@ def answer(order, student):
     return helper.kept(student.call(function, order["x"]))
 """
 HELPER = b"def kept(value): return value\n"
+Answers = tuple[Answered, ...]
 
 
-def run(
+def harness_run(
     source: str,
     orders: Sequence[dict[str, Any]],
     seconds: float = 4.0,
     libraries: tuple[str, ...] = ("numpy",),
+    files: Mapping[str, bytes] | None = None,
     **more: Any,
-) -> tuple[Answered, ...]:
-    job = HarnessJob(
-        {"helper": HELPER, "main": HARNESS}, {"work.py": source.encode()}, libraries, **more
-    )
+) -> HarnessRun:
+    submission = {"work.py": source.encode(), **(files or {})}
+    job = HarnessJob({"helper": HELPER, "main": HARNESS}, submission, libraries, **more)
     calls = [Call(f"call {n}", order, seconds, 4096) for n, order in enumerate(orders)]
-    return run_harness(job, calls, LIMITS).answers
+    return run_harness(job, calls, LIMITS)
+
+
+def run(source: str, orders: Sequence[dict[str, Any]], *more: Any, **named: Any) -> Answers:
+    return harness_run(source, orders, *more, **named).answers
 
 
 def xs(*values: Any) -> list[dict[str, Any]]:
@@ -47,6 +59,19 @@ def test_every_call_is_answered_with_plain_data(level: str) -> None:
         {"sum": 3.5, "list": [2.5, None, "х"]},
     ]
     assert all(a.error is None and a.seconds > 0 for a in answers)
+
+
+def test_other_files_of_the_submission_can_be_imported_and_read(level: str) -> None:
+    files = {"one.txt": b"1", "deep/more.py": b"def add(x):\n    return x\n"}
+    source = (
+        "from deep import more\ndef solve(x): return more.add(x) + float(open('one.txt').read())\n"
+    )
+    assert [a.value for a in run(source, xs(1, 2), files=files)] == [2, 3]
+
+
+def test_what_is_printed_is_kept_for_the_student(level: str) -> None:
+    source = "print('hello \\x1b[31m')\ndef solve(x): return x\n"
+    assert "hello ␛[31m" in harness_run(source, xs(1)).log
 
 
 def test_bytes_come_back_as_they_are(level: str) -> None:
@@ -67,8 +92,10 @@ def test_an_error_is_told_with_the_students_line_and_costs_only_its_call(level: 
 @pytest.mark.parametrize(
     ("statement", "status", "words"),
     [
-        ("import time; time.sleep(60)", Status.TIMED_OUT, "within 2 s"),
+        ("import time; time.sleep(60)", Status.TIMED_OUT, "within 4 s"),
+        ("while True: pass", Status.TIMED_OUT, "within 4 s"),
         ("import os; os._exit(0)", Status.CRASHED, "ended the process"),
+        ("import os; os._exit(3)", Status.CRASHED, "exit code 3"),
         ("raise SystemExit(0)", Status.REJECTED, "SystemExit"),
         ("import ctypes; ctypes.string_at(0)", Status.CRASHED, "SIGSEGV"),
         ("raise MemoryError", Status.OUT_OF_MEMORY, "256 MiB"),
@@ -82,16 +109,35 @@ def test_one_bad_ending_costs_one_call(
     closed_level: str, statement: str, status: Status, words: str
 ) -> None:
     source = f"def solve(x):\n    if x != 7: return x\n    {statement}\n"
-    answers = run(source, xs(1, 7, 2), seconds=2.0)
+    answers = run(source, xs(1, 7, 2))
     assert [a.value for a in answers[::2]] == [1, 2]
     assert answers[1].status is status
     assert words in (answers[1].error.en if answers[1].error else "")
 
 
+@pytest.mark.parametrize(
+    ("statement", "status", "words"),
+    [
+        ("import ctypes; ctypes.string_at(0)", Status.CRASHED, "SIGSEGV"),
+        (
+            "kept = [];\n    while True: kept.append(bytearray(10**7))",
+            Status.OUT_OF_MEMORY,
+            "256 MiB",
+        ),
+        ("while True: print('x' * 9999)", Status.REJECTED, "printed far more"),
+    ],
+)
+def test_limits_hold_at_every_level(level: str, statement: str, status: Status, words: str) -> None:
+    (answer,) = run(f"kept = []\ndef solve(x):\n    {statement}\n", xs(1), seconds=60.0)
+    assert answer.status is status
+    assert answer.error is not None
+    assert words in answer.error.en
+
+
 def test_a_call_is_not_charged_for_the_time_of_those_before_it(closed_level: str) -> None:
-    source = "import time\ndef solve(x):\n    time.sleep(0.7)\n    return x\n"
-    answers = run(source, xs(*range(5)), seconds=2.0)
-    assert [a.value for a in answers] == [0, 1, 2, 3, 4]
+    source = "import time\ndef solve(x):\n    time.sleep(1.2)\n    return x\n"
+    answers = run(source, xs(*range(4)), seconds=3.0)
+    assert [a.value for a in answers] == [0, 1, 2, 3]
 
 
 def test_after_some_calls_out_of_time_the_others_are_not_made(closed_level: str) -> None:
@@ -129,9 +175,11 @@ def test_what_is_written_to_the_wire_is_no_answer(closed_level: str) -> None:
         "        except OSError: pass\n"
         "    return x\n"
     )
-    for answer in run(source, xs(1, 2)):
+    found = harness_run("print('hello', flush=True)\n" + source, xs(1, 2))
+    for answer in found.answers:
         assert answer.value is None
         assert answer.status is Status.REJECTED
+    assert "hello" in found.log
 
 
 def test_a_forged_answer_may_be_wrong_but_is_data(closed_level: str) -> None:

@@ -74,33 +74,31 @@ def test_without_bubblewrap_the_level_is_b_and_doctor_says_how_to_get_a(
     assert "apt install bubblewrap" in done.stdout
 
 
-def processes_with(marker: str) -> list[str]:
-    """Command lines that hold the marker, bubblewrap's own among them."""
+def forked_with(marker: str) -> list[str]:
+    """Arguments of a warm process with the marker and of its children, which have the same."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            line = " ".join(process.cmdline())
-            if marker in line and "zygote" in line:
-                found.append(line)
+            interpreter, *rest = process.cmdline() or [""]
+            if interpreter == sys.executable and "-m" in rest and marker in " ".join(rest):
+                found.append(" ".join(rest))
     return found
 
 
 def test_nothing_is_left_when_the_process_that_grades_is_killed(closed_level: str) -> None:
     """Neither the warm process nor its child outlives us, even if we are given no time."""
     script = (
-        "import numpy as np\n"
         "from grader.lesson.spec import RunLimits\n"
-        "from grader.sandbox.runners.code import FunctionJob, run_function\n"
-        "source = b'import time\\ndef solve(x): time.sleep(300)'\n"
+        "from grader.sandbox.runners.harness import Call, HarnessJob, run_harness\n"
+        "harness = b'import time\\ndef answer(order, student): time.sleep(300)'\n"
         # A library that nothing else names marks the command line of the warm process.
-        "run_function(FunctionJob({'sleep.py': source}, 'sleep', 'solve',\n"
-        "    [np.zeros(1, np.float32)], (1,), ('numpy', 'colorsys')), RunLimits())\n"
+        "job = HarnessJob({'sleep': harness}, {}, ('numpy', 'colorsys'))\n"
+        "run_harness(job, [Call('sleep', {}, 300.0)], RunLimits())\n"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as grading:
-        assert wait_until(lambda: processes_with("colorsys"))
-        time.sleep(1.0)
+        assert wait_until(lambda: len(forked_with("colorsys")) >= 2)
         grading.kill()
-    assert wait_until(lambda: not processes_with("colorsys"))
+    assert wait_until(lambda: not forked_with("colorsys"))
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 300.0) -> bool:

@@ -11,12 +11,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from grader.lesson.grades import Status
-from grader.sandbox.runners.rows import Job, Limits, Stopped, run_onnx
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.process import Stopped
+from grader.sandbox.runners.rows import Job, run_onnx
 
 pytestmark = pytest.mark.usefixtures("level")
 
 ROWS = 600
-LIMITS = Limits(wall_seconds=30, cpu_seconds=30, memory_bytes=512 * 2**20)
+LIMITS = RunLimits(wall_seconds=120, cpu_seconds=60, memory_bytes=512 * 2**20)
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +70,12 @@ def slow() -> bytes:
 
 
 def test_answers_are_those_of_the_model(inputs: Path) -> None:
-    run = run_onnx(Job(sums(), inputs, (3,), rival=sums(), singles=(5, 7, 599)), LIMITS)
+    run = run_onnx(Job(sums(), inputs, (3,), baseline=sums(), singles=(5, 7, 599)), LIMITS)
     expected = np.load(inputs).sum(axis=2)
     np.testing.assert_allclose(run.outputs, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(run.singles, expected[[5, 7, 599]], rtol=1e-5, atol=1e-5)
     assert (run.seconds_per_single > 0).all()
-    assert (run.rival_seconds_per_single > 0).all()
+    assert (run.baseline_seconds_per_single > 0).all()
 
 
 def test_no_row_influences_another(inputs: Path) -> None:
@@ -94,7 +96,7 @@ def test_a_number_of_rows_that_is_no_multiple_of_the_batch(inputs: Path) -> None
     np.testing.assert_allclose(run.outputs, np.load(inputs).sum(axis=2), rtol=1e-5, atol=1e-5)
 
 
-def ending(job: Job, limits: Limits = LIMITS) -> Stopped:
+def ending(job: Job, limits: RunLimits = LIMITS) -> Stopped:
     with pytest.raises(Stopped) as caught:
         run_onnx(job, limits)
     assert caught.value.text.en
@@ -141,17 +143,17 @@ def test_failure_while_running_is_rejected(inputs: Path) -> None:
 
 
 def test_time_out(inputs: Path) -> None:
-    ended = ending(Job(slow(), inputs, (3,)), Limits(wall_seconds=2.0, cpu_seconds=60))
+    ended = ending(Job(slow(), inputs, (3,)), RunLimits(wall_seconds=2.0, cpu_seconds=60))
     assert ended.status is Status.TIMED_OUT
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a kernel that limits processor time")
 def test_processor_time_is_limited_too(inputs: Path) -> None:
-    ended = ending(Job(slow(), inputs, (3,)), Limits(wall_seconds=60, cpu_seconds=1))
+    ended = ending(Job(slow(), inputs, (3,)), RunLimits(wall_seconds=60, cpu_seconds=1))
     assert ended.status is Status.TIMED_OUT
 
 
-def test_the_rival_is_loaded_once_and_each_gets_its_own_answers(inputs: Path) -> None:
+def test_the_baseline_is_loaded_once_and_each_gets_its_own_answers(inputs: Path) -> None:
     doubled = model(
         helper.make_node("ReduceSum", ["x", "axis"], ["s"], keepdims=0),
         helper.make_node("Mul", ["s", "two"], ["y"]),
@@ -159,7 +161,7 @@ def test_the_rival_is_loaded_once_and_each_gets_its_own_answers(inputs: Path) ->
     )
     expected = np.load(inputs).sum(axis=2)
     for artefact, factor in ((sums(), 1), (doubled, 2), (sums(), 1)):
-        run = run_onnx(Job(artefact, inputs, (3,), rival=doubled, singles=(1,)), LIMITS)
+        run = run_onnx(Job(artefact, inputs, (3,), baseline=doubled, singles=(1,)), LIMITS)
         np.testing.assert_allclose(run.outputs, factor * expected, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(run.singles, factor * expected[[1]], rtol=1e-4, atol=1e-4)
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.sandbox.isolation.seccomp import CODE, COMPUTE, program
-from grader.sandbox.isolation.syscall_numbers import AUDIT_ARCH, NUMBERS
+from grader.sandbox.isolation.seccomp import AUDIT_ARCH, CODE, COMPUTE, NUMBERS, program
 
 ALLOW, KILL, EPERM, ENOSYS = (
     0x7FFF_0000,

@@ -10,13 +10,14 @@ from onnx import TensorProto, helper
 
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
-from grader.sandbox.runners.sequences import RIVAL, SequenceJob, SequenceRun, Stopped, run_sequences
+from grader.sandbox.isolation.process import Stopped
+from grader.sandbox.runners.sequences import BASELINE, SequenceJob, SequenceRun, run_sequences
 from grader.text.errors import GraderError
 from tests.sandbox.token_models import CLASSES, answers, averaging, posts
 
 pytestmark = pytest.mark.usefixtures("level")
 
-LIMITS = RunLimits(wall_seconds=60, cpu_seconds=60, memory_bytes=512 * 2**20)
+LIMITS = RunLimits(wall_seconds=120, cpu_seconds=60, memory_bytes=512 * 2**20)
 node = helper.make_node
 
 
@@ -42,14 +43,22 @@ def test_every_model_gets_its_own_ids_and_gives_its_own_answers() -> None:
     assert not run.single
 
 
-def test_all_models_and_the_rival_are_timed_on_the_same_posts() -> None:
+def test_all_models_and_the_baseline_are_timed_on_the_same_posts() -> None:
     ids = posts(40)
     run = run_sequences(
-        job(averaging(), ids, rival=averaging(), rival_ids=ids, rounds=6, timed_posts=20, batch=8),
+        job(
+            averaging(),
+            ids,
+            baseline=averaging(),
+            baseline_ids=ids,
+            rounds=6,
+            timed_posts=20,
+            batch=8,
+        ),
         LIMITS,
     )
     for timings in (run.single, run.batched):
-        assert set(timings) == {"student", RIVAL}
+        assert set(timings) == {"student", BASELINE}
         for timing in timings.values():
             assert timing.posts == 20
             assert len(timing.seconds) == 6
@@ -208,4 +217,4 @@ def test_a_model_that_takes_too_long() -> None:
 
 def test_models_need_the_same_posts() -> None:
     with pytest.raises(ValueError, match="same posts"):
-        run_sequences(job(averaging(), rival=averaging(), rival_ids=posts(3)), LIMITS)
+        run_sequences(job(averaging(), baseline=averaging(), baseline_ids=posts(3)), LIMITS)

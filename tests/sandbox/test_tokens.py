@@ -10,8 +10,9 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.process import Stopped
 from grader.sandbox.runners import tokens
-from grader.sandbox.runners.tokens import Encoded, Stopped, encode
+from grader.sandbox.runners.tokens import Encoded, encode
 from grader.text.errors import GraderError
 
 pytestmark = pytest.mark.usefixtures("level")

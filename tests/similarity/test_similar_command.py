@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from string import Formatter
 
 import numpy as np
 import pytest
 
 from grader.lesson import loading
-from grader.report import similar as report
 from tests.conftest import Grader
 from tests.handout.test_browser import axe_source, violations
 from tests.report import browser
@@ -131,18 +129,6 @@ def test_evidence_stays_with_its_grade(graded, tmp_path: Path) -> None:  # type:
     found = json.loads(grader("similar", out, "--json").stdout)
     assert found["compared"] == 10
     assert found["without"] == ["clara"]
-
-
-def test_both_languages_of_the_page_say_the_same() -> None:
-    def placeholders(text: str) -> set[str | None]:
-        return {field for _, field, *_ in Formatter().parse(text)} - {None}
-
-    template = (Path(report.__file__).parent / "templates" / "similar.html.j2").read_text("utf-8")
-    source = Path(report.__file__).read_text("utf-8") + template
-    for key, text in report.catalogue().page.items():
-        assert placeholders(text.en) == placeholders(text.ru), key
-        assert text.ru != text.en
-        assert f'"{key}"' in source or f"'{key}'" in source, key
 
 
 def test_wrong_use_is_told_in_one_sentence(grader: Grader, tmp_path: Path) -> None:

@@ -29,8 +29,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from grader import board as avr
-from grader import data, grading
+from grader import board, data, grading
 from grader.board import firmware, integer_network
 from grader.board.integer_network import IntegerNetwork
 from grader.data import Pair, Position
@@ -93,7 +92,7 @@ def estimates(material: Material) -> Table:
                 count(guess.flash_bytes),
                 count(flash),
                 plain(f"{guess.milliseconds:.2f}"),
-                plain(f"{avr.milliseconds(cycles):.2f}"),
+                plain(f"{board.milliseconds(cycles):.2f}"),
                 plain(f"{cycles / weights:.1f}"),
             )
         )
@@ -129,8 +128,8 @@ def _plain_costs(sizes: Sequence[int]) -> tuple[int, float]:
     network = IntegerNetwork(integer_network.Encoding(sizes[0] // 2, sizes[0] // 2, 8), layers)
     autograder: Any = loading.load(NAME).autograder
     image, missing = autograder.plain_image(network, PLAIN)
-    with avr.Board(image) as board:
-        return image.flash_bytes + missing, float(board.ask("how are you\t").cycles)
+    with board.Board(image) as uno:
+        return image.flash_bytes + missing, float(uno.ask("how are you\t").cycles)
 
 
 # The split ----------------------------------------------------------------------------------
@@ -206,7 +205,7 @@ def intervals(material: Material) -> Table:
                 count(round(share * len(distinct))),
                 plain(f"±{100 * np.mean(widths):.1f}"),
                 plain(f"±{50 * (naive[1] - naive[0]):.1f}"),
-                plain(f"{count * 15e-3 * avr.CLOCK_HZ / 100e6:.1f}"),
+                plain(f"{count * 15e-3 * board.CLOCK_HZ / 100e6:.1f}"),
             )
         )
     return Table(
@@ -296,8 +295,8 @@ def runtimes(material: Material) -> Table:
             (
                 name,
                 count(flash),
-                plain("yes" if flash <= avr.MAX_FLASH_BYTES else "no"),
-                plain(f"{avr.milliseconds(taken):.2f}"),
+                plain("yes" if flash <= board.MAX_FLASH_BYTES else "no"),
+                plain(f"{board.milliseconds(taken):.2f}"),
                 plain(f"{taken / weights:.2f}"),
             )
         )
@@ -324,7 +323,7 @@ def runtimes(material: Material) -> Table:
     )
 
 
-def _sparse_image(network: IntegerNetwork, folder: Path) -> avr.Image:
+def _sparse_image(network: IntegerNetwork, folder: Path) -> board.Image:
     columns = _columns()
     header = folder / "weights.h"
     columns.write_header(network, header)
@@ -333,17 +332,17 @@ def _sparse_image(network: IntegerNetwork, folder: Path) -> avr.Image:
         for path in (REFERENCE / "firmware").iterdir()
         if path.name != "weights.h"
     }
-    return avr.build(sources | {"weights.h": header.read_bytes()})
+    return board.build(sources | {"weights.h": header.read_bytes()})
 
 
-def _timed(image: avr.Image, network: IntegerNetwork, positions: Sequence[Position]) -> float:
+def _timed(image: board.Image, network: IntegerNetwork, positions: Sequence[Position]) -> float:
     chosen = positions[:: len(positions) // MEASURED][:MEASURED]
     expected = network.classes(chosen)
     cycles = []
-    with avr.Board(image) as board:
+    with board.Board(image) as uno:
         for position, answer in zip(chosen, expected, strict=True):
-            reply = board.ask(firmware.line_of(position))
-            if reply.text != integer_network.shown(int(answer)):
+            reply = uno.ask(firmware.line_of(position))
+            if reply.text != integer_network.character(int(answer)):
                 raise SystemExit(f"the board and the integer model differ at {position}")
             cycles.append(reply.cycles)
     return float(np.mean(cycles))

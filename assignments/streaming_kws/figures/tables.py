@@ -34,7 +34,7 @@ from grader.data.speech import tracks
 from grader.handout.figures import Table, count, plain, project, publish
 from grader.lesson import course
 from grader.measure.quality import detection
-from grader.measure.streams import stream_model, streaming
+from grader.measure.streams import detections, stream_model
 from grader.text import LANGS, Lang, Text
 
 LESSON = course.assignments() / "streaming_kws"
@@ -315,7 +315,7 @@ def trained_for_streams() -> Table:
         heard, probability = listened(crnn, stream.features, 10, 8)
         carried = _log_odds(probability[np.searchsorted(heard, ends, "right") - 1])
         offline, streamed = (detection.detection(s, labels) for s in (single, carried))
-        found = streaming.detect(probability, heard, stream.spans, 0.9)
+        found = detections.detect(probability, heard, stream.spans, 0.9)
         rows.append(
             (
                 name,
@@ -359,7 +359,7 @@ def demonstrations() -> Table:
     ):
         for window, step in WINDOWS:
             heard, probability = listened(crnn, stream.features, window, step)
-            found = streaming.detect(probability, heard, stream.spans, DEMO_THRESHOLD)
+            found = detections.detect(probability, heard, stream.spans, DEMO_THRESHOLD)
             swings = np.abs(np.diff(probability)).sum() / (heard[-1] / 16_000)
             above = (probability >= DEMO_THRESHOLD).mean() * heard[-1] / 16_000
             rows.append(
@@ -514,7 +514,7 @@ def _false_peaks(order: np.ndarray) -> tuple[int, ...]:
     alarms = []
     for window, step in WINDOWS[1:]:
         heard, probability = listened(baseline_crnn(), features, window, step)
-        found = streaming.detect(probability, heard, spans, DEMO_THRESHOLD)
+        found = detections.detect(probability, heard, spans, DEMO_THRESHOLD)
         alarms.append(len(found.false_alarms) if found.found == len(spans) else -1)
     return tuple(alarms)
 

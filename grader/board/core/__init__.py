@@ -1,1 +1,1 @@
-"""The ATmega328P in C, and how it becomes WebAssembly."""
+"""The ATmega328P in C, and its compilation to WebAssembly."""

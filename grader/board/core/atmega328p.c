@@ -1,7 +1,7 @@
 /* An ATmega328P: every instruction, its flags and its cycles, as the AVR Instruction Set Manual
  * (DS40002198, column AVRe) and the data sheet (DS40002061) give them.
  *
- * Compiled to WebAssembly by build.py; grader/avr/engine.py is the other side. Flash is decoded
+ * Compiled to WebAssembly by build.py and driven by grader/board/processor.py. Flash is decoded
  * once, when it is loaded: self-programming is refused, so it never changes.
  */
 #include "board.h"
@@ -13,7 +13,7 @@ enum { C = 1, Z = 2, N = 4, V = 8, S = 16, H = 32, T = 64 };
 enum { X = 26, Y = 28, Z_REGISTER = 30 };
 
 static uint8_t flash[2 * FLASH_WORDS];
-static uint8_t is_data[FLASH_WORDS]; /* words of the image's objects: never executed */
+static uint8_t is_data[FLASH_WORDS]; /* words of tables, which must not be executed */
 static Instruction program[FLASH_WORDS + 1];
 static uint8_t data[DATA_BYTES]; /* registers at 0, SRAM at 0x100; I/O is board.io */
 static Board board;
@@ -29,7 +29,7 @@ Event *EXPORT(events)(void) { return board.events; }
 Processor *EXPORT(processor)(void) { return &cpu; }
 State *EXPORT(state_memory)(void) { return &state; }
 
-/* Decode the flash and start from address 0. SRAM keeps what the host painted there. */
+/* Decode the flash and start from address 0. SRAM keeps what the host wrote there. */
 void EXPORT(reset)(uint32_t stack_limit)
 {
     for (uint32_t pc = 0; pc < FLASH_WORDS; pc++) {
@@ -155,7 +155,7 @@ static uint32_t decremented(uint32_t pointer)
     return pair(pointer);
 }
 
-/* The flash has 32 KB, so the upper bit of Z says nothing. */
+/* The flash has 32 KB, so the upper bit of Z has no meaning. */
 static uint8_t flash_byte(uint32_t address) { return flash[address % sizeof flash]; }
 
 static uint8_t flash_byte_then_increment(uint32_t pointer)
@@ -189,7 +189,7 @@ static uint8_t add(uint8_t d, uint8_t r, uint32_t carry)
     return result;
 }
 
-/* With `keep_zero` (CPC, SBC, SBCI) Z can only be cleared: it tells of all bytes so far. */
+/* With `keep_zero` (CPC, SBC, SBCI) Z can only be cleared: it covers all bytes so far. */
 static uint8_t subtract(uint8_t d, uint8_t r, uint32_t carry, int keep_zero)
 {
     uint8_t result = d - r - carry;
@@ -209,7 +209,7 @@ static uint8_t logic(uint8_t result)
     return result;
 }
 
-/* LSR, ROR, ASR: the bit that falls out is the carry, V is N xor C. */
+/* LSR, ROR, ASR: the bit shifted out is the carry, V is N xor C. */
 static uint8_t shifted(uint8_t result, uint32_t out)
 {
     uint32_t flags = zero_negative(result) | (out ? C : 0);
@@ -250,7 +250,7 @@ static void change_bit(uint32_t address, uint32_t bit, int set)
     store(address, set ? value | 1 << bit : value & ~(1 << bit));
 }
 
-/* The program counter has 14 bits: a relative jump over an end of the flash comes in at the other.
+/* The program counter has 14 bits: a relative jump beyond an end of the flash wraps to the other.
  * Absolute targets beyond the flash are kept, and refused by the next step. */
 static void jump_by(uint16_t words) { cpu.pc = (cpu.pc + words) % FLASH_WORDS; }
 
@@ -388,8 +388,8 @@ static uint32_t step(void)
     return 0;
 }
 
-/* Run until something happens or `limit` cycles have passed since the reset. `input_length` bytes
- * of input are there to be sent. Fills the state; a Stop. */
+/* Run until a reason to stop or until `limit` cycles have passed since the reset. The firmware can
+ * read `input_length` bytes. Fills the state, returns a Stop. */
 uint32_t EXPORT(run)(uint64_t limit, uint32_t input_length, uint32_t stop_at_line_end)
 {
     begin_run(&board, input_length, stop_at_line_end);

@@ -1,11 +1,11 @@
-/* What is around the processor: the registers that a firmware may use, the serial port, the
- * markers, and the record of what happened. Both simulators include this file, so that they
- * differ in the processor only.
+/* The parts around the processor: the registers that a firmware may use, the serial port, the
+ * markers, and the record of events. The runner for simavr (tests/board/oracles) includes this file
+ * too, so that the two simulators differ in the processor only.
  *
  * The serial port has the timing of the real transmitter (one byte in the shift register, one
- * waiting). The receiver is kinder: the host sends a byte when the firmware looks for one and
- * there is none. So no byte is ever lost, and no simulated time is spent on waiting for input:
- * all cycles between the first byte of a query and the end of its reply are work.
+ * waiting). The receiver differs from the real one: the host sends a byte when the firmware looks
+ * for one and there is none. So no byte is ever lost, and no simulated time is spent on waiting for
+ * input: all cycles between the first byte of a query and the end of its reply are work.
  */
 #ifndef BOARD_H
 #define BOARD_H
@@ -18,9 +18,9 @@ enum { UCSR0A = 0xc0, UCSR0B = 0xc1, UCSR0C = 0xc2, UBRR0L = 0xc4, UBRR0H = 0xc5
 enum { RXC = 0x80, TXC = 0x40, UDRE = 0x20, U2X = 0x02 };           /* UCSR0A */
 enum { INTERRUPTS = 0xe0, RXEN = 0x10, TXEN = 0x08 };               /* UCSR0B */
 
-/* Why a run ended. The names and numbers are those of grader.avr.board.Stop. */
+/* Why a run ended. The names and numbers are those of grader.board.processor.Stop. */
 typedef enum {
-    RUNNING, AT_LIMIT, AT_LINE_END, EVENTS_FULL, /* not the end: run again to go on */
+    RUNNING, AT_LIMIT, AT_LINE_END, EVENTS_FULL, /* the run can be continued */
     STARVED, STACK_OVERFLOW, REFUSED_READ, REFUSED_WRITE, REFUSED_INTERRUPT, WILD_ADDRESS,
     ILLEGAL_OPCODE, SELF_PROGRAMMING, SLEPT, BROKE, OUTSIDE_FLASH, INTO_DATA
 } Stop;
@@ -37,10 +37,10 @@ enum { MAX_EVENTS = 4096, MAX_INPUT = 1024, MAX_IDLE_POLLS = 10000, FRAME_BITS =
 typedef struct {
     uint64_t cycle;        /* of the instruction that is being executed */
     uint32_t stop;         /* why the run ended, or RUNNING */
-    uint32_t address;      /* data address that a stop is about */
+    uint32_t address;      /* data address that caused the stop */
     uint32_t event_count;
     uint32_t input_length, input_position;
-    uint32_t idle_polls;   /* looks for input in vain since something was sent */
+    uint32_t idle_polls;   /* looks for input without success since a byte was sent */
     uint64_t buffer_free;  /* the cycle from which UDR0 can be written again */
     uint64_t shift_free;   /* the cycle at which the last byte has left */
     uint8_t received, has_received, has_sent;
@@ -50,17 +50,17 @@ typedef struct {
     Event events[MAX_EVENTS];
 } Board;
 
-/* Where the processor is; `cycle` counts from the reset, addresses of code are in words. */
+/* The state of the processor; `cycle` counts from the reset, addresses of code are in words. */
 typedef struct {
     uint64_t cycle;
     uint32_t pc;
-    uint32_t last_pc; /* of the instruction executed last */
+    uint32_t last_pc; /* of the last instruction that was executed */
     uint32_t sp, lowest_sp;
-    uint32_t stack_limit; /* the first address behind the static data */
+    uint32_t stack_limit; /* the first address after the static data */
     uint32_t sreg;
 } Processor;
 
-/* What the host is told after a run; grader.avr.engine.State. */
+/* What the host receives after a run: grader.board.processor.State. */
 typedef struct {
     Processor processor;
     uint32_t stop, address, input_left, event_count;
@@ -125,7 +125,7 @@ static uint8_t uart_status(Board *board)
         return status | RXC;
     if (board->io[UCSR0B] & RXEN && board->input_position < board->input_length) {
         board->received = board->input[board->input_position++];
-        board->has_received = 1; /* seen from the next look on */
+        board->has_received = 1; /* visible from the next look on */
     } else if (status & UDRE && ++board->idle_polls >= MAX_IDLE_POLLS) {
         refuse(board, STARVED, UCSR0A);
     }

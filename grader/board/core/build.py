@@ -1,7 +1,7 @@
 """Compile the ATmega328P core to WebAssembly: `python grader/board/core/build.py`.
 
-Needs clang and wasm-ld (Debian: clang lld). The result is committed, so users need neither; a
-test compares the fingerprint of the sources that it carries with the sources beside it.
+Needs clang 14 and wasm-ld (Debian 12: clang lld). The result is in git, so users need neither.
+Beside it is the fingerprint of the sources that it was compiled from; a test compares the two.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FLAGS = (
 
 
 def fingerprint() -> str:
-    """SHA-256 of the sources and flags that make the module."""
+    """SHA-256 of the flags and sources that determine the module."""
     digest = hashlib.sha256(" ".join(FLAGS).encode())
     for name in SOURCES:
         digest.update((HERE / name).read_bytes().replace(b"\r\n", b"\n"))
@@ -38,6 +38,7 @@ def fingerprint() -> str:
 
 
 def build(output: Path = HERE / "atmega328p.wasm") -> None:
+    """Compile the module to `output` and write the fingerprint beside it."""
     command = ["clang", *FLAGS, "-o", str(output), str(HERE / "atmega328p.c")]
     subprocess.run(command, check=True)
     output.chmod(0o644)

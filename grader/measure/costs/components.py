@@ -1,21 +1,28 @@
-"""Which part of a text model a node belongs to: its embedding, its attention, or the rest.
+"""How the nodes of a counted graph are connected, and the component of each node of a text model.
 
-Read from the wiring and not from names, which a student chooses:
+A component is the embedding, the attention, or the rest.
+
+It is read from how nodes are connected and not from their names, which a student chooses:
 
 - a table that ids or positions look up (Gather and its relatives) is `embedding`;
-- a product of two tensors that both depend on the data is what attention is made of. The layers
-  with weights that lead to it (query, key, value) and the one that follows it (output), with their
-  biases and scales, are `attention`. Searching stops at normalisations, look-ups and sums of two
+- a product of two tensors that both depend on the data is `attention`. So are the layers with
+  weights that lead to it (query, key, value) and the one that follows it (output), with their
+  biases and scales. Searching stops at normalizations, look-ups and sums of two
   branches;
 - everything else is `rest`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from grader.measure.costs.graph import CountedGraph
 from grader.measure.costs.walk import Step
-from grader.measure.costs.wiring import Wiring
 
 Component = Literal["embedding", "attention", "rest"]
 COMPONENTS: tuple[Component, ...] = ("embedding", "attention", "rest")
@@ -27,22 +34,85 @@ _STOPS = (
     *("InstanceNormalization", "ReduceMean", "ReduceSum", "ReduceMax", "Softmax"),
     *LOOK_UPS,
 )
+_SCALES_AND_BIAS = ("Cast", "Mul", "Add", "QuantizeLinear", "DequantizeLinear")
 _MAX_PASSED = 64
 """Nodes between a layer and a product; exporters write about twenty."""
 
 
+@dataclass(frozen=True)
+class Use:
+    """One input of one node: the `position`-th input of the step with number `index`."""
+
+    index: int
+    step: Step
+    position: int
+
+
+class Wiring:
+    """Look-ups over the steps of a counted graph, in the order in which they run."""
+
+    def __init__(self, counted: CountedGraph) -> None:
+        self.steps = counted.steps
+        self.tensors = {tensor.name: tensor for tensor in counted.graph.initializer}
+        self.uses: dict[str, list[Use]] = {}
+        self._producers: dict[str, int] = {}
+        for index, step in enumerate(self.steps):
+            for position, name in enumerate(step.node.inputs):
+                if name:
+                    self.uses.setdefault(name, []).append(Use(index, step, position))
+            self._producers |= dict.fromkeys(filter(None, step.node.outputs), index)
+            if step.node.op == "Constant":
+                for attribute in step.node.proto.attribute:
+                    if attribute.HasField("t"):
+                        self.tensors[step.node.outputs[0]] = attribute.t
+
+    def producer(self, name: str) -> Step | None:
+        """The node that makes `name`; None for inputs and initializers."""
+        index = self._producers.get(name)
+        return None if index is None else self.steps[index]
+
+    def producer_index(self, name: str) -> int | None:
+        return self._producers.get(name)
+
+    def is_constant(self, name: str) -> bool:
+        """Whether `name` is stored, or computed from what is stored alone."""
+        made = self.producer(name)
+        return name in self.tensors or (made is not None and made.constant)
+
+    def data_inputs(self, step: Step) -> list[str]:
+        """Inputs that depend on the data."""
+        return [name for name in step.node.inputs if name and not self.is_constant(name)]
+
+    def value(self, name: str) -> NDArray[np.generic] | None:
+        """The values of a stored tensor, also behind Identity, Cast and Reshape."""
+        while name not in self.tensors:
+            made = self.producer(name)
+            if made is None or made.node.op not in ("Identity", "Cast", "Reshape", "Unsqueeze"):
+                return None
+            name = made.node.inputs[0]
+        return onnx.numpy_helper.to_array(self.tensors[name])
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a stored tensor, or of a node's first output; () when unknown."""
+        if name in self.tensors:
+            return tuple(self.tensors[name].dims)
+        made = self.producer(name)
+        return made.shape if made is not None and made.node.outputs[0] == name else ()
+
+
 def components(wiring: Wiring) -> dict[int, Component]:
-    """The component of every node that is not `rest`, by its number."""
+    """The component of every node that is not `rest`, by the number of its step."""
     found: dict[int, Component] = {}
     for index, step in enumerate(wiring.steps):
         if step.node.op == "Attention" or _joins_data(wiring, step):
-            for number in _around(wiring, index):
-                found[number] = "attention"
+            around = {index, *_before(wiring, index), *_after(wiring, index)}
+            found |= dict.fromkeys(around, "attention")
     for index, step in enumerate(wiring.steps):
-        if step.node.op in LOOK_UPS and not step.constant and _is_table(wiring, step):
-            found[index] = "embedding"
-            found |= dict.fromkeys(_scaling(wiring, index), "embedding")
-        elif not step.constant and _holds_looked_up(wiring, step):
+        if step.constant:
+            continue
+        if step.node.op in LOOK_UPS and wiring.is_constant(step.node.inputs[0]):
+            found |= dict.fromkeys((index, *_scaling(wiring, index)), "embedding")
+        elif _adds_looked_up(wiring, step):
             found[index] = "embedding"
     return found
 
@@ -57,13 +127,8 @@ def _joins_data(wiring: Wiring, step: Step) -> bool:
     return not any(wiring.is_constant(step.node.inputs[i]) for i in (0, second))
 
 
-def _around(wiring: Wiring, index: int) -> set[int]:
-    """The product itself, what leads from weights to it, and what follows it up to the next."""
-    return {index, *_before(wiring, index), *_after(wiring, index)}
-
-
 def _before(wiring: Wiring, index: int) -> set[int]:
-    """Nodes from which data come to the product, up to the layers with weights."""
+    """Nodes that lead to the product, up to and including the layers with weights."""
     passed: set[int] = set()
     waiting = list(wiring.data_inputs(wiring.steps[index]))
     while waiting and len(passed) < _MAX_PASSED:
@@ -100,9 +165,6 @@ def _after(wiring: Wiring, index: int) -> set[int]:
     return passed if met_weights else set()
 
 
-_SCALES_AND_BIAS = ("Cast", "Mul", "Add", "QuantizeLinear", "DequantizeLinear")
-
-
 def _has_weights(wiring: Wiring, step: Step) -> bool:
     return step.node.op in PRODUCTS and any(map(wiring.is_constant, step.node.inputs[:4]))
 
@@ -111,13 +173,8 @@ def _adds_branches(wiring: Wiring, step: Step) -> bool:
     return step.node.op in ("Add", "Sum") and len(wiring.data_inputs(step)) > 1
 
 
-def _is_table(wiring: Wiring, step: Step) -> bool:
-    """Whether a look-up reads a stored table, not numbers of the data."""
-    return wiring.is_constant(step.node.inputs[0])
-
-
 def _scaling(wiring: Wiring, index: int) -> set[int]:
-    """What turns looked-up integers into floats."""
+    """Nodes that turn looked-up integers into floats."""
     passed: set[int] = set()
     name = wiring.steps[index].node.outputs[0]
     for _ in range(3):
@@ -131,11 +188,11 @@ def _scaling(wiring: Wiring, index: int) -> set[int]:
     return passed
 
 
-def _holds_looked_up(wiring: Wiring, step: Step) -> bool:
+def _adds_looked_up(wiring: Wiring, step: Step) -> bool:
     """Whether it adds a table of positions, which is looked up when the model is loaded."""
-    if step.node.op not in ("Add", "Sum"):
-        return False
-    return any(wiring.is_constant(name) and _looked_up(wiring, name) for name in step.node.inputs)
+    return step.node.op in ("Add", "Sum") and any(
+        wiring.is_constant(name) and _looked_up(wiring, name) for name in step.node.inputs
+    )
 
 
 def _looked_up(wiring: Wiring, name: str) -> bool:

@@ -3,7 +3,7 @@
 Only operators of shape arithmetic are here, on bool, int32, int64, float32 and float64, with
 the semantics of ONNX Runtime (integer division truncates). Anything else yields None: its value
 is unknown, and a shape that needs it is refused later. Results are checked against the inferred
-shape and type, so a wrong guess cannot pass.
+shape and type.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx
+from onnx import AttributeProto
 
 from grader.measure.costs.storage import DTYPES
 from grader.measure.costs.view import Value, View
 
 Arrays = Sequence[np.ndarray]
+Fold = Callable[[View, Arrays], np.ndarray | None]
 
 _SAFE = 2**31
 """Sizes beyond this are not handed to shape inference, whose arithmetic could overflow."""
@@ -34,13 +36,10 @@ def fold(view: View) -> list[np.ndarray | None]:
         return unknown
     try:
         with np.errstate(all="ignore"):
-            results = _FOLDS[view.op](view, arrays)
+            result = _FOLDS[view.op](view, arrays)
     except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError):
         return unknown
-    checked = [
-        _checked(result, value) for result, value in zip(results, view.outputs, strict=False)
-    ]
-    return checked + unknown[len(checked) :]
+    return [_checked(result, view.outputs[0]), *unknown[1:]]
 
 
 def safe_for_inference(op: str, data: np.ndarray) -> bool:
@@ -50,18 +49,16 @@ def safe_for_inference(op: str, data: np.ndarray) -> bool:
     if data.dtype == bool or not data.size:
         return True
     if op == "Range" and np.any(data != np.trunc(data)):
-        return False  # 1 to -0.1 in steps of -0.1 has 11 or 12 terms, as one rounds
+        return False  # 1 to -0.1 in steps of -0.1 has 11 or 12 terms, depending on rounding
     return bool(np.all(np.isfinite(data)) and np.abs(data.astype(np.float64)).max() <= _SAFE)
 
 
-def constant_value(view: View) -> np.ndarray | None:
-    """The array of a Constant node given by plain numbers (tensors are read elsewhere)."""
-    for name, attribute in view.attributes.items():
-        value = onnx.helper.get_attribute_value(attribute)
-        if name in ("value_int", "value_ints"):
-            return np.asarray(value, np.int64)
-        if name in ("value_float", "value_floats"):
-            return np.asarray(value, np.float32)
+def constant_value(attribute: AttributeProto) -> np.ndarray | None:
+    """The array of a Constant node given by plain numbers; None for other attributes."""
+    if attribute.name in ("value_int", "value_ints"):
+        return np.asarray(onnx.helper.get_attribute_value(attribute), np.int64)
+    if attribute.name in ("value_float", "value_floats"):
+        return np.asarray(onnx.helper.get_attribute_value(attribute), np.float32)
     return None
 
 
@@ -76,48 +73,43 @@ def _shape_of(view: View) -> np.ndarray:
     x = view.input(0)
     if view.op == "Size":
         return np.asarray(x.size, np.int64)
-    start = view.integer("start", 0)
-    end = view.integer("end", len(x.shape)) if "end" in view.attributes else len(x.shape)
+    start, end = view.integer("start", 0), view.integer("end", len(x.shape))
     return np.asarray(x.shape[start:end], np.int64)
 
 
-def _axes(view: View, arrays: Arrays, index: int) -> tuple[int, ...] | None:
-    return tuple(int(axis) for axis in arrays[index].reshape(-1)) if len(arrays) > index else None
-
-
-def _cast(view: View, arrays: Arrays) -> list[np.ndarray | None]:
+def _cast(view: View, arrays: Arrays) -> np.ndarray | None:
     code = view.integer("to", 0)
     if code not in DTYPES or not DTYPES[code].foldable:
-        return [None]
+        return None
     target = onnx.helper.tensor_dtype_to_np_dtype(code)
     x = arrays[0]
     if target.kind == "i" and x.dtype.kind == "f":
         limit = 2.0 ** (8 * target.itemsize - 1)
         if not np.all(np.isfinite(x)) or np.any(np.abs(np.trunc(x)) >= limit):
-            return [None]
-    return [x.astype(target)]
+            return None
+    return x.astype(target)
 
 
-def _divide(view: View, arrays: Arrays) -> list[np.ndarray | None]:
+def _divide(view: View, arrays: Arrays) -> np.ndarray | None:
     a, b = arrays
     if a.dtype.kind == "f":
-        return [a / b]
+        return np.asarray(a / b)
     if np.any(b == 0):
-        return [None]
+        return None
     quotient = np.abs(a) // np.abs(b)
-    return [(np.sign(a) * np.sign(b) * quotient).astype(a.dtype)]
+    return np.asarray(np.sign(a) * np.sign(b) * quotient).astype(a.dtype)
 
 
-def _modulo(view: View, arrays: Arrays) -> list[np.ndarray | None]:
+def _modulo(view: View, arrays: Arrays) -> np.ndarray | None:
     a, b = arrays
     if np.any(b == 0):
-        return [None]
-    return [np.fmod(a, b) if view.integer("fmod", 0) else np.mod(a, b)]
+        return None
+    return np.asarray(np.fmod(a, b) if view.integer("fmod", 0) else np.mod(a, b))
 
 
-def _slice(view: View, arrays: Arrays) -> list[np.ndarray | None]:
+def _slice(view: View, arrays: Arrays) -> np.ndarray | None:
     if any(value is None for value in view.inputs[:3]):
-        return [None]
+        return None
     data, starts, ends = (view.known(index) for index in range(3))
     axes = view.known(3) if view.optional(3) is not None else np.arange(len(starts))
     steps = view.known(4) if view.optional(4) is not None else np.ones(len(starts), np.int64)
@@ -127,90 +119,77 @@ def _slice(view: View, arrays: Arrays) -> list[np.ndarray | None]:
         if step < 0 and stop is not None and stop < -data.shape[axis]:
             stop = None
         index[int(axis)] = slice(int(start), stop, int(step))
-    return [data[tuple(index)]]
+    return data[tuple(index)]
 
 
-def _gather(view: View, arrays: Arrays) -> list[np.ndarray | None]:
-    return [np.take(arrays[0], arrays[1], axis=view.integer("axis", 0), mode="raise")]
-
-
-def _reduce(function: Callable[..., np.ndarray]) -> Callable[[View, Arrays], list]:
-    def apply(view: View, arrays: Arrays) -> list[np.ndarray | None]:
+def _reduce(function: Callable[..., np.ndarray]) -> Fold:
+    def apply(view: View, arrays: Arrays) -> np.ndarray | None:
         if arrays[0].dtype.kind == "f":
-            return [None]  # the order of additions is not ours to guess
-        axes = view.integers("axes") or _axes(view, arrays, 1)
+            return None  # the result depends on the order of additions
+        axes = view.integers("axes") or tuple(int(a) for x in arrays[1:2] for a in x.reshape(-1))
         if not axes and view.integer("noop_with_empty_axes", 0):
-            return [arrays[0]]
+            return arrays[0]
         keep = bool(view.integer("keepdims", 1))
-        result = function(arrays[0], axis=axes or None, keepdims=keep)
-        return [np.asarray(result, arrays[0].dtype)]
+        return np.asarray(function(arrays[0], axis=axes or None, keepdims=keep), arrays[0].dtype)
 
     return apply
 
 
-def _binary(function: Callable[..., np.ndarray]) -> Callable[[View, Arrays], list]:
-    return lambda view, arrays: [np.asarray(function(arrays[0], arrays[1]))]
-
-
-def _unary(function: Callable[..., np.ndarray]) -> Callable[[View, Arrays], list]:
-    return lambda view, arrays: [np.asarray(function(arrays[0]))]
-
-
-def _to_output_shape(view: View, arrays: Arrays) -> list[np.ndarray | None]:
-    """Reshape, Squeeze, Unsqueeze, Flatten: the inferred shape says it all."""
-    return [arrays[0].reshape(view.out.shape)]
-
-
-def _fill(view: View, arrays: Arrays) -> list[np.ndarray | None]:
+def _fill(view: View, arrays: Arrays) -> np.ndarray | None:
     if "value" not in view.attributes:
-        return [np.zeros(view.out.shape, np.float32)]
+        return np.zeros(view.out.shape, np.float32)
     value = onnx.numpy_helper.to_array(view.attributes["value"].t)
-    return [np.full(view.out.shape, value.reshape(-1)[0], value.dtype)]
+    return np.full(view.out.shape, value.reshape(-1)[0], value.dtype)
 
 
-def _range(view: View, arrays: Arrays) -> list[np.ndarray | None]:
+def _range(view: View, arrays: Arrays) -> np.ndarray | None:
     start, _, delta = (array.reshape(()) for array in arrays)
     if start.dtype.kind != "i":
-        return [None]
-    return [(start + delta * np.arange(view.out.size)).astype(start.dtype)]
+        return None
+    return np.asarray(start + delta * np.arange(view.out.size)).astype(start.dtype)
 
 
-_FOLDS: dict[str, Callable[[View, Arrays], list]] = {
-    "Identity": lambda view, arrays: [arrays[0]],
+def _plain(function: Callable[..., object]) -> Fold:
+    """A function of the inputs alone."""
+    return lambda view, arrays: np.asarray(function(*arrays))
+
+
+_FOLDS: dict[str, Fold] = {
+    "Identity": lambda view, arrays: arrays[0],
     "Cast": _cast,
-    "Reshape": _to_output_shape,
-    "Squeeze": _to_output_shape,
-    "Unsqueeze": _to_output_shape,
-    "Flatten": _to_output_shape,
-    "Transpose": lambda view, arrays: [np.transpose(arrays[0], view.integers("perm") or None)],
-    "Concat": lambda view, arrays: [np.concatenate(arrays, axis=view.integer("axis", 0))],
+    **dict.fromkeys(
+        ("Reshape", "Squeeze", "Unsqueeze", "Flatten"),
+        lambda view, arrays: arrays[0].reshape(view.out.shape),
+    ),
+    "Transpose": lambda view, arrays: np.transpose(arrays[0], view.integers("perm") or None),
+    "Concat": lambda view, arrays: np.concatenate(arrays, axis=view.integer("axis", 0)),
     "Slice": _slice,
-    "Gather": _gather,
-    "Expand": lambda view, arrays: [np.broadcast_to(arrays[0], view.out.shape).copy()],
-    "Tile": lambda view, arrays: [np.tile(arrays[0], arrays[1])],
-    "Where": lambda view, arrays: [np.where(arrays[0], arrays[1], arrays[2])],
+    "Gather": lambda view, arrays: np.take(arrays[0], arrays[1], axis=view.integer("axis", 0)),
+    "Expand": lambda view, arrays: np.broadcast_to(arrays[0], view.out.shape).copy(),
+    "Tile": _plain(np.tile),
+    "Where": _plain(np.where),
     "ConstantOfShape": _fill,
     "Range": _range,
-    "Add": _binary(np.add),
-    "Sub": _binary(np.subtract),
-    "Mul": _binary(np.multiply),
+    "Add": _plain(np.add),
+    "Sub": _plain(np.subtract),
+    "Mul": _plain(np.multiply),
     "Div": _divide,
     "Mod": _modulo,
-    "Equal": _binary(np.equal),
-    "Greater": _binary(np.greater),
-    "GreaterOrEqual": _binary(np.greater_equal),
-    "Less": _binary(np.less),
-    "LessOrEqual": _binary(np.less_equal),
-    "And": _binary(np.logical_and),
-    "Or": _binary(np.logical_or),
-    "Not": _unary(np.logical_not),
-    "Neg": _unary(np.negative),
-    "Abs": _unary(np.abs),
-    "Floor": _unary(np.floor),
-    "Ceil": _unary(np.ceil),
-    "Sqrt": _unary(np.sqrt),
-    "Max": lambda view, arrays: [np.asarray(np.max(np.broadcast_arrays(*arrays), axis=0))],
-    "Min": lambda view, arrays: [np.asarray(np.min(np.broadcast_arrays(*arrays), axis=0))],
+    "Equal": _plain(np.equal),
+    "Greater": _plain(np.greater),
+    "GreaterOrEqual": _plain(np.greater_equal),
+    "Less": _plain(np.less),
+    "LessOrEqual": _plain(np.less_equal),
+    "And": _plain(np.logical_and),
+    "Or": _plain(np.logical_or),
+    "Not": _plain(np.logical_not),
+    "Neg": _plain(np.negative),
+    "Abs": _plain(np.abs),
+    "Floor": _plain(np.floor),
+    "Ceil": _plain(np.ceil),
+    "Sqrt": _plain(np.sqrt),
+    "Max": lambda view, arrays: np.asarray(np.max(np.broadcast_arrays(*arrays), axis=0)),
+    "Min": lambda view, arrays: np.asarray(np.min(np.broadcast_arrays(*arrays), axis=0)),
     "ReduceProd": _reduce(np.prod),
     "ReduceSum": _reduce(np.sum),
     "ReduceMax": _reduce(np.max),

@@ -1,8 +1,9 @@
 """Bytes and MACs of an ONNX model, counted from the untrusted bytes of its file.
 
-`inspect` is the whole of it: parse and refuse (validate), read what is stored (storage), put
-functions in place of their calls (inline), follow shapes at batch 1 (walk) and add up the table
-of costs (costs). Nothing is executed and nothing that the file says about shapes is believed.
+`inspect` parses the file and puts functions in place of their calls (parsing), reads what is stored
+(storage), follows shapes at batch 1 (walk) and adds up the table of costs (operators). Nothing is
+executed, and the shapes that the file states are not used. `require` compares a report with
+the input and output that a lesson demands.
 """
 
 from __future__ import annotations
@@ -15,24 +16,32 @@ import onnx
 from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from grader.lesson.grades import Layer
-from grader.measure.costs.attributes import check_nodes
-from grader.measure.costs.inline import flatten
-from grader.measure.costs.refusals import Refused, refuse
+from grader.measure.costs.parsing import STANDARD, flatten, read_model, standard_opset
+from grader.measure.costs.refusals import DEFAULT_LIMITS, GraphLimits, Refused, refuse
 from grader.measure.costs.storage import (
     DTYPES,
     FREE_ENTRIES,
-    Stored,
+    Constant,
     stored_attributes,
     stored_sparse,
     stored_tensor,
 )
-from grader.measure.costs.validate import STANDARD, read_model, standard_opset
-from grader.measure.costs.view import GraphLimits
 from grader.measure.costs.walk import Step, Walk, batch_names, walk
+from grader.text import Text
+from grader.text.errors import Rejected
+from grader.text.untrusted import quoted
 
-__all__ = ["Counted", "GraphLimits", "GraphReport", "Port", "Refused", "count", "inspect"]
-
-_DEFAULT_LIMITS = GraphLimits()
+__all__ = [
+    "CountedGraph",
+    "GraphLimits",
+    "GraphReport",
+    "Port",
+    "Refused",
+    "Tensor",
+    "count",
+    "inspect",
+    "require",
+]
 
 RECIPE_ENTRIES = 512
 """References and numbers of load-time nodes that are free, with one for every
@@ -41,7 +50,9 @@ which order, is information too."""
 RECIPE_BYTES = 64
 RUN_TIME_PIECES = 128
 """Pieces that Concat nodes join at run time for free, all together; beyond, a byte each counts as
-stored, or weights could be wired together from a few codes that pretend to be data."""
+stored, or weights could be assembled from a few codes that look like data."""
+_SHOWN = 3
+"""Inputs or outputs that a sentence lists."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,17 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Tensor:
+    """A float32 tensor with a batch in front of `shape`; the batch may be free or 1."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"`{self.name}` float32 [batch, {', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
 class GraphReport:
     """What a model stores and computes."""
 
@@ -61,9 +83,9 @@ class GraphReport:
     outputs: tuple[Port, ...]
     opset: int
     bytes: int
-    """Constants as stored (storage)."""
+    """Constants as stored, by the rules of storage.py."""
     macs: int
-    """MACs at batch 1 (costs)."""
+    """MACs at batch 1, by the table of operators.py."""
     elementwise_macs: int
     """The part of `macs` outside convolutions, matrix products and recurrent cells."""
     params: int
@@ -73,36 +95,35 @@ class GraphReport:
     """Every node that costs or stores something; their sums are the totals."""
 
 
-def inspect(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> GraphReport:
+def inspect(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> GraphReport:
     """Count the ONNX model in the bytes `model`.
 
-    Raises grader.errors.Rejected (as Refused, with a `code`) when the bytes are no model, or a
-    model that is not counted: the sentence names the operator or tensor and says what to do.
+    Raises Refused, with a `code`, when the bytes are no model or a model that is not counted; the
+    sentence names the operator or tensor and the next step.
     """
     return count(model, limits).report
 
 
 @dataclass(frozen=True)
-class Counted:
-    """A report with the graph that it was made from, for what looks at single nodes."""
+class CountedGraph:
+    """A report with the nodes and constants of its graph."""
 
     report: GraphReport
     graph: GraphProto
     steps: tuple[Step, ...]
     """Every node at batch 1, functions inlined."""
-    stored: Mapping[int, tuple[Stored, ...]]
-    """Constants by the index of the step that works with them."""
+    stored: Mapping[int, tuple[Constant, ...]]
+    """Constants by the index of the step that uses them."""
 
 
-def count(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> Counted:
-    """As `inspect`, node by node."""
+def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> CountedGraph:
+    """Count as `inspect` does, and keep the nodes. Raises Refused."""
     parsed = read_model(model, limits)
     graph, opset = parsed.graph, standard_opset(parsed, limits)
     _check_names(graph)
     ledger = _Ledger()
     _enter_stored(parsed, opset, limits, ledger)
     nodes = flatten(parsed, limits)
-    check_nodes(nodes, opset)
     first, *others = [(b, walk(graph, nodes, opset, b, limits)) for b in limits.batches]
     one = first[1]
     if one.macs > limits.max_macs:
@@ -114,7 +135,7 @@ def count(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> Counted:
     per_step, loose = ledger.assigned(one, graph)
     layers = _layers(one, per_step, loose)
     report = GraphReport(
-        inputs=tuple(_declared(info) for info in _data_inputs(graph)),
+        inputs=tuple(_declared(info) for info in graph.input if info.name not in ledger.named),
         outputs=tuple(_output(info, graph, [first, *others]) for info in graph.output),
         opset=opset,
         bytes=sum(layer.bytes for layer in layers),
@@ -125,23 +146,32 @@ def count(model: bytes, limits: GraphLimits = _DEFAULT_LIMITS) -> Counted:
         layers=layers,
     )
     stored = {index: tuple(items) for index, items in per_step.items()}
-    return Counted(report, graph, tuple(one.steps), stored)
+    return CountedGraph(report, graph, tuple(one.steps), stored)
 
 
-_Loose = dict[tuple[str, str], list[Stored]]
+def require(report: GraphReport, *, expects: Tensor, returns: Tensor) -> None:
+    """Raise Rejected unless the model has `expects` as its only input and `returns` as its only
+    output. The sizes of an output may be unknown here; a run shows them."""
+    if not (len(report.inputs) == 1 and _fits(report.inputs[0], expects)):
+        raise Rejected(_unexpected("input", "вход", expects, report.inputs))
+    if not (len(report.outputs) == 1 and _fits(report.outputs[0], returns, unknown=True)):
+        raise Rejected(_unexpected("output", "выход", returns, report.outputs))
+
+
+_Loose = dict[tuple[str, str], list[Constant]]
 
 
 class _Ledger:
-    """Which constant belongs to whom: an initializer by name, a node by index, or a label."""
+    """Stored constants by their place: initializers by name, node attributes by index, others."""
 
     def __init__(self) -> None:
-        self.named: dict[str, Stored] = {}
-        self.in_nodes: dict[int, list[Stored]] = {}
-        self.elsewhere: dict[tuple[str, str], list[Stored]] = {}
+        self.named: dict[str, Constant] = {}
+        self.in_nodes: dict[int, list[Constant]] = {}
+        self.elsewhere: dict[tuple[str, str], list[Constant]] = {}
 
     def enter_recipe(self, one: Walk) -> None:
-        """Count the references of load-time nodes, and the pieces joined at run time, beyond
-        what is free: a byte each."""
+        """Count a byte for each reference of load-time nodes and each piece joined at run time
+        beyond the free ones."""
         entries = pieces = 0
         for step in one.steps:
             inputs = sum(bool(name) for name in step.node.inputs)
@@ -157,12 +187,12 @@ class _Ledger:
         excess = max(entries - RECIPE_ENTRIES - stored // RECIPE_BYTES, 0)
         excess += max(pieces - RUN_TIME_PIECES, 0)
         if excess > 0:
-            self.elsewhere["recipe of the constants", "graph"] = [Stored("recipe", excess, 0)]
+            self.elsewhere["recipe of the constants", "graph"] = [Constant("recipe", excess, 0)]
 
-    def assigned(self, one: Walk, graph: GraphProto) -> tuple[dict[int, list[Stored]], _Loose]:
-        """Constants by the step that works with them, and those that belong to none."""
+    def assigned(self, one: Walk, graph: GraphProto) -> tuple[dict[int, list[Constant]], _Loose]:
+        """Constants by the step that uses them, and those that no step uses."""
         users = users_of(one.steps)
-        per_step: dict[int, list[Stored]] = {}
+        per_step: dict[int, list[Constant]] = {}
         loose = dict(self.elsewhere)
         for name, item in self.named.items():
             user = users.get(name)
@@ -183,8 +213,8 @@ class _Ledger:
         return per_step, loose
 
 
-def _layers(one: Walk, per_step: dict[int, list[Stored]], loose: _Loose) -> tuple[Layer, ...]:
-    """Costs and constants by node."""
+def _layers(one: Walk, per_step: dict[int, list[Constant]], loose: _Loose) -> tuple[Layer, ...]:
+    """Costs and constants of every node that has any."""
     layers = []
     for index, step in enumerate(one.steps):
         items = per_step.get(index, [])
@@ -194,7 +224,7 @@ def _layers(one: Walk, per_step: dict[int, list[Stored]], loose: _Loose) -> tupl
     return tuple(layers)
 
 
-def _layer(name: str, op: str, items: list[Stored], step: Step | None = None) -> Layer:
+def _layer(name: str, op: str, items: list[Constant], step: Step | None = None) -> Layer:
     return Layer(
         name=name,
         op=op,
@@ -206,7 +236,7 @@ def _layer(name: str, op: str, items: list[Stored], step: Step | None = None) ->
 
 
 def users_of(steps: Sequence[Step]) -> dict[str, int]:
-    """For every tensor, the first node at run time that works with it, or what it is made into.
+    """The first node at run time that uses each tensor or what is computed from it.
 
     Weights that pass through DequantizeLinear, Transpose and the like belong to the node that
     uses the result.
@@ -223,7 +253,7 @@ def users_of(steps: Sequence[Step]) -> dict[str, int]:
 
 
 def _check_names(graph: GraphProto) -> None:
-    """Initializers and inputs have names of their own; an input may have a default value."""
+    """Refuse repeated names of initializers or inputs; an input may have an initializer."""
     stored = [t.name for t in graph.initializer] + [s.values.name for s in graph.sparse_initializer]
     for names in (stored, [info.name for info in graph.input]):
         for name, count in Counter(names).items():
@@ -238,7 +268,7 @@ def _enter_stored(model: ModelProto, opset: int, limits: GraphLimits, ledger: _L
     for sparse in model.graph.sparse_initializer:
         ledger.named[sparse.values.name] = stored_sparse(sparse, limits)
 
-    def of_node(node: onnx.NodeProto) -> list[Stored]:
+    def of_node(node: onnx.NodeProto) -> list[Constant]:
         known = node.domain in STANDARD and onnx.defs.has(node.op_type, opset, "")
         schema = onnx.defs.get_schema(node.op_type, opset, "") if known else None
         return stored_attributes(node, limits, schema)
@@ -255,11 +285,6 @@ def _enter_stored(model: ModelProto, opset: int, limits: GraphLimits, ledger: _L
             ledger.elsewhere.setdefault(key, []).extend(items)
 
 
-def _data_inputs(graph: GraphProto) -> list[ValueInfoProto]:
-    stored = {t.name for t in graph.initializer} | {s.values.name for s in graph.sparse_initializer}
-    return [info for info in graph.input if info.name not in stored]
-
-
 def _declared(info: ValueInfoProto) -> Port:
     kind = info.type.tensor_type
     shape = tuple(
@@ -270,7 +295,7 @@ def _declared(info: ValueInfoProto) -> Port:
 
 
 def _output(info: ValueInfoProto, graph: GraphProto, walks: list[tuple[int, Walk]]) -> Port:
-    """An output as inferred: a dimension that changes with the batch is the batch, or unknown."""
+    """An output with inferred sizes: those that change with the batch are the batch, or unknown."""
     symbol = min(batch_names(graph), default="batch")
     value = walks[0][1].values[info.name]
     shapes = [(batch, run.values[info.name].shape) for batch, run in walks]
@@ -282,3 +307,32 @@ def _output(info: ValueInfoProto, graph: GraphProto, walks: list[tuple[int, Walk
         else:
             shape.append(symbol if sizes == [batch for batch, _ in shapes] else None)
     return Port(info.name, DTYPES[value.dtype].name, tuple(shape))
+
+
+def _fits(port: Port, wanted: Tensor, *, unknown: bool = False) -> bool:
+    if (port.name, port.dtype) != (wanted.name, "float32"):
+        return False
+    if len(port.shape) != len(wanted.shape) + 1:
+        return False
+    batch, *sizes = port.shape
+    return not (isinstance(batch, int) and batch != 1) and all(
+        size == expected or (unknown and not isinstance(size, int))
+        for size, expected in zip(sizes, wanted.shape, strict=True)
+    )
+
+
+def _unexpected(what: str, what_ru: str, wanted: Tensor, found: Sequence[Port]) -> Text:
+    shown = ", ".join(map(_shown_port, found[:_SHOWN])) or "-"
+    more = len(found) - _SHOWN
+    return Text(
+        en=f"Expected one {what} {wanted} with batch free or 1, found {shown}"
+        f"{f' and {more:,} more' if more > 0 else ''}; export with export.py of the template.",
+        ru=f"Ожидался один {what_ru} {wanted} с батчем свободного размера или 1, найдено: {shown}"
+        f"{f' и ещё {more}' if more > 0 else ''}; экспортируйте модель с помощью export.py из "
+        "шаблона.",
+    )
+
+
+def _shown_port(port: Port) -> str:
+    sizes = ", ".join("?" if size is None else str(size) for size in port.shape)
+    return f"`{quoted(port.name)}` {port.dtype} {quoted(f'[{sizes}]')}"

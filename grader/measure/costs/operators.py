@@ -1,24 +1,91 @@
-"""MACs of one node, from its shapes: one short function per kind of operator.
+"""The table of costs: the MACs of every operator of ai.onnx, one handler per row.
 
-Letters in the comments: N batch, C channels, T time steps, H hidden size, k kernel elements.
-A padded position counts like any other. 64-bit arithmetic counts four times (`View.width`).
+A MAC is one multiplication with one addition. Convolutions, matrix products and recurrent cells
+are counted exactly. Outside them
+
+- a multiplication counts 1 per output, and so does every operator from which multiplication can
+  be built (division, powers, square roots, exponentials, logarithms, trigonometry, normalization,
+  scales of quantization, activations that contain a product);
+- an addition is free where it is the second half of a MAC: directly after a multiplication or a
+  linear operator (bias, residual, sum of products), also through views and activations, once
+  for each multiplication. Any other addition of data counts 1, so that a matrix product
+  written as selecting and summing (ternary weights, look-up tables, |x - w|) is not free;
+- moving, comparing and selecting data, piecewise-linear and saturating activations are free,
+  as long as they do not combine numbers that depend on the data: Max, Min, Where, comparisons
+  and logic between two of them, and tables looked up by them, count 1 per output;
+- operators on constants and shapes alone run when the model is loaded and count 0. What they
+  are computed from counts in bytes as it is stored: weights may be stored as factors, quantized or
+  generated, as in any compression.
+
+Operators without a row are refused by name. To add one, write a row (`@counts`) above a handler,
+or its name into an existing row. A handler takes one node at a known batch size (view.View) and
+returns its Cost; `view.misfit` refuses shapes that do not fit together.
+
+Letters in the handlers' docstrings: N batch, C channels, T time steps, H hidden size, k kernel
+elements. A padded position counts like any other. 64-bit arithmetic counts four times
+(`View.width`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 from grader.measure.costs.storage import DTYPES
 from grader.measure.costs.view import Cost, Credit, Value, View
+from grader.text import Text
+
+Kind = Literal["exact", "charged", "addition", "free"]
+Handler = Callable[[View], Cost]
 
 
-def free(_: View) -> Cost:
-    return Cost()
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table: what its operators cost.
+
+    `product` means that the outputs are products, each of which pays for one later addition
+    (view.Credit); free operators pass on the credit of their input.
+    """
+
+    ops: tuple[str, ...]
+    kind: Kind
+    formula: Text
+    count: Handler
+    product: bool
 
 
-# Exact: convolutions, products of matrices, recurrent cells.
+COSTS: dict[str, Rule] = {}
+"""The row of every operator that is counted, by the operator's name."""
 
 
+def counts(
+    ops: str, kind: Kind, en: str, ru: str, *, product: bool | None = None
+) -> Callable[[Handler], Handler]:
+    """Enter a row: operators separated by spaces, and the formula that docs and tests show.
+
+    `product` defaults to true for exact and charged operators.
+    """
+
+    def enter(handler: Handler) -> Handler:
+        products = kind in ("exact", "charged") if product is None else product
+        rule = Rule(tuple(ops.split()), kind, Text(en=en, ru=ru), handler, products)
+        COSTS.update(dict.fromkeys(rule.ops, rule))
+        return handler
+
+    return enter
+
+
+# Exact: convolutions, matrix products, recurrent cells.
+
+
+@counts(
+    "Conv ConvInteger QLinearConv",
+    "exact",
+    "outputs × (input channels / groups) × kernel; QLinearConv: + 1 per output to rescale",
+    "выходы × (входные каналы / группы) × ядро; QLinearConv: + 1 на выход за масштаб",
+)
 def conv(view: View) -> Cost:
     """X (N, C, ...), W (M, C/group, k...) -> (N, M, ...): outputs * C/group * k."""
     weight = _conv_weight(view, 3 if view.op == "QLinearConv" else 1)
@@ -26,24 +93,42 @@ def conv(view: View) -> Cost:
     return Cost(linear, view.out.size if view.op == "QLinearConv" else 0)
 
 
+@counts(
+    "ConvTranspose",
+    "exact",
+    "inputs × (output channels / groups) × kernel",
+    "входы × (выходные каналы / группы) × ядро",
+)
 def conv_transpose(view: View) -> Cost:
     """X (N, C, ...), W (C, M/group, k...): inputs * M/group * k."""
     x, weight = view.input(0), _conv_weight(view, 1)
     return Cost(x.size * prod(weight.shape[1:]) * view.width)
 
 
+@counts(
+    "MatMul MatMulInteger QLinearMatMul",
+    "exact",
+    "outputs × inner dimension; QLinearMatMul: + 1 per output to rescale",
+    "выходы × внутренняя размерность; QLinearMatMul: + 1 на выход за масштаб",
+)
 def matmul(view: View) -> Cost:
     """A (..., M, K), B (..., K, N), broadcast, either may be a vector: outputs * K."""
-    quantised = view.op == "QLinearMatMul"
-    a, b = view.input(0), view.input(3 if quantised else 1)
+    quantized = view.op == "QLinearMatMul"
+    a, b = view.input(0), view.input(3 if quantized else 1)
     if not a.shape or not b.shape:
         view.misfit("a scalar has no matrix product")
     depth = a.shape[-1]
     if depth != b.shape[-2 if len(b.shape) > 1 else 0]:
         view.misfit(f"{a.shape} by {b.shape}")
-    return Cost(view.out.size * depth * view.width, view.out.size if quantised else 0)
+    return Cost(view.out.size * depth * view.width, view.out.size if quantized else 0)
 
 
+@counts(
+    "Gemm",
+    "exact",
+    "M × N × K; + M × N for each of alpha, beta that is not 1",
+    "M × N × K; + M × N за каждый из alpha, beta, не равный 1",
+)
 def gemm(view: View) -> Cost:
     """A (M, K) or (K, M), B (K, N) or (N, K): M * N * K, and M * N for alpha or beta not 1."""
     a, b = view.input(0), view.input(1)
@@ -58,6 +143,12 @@ def gemm(view: View) -> Cost:
     return Cost(view.out.size * depth * view.width, view.out.size * scales * view.width)
 
 
+@counts(
+    "Einsum",
+    "exact",
+    "product of the index sizes, operands taken pairwise from the left; one operand: its sums",
+    "произведение размеров индексов, операнды попарно слева; один операнд: его суммы",
+)
 def einsum(view: View) -> Cost:
     """Operands are contracted pairwise from the left: the product of a pair's index sizes.
 
@@ -78,6 +169,14 @@ def einsum(view: View) -> Cost:
 _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 
+@counts(
+    "RNN GRU LSTM",
+    "exact",
+    "steps × directions × gates (1, 3, 4) × hidden × (input + hidden); products of gates are part "
+    "of the cell; LSTM peepholes: + 3 × hidden a step",
+    "шаги × направления × вентили (1, 3, 4) × скрытый × (вход + скрытый); произведения вентилей "
+    "входят в ячейку; peephole в LSTM: + 3 × скрытый на шаг",
+)
 def recurrent(view: View) -> Cost:
     """X (T, N, I), W (D, gates H, I), R (D, gates H, H): T * N * D * gates * H * (I + H).
 
@@ -101,6 +200,14 @@ def recurrent(view: View) -> Cost:
     return Cost(linear * view.width, steps * peepholes)
 
 
+@counts(
+    "Attention",
+    "exact",
+    "heads × queries × keys × (key depth + value depth); + 1 per element of Q and K for the "
+    "scale, + 2 per score for softcap",
+    "головы × запросы × ключи × (глубина ключа + глубина значения); + 1 на элемент Q и K за "
+    "масштаб, + 2 на оценку за softcap",
+)
 def attention(view: View) -> Cost:
     """Q (N, heads, Lq, dk), K, V (N, kv heads, Lk, d): N * heads * Lq * Lk * (dk + dv).
 
@@ -122,85 +229,24 @@ def attention(view: View) -> Cost:
     return Cost(scores * (depth + value_depth) * view.width, (scaled + capped) * view.width)
 
 
+@counts("AffineGrid", "exact", "outputs × (axes + 1)", "выходы × (оси + 1)")
 def affine_grid(view: View) -> Cost:
     """theta (N, d, d + 1): outputs * (d + 1)."""
     return Cost(view.out.size * view.input(0).shape[-1])
 
 
-# Elementwise: one per output, per input, or per output times a small factor.
-
-
-def per_output(view: View) -> Cost:
-    return Cost(0, view.out.size * view.width)
-
-
-def per_input(view: View) -> Cost:
-    """Products or sums of squares over the first input, and one more per output for a root."""
-    return Cost(0, (view.input(0).size + view.out.size) * view.width)
-
-
-def bitwise(view: View) -> Cost:
-    """An n-bit AND is n one-bit products."""
-    return Cost(0, view.out.size * DTYPES[view.out.dtype].bits)
-
-
-def normalisation(view: View) -> Cost:
-    """Mean, sum of squares, division by the deviation, scale: 4 per element (RMS and Lp: 3)."""
-    passes = 3 if view.op in ("RMSNormalization", "LpNormalization") else 4
-    return Cost(0, passes * view.input(0).size * view.width)
-
-
-def local_response(view: View) -> Cost:
-    """Square, window of `size` sums, power, division."""
-    return Cost(0, view.out.size * (view.integer("size", 1) + 3))
-
-
-def rotary(view: View) -> Cost:
-    """Each pair of elements is rotated by four multiplications."""
-    return Cost(0, 2 * view.out.size)
-
-
-def softplus_like(view: View) -> Cost:
-    """ReduceLogSumExp: exponential and sum per input, logarithm per output."""
-    return Cost(0, (2 * view.input(0).size + view.out.size) * view.width)
-
-
-def pooling(view: View) -> Cost:
-    """A mean over a window is a convolution with constant weights: outputs * k."""
-    return Cost(0, view.out.size * prod(view.integers("kernel_shape")) * view.width)
-
-
-def resize(view: View) -> Cost:
-    """Interpolation reads 2 (linear) or 4 (cubic) neighbours along each resized axis."""
-    mode = view.text("mode", "nearest")
-    if mode == "nearest":
-        return Cost()
-    if view.integer("antialias", 0):
-        view.misfit("antialias is not supported")
-    x = view.input(0)
-    resized = sum(before != after for before, after in zip(x.shape, view.out.shape, strict=True))
-    if view.text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
-        resized = len(x.shape)
-    elif (scales := view.optional(2)) is not None and scales.data is not None and scales.size:
-        resized = max(resized, int((scales.data != 1).sum()))
-    return Cost(0, view.out.size * (4 if mode == "cubic" else 2) ** max(resized, 1))
-
-
-def grid_sample(view: View) -> Cost:
-    """X (N, C, ...), grid (N, ..., d): taps per output, taps and d coordinates per location."""
-    grid = view.input(1)
-    axes = grid.shape[-1]
-    mode = view.text("mode", "linear")
-    taps = {"nearest": 1, "cubic": 4**axes, "bicubic": 4**axes}.get(mode, 2**axes)
-    locations = prod(grid.shape[:-1])
-    return Cost(0, view.out.size * taps + locations * (taps + axes))
-
-
+@counts("Det", "exact", "n³ per matrix", "n³ на матрицу")
 def determinant(view: View) -> Cost:
     """Elimination, bounded by n^3 per matrix."""
     return Cost(view.out.size * view.input(0).shape[-1] ** 3)
 
 
+@counts(
+    "DFT",
+    "exact",
+    "N log2 N for powers of two, otherwise 2 × N × bins; twice that for complex input",
+    "N log2 N для степеней двойки, иначе 2 × N × частоты; вдвое больше для комплексного входа",
+)
 def dft(view: View) -> Cost:
     """N bins: fast transform for powers of two, otherwise the product with the DFT matrix."""
     x = view.input(0)
@@ -215,6 +261,12 @@ def dft(view: View) -> Cost:
     return Cost(signals * _transform(length, bins, x.shape[-1] == 1))
 
 
+@counts(
+    "STFT",
+    "exact",
+    "DFT of every frame, + 1 per sample of a frame for the window",
+    "DFT каждого кадра, + 1 на отсчёт кадра за окно",
+)
 def stft(view: View) -> Cost:
     """signal (N, L, 1 or 2) -> (N, frames, bins, 2): window and transform of every frame."""
     signal, window = view.input(0), view.optional(2)
@@ -230,9 +282,140 @@ def stft(view: View) -> Cost:
     return Cost(batch * frames * _transform(length, bins, real), batch * frames * windowed)
 
 
+# Elementwise: one per output, per input, or per output times a small factor.
+
+
+@counts("Mul Div Pow Reciprocal Sqrt Mod BitShift CumProd", "charged", "1 per output", "1 на выход")
+@counts(
+    "Exp Log Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
+    "charged",
+    "1 per output (products can be had from logarithms and angles)",
+    "1 на выход (из логарифмов и углов получаются произведения)",
+)
+@counts(
+    "PRelu LeakyRelu Elu Selu Celu HardSigmoid HardSwish Swish Gelu Mish Softsign",
+    "charged",
+    "1 per output (a slope, or a product of the input with a gate)",
+    "1 на выход (наклон или произведение входа на вентиль)",
+)
+@counts(
+    "BatchNormalization QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
+    "charged",
+    "1 per output (scale and shift); on constants 0",
+    "1 на выход (масштаб и сдвиг); над константами 0",
+)
+def per_output(view: View) -> Cost:
+    return Cost(0, view.out.size * view.width)
+
+
+@counts(
+    "ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSum GlobalLpPool",
+    "charged",
+    "1 per input and 1 per output",
+    "1 на вход и 1 на выход",
+)
+def per_input(view: View) -> Cost:
+    """Products or sums of squares over the first input, and one more per output for a root."""
+    return Cost(0, (view.input(0).size + view.out.size) * view.width)
+
+
+@counts(
+    "BitwiseAnd BitwiseOr BitwiseXor BitwiseNot",
+    "charged",
+    "1 per bit of output (an AND of n bits is n one-bit products)",
+    "1 на бит выхода (AND над n битами — это n однобитных произведений)",
+    product=False,
+)
+def bitwise(view: View) -> Cost:
+    """An n-bit AND is n one-bit products."""
+    return Cost(0, view.out.size * DTYPES[view.out.dtype].bits)
+
+
+@counts(
+    "LayerNormalization InstanceNormalization GroupNormalization MeanVarianceNormalization "
+    "RMSNormalization LpNormalization",
+    "charged",
+    "4 per element: mean, squares, division, scale (RMS and Lp: 3)",
+    "4 на элемент: среднее, квадраты, деление, масштаб (RMS и Lp: 3)",
+)
+def normalization(view: View) -> Cost:
+    """X (N, C, ...): mean, sum of squares, division by the deviation, scale."""
+    passes = 3 if view.op in ("RMSNormalization", "LpNormalization") else 4
+    return Cost(0, passes * view.input(0).size * view.width)
+
+
+@counts("LRN", "charged", "(size + 3) per output", "(size + 3) на выход")
+def local_response(view: View) -> Cost:
+    """Square, window of `size` sums, power, division."""
+    return Cost(0, view.out.size * (view.integer("size", 1) + 3))
+
+
+@counts("RotaryEmbedding", "charged", "2 per output", "2 на выход")
+def rotary(view: View) -> Cost:
+    """Each pair of elements is rotated by four multiplications."""
+    return Cost(0, 2 * view.out.size)
+
+
+@counts("ReduceLogSumExp", "charged", "2 per input and 1 per output", "2 на вход и 1 на выход")
+def log_sum_exp(view: View) -> Cost:
+    """An exponential and a sum per input, a logarithm per output."""
+    return Cost(0, (2 * view.input(0).size + view.out.size) * view.width)
+
+
+@counts("AveragePool LpPool", "charged", "outputs × kernel", "выходы × ядро")
+def pooling(view: View) -> Cost:
+    """A mean over a window is a convolution with constant weights: outputs * k."""
+    return Cost(0, view.out.size * prod(view.integers("kernel_shape")) * view.width)
+
+
+@counts(
+    "Resize",
+    "charged",
+    "nearest: 0; linear 2, cubic 4 per output, to the power of the resized axes",
+    "nearest: 0; linear 2, cubic 4 на выход, в степени числа изменяемых осей",
+    product=False,
+)
+def resize(view: View) -> Cost:
+    """Interpolation reads 2 (linear) or 4 (cubic) neighbors along each resized axis."""
+    mode = view.text("mode", "nearest")
+    if mode == "nearest":
+        return Cost()
+    if view.integer("antialias", 0):
+        view.misfit("antialias is not supported")
+    x = view.input(0)
+    resized = sum(before != after for before, after in zip(x.shape, view.out.shape, strict=True))
+    if view.text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
+        resized = len(x.shape)
+    elif (scales := view.optional(2)) is not None and scales.data is not None and scales.size:
+        resized = max(resized, int((scales.data != 1).sum()))
+    return Cost(0, view.out.size * (4 if mode == "cubic" else 2) ** max(resized, 1))
+
+
+@counts(
+    "GridSample",
+    "charged",
+    "neighbours (2 or 4 per axis) per output and per location, + 1 per coordinate",
+    "соседи (2 или 4 на ось) на выход и на точку, + 1 на координату",
+)
+def grid_sample(view: View) -> Cost:
+    """X (N, C, ...), grid (N, ..., d): taps per output, taps and d coordinates per location."""
+    grid = view.input(1)
+    axes = grid.shape[-1]
+    mode = view.text("mode", "linear")
+    taps = {"nearest": 1, "cubic": 4**axes, "bicubic": 4**axes}.get(mode, 2**axes)
+    locations = prod(grid.shape[:-1])
+    return Cost(0, view.out.size * taps + locations * (taps + axes))
+
+
 # Additions: free where they follow a multiplication that is already counted (view.Credit).
 
 
+@counts(
+    "Add Sub Sum",
+    "addition",
+    "1 per output, 0 directly after a multiplication or a linear operator",
+    "1 на выход, 0 сразу после умножения или линейного оператора",
+)
 def addition(view: View) -> Cost:
     """Add, Sub, Sum: terms - 1 per output. The result of adding a constant stays a product."""
     data = [value for value in view.given if not value.constant]
@@ -247,6 +430,7 @@ def addition(view: View) -> Cost:
     return Cost(0, charged)
 
 
+@counts("Mean", "addition", "as Sum, + 1 per output", "как Sum, + 1 на выход")
 def mean(view: View) -> Cost:
     """Mean of several tensors: their additions and a division per output."""
     cost = addition(view)
@@ -254,6 +438,12 @@ def mean(view: View) -> Cost:
     return Cost(0, cost.elementwise + view.out.size * view.width)
 
 
+@counts(
+    "ReduceSum",
+    "addition",
+    "1 per term after the first, 0 directly after a multiplication or a linear operator",
+    "1 на слагаемое после первого, 0 сразу после умножения или линейного оператора",
+)
 def reduce_sum(view: View) -> Cost:
     """All inputs but the first of every sum are additions."""
     x = view.input(0)
@@ -262,6 +452,12 @@ def reduce_sum(view: View) -> Cost:
     return Cost(0, charged)
 
 
+@counts(
+    "ReduceMean GlobalAveragePool",
+    "addition",
+    "as ReduceSum, + 1 per output",
+    "как ReduceSum, + 1 на выход",
+)
 def reduce_mean(view: View) -> Cost:
     """The sum, and a division per output."""
     cost = reduce_sum(view)
@@ -269,6 +465,12 @@ def reduce_mean(view: View) -> Cost:
     return Cost(0, cost.elementwise + view.out.size * view.width)
 
 
+@counts(
+    "Softmax LogSoftmax",
+    "addition",
+    "1 per term after the first of each sum, 0 directly after a linear operator",
+    "1 на слагаемое каждой суммы после первого, 0 сразу после линейного оператора",
+)
 def softmax(view: View) -> Cost:
     """The sum of the exponentials, free after a product, like the exponentials themselves."""
     x = view.input(0)
@@ -277,18 +479,47 @@ def softmax(view: View) -> Cost:
     return Cost(0, view.additions(x.size - rows))
 
 
+@counts(
+    "CumSum",
+    "addition",
+    "1 per output, 0 directly after a multiplication",
+    "1 на выход, 0 сразу после умножения",
+)
 def cumulative_sum(view: View) -> Cost:
     charged = view.additions(view.out.size)
     view.out.credit = view.input(0).credit
     return Cost(0, charged)
 
 
+@counts(
+    "ScatterElements ScatterND",
+    "addition",
+    "0 at constant places without reduction, otherwise 1 per update",
+    "0 по постоянным номерам без reduction, иначе 1 на обновление",
+)
 def scatter(view: View) -> Cost:
     """Movement, unless updates are combined or placed by the data: one per element updated."""
     moved = view.text("reduction", "none") == "none" and view.input(1).constant
     return Cost(0, 0 if moved else view.input(2).size * view.width)
 
 
+@counts("Col2Im", "addition", "1 per input", "1 на вход")
+def column_to_image(view: View) -> Cost:
+    """Overlapping blocks are summed: one per input."""
+    return Cost(0, view.input(0).size * view.width)
+
+
+# Free, unless numbers that depend on the data are combined.
+
+
+@counts(
+    "Max Min Where Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor",
+    "free",
+    "0 against a constant that does not enlarge its input (a threshold, a mask), otherwise 1 per "
+    "output: combining numbers is a layer, whatever it is made of",
+    "0 с константой, которая не увеличивает вход (порог, маска), иначе 1 на выход: соединение "
+    "чисел — это слой, из чего бы он ни состоял",
+)
 def combination(view: View) -> Cost:
     """Free with one input that depends on the data and is not enlarged, else one per output."""
     data = [value for value in view.given if not value.constant]
@@ -296,15 +527,53 @@ def combination(view: View) -> Cost:
     return Cost(0, 0 if alone else view.out.size)
 
 
+@counts(
+    "Gather GatherElements GatherND",
+    "free",
+    "0 at constant places; where the data say which, 1 per output and per index (a table can hold "
+    "any function, products among them)",
+    "0 по постоянным номерам; если номера зависят от данных, 1 на выход и на номер (в таблице "
+    "может быть любая функция, в том числе произведение)",
+)
 def look_up(view: View) -> Cost:
     """Movement at constant indices; at others a table: one per output and per index."""
     index = view.input(1)
     return Cost(0, 0 if index.constant else view.out.size + index.size)
 
 
-def column_to_image(view: View) -> Cost:
-    """Overlapping blocks are summed: one per input."""
-    return Cost(0, view.input(0).size * view.width)
+@counts(
+    "Relu Sigmoid Tanh Softplus Erf ThresholdedRelu Shrink Clip Abs Neg Sign Ceil Floor Round "
+    "Hardmax Dropout",
+    "free",
+    "0 (a function of one number that multiplies nothing)",
+    "0 (функция одного числа, которая ничего не умножает)",
+)
+@counts(
+    "Not IsInf IsNaN ArgMax ArgMin ReduceMax ReduceMin MaxPool GlobalMaxPool TopK",
+    "free",
+    "0 (comparing and selecting)",
+    "0 (сравнение и выбор)",
+)
+@counts(
+    "Identity Cast CastLike BitCast Reshape Flatten Squeeze Unsqueeze Transpose Concat Split "
+    "Slice Expand Tile Pad CenterCropPad DepthToSpace SpaceToDepth ReverseSequence Trilu OneHot "
+    "TensorScatter",
+    "free",
+    "0 (moving data)",
+    "0 (перемещение данных)",
+)
+@counts(
+    "Constant ConstantOfShape Range EyeLike Shape Size HannWindow HammingWindow BlackmanWindow "
+    "MelWeightMatrix",
+    "free",
+    "0 (constants)",
+    "0 (константы)",
+)
+def free(_: View) -> Cost:
+    return Cost()
+
+
+# Helpers of the handlers.
 
 
 def _conv_weight(view: View, index: int) -> Value:
@@ -330,18 +599,18 @@ def _einsum_labels(view: View) -> tuple[list[list[str]], list[str], dict[str, in
     if len(terms) != len(view.given) or equation.count("->") > 1:
         view.misfit(f"{equation} for {len(view.given)} inputs")
     sizes: dict[str, int] = {}
-    labelled = []
+    labeled = []
     for term, value in zip(terms, view.given, strict=True):
         labels = _labels(view, term, len(value.shape))
         for label, size in zip(labels, value.shape, strict=True):
             if sizes.setdefault(label, size) != size:  # runtimes differ on broadcasting here
                 view.misfit(f"{equation}: {label} is {sizes[label]} and {size}")
-        labelled.append(labels)
+        labeled.append(labels)
     if "->" in equation:
-        return labelled, _labels(view, right, len(view.out.shape)), sizes
-    every = [label for labels in labelled for label in labels]
+        return labeled, _labels(view, right, len(view.out.shape)), sizes
+    every = [label for labels in labeled for label in labels]
     implicit = [label for label in sizes if every.count(label) == 1 or label.isdigit()]
-    return labelled, implicit, sizes
+    return labeled, implicit, sizes
 
 
 def _labels(view: View, term: str, rank: int) -> list[str]:

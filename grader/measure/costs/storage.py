@@ -1,13 +1,13 @@
-"""Bytes of the constants that an ONNX file stores, wherever they hide.
+"""Bytes of the constants that an ONNX file stores: tensors, attributes and lists of numbers.
 
 A tensor counts as it is stored: elements times the width of its type (int8 one byte, float16
 two, int4 half a byte, rounded up per tensor). A sparse tensor counts its values and indices. So do
-the tensors in attributes of any node, in the graph and in functions. Numbers that are no tensor:
+the tensors in attributes of any node, in the graph and in functions. Other numbers:
 
 - a float attribute counts 4 bytes unless it has the operator's default value;
 - a list of floats counts 4 bytes an entry; a list of integers 8 bytes an entry, and a list of
   strings its characters, when it is longer than `FREE_ENTRIES` (strides, axes and pads are free);
-- integers and short strings say how an operator works and are free;
+- integers and short strings configure an operator and are free;
 - a tensor without elements counts 8 bytes for each dimension above 1: Shape can read them.
 
 Parameters are the elements of initializers and Constant nodes, without scalars, booleans and
@@ -24,8 +24,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, NodeProto, SparseTensorProto, TensorProto
 
-from grader.measure.costs.refusals import refuse
-from grader.measure.costs.view import GraphLimits
+from grader.measure.costs.refusals import GraphLimits, refuse
 
 FREE_ENTRIES = 16
 FREE_CHARACTERS = 256
@@ -35,7 +34,7 @@ FOLDABLE_ELEMENTS = 4096
 
 
 @dataclass(frozen=True)
-class Stored:
+class Constant:
     """One stored constant."""
 
     name: str
@@ -97,7 +96,7 @@ def dtype_of(code: int, owner: str) -> DType:
     return DTYPES[code]
 
 
-def stored_tensor(tensor: TensorProto, limits: GraphLimits, owner: str = "") -> Stored:
+def stored_tensor(tensor: TensorProto, limits: GraphLimits, owner: str = "") -> Constant:
     """Check that `tensor` holds exactly what its type and shape say; refuses it otherwise."""
     name = tensor.name or owner or "a constant"
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
@@ -110,10 +109,10 @@ def stored_tensor(tensor: TensorProto, limits: GraphLimits, owner: str = "") -> 
     if not elements:
         nbytes = 8 * sum(size > 1 for size in shape)
     counted = bool(shape) and tensor.data_type not in _NO_PARAMETERS
-    return Stored(name, nbytes, elements if counted else 0)
+    return Constant(name, nbytes, elements if counted else 0)
 
 
-def stored_sparse(sparse: SparseTensorProto, limits: GraphLimits, owner: str = "") -> Stored:
+def stored_sparse(sparse: SparseTensorProto, limits: GraphLimits, owner: str = "") -> Constant:
     """Values and indices of a sparse tensor; its dense shape must be within the limits."""
     name = sparse.values.name or owner or "a sparse constant"
     values = stored_tensor(sparse.values, limits, name)
@@ -127,13 +126,13 @@ def stored_sparse(sparse: SparseTensorProto, limits: GraphLimits, owner: str = "
         refuse("tensor_data", tensor=name, found="bad indices", expected=f"{nonzeros} int64")
     if len(sparse.values.dims) != 1 or nonzeros > prod(shape):
         refuse("tensor_data", tensor=name, found=f"{nonzeros} values", expected=f"<= {prod(shape)}")
-    return Stored(name, values.nbytes + indices.nbytes, values.params)
+    return Constant(name, values.nbytes + indices.nbytes, values.params)
 
 
 def stored_attributes(
     node: NodeProto, limits: GraphLimits, schema: onnx.defs.OpSchema | None
-) -> list[Stored]:
-    """Everything a node's attributes store (module docstring)."""
+) -> list[Constant]:
+    """Constants in the attributes of a node, by the rules in the module docstring."""
     owner = node.name or (node.output[0] if node.output else node.op_type)
     found = []
     for attribute in node.attribute:
@@ -187,24 +186,24 @@ def _check_payload(tensor: TensorProto, dtype: DType, elements: int, name: str) 
 
 def _numbers(
     attribute: AttributeProto, label: str, constant: bool, default: AttributeProto | None
-) -> list[Stored]:
+) -> list[Constant]:
     """Floats, long lists and long strings; all of them when the node is a Constant."""
     found = []
     if attribute.HasField("f") and (constant or default is None or default.f != attribute.f):
-        found.append(Stored(label, 4, 0))
+        found.append(Constant(label, 4, 0))
     if attribute.floats:
         entries = len(attribute.floats)
-        found.append(Stored(label, 4 * entries, entries if constant else 0))
+        found.append(Constant(label, 4 * entries, entries if constant else 0))
     if attribute.HasField("i") and constant:
-        found.append(Stored(label, 8, 0))
+        found.append(Constant(label, 8, 0))
     if (constant and attribute.ints) or len(attribute.ints) > FREE_ENTRIES:
-        found.append(Stored(label, 8 * len(attribute.ints), 0))
+        found.append(Constant(label, 8 * len(attribute.ints), 0))
     texts = [*([attribute.s] if attribute.HasField("s") else []), *attribute.strings]
     if constant and texts:
         refuse("string", tensor=label)
     length = sum(map(len, texts))
     if len(texts) > FREE_ENTRIES or length > FREE_CHARACTERS:
-        found.append(Stored(label, length, 0))
+        found.append(Constant(label, length, 0))
     return found
 
 

@@ -1,9 +1,8 @@
-"""What a cost rule sees of one node: attributes, shapes, and which additions are already paid."""
+"""What a handler of the table of costs gets: one node with its attributes, shapes and credits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple, NoReturn
 
@@ -28,9 +27,10 @@ class Cost(NamedTuple):
 
 @dataclass(slots=True)
 class Credit:
-    """Additions that come with multiplications already counted: the second half of a MAC.
+    """Additions that are already counted as the second half of a MAC.
 
-    Views of a tensor (Reshape, Split, Relu...) share one credit, so no addition is paid twice.
+    Views of a tensor (Reshape, Split, Relu...) share one credit, so that each multiplication pays
+    for one addition only.
     """
 
     left: int
@@ -61,7 +61,7 @@ class Value:
 
 @dataclass(slots=True)
 class View:
-    """One node as cost rules see it. Missing optional inputs and outputs are None."""
+    """One node at a known batch size. Missing optional inputs and outputs are None."""
 
     op: str
     name: str
@@ -69,7 +69,6 @@ class View:
     attributes: dict[str, AttributeProto]
     inputs: tuple[Value | None, ...]
     outputs: tuple[Value | None, ...]
-    charge_additions: bool = True
 
     def input(self, index: int) -> Value:
         """The input at `index`, which the operator's definition requires."""
@@ -116,8 +115,6 @@ class View:
 
     def additions(self, count: int) -> int:
         """MACs for `count` additions over the data inputs: those that no credit covers."""
-        if not self.charge_additions:
-            return 0
         for value in self.given:
             if value.credit is not None and not value.constant:
                 count -= value.credit.take(count)
@@ -125,41 +122,3 @@ class View:
 
     def misfit(self, why: str) -> NoReturn:
         refuse("shapes", op=self.op, name=self.name, why=why)
-
-
-# What a graded ONNX model may be and how large it may grow.
-
-
-MIB = 2**20
-
-
-@dataclass(frozen=True)
-class GraphLimits:
-    """The bounds under which `inspect` counts a model; beyond them it is refused."""
-
-    opsets: range = range(13, 27)
-    """Opsets of ai.onnx: 13 moved shapes into inputs; 26 is the newest that both onnx 1.23 and
-    ONNX Runtime 1.31 know."""
-    ir_versions: range = range(4, 14)
-    max_file_bytes: int = 512 * MIB
-    max_nodes: int = 5_000
-    """Nodes after functions are inlined."""
-    max_inputs: int = 512
-    """Inputs and outputs of the graph together, without stored tensors that are also inputs."""
-    max_tensor_bytes: int = 512 * MIB
-    """Any one tensor, stored or computed, at batch 1 (times the batch otherwise)."""
-    max_constant_bytes: int = 1024 * MIB
-    """All tensors computed from constants alone, together."""
-    max_constant_macs: int = 10**10
-    """Work on constants alone, done once when the model is loaded."""
-    max_macs: int = 10**13
-    """MACs at batch 1."""
-    batches: tuple[int, ...] = (1, 2, 3, 128)
-    """Batch sizes at which the graph is counted. The first must be 1 and is the one reported; at
-    the others the cost per example must not be higher. Put the sizes that are run in here."""
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    """Sizes of named dynamic dimensions other than the batch, as {"samples": 1600}."""
-    length: int | None = None
-    """Size of a dynamic second axis of an input, whatever it is called: tokens of a sequence."""
-    charge_additions: bool = True
-    """Count an addition that does not follow a multiplication as one MAC (see COSTS)."""

@@ -2,6 +2,8 @@
 
 Shapes come from onnx's own inference, one node at a time, from the shapes and small constants
 found so far; what the file says about shapes of intermediate tensors and outputs is not read.
+Attributes are checked before: inference trusts some of them, and ONNX Runtime understands some
+differently.
 """
 
 from __future__ import annotations
@@ -13,27 +15,57 @@ from math import prod
 
 import numpy as np
 import onnx
-from onnx import GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
-
-from grader.measure.costs.attributes import (
-    check_agreed,
-    check_attributes,
-    check_inference_only,
-    first_line,
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    ValueInfoProto,
 )
+
 from grader.measure.costs.folding import constant_value, fold, safe_for_inference
-from grader.measure.costs.inline import Node
-from grader.measure.costs.refusals import refuse
-from grader.measure.costs.rules import COSTS
+from grader.measure.costs.operators import COSTS
+from grader.measure.costs.parsing import (
+    Node,
+    find_schema,
+    first_line,
+    flatten,
+    read_model,
+    standard_opset,
+)
+from grader.measure.costs.refusals import GraphLimits, refuse
 from grader.measure.costs.storage import (
     DTYPES,
     FOLDABLE_ELEMENTS,
+    FREE_CHARACTERS,
+    MAX_RANK,
     checked_shape,
     dtype_of,
     small_array,
 )
-from grader.measure.costs.validate import find_schema
-from grader.measure.costs.view import Cost, Credit, GraphLimits, Value, View
+from grader.measure.costs.view import Cost, Credit, Value, View
+
+_INFERENCE_ERRORS = (
+    onnx.shape_inference.InferenceError,
+    onnx.checker.ValidationError,
+    RuntimeError,
+    ValueError,
+    IndexError,
+)
+_UNSUPPORTED = re.compile(r"has unsupported type: tensor\((\w+)\)")
+_MAX = 2**31
+_FLAGS = (
+    *("saturate", "keepdims", "noop_with_empty_axes", "ceil_mode", "transA", "transB", "allowzero"),
+    *("onesided", "inverse", "layout", "exclusive", "reverse", "fmod", "is_causal", "upper"),
+)
+_TERM = r"[A-Za-z]*(\.\.\.)?[A-Za-z]*"
+_EQUATION = re.compile(rf"{_TERM}(,{_TERM})*(->{_TERM})?")
+_AT_LEAST_ONE = (
+    *("strides", "dilations", "kernel_shape", "group", "blocksize", "hidden_size", "size"),
+    *("num_groups", "q_num_heads", "kv_num_heads"),
+)
 
 
 @dataclass(frozen=True)
@@ -48,12 +80,21 @@ class Step:
 
 @dataclass(frozen=True)
 class Walk:
+    """Every node of a graph in order, and every tensor by its name."""
+
     steps: list[Step]
     values: dict[str, Value]
 
     @property
     def macs(self) -> int:
         return sum(step.cost.macs for step in self.steps)
+
+
+def walk_file(model: bytes, batch: int, limits: GraphLimits) -> tuple[ModelProto, Walk]:
+    """Parse the ONNX model in the bytes `model` and follow it at `batch`. Raises Refused."""
+    parsed = read_model(model, limits)
+    opset = standard_opset(parsed, limits)
+    return parsed, walk(parsed.graph, flatten(parsed, limits), opset, batch, limits)
 
 
 def walk(graph: GraphProto, nodes: list[Node], opset: int, batch: int, limits: GraphLimits) -> Walk:
@@ -104,22 +145,14 @@ class _Walker:
                 refuse("duplicate", name=name)
         inputs = tuple(values[name] if name else None for name in node.inputs)
         attributes = {attribute.name: attribute for attribute in node.proto.attribute}
-        check_attributes(node, attributes, inputs)
+        _check_attributes(node, attributes, inputs)
         constant = node.op in ("Shape", "Size") or all(x.constant for x in inputs if x is not None)
         outputs = self._outputs(node, inputs, constant)
-        view = View(
-            node.op,
-            node.name,
-            self.opset,
-            attributes,
-            inputs,
-            outputs,
-            self.limits.charge_additions,
-        )
+        view = View(node.op, node.name, self.opset, attributes, inputs, outputs)
         if all(x is None for x in outputs) or not (view.given or node.op == "Constant"):
             refuse("invalid_node", op=node.op, name=node.name, why="no inputs or outputs")
-        check_inference_only(view)
-        check_agreed(view)
+        _check_inference_only(view)
+        _check_same_meaning(view)
         cost = self._count(view, constant)
         for name, value in zip(node.outputs, outputs, strict=True):
             if value is not None:
@@ -163,10 +196,14 @@ class _Walker:
         if rule.product:
             for value in view.outputs:
                 if value is not None:
-                    # No more additions than multiplications: a free product pays for nothing.
+                    # A product that cost nothing pays for no additions.
                     value.credit = Credit(min(value.size, cost.macs))
         elif rule.kind == "free":
-            _hand_on(view)
+            # Views and activations share the credit of their input.
+            credit = next((x.credit for x in view.given if x.credit is not None), None)
+            for value in view.outputs:
+                if value is not None:
+                    value.credit = credit
         return cost
 
     def _infer(self, node: Node, inputs: tuple[Value | None, ...]) -> Mapping[str, TypeProto]:
@@ -244,31 +281,11 @@ def _constant(node: Node) -> Value:
     if attribute.name == "sparse_value" and attribute.HasField("sparse_tensor"):
         sparse = attribute.sparse_tensor
         return Value(sparse.values.data_type, tuple(sparse.dims), True)
-    array = constant_value(View(node.op, node.name, 0, {attribute.name: attribute}, (), ()))
+    array = constant_value(attribute)
     if array is None:
         refuse("invalid_node", op=node.op, name=node.name, why=f"attribute {attribute.name}")
     code = TensorProto.INT64 if array.dtype == np.int64 else TensorProto.FLOAT
     return Value(code, array.shape, True, array if array.size <= FOLDABLE_ELEMENTS else None)
-
-
-_INFERENCE_ERRORS = (
-    onnx.shape_inference.InferenceError,
-    onnx.checker.ValidationError,
-    RuntimeError,
-    ValueError,
-    IndexError,
-)
-
-
-_UNSUPPORTED = re.compile(r"has unsupported type: tensor\((\w+)\)")
-
-
-def _hand_on(view: View) -> None:
-    """Views and activations keep the additions that their input still has to come."""
-    credit = next((x.credit for x in view.given if x.credit is not None), None)
-    for value in view.outputs:
-        if value is not None:
-            value.credit = credit
 
 
 def _type(dtype: int, shape: tuple[int, ...]) -> TypeProto:
@@ -287,7 +304,7 @@ def _known(found: TypeProto | None, name: str, node: Node) -> tuple[int, list[in
 
 
 def _explicit(proto: NodeProto) -> NodeProto:
-    """onnx's inference forgets that STFT is one-sided by default."""
+    """The node with the default of STFT written out, which onnx's inference does not apply."""
     if proto.op_type != "STFT" or any(a.name == "onesided" for a in proto.attribute):
         return proto
     copy = NodeProto()
@@ -297,7 +314,7 @@ def _explicit(proto: NodeProto) -> NodeProto:
 
 
 def _elementwise_types(node: Node, inputs: tuple[Value | None, ...]) -> dict[str, TypeProto]:
-    """For the few operators of old opsets that onnx infers nothing for."""
+    """Output types of the few operators of old opsets for which onnx has no inference."""
     shapes = [value.shape for value in inputs if value is not None]
     first = next(value for value in inputs if value is not None)
     if node.op in ("GreaterOrEqual", "LessOrEqual"):
@@ -306,3 +323,97 @@ def _elementwise_types(node: Node, inputs: tuple[Value | None, ...]) -> dict[str
     if node.op not in ("MeanVarianceNormalization", "GroupNormalization"):
         refuse("unknown_shape", name=node.outputs[0], op=node.op)
     return {node.outputs[0]: _type(first.dtype, first.shape)}
+
+
+# Checks of attributes.
+
+
+def _check_attributes(
+    node: Node, attributes: dict[str, AttributeProto], inputs: tuple[Value | None, ...]
+) -> None:
+    """Refuse values on which onnx's inference would divide by zero, overflow or read out of bounds.
+
+    The inference is written in C++ and trusts some attributes: a GatherND with batch_dims -100
+    crashes it, an Einsum with an odd character in its equation never ends.
+    """
+    if node.op == "Constant":
+        return
+    ranks = [len(x.shape) for x in inputs if x is not None]
+    for name, attribute in attributes.items():
+        least, most = _range_of(node, name, ranks)
+        text = attribute.s.decode("latin-1")
+        if not (text.isascii() and len(text) <= FREE_CHARACTERS):
+            refuse("attribute", op=node.op, attribute=name, value=text)
+        if name == "equation" and not _EQUATION.fullmatch(text.replace(" ", "")):
+            refuse("attribute", op=node.op, attribute=name, value=text)
+        numbers = [*attribute.ints, *([attribute.i] if attribute.HasField("i") else [])]
+        for number in numbers:
+            if not least <= number <= most:
+                refuse("attribute", op=node.op, attribute=name, value=number)
+
+
+def _check_inference_only(view: View) -> None:
+    """Refuse operators in training mode."""
+    if view.op == "BatchNormalization" and view.integer("training_mode", 0):
+        refuse("attribute", op=view.op, attribute="training_mode", value=1)
+    mode = view.optional(2) if view.op == "Dropout" else None
+    if mode is not None and (mode.data is None or mode.data.any()):
+        refuse("random", op="Dropout (training_mode)")
+
+
+def _check_same_meaning(view: View) -> None:
+    """Refuse what onnx and ONNX Runtime understand differently: other shapes would run than those
+    that are counted."""
+    given, automatic = view.attributes, view.text("auto_pad", "NOTSET")
+    if automatic not in ("NOTSET", "") and view.integers("pads"):
+        refuse("attribute", op=view.op, attribute="auto_pad", value=f"{automatic}, with pads")
+    dilated = any(dilation != 1 for dilation in view.integers("dilations"))
+    if dilated and automatic.startswith("SAME"):
+        refuse("attribute", op=view.op, attribute="auto_pad", value=f"{automatic}, dilated")
+    if view.op == "PRelu":
+        x, slope = view.input(0).shape, view.input(1).shape
+        broadcast = (s in (1, size) for s, size in zip(reversed(slope), reversed(x), strict=False))
+        if len(slope) > len(x) or not all(broadcast):
+            view.misfit(f"slope {slope} for {x}")
+    if view.op == "ConvTranspose" and (automatic.startswith("SAME") or "output_shape" in given):
+        refuse("attribute", op=view.op, attribute="auto_pad or output_shape", value="set")
+    if view.integer("ceil_mode", 0):
+        _check_ceil_mode(view, automatic)
+    backwards = view.op == "Slice" and view.optional(4) is not None and (view.known(4) < 0).any()
+    if backwards and (view.known(2) >= _MAX - 1).any():
+        view.misfit("a negative step towards infinity")
+
+
+def _check_ceil_mode(view: View, automatic: str) -> None:
+    """ONNX Runtime drops a last window that would start in the right padding; onnx keeps it."""
+    if automatic not in ("NOTSET", ""):
+        refuse("attribute", op=view.op, attribute="ceil_mode", value=f"1, {automatic}")
+    sizes, outputs = view.input(0).shape[2:], view.out.shape[2:]
+    strides = view.integers("strides") or (1,) * len(sizes)
+    pads = view.integers("pads") or (0,) * len(sizes)
+    for size, output, stride, pad in zip(sizes, outputs, strides, pads, strict=False):
+        if (output - 1) * stride >= size + pad:
+            view.misfit("with ceil_mode the last window lies outside the input")
+
+
+def _range_of(node: Node, attribute: str, ranks: list[int]) -> tuple[int, int]:
+    """Least and greatest allowed value of an integer attribute."""
+    rank = max(ranks[0], 1) if ranks else 1
+    if attribute in _AT_LEAST_ONE:
+        return 1, _MAX
+    if attribute in _FLAGS:
+        return 0, 1
+    if attribute == "pads":
+        return 0, _MAX
+    if attribute == "batch_dims":
+        return 0, min(ranks, default=0)
+    if attribute == "num_outputs":
+        return len(node.outputs), len(node.outputs)
+    if attribute == "axis" and node.op in ("QuantizeLinear", "DequantizeLinear"):
+        return -MAX_RANK, MAX_RANK  # ignored for a scale of one number
+    if attribute in ("axis", "axes"):
+        extra = node.op in ("Flatten", "OneHot")
+        return -rank - extra, rank - 1 + extra
+    if attribute == "perm":
+        return 0, rank - 1
+    return -_MAX, _MAX

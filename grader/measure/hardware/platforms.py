@@ -1,11 +1,12 @@
-"""Hardware that a network may have to run on: memory, bandwidth, peak throughput, each sourced.
+"""Platforms that a network may run on: memory, bandwidth and peak throughput, with sources.
 
     platform = platforms.load("cortex-m4")
     platform.peak["int8"].value        # multiply-accumulates a second
     platforms.names()
 
-`catalogue.toml` beside this file is what comes with the course. A course folder adds its own with
-`platforms/*.toml` beside `assignments/`, and a caller with `files`; the same name replaces.
+`catalogue.toml` beside this file holds the built-in platforms: a new one is one table in it. A
+course folder adds its own with `platforms/*.toml` beside `assignments/`, and a caller with `files`;
+the same name replaces.
 """
 
 from __future__ import annotations
@@ -21,9 +22,6 @@ from grader.lesson import course
 from grader.text import EMPTY, Text
 from grader.text.errors import DataError, UsageError
 
-# What is known of a platform: figures in SI units, each with where it is from.
-
-
 DType = Literal["float32", "float16", "bfloat16", "int16", "int8", "int4", "int2"]
 DTYPES: tuple[DType, ...] = get_args(DType)
 Kind = Literal["microcontroller", "single_board", "laptop", "server", "fpga"]
@@ -38,6 +36,7 @@ PriceClass = Literal[
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=40)]
 
+BUILT_IN = Path(__file__).parent / "catalogue.toml"
 _BITS = {"float32": 32, "float16": 16, "bfloat16": 16, "int16": 16, "int8": 8, "int4": 4, "int2": 2}
 
 
@@ -55,7 +54,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One number, in SI units (bytes, bytes a second, MAC/s, hertz, watts, seconds)."""
+    """One number, in SI units (bytes, bytes per second, MAC/s, hertz, watts, seconds)."""
 
     value: Positive
     source: str
@@ -89,14 +88,14 @@ class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock_hz: Figure
     memory: Memory
     bandwidth: Figure
-    """Bytes a second between `memory.ram` and the arithmetic."""
+    """Bytes per second between `memory.ram` and the arithmetic."""
     peak: Annotated[dict[DType, Figure], msgspec.Meta(min_length=1)]
-    """Multiply-accumulates a second by data type; what is missing the hardware does not have."""
+    """Multiply-accumulates per second by data type; types that the hardware lacks are left out."""
     storage_bandwidth: Figure | None = None
-    """Bytes a second from `memory.storage`; None as fast as `bandwidth`."""
+    """Bytes per second from `memory.storage`; None for the same as `bandwidth`."""
     power_w: Figure | None = None
     overhead_s: Figure | None = None
-    """Seconds that one operator takes besides its work; None where not known, counted as 0."""
+    """Fixed seconds per operator; None where unknown, counted as 0."""
     note: Text = EMPTY
 
     def computes_in(self, dtype: DType) -> DType | None:
@@ -124,11 +123,8 @@ class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {name: figure for name, figure in (single | peaks).items() if figure is not None}
 
 
-# A file of platforms: read, checked, joined with others.
-
-
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one TOML file holds."""
+    """The contents of one TOML file."""
 
     platform: tuple[Platform, ...]
     sources: dict[str, Source] = {}
@@ -141,7 +137,7 @@ class Catalogue(msgspec.Struct, frozen=True):
     sources: dict[str, Source]
 
     def with_file(self, path: Path) -> Catalogue:
-        """These and those of `path`; the same name replaces. Raises DataError or UsageError."""
+        """With those of `path`; the same name replaces. Raises DataError or UsageError."""
         return read(path, self)
 
 
@@ -151,7 +147,7 @@ NOTHING = Catalogue({}, {})
 def read(path: Path, before: Catalogue = NOTHING) -> Catalogue:
     """`before` and the platforms of the TOML file `path`, which may cite sources of `before`.
 
-    Raises UsageError when the file cannot be opened, DataError when it says something unknown.
+    Raises UsageError when the file cannot be opened, DataError when its content is wrong.
     """
     try:
         raw = path.read_bytes()
@@ -174,38 +170,11 @@ def read(path: Path, before: Catalogue = NOTHING) -> Catalogue:
     return joined
 
 
-def _check(path: Path, found: _File, joined: Catalogue) -> None:
-    if len({one.name for one in found.platform}) < len(found.platform):
-        raise _wrong(path, "two platforms have the same name")
-    for one in found.platform:
-        if (one.storage_bandwidth is not None) and one.memory.unified:
-            raise _wrong(path, f"{one.name}: storage_bandwidth without memory.storage")
-        for name, figure in one.figures().items():
-            if figure.source not in joined.sources:
-                raise _wrong(path, f"{one.name}: {name} cites an unknown source {figure.source!r}")
-            if figure.basis != "stated" and not (figure.how.en and figure.how.ru):
-                raise _wrong(path, f"{one.name}: {name} is {figure.basis}, but `how` is empty")
-
-
-def _wrong(path: Path, why: str) -> DataError:
-    return DataError(
-        Text(
-            en=f"The file of platforms {path} is wrong: {why}; docs/platforms.md lists the keys.",
-            ru=f"В файле платформ {path} ошибка: {why}; ключи перечислены в docs/platforms.md.",
-        )
-    )
-
-
-# The catalogue that is in force: the built-in one, the course's own, and files named by a user.
-
-
-BUILT_IN = Path(__file__).parent / "catalogue.toml"
-
-
 def catalogue(files: Sequence[Path] = ()) -> Catalogue:
     """All platforms; later files replace those of the same name. Raises DataError, UsageError."""
     found = read(BUILT_IN)
-    for path in [*_of_course(), *files]:
+    of_course = sorted((course.assignments().parent / "platforms").glob("*.toml"))
+    for path in [*of_course, *files]:
         found = found.with_file(path)
     return found
 
@@ -234,23 +203,23 @@ def load(name: str, files: Sequence[Path] = ()) -> Platform:
     )
 
 
-def _of_course() -> list[Path]:
-    return sorted((course.assignments().parent / "platforms").glob("*.toml"))
+def _check(path: Path, found: _File, joined: Catalogue) -> None:
+    if len({one.name for one in found.platform}) < len(found.platform):
+        raise _wrong(path, "two platforms have the same name")
+    for one in found.platform:
+        if one.storage_bandwidth is not None and one.memory.unified:
+            raise _wrong(path, f"{one.name}: storage_bandwidth without memory.storage")
+        for name, figure in one.figures().items():
+            if figure.source not in joined.sources:
+                raise _wrong(path, f"{one.name}: {name} cites an unknown source {figure.source!r}")
+            if figure.basis != "stated" and not (figure.how.en and figure.how.ru):
+                raise _wrong(path, f"{one.name}: {name} is {figure.basis}, but `how` is empty")
 
 
-__all__ = [
-    "DTYPES",
-    "Catalogue",
-    "DType",
-    "Figure",
-    "Kind",
-    "Memory",
-    "Platform",
-    "PriceClass",
-    "Source",
-    "bits",
-    "catalogue",
-    "load",
-    "names",
-    "read",
-]
+def _wrong(path: Path, why: str) -> DataError:
+    return DataError(
+        Text(
+            en=f"The file of platforms {path} is wrong: {why}; docs/platforms.md lists the keys.",
+            ru=f"В файле платформ {path} ошибка: {why}; ключи перечислены в docs/platforms.md.",
+        )
+    )

@@ -1,4 +1,5 @@
-"""From a file to its workload: an ONNX model, or the integer network of the Arduino lesson."""
+"""A model file as a workload (ONNX, or the integer network of the Arduino lesson), and its profile
+as plain data for `--json`: seconds, bytes, MACs, names."""
 
 from __future__ import annotations
 
@@ -22,6 +23,9 @@ from grader.text import Text
 from grader.text.errors import Rejected, UsageError
 
 LARGEST = 512 * 2**20
+"""Bytes of a file that is read."""
+SCHEMA = 1
+"""Version of the record for `--json`."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,39 @@ def open_model(path: Path, *, batch: int = 1, sizes: Mapping[str, int] | None = 
     try:
         if path.suffix.lower() == ".npz":
             if batch != 1:
-                raise _one_at_a_time()
+                raise UsageError(
+                    Text(
+                        en="An integer network answers one character at a time; leave --batch out.",
+                        ru="Целочисленная сеть отвечает по одному символу; уберите --batch.",
+                    )
+                )
             return Profiled(path, data, "integer network", _integer(path, data))
         return Profiled(path, data, "onnx", traffic.of_onnx(data, batch=batch, sizes=sizes))
     except Refused as error:
         raise UsageError(_explained(error, data)) from error
     except Rejected as error:
         raise UsageError(error.text) from error
+
+
+def record(
+    opened: Profiled, predictions: list[Prediction], measured: Measured | None
+) -> dict[str, Any]:
+    """All figures of the tables, as JSON objects."""
+    workload = opened.workload
+    return {
+        "schema": SCHEMA,
+        "model": opened.path.name,
+        "form": opened.form,
+        "dtype": workload.dtype,
+        "batch": workload.batch,
+        "params": workload.params,
+        "macs": workload.macs,
+        "weight_bytes": workload.weights.bytes(),
+        "peak_activation_bytes": workload.peak_activation_bytes(),
+        "codes": [{"title": _texts(code.title), "bytes": code.bytes} for code in workload.codes],
+        "platforms": [_prediction(one) for one in predictions],
+        "measured": None if measured is None else _measured(measured),
+    }
 
 
 def _bytes(path: Path) -> bytes:
@@ -89,12 +119,12 @@ def _integer(path: Path, data: bytes) -> Workload:
         try:
             network = integer_network.read_published(path)
         except Exception:
-            network = integer_network.read(data)  # the sentence about the course's own format
+            network = integer_network.read(data)  # raises with the course's own format
     return workload.of_integer_network(network)
 
 
 def _explained(error: Refused, data: bytes) -> Text:
-    """The refusal, with what this command can do about it."""
+    """The refusal; for missing sizes with the options that state them."""
     missing = _named_sizes(data) if error.code == "dynamic_dimension" else []
     if not missing:
         return error.text
@@ -116,42 +146,6 @@ def _named_sizes(data: bytes) -> list[str]:
     firsts = {dims[0].dim_param for dims in shapes if dims}
     names = [dim.dim_param for dims in shapes for dim in dims if dim.dim_param]
     return [name for name in dict.fromkeys(names) if name not in firsts]
-
-
-def _one_at_a_time() -> UsageError:
-    return UsageError(
-        Text(
-            en="An integer network answers one character at a time; leave --batch out.",
-            ru="Целочисленная сеть отвечает по одному символу; уберите --batch.",
-        )
-    )
-
-
-# A profile as plain data, for `--json`: seconds, bytes, MACs, names.
-
-
-SCHEMA = 1
-
-
-def record(
-    opened: Profiled, predictions: list[Prediction], measured: Measured | None
-) -> dict[str, Any]:
-    """Everything that the tables show."""
-    workload = opened.workload
-    return {
-        "schema": SCHEMA,
-        "model": opened.path.name,
-        "form": opened.form,
-        "dtype": workload.dtype,
-        "batch": workload.batch,
-        "params": workload.params,
-        "macs": workload.macs,
-        "weight_bytes": workload.weights.bytes(),
-        "peak_activation_bytes": workload.peak_activation_bytes(),
-        "codes": [{"title": _texts(code.title), "bytes": code.bytes} for code in workload.codes],
-        "platforms": [_prediction(one) for one in predictions],
-        "measured": None if measured is None else _measured(measured),
-    }
 
 
 def _prediction(one: Prediction) -> dict[str, Any]:
@@ -216,5 +210,5 @@ def _measured(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _texts(text: Any) -> dict[str, str]:
+def _texts(text: Text) -> dict[str, str]:
     return {"en": text.en, "ru": text.ru}

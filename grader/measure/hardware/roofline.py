@@ -1,9 +1,13 @@
-"""How long a network takes on a platform, what limits each operator, and whether it fits.
+"""The time of a network on a platform, what limits each operator, and whether it fits.
 
 The roofline model (Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009): an operator takes
 as long as its arithmetic at the platform's peak or as its bytes at the platform's bandwidth,
 whichever is longer. Operators run one after another, each with a fixed overhead where that is
 known. It is a lower bound: no real kernel reaches the peak.
+
+Amdahl's law (G. M. Amdahl, "Validity of the single processor approach to achieving large scale
+computing capabilities", AFIPS 1967) bounds what faster layers can give: with a share p of the time
+made s times faster, the whole gets 1 / (1 - p + p / s) times faster, never more than 1 / (1 - p).
 """
 
 from __future__ import annotations
@@ -19,12 +23,13 @@ from grader.measure.hardware.workload import Amount, Code, Work, Workload
 from grader.text import Text, ru_number
 from grader.text.errors import UsageError
 
-# Whether a network fits the memory of a platform, and by how much it does or does not.
+Bound = Literal["compute", "memory"]
+Limit = Literal["compute", "memory", "overhead"]
 
 
 @dataclass(frozen=True)
-class Part:
-    """One memory: what the network needs of it and what is there."""
+class Demand:
+    """Bytes that a network needs of one memory, and bytes that are there."""
 
     needed: int
     available: int
@@ -41,22 +46,22 @@ class Fit:
 
     weight_bytes: int
     activation_bytes: int
-    ram: Part
-    storage: Part | None
+    ram: Demand
+    storage: Demand | None
     """None where weights lie in RAM."""
     rescue: Code | None
     """A smaller way of storing the weights with which it would fit, where it does not."""
 
     @property
     def fits(self) -> bool:
-        """As stored."""
+        """Whether it fits as stored."""
         return self.ram.surplus <= 0 and (self.storage is None or self.storage.surplus <= 0)
 
     @property
     def sentence(self) -> Text:
-        """What fits, or which memory overflows by how much."""
+        """A sentence: it fits, or which memory overflows by how much."""
         if self.fits:
-            return self._enough()
+            return _enough(self)
         over = [_overflow_ram(self)] if self.ram.surplus > 0 else []
         if self.storage is not None and self.storage.surplus > 0:
             over.insert(0, _overflow_storage(self.storage))
@@ -70,79 +75,6 @@ class Fit:
             ru=f"{ru} Поместилось бы в сжатом виде ({self.rescue.title.ru}): {size.ru}.",
         )
 
-    def _enough(self) -> Text:
-        weights, held = _size(self.weight_bytes), _size(self.activation_bytes)
-        ram = _size(self.ram.available)
-        if self.storage is None:
-            return Text(
-                en=f"Fits: weights {weights.en} and activations {held.en} of {ram.en} memory.",
-                ru=f"Помещается: веса {weights.ru} и активации {held.ru} при памяти {ram.ru}.",
-            )
-        flash = _size(self.storage.available)
-        return Text(
-            en=f"Fits: weights {weights.en} of {flash.en} flash, activations {held.en} of "
-            f"{ram.en} RAM.",
-            ru=f"Помещается: веса {weights.ru} из {flash.ru} flash, активации {held.ru} из "
-            f"{ram.ru} ОЗУ.",
-        )
-
-
-def fit(workload: Workload, platform: Platform, dtype: DType | None = None) -> Fit:
-    """The workload as exported, or with its numbers in `dtype`, in the platform's memory."""
-    weights, held = workload.weights.bytes(dtype), workload.peak_activation_bytes(dtype)
-    found = _fit(weights, held, platform)
-    if found.fits:
-        return found
-    smaller = sorted(workload.codes, key=lambda code: -code.bytes)
-    rescue = next((c for c in smaller if _fit(c.bytes, held, platform).fits), None)
-    return Fit(weights, held, found.ram, found.storage, rescue)
-
-
-def _fit(weights: int, held: int, platform: Platform) -> Fit:
-    memory = platform.memory
-    ram = int(memory.ram.value)
-    if memory.storage is None:
-        return Fit(weights, held, Part(weights + held, ram), None, None)
-    storage = Part(weights, int(memory.storage.value))
-    return Fit(weights, held, Part(held, ram), storage, None)
-
-
-def _overflow_storage(storage: Part) -> Text:
-    needed, there, over = map(_size, (storage.needed, storage.available, storage.surplus))
-    return Text(
-        en=f"the weights take {needed.en}, {over.en} more than the {there.en} of flash",
-        ru=f"веса занимают {needed.ru}, на {over.ru} больше, чем flash ({there.ru})",
-    )
-
-
-def _overflow_ram(found: Fit) -> Text:
-    needed, there, over = map(_size, (found.ram.needed, found.ram.available, found.ram.surplus))
-    if found.storage is None:
-        return Text(
-            en=f"weights and activations take {needed.en}, {over.en} more than the {there.en} of "
-            "memory",
-            ru=f"веса и активации занимают {needed.ru}, на {over.ru} больше, чем память "
-            f"({there.ru})",
-        )
-    return Text(
-        en=f"the activations take {needed.en} at once, {over.en} more than the {there.en} of RAM",
-        ru=f"активации занимают одновременно {needed.ru}, на {over.ru} больше, чем ОЗУ "
-        f"({there.ru})",
-    )
-
-
-def _size(count: int) -> Text:
-    """Bytes as people read them: in full up to ten million, then in powers of 1,024."""
-    if count < 10**7:
-        return Text(en=f"{count:,} B", ru=f"{ru_number(count)}\u00a0Б")
-    size, en, ru = (2**30, "GB", "ГБ") if count >= 2**30 else (2**20, "MB", "МБ")
-    amount = f"{count / size:.1f}".removesuffix(".0")
-    return Text(en=f"{amount} {en}", ru=f"{amount.replace('.', ',')}\u00a0{ru}")
-
-
-Bound = Literal["compute", "memory"]
-Limit = Literal["compute", "memory", "overhead"]
-
 
 @dataclass(frozen=True)
 class LayerTime:
@@ -150,9 +82,9 @@ class LayerTime:
 
     work: Work
     dtype: DType
-    """What it is computed in here."""
+    """The type of the computation on this platform."""
     weight_bytes: int
-    """Of the weights that belong to it."""
+    """Bytes of the weights that belong to it."""
     bytes_moved: int
     """Weights and activations, read and written."""
     compute_s: float
@@ -177,19 +109,19 @@ class LayerTime:
 
     @property
     def intensity(self) -> float:
-        """MACs for every byte moved; infinite where none is."""
+        """MACs per byte moved; infinite where no bytes are moved."""
         if self.bytes_moved:
             return self.macs / self.bytes_moved
         return math.inf if self.macs else 0.0
 
     @property
     def bound(self) -> Bound:
-        """Which of the two roofs it hangs from."""
+        """Which of the two roofs is lower for it."""
         return "compute" if self.compute_s > self.memory_s else "memory"
 
     @property
     def limit(self) -> Limit:
-        """What most of its time is: its bound, or the overhead."""
+        """What takes most of its time: its bound, or the overhead."""
         return self.bound if max(self.compute_s, self.memory_s) >= self.overhead_s else "overhead"
 
 
@@ -200,13 +132,13 @@ class Prediction:
     workload: Workload
     platform: Platform
     dtype: DType
-    """What most of the MACs are computed in; operators may differ (`LayerTime.dtype`)."""
+    """The type of most of the MACs; operators may differ (`LayerTime.dtype`)."""
     layers: tuple[LayerTime, ...]
     fit: Fit
 
     @property
     def seconds(self) -> float:
-        """For the whole batch."""
+        """Seconds for the whole batch."""
         return math.fsum(layer.seconds for layer in self.layers)
 
     @property
@@ -231,7 +163,7 @@ class Prediction:
 
     @property
     def ridge(self) -> float:
-        """MACs a byte at which both roofs meet."""
+        """MACs per byte at which both roofs meet."""
         return self.peak / self.platform.bandwidth.value
 
     def share(self, layer: LayerTime) -> float:
@@ -251,6 +183,23 @@ class Prediction:
         return spent
 
 
+@dataclass(frozen=True)
+class SpeedupBound:
+    """The largest gain from a change to some layers."""
+
+    layers: tuple[LayerTime, ...]
+    """The layers that the patterns name."""
+    share: float
+    """Their part of the predicted time, 0 to 1."""
+    unmatched: tuple[str, ...]
+    """Names and patterns that match no layer."""
+
+    @property
+    def bound(self) -> float:
+        """The largest speed-up of the whole; infinite when every layer is matched."""
+        return amdahl_bound(self.share)
+
+
 def predict(workload: Workload, platform: Platform, dtype: DType | None = None) -> Prediction:
     """The workload on the platform, as it was exported or with its numbers in `dtype`.
 
@@ -263,10 +212,60 @@ def predict(workload: Workload, platform: Platform, dtype: DType | None = None) 
     return Prediction(workload, platform, runs, layers, fit(workload, platform, stored))
 
 
+def fit(workload: Workload, platform: Platform, dtype: DType | None = None) -> Fit:
+    """The workload as exported, or with its numbers in `dtype`, in the platform's memory."""
+    weights, held = workload.weights.bytes(dtype), workload.peak_activation_bytes(dtype)
+    found = _fit(weights, held, platform)
+    if found.fits:
+        return found
+    smaller = sorted(workload.codes, key=lambda code: -code.bytes)
+    rescue = next((c for c in smaller if _fit(c.bytes, held, platform).fits), None)
+    return Fit(weights, held, found.ram, found.storage, rescue)
+
+
+def amdahl_bound(share: float, gain: float = math.inf) -> float:
+    """Speed-up of the whole when `share` of its time becomes `gain` times faster.
+
+    Raises ValueError for a share outside 0 to 1 or a gain that is not positive.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"a share lies between 0 and 1, not at {share}")
+    if not gain > 0:
+        raise ValueError(f"a gain is positive, not {gain}")
+    left = (1.0 - share) + share / gain
+    return 1.0 / left if left > 0 else math.inf
+
+
+def speedup_bound(prediction: Prediction, patterns: Iterable[str]) -> SpeedupBound:
+    """Amdahl's bound for the layers that `patterns` name: names, operators, or globs of either
+    (`/gru/*`, `GRU`, `Conv*`)."""
+    asked = list(dict.fromkeys(patterns))
+    matched = {
+        pattern: [layer for layer in prediction.layers if _matches(layer, pattern)]
+        for pattern in asked
+    }
+    chosen = {id(layer) for found in matched.values() for layer in found}
+    layers = tuple(layer for layer in prediction.layers if id(layer) in chosen)
+    if len(layers) == len(prediction.layers):
+        share = 1.0  # a sum of parts may round to a little less
+    else:
+        share = math.fsum(prediction.share(layer) for layer in layers)
+    unmatched = tuple(pattern for pattern in asked if not matched[pattern])
+    return SpeedupBound(layers, min(share, 1.0), unmatched)
+
+
 def _type(own: DType, platform: Platform, asked: DType | None) -> DType:
     runs = asked if asked is not None else platform.computes_in(own)
     if runs is None or runs not in platform.peak:
-        raise _lacking(platform, asked or own)
+        has = ", ".join(platform.peak)
+        raise UsageError(
+            Text(
+                en=f"{platform.title.en} cannot compute in {asked or own}; it has {has}: choose "
+                "one of these with --dtype.",
+                ru=f"{platform.title.ru} не умеет считать в {asked or own}; доступно: {has}. "
+                "Выберите один из этих типов ключом --dtype.",
+            )
+        )
     return runs
 
 
@@ -287,7 +286,7 @@ def _time(work: Work, platform: Platform, asked: DType | None, stored: DType | N
 
 
 def _launched(work: Work) -> bool:
-    """Views cost no launch."""
+    """Whether it runs as an operator; views do not."""
     return bool(work.macs or work.activations != Amount())
 
 
@@ -301,74 +300,66 @@ def _weight_traffic(work: Work, platform: Platform, stored: DType | None) -> int
     return once if kept else once + again * (work.steps - 1)
 
 
-def _lacking(platform: Platform, dtype: str) -> UsageError:
-    has = ", ".join(platform.peak)
-    return UsageError(
-        Text(
-            en=f"{platform.title.en} cannot compute in {dtype}; it has {has}: choose one of these "
-            "with --dtype.",
-            ru=f"{platform.title.ru} не умеет считать в {dtype}; доступно: {has}. Выберите один из "
-            "этих типов ключом --dtype.",
+def _fit(weights: int, held: int, platform: Platform) -> Fit:
+    memory = platform.memory
+    ram = int(memory.ram.value)
+    if memory.storage is None:
+        return Fit(weights, held, Demand(weights + held, ram), None, None)
+    storage = Demand(weights, int(memory.storage.value))
+    return Fit(weights, held, Demand(held, ram), storage, None)
+
+
+def _enough(found: Fit) -> Text:
+    weights, held = _size(found.weight_bytes), _size(found.activation_bytes)
+    ram = _size(found.ram.available)
+    if found.storage is None:
+        return Text(
+            en=f"Fits: weights {weights.en} and activations {held.en} of {ram.en} memory.",
+            ru=f"Помещается: веса {weights.ru} и активации {held.ru} при памяти {ram.ru}.",
         )
+    flash = _size(found.storage.available)
+    return Text(
+        en=f"Fits: weights {weights.en} of {flash.en} flash, activations {held.en} of "
+        f"{ram.en} RAM.",
+        ru=f"Помещается: веса {weights.ru} из {flash.ru} flash, активации {held.ru} из "
+        f"{ram.ru} ОЗУ.",
     )
 
 
-# How much faster the whole can get when some of its layers do: Amdahl's law.
-#
-# G. M. Amdahl, "Validity of the single processor approach to achieving large scale computing
-# capabilities", AFIPS 1967: with a share p of the time made s times faster, the whole gets
-# 1 / (1 - p + p / s) times faster, and never more than 1 / (1 - p).
+def _overflow_storage(storage: Demand) -> Text:
+    needed, there, over = map(_size, (storage.needed, storage.available, storage.surplus))
+    return Text(
+        en=f"the weights take {needed.en}, {over.en} more than the {there.en} of flash",
+        ru=f"веса занимают {needed.ru}, на {over.ru} больше, чем flash ({there.ru})",
+    )
 
 
-@dataclass(frozen=True)
-class SpeedupBound:
-    """What a change to some layers can give at most."""
-
-    layers: tuple[LayerTime, ...]
-    """Those that were named."""
-    share: float
-    """Their part of the predicted time, 0 to 1."""
-    unmatched: tuple[str, ...]
-    """Names and patterns that no layer answers to."""
-
-    @property
-    def bound(self) -> float:
-        """The largest speed-up of the whole; infinite when every layer is touched."""
-        return amdahl_bound(self.share)
-
-
-def amdahl_bound(share: float, gain: float = math.inf) -> float:
-    """Speed-up of the whole when `share` of its time becomes `gain` times faster.
-
-    Raises ValueError for a share outside 0 to 1 or a gain that is not positive.
-    """
-    if not 0.0 <= share <= 1.0:
-        raise ValueError(f"a share lies between 0 and 1, not at {share}")
-    if not gain > 0:
-        raise ValueError(f"a gain is positive, not {gain}")
-    left = (1.0 - share) + share / gain
-    return 1.0 / left if left > 0 else math.inf
+def _overflow_ram(found: Fit) -> Text:
+    needed, there, over = map(_size, (found.ram.needed, found.ram.available, found.ram.surplus))
+    if found.storage is None:
+        return Text(
+            en=f"weights and activations take {needed.en}, {over.en} more than the {there.en} of "
+            "memory",
+            ru=f"веса и активации занимают {needed.ru}, на {over.ru} больше, чем память "
+            f"({there.ru})",
+        )
+    return Text(
+        en=f"the activations take {needed.en} at once, {over.en} more than the {there.en} of RAM",
+        ru=f"активации занимают одновременно {needed.ru}, на {over.ru} больше, чем ОЗУ "
+        f"({there.ru})",
+    )
 
 
-def speedup_bound(prediction: Prediction, patterns: Iterable[str]) -> SpeedupBound:
-    """Amdahl's bound for the layers that `patterns` name: names, operators, or globs of either
-    (`/gru/*`, `GRU`, `Conv*`)."""
-    asked = list(dict.fromkeys(patterns))
-    touched = {
-        pattern: [layer for layer in prediction.layers if _answers(layer, pattern)]
-        for pattern in asked
-    }
-    chosen = {id(layer) for found in touched.values() for layer in found}
-    layers = tuple(layer for layer in prediction.layers if id(layer) in chosen)
-    if len(layers) == len(prediction.layers):
-        share = 1.0  # a sum of parts may round to a little less
-    else:
-        share = math.fsum(prediction.share(layer) for layer in layers)
-    unmatched = tuple(pattern for pattern in asked if not touched[pattern])
-    return SpeedupBound(layers, min(share, 1.0), unmatched)
+def _size(count: int) -> Text:
+    """Bytes with a unit: in full up to ten million, then in powers of 1,024."""
+    if count < 10**7:
+        return Text(en=f"{count:,} B", ru=f"{ru_number(count)}\u00a0Б")
+    size, en, ru = (2**30, "GB", "ГБ") if count >= 2**30 else (2**20, "MB", "МБ")
+    amount = f"{count / size:.1f}".removesuffix(".0")
+    return Text(en=f"{amount} {en}", ru=f"{amount.replace('.', ',')}\u00a0{ru}")
 
 
-def _answers(layer: LayerTime, pattern: str) -> bool:
+def _matches(layer: LayerTime, pattern: str) -> bool:
     return pattern in (layer.name, layer.op) or any(
         fnmatchcase(text, pattern) for text in (layer.name, layer.op)
     )

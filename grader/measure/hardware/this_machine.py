@@ -1,9 +1,9 @@
-"""The machine that this runs on as a platform, and a model's operators timed on it.
+"""This machine as a platform, and a model's operators timed on it.
 
-One child of the sandbox, ONNX Runtime with one thread, times in turn: the model whole, each of its
-operators alone, a product of matrices (the peak), a pass over as many numbers as the model holds
-(the bandwidth, of caches where it lives in caches), and a chain of operators on one number (the
-overhead). Predicted and measured come from the same minute.
+One process of the sandbox, ONNX Runtime with one thread, times in turn: the whole model, each of
+its operators alone, a matrix product (the peak), a pass over as many numbers as the model holds
+(the bandwidth, that of the caches for a model that fits into them), and a chain of operators on one
+number (the overhead), so that predicted and measured times see the same load of the machine.
 """
 
 from __future__ import annotations
@@ -15,51 +15,61 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 import psutil
-from onnx import TensorProto, helper
+from onnx import ModelProto, NodeProto, SparseTensorProto, TensorProto, helper
 
 from grader.lesson.spec import RunLimits
-from grader.measure.costs.cutting import cut
+from grader.measure.costs.parsing import standard_opset
+from grader.measure.costs.refusals import GraphLimits
+from grader.measure.costs.storage import DTYPES
+from grader.measure.costs.view import Value
+from grader.measure.costs.walk import Step, Walk, walk_file
 from grader.measure.hardware.platforms import DType, Figure, Memory, Platform
 from grader.measure.hardware.roofline import Prediction, predict
+from grader.measure.hardware.traffic import VIEWS, named
 from grader.measure.hardware.workload import Workload
-from grader.sandbox.runners.timing import TimedModel, time_models
+from grader.sandbox.runners.rows import TimedModel, time_models
 from grader.text import Text
 
 NAME = "this-machine"
 SIDE = 320
-"""Of the square matrices that are multiplied."""
+"""Rows and columns of the square matrices that are multiplied."""
 LEAST_COPIED, MOST_COPIED = 2**14, 2**23
-"""float32 numbers of the pass over memory: as many in as out."""
+"""float32 numbers that the pass over memory reads; it writes as many."""
 CHAIN = 200
+"""Operators of the chain."""
 LIMITS = RunLimits(wall_seconds=300.0, cpu_seconds=300.0, memory_bytes=4 * 2**30)
 OPSET, IR_VERSION = 17, 8
+_HOW = Text(
+    en="measured in the same run, ONNX Runtime, one thread",
+    ru="измерено в том же запуске, ONNX Runtime, один поток",
+)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What this machine reached at its best, one thread: a roof, so other programs count for
-    nothing."""
+    """The best rates of this machine with one thread. Fastest rounds, because a roof should not
+    depend on other programs."""
 
     macs_per_second: dict[DType, float]
     bytes_per_second: float
     overhead_s: float
-    """Of one operator inside a graph."""
+    """Overhead of one operator inside a graph."""
     call_s: float
-    """Of one call from Python, besides its operators."""
+    """Time of one call from Python, besides its operators."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A model on this machine: what was predicted, and what it took."""
+    """Predicted and measured times of a model on this machine."""
 
     prediction: Prediction
     calibration: Calibration
     seconds: float
-    """The model whole, its fastest round, without the call from Python."""
+    """The fastest round of the whole model, without the call from Python."""
     median_s: float
-    """The same in the median round: other programs of the machine count here."""
+    """The median round of the same, which other programs of the machine slow down."""
     by_layer: Mapping[str, float]
-    """Each operator alone, its fastest round, by name."""
+    """The fastest round of each operator alone, by name."""
     rounds: int
 
 
@@ -75,21 +85,46 @@ def measure(
     pieces = cut(model, batch=workload.batch, sizes=sizes)
     parts = {work.name: pieces.parts[work.name] for work in workload.works}
     copied = _copied(workload)
-    gauges = _gauges({work.dtype for work in workload.works}, copied)
-    asked = [*gauges.values(), pieces.whole, *parts.values()]
+    probes = _probes({work.dtype for work in workload.works}, copied)
+    asked = [*probes.values(), pieces.whole, *parts.values()]
     found = time_models(asked, LIMITS, rounds=rounds, seconds=seconds)
     fastest = np.nanmin(found, axis=1).tolist()
-    calibration = _calibration(dict(zip(gauges, fastest, strict=False)), copied)
-    whole = found[len(gauges)]
+    calibration = _calibration(dict(zip(probes, fastest, strict=False)), copied)
+    whole = found[len(probes)]
     call = calibration.call_s
-    alone = [max(each - call, 0.0) for each in fastest[len(gauges) + 1 :]]
+    alone = [max(each - call, 0.0) for each in fastest[len(probes) + 1 :]]
     return Measured(
         prediction=predict(workload, as_platform(calibration)),
         calibration=calibration,
-        seconds=max(fastest[len(gauges)] - call, 0.0),
+        seconds=max(fastest[len(probes)] - call, 0.0),
         median_s=max(float(np.nanmedian(whole)) - call, 0.0),
         by_layer=dict(zip(parts, alone, strict=True)),
         rounds=int(np.isfinite(whole).sum()),
+    )
+
+
+@dataclass(frozen=True)
+class CutModel:
+    """The model whole, and each of its operators alone by name."""
+
+    whole: TimedModel
+    parts: Mapping[str, TimedModel]
+
+
+def cut(model: bytes, *, batch: int = 1, sizes: Mapping[str, int] | None = None) -> CutModel:
+    """Cut `model` at a batch size into models of one operator each, which can be timed alone.
+
+    Views and operators that run when the model is loaded are not among the parts. Raises Refused as
+    traffic.of_onnx does.
+    """
+    limits = GraphLimits(batches=(1,), sizes=dict(sizes or {}))
+    parsed, walked = walk_file(model, batch, limits)
+    cutter = _Cutter(parsed, standard_opset(parsed, limits), walked)
+    running = named(step for step in walked.steps if not step.constant)
+    given = [info.name for info in parsed.graph.input if not walked.values[info.name].constant]
+    return CutModel(
+        TimedModel(model, tuple(_port(name, walked.values[name]) for name in given)),
+        {name: cutter.part(step) for name, step in running if step.node.op not in VIEWS},
     )
 
 
@@ -114,30 +149,24 @@ def as_platform(calibration: Calibration) -> Platform:
     )
 
 
-_HOW = Text(
-    en="measured in the same run, ONNX Runtime, one thread",
-    ru="измерено в том же запуске, ONNX Runtime, один поток",
-)
-
-
 def _copied(workload: Workload) -> int:
-    """Numbers to pass over: reading and writing them touches what the model holds."""
+    """How many numbers to copy, so that reading and writing them moves what the model holds."""
     held = workload.weights.bytes() + workload.peak_activation_bytes()
     return min(max(held // 8, LEAST_COPIED), MOST_COPIED)
 
 
-def _gauges(dtypes: set[DType], copied: int) -> dict[str, TimedModel]:
-    gauges = {
+def _probes(dtypes: set[DType], copied: int) -> dict[str, TimedModel]:
+    probes = {
         "float32": _product("MatMul", TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.FLOAT),
         "copy": _chain(1, copied),
         "one": _chain(1, 1),
         "chain": _chain(CHAIN, 1),
     }
     if "int8" in dtypes:
-        gauges["int8"] = _product(
+        probes["int8"] = _product(
             "MatMulInteger", TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32
         )
-    return gauges
+    return probes
 
 
 def _calibration(seconds: Mapping[str, float], copied: int) -> Calibration:
@@ -146,20 +175,20 @@ def _calibration(seconds: Mapping[str, float], copied: int) -> Calibration:
     macs = SIDE**3
     dtypes: tuple[DType, ...] = ("float32", "int8")
     return Calibration(
-        {d: macs / max(seconds[d] - call, 1e-9) for d in dtypes if d in seconds},
-        2 * 4 * copied / max(seconds["copy"] - call, 1e-9),
-        overhead,
-        call,
+        macs_per_second={d: macs / max(seconds[d] - call, 1e-9) for d in dtypes if d in seconds},
+        bytes_per_second=2 * 4 * copied / max(seconds["copy"] - call, 1e-9),
+        overhead_s=overhead,
+        call_s=call,
     )
 
 
 def _product(op: str, given: int, stored: int, made: int) -> TimedModel:
-    """A product with a constant matrix, as in a layer. Quantised activations are unsigned: the
-    pair that processors have instructions for."""
+    """A product with a constant matrix, as in a layer. Quantized activations are unsigned, since
+    processors have instructions for unsigned times signed."""
     weight = np.ones((SIDE, SIDE), helper.tensor_dtype_to_np_dtype(stored))
     graph = helper.make_graph(
         [helper.make_node(op, ["a", "b"], ["c"])],
-        "gauge",
+        "probe",
         [helper.make_tensor_value_info("a", given, (SIDE, SIDE))],
         [helper.make_tensor_value_info("c", made, (SIDE, SIDE))],
         [onnx.numpy_helper.from_array(weight, "b")],
@@ -169,18 +198,73 @@ def _product(op: str, given: int, stored: int, made: int) -> TimedModel:
 
 
 def _chain(length: int, numbers: int) -> TimedModel:
-    """`length` changes of sign, one after another."""
+    """A chain of `length` negations of `numbers` numbers."""
     nodes = [helper.make_node("Neg", [f"x{i}"], [f"x{i + 1}"]) for i in range(length)]
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, (numbers,))
         for name in ("x0", f"x{length}")
     ]
-    graph = helper.make_graph(nodes, "gauge", ends[:1], ends[1:])
+    graph = helper.make_graph(nodes, "probe", ends[:1], ends[1:])
     return TimedModel(_model(graph), (("x0", "float32", (numbers,)),))
 
 
-def _model(graph: onnx.GraphProto) -> bytes:
-    imports = [helper.make_opsetid("", OPSET)]
-    return helper.make_model(
-        graph, opset_imports=imports, ir_version=IR_VERSION
-    ).SerializeToString()
+def _model(graph: onnx.GraphProto, opset: int = OPSET, ir_version: int = IR_VERSION) -> bytes:
+    imports = [helper.make_opsetid("", opset)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=ir_version)
+    return model.SerializeToString()
+
+
+class _Cutter:
+    """Makes models of single operators from one model."""
+
+    def __init__(self, model: ModelProto, opset: int, walked: Walk) -> None:
+        self._ir_version, self._opset, self._values = model.ir_version, opset, walked.values
+        self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._sparse = {one.values.name: one for one in model.graph.sparse_initializer}
+        self._makers = {
+            name: step.node.proto
+            for step in walked.steps
+            if step.constant
+            for name in step.node.outputs
+        }
+
+    def part(self, step: Step) -> TimedModel:
+        """A model of this operator alone, with the constants that it reads; its data are inputs."""
+        stored: dict[str, TensorProto] = {}
+        sparse: dict[str, SparseTensorProto] = {}
+        makers: list[NodeProto] = []
+        data: dict[str, Value] = {}
+
+        def collect(node: NodeProto) -> None:
+            for name in filter(None, node.input):
+                maker = self._makers.get(name)
+                if name in self._stored:
+                    stored[name] = self._stored[name]
+                elif name in self._sparse:
+                    sparse[name] = self._sparse[name]
+                elif maker is None:
+                    data[name] = self._values[name]
+                elif maker not in makers:
+                    collect(maker)
+                    makers.append(maker)
+
+        collect(step.node.proto)
+        outputs = [_info(name, self._values[name]) for name in step.node.outputs if name]
+        graph = helper.make_graph(
+            [*makers, step.node.proto],
+            "part",
+            [_info(name, value) for name, value in data.items()],
+            outputs,
+            list(stored.values()),
+            sparse_initializer=list(sparse.values()),
+        )
+        ports = tuple(_port(name, value) for name, value in data.items())
+        return TimedModel(_model(graph, self._opset, self._ir_version), ports)
+
+
+def _info(name: str, value: Value) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, value.dtype, value.shape)
+
+
+def _port(name: str, value: Value) -> tuple[str, str, tuple[int, ...]]:
+    return name, DTYPES[value.dtype].name, value.shape

@@ -1,7 +1,7 @@
 """The workload of an ONNX model: MACs, weights and bytes moved by each operator.
 
 Read from the file, nothing is executed. MACs and stored bytes are those of graph.py. An operator
-reads every input and writes every output once (compulsory traffic: no fusion with its neighbours,
+reads every input and writes every output once (compulsory traffic: no fusion with its neighbors,
 nothing fetched twice), with three exceptions: views move nothing, a look-up reads the rows that it
 takes, and the recurrent weights of GRU, LSTM and RNN are needed again at every time step
 (roofline.py asks whether a cache keeps them).
@@ -12,24 +12,61 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
-from onnx import GraphProto, TensorProto
+from onnx import GraphProto, SparseTensorProto, TensorProto
 
-from grader.measure.costs.attributes import check_nodes
-from grader.measure.costs.graph import inspect
-from grader.measure.costs.inline import flatten
+from grader.measure.costs.graph import GraphLimits, inspect
 from grader.measure.costs.storage import DTYPES
-from grader.measure.costs.validate import read_model, standard_opset
-from grader.measure.costs.view import GraphLimits, Value
-from grader.measure.costs.walk import Step, Walk, walk
+from grader.measure.costs.view import Value
+from grader.measure.costs.walk import Step, Walk, walk_file
 from grader.measure.hardware.platforms import DType
 from grader.measure.hardware.workload import NOTHING, Amount, Work, Workload, total
 
-# How much memory the activations of a graph need at once, node by node.
-#
-# A tensor exists from the node that makes it to the last node that reads it; inputs of the graph
-# from the start, its outputs to the end. While a node runs, all its inputs and outputs exist:
-# nothing is computed in place. A view (Reshape and the like) is the tensor it looks at.
+VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
+"""Another look at the same bytes."""
+LOOK_UPS = ("Gather", "GatherElements", "GatherND", "Slice")
+RECURRENT = ("GRU", "LSTM", "RNN")
+QUANTIZED = ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
+_COMPUTED: dict[int, DType] = {
+    TensorProto.FLOAT16: "float16",
+    TensorProto.BFLOAT16: "bfloat16",
+    TensorProto.INT8: "int8",
+    TensorProto.UINT8: "int8",
+    TensorProto.INT16: "int16",
+    TensorProto.UINT16: "int16",
+}
+_FLOATING = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+
+
+def of_onnx(model: bytes, *, batch: int = 1, sizes: Mapping[str, int] | None = None) -> Workload:
+    """The workload of the model in the bytes `model`, at a batch size; `sizes` gives named dynamic
+    dimensions their size. Raises Refused when it is no model that can be counted."""
+    limits = GraphLimits(batches=(1,), sizes=dict(sizes or {}))
+    report = inspect(model, limits)
+    parsed, walked = walk_file(model, batch, limits)
+    found = _Graph(parsed.graph, walked)
+    weights = total(found.stored.values())
+    rest = max(report.bytes - weights.bytes(), 0)
+    return Workload(
+        dtype=found.dtype(),
+        batch=batch,
+        works=tuple(found.works()),
+        weights=weights + Amount(fixed=rest),
+        live=found.live(),
+        params=report.params,
+    )
+
+
+def named(steps: Iterable[Step]) -> list[tuple[str, Step]]:
+    """Every node with a unique name: repeated names get a number."""
+    seen: Counter[str] = Counter()
+    pairs = []
+    for step in steps:
+        seen[step.node.name] += 1
+        count = seen[step.node.name]
+        pairs.append((step.node.name if count == 1 else f"{step.node.name} ({count})", step))
+    return pairs
 
 
 @dataclass(frozen=True)
@@ -46,9 +83,12 @@ def live_amounts(
     inputs: Iterable[str],
     outputs: Iterable[str],
 ) -> tuple[Amount, ...]:
-    """For each node the sum over the tensors that exist while it runs.
+    """For each node, the memory of all activations that exist while it runs.
 
-    `sizes` has every tensor; those of equal name are one piece of memory.
+    A tensor exists from the node that makes it to the last node that reads it, an input of the
+    graph from the start, an output to the end. While a node runs, all its inputs and outputs exist:
+    nothing is computed in place. `sizes` has every tensor by name; equal names are one piece of
+    memory (a view is the tensor it looks at).
     """
     birth = dict.fromkeys(inputs, 0)
     death: dict[str, int] = {}
@@ -70,63 +110,8 @@ def live_amounts(
             now = now + sizes[name]
         amounts.append(now)
         for name in dies[index]:
-            now = _less(now, sizes[name])
+            now = now - sizes[name]
     return tuple(amounts)
-
-
-def _less(amount: Amount, part: Amount) -> Amount:
-    return Amount(
-        amount.numbers - part.numbers, amount.stored - part.stored, amount.fixed - part.fixed
-    )
-
-
-VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
-"""Another look at the same bytes."""
-LOOK_UPS = ("Gather", "GatherElements", "GatherND", "Slice")
-RECURRENT = ("GRU", "LSTM", "RNN")
-QUANTISED = ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
-_COMPUTED: dict[int, DType] = {
-    TensorProto.FLOAT16: "float16",
-    TensorProto.BFLOAT16: "bfloat16",
-    TensorProto.INT8: "int8",
-    TensorProto.UINT8: "int8",
-    TensorProto.INT16: "int16",
-    TensorProto.UINT16: "int16",
-}
-_FLOATING = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
-
-
-def of_onnx(model: bytes, *, batch: int = 1, sizes: Mapping[str, int] | None = None) -> Workload:
-    """The workload of the model in the bytes `model`, at a batch size; `sizes` gives named dynamic
-    dimensions their size. Raises Refused when it is no model that can be counted."""
-    limits = GraphLimits(batches=(1,), sizes=dict(sizes or {}))
-    report = inspect(model, limits)
-    parsed = read_model(model, limits)
-    graph, opset = parsed.graph, standard_opset(parsed, limits)
-    nodes = flatten(parsed, limits)
-    check_nodes(nodes, opset)
-    found = _Graph(graph, walk(graph, nodes, opset, batch, limits))
-    weights = total(found.stored.values())
-    rest = max(report.bytes - weights.bytes(), 0)
-    return Workload(
-        dtype=found.dtype(),
-        batch=batch,
-        works=tuple(found.works()),
-        weights=weights + Amount(fixed=rest),
-        live=found.live(),
-        params=report.params,
-    )
-
-
-def named(steps: Iterable[Step]) -> list[tuple[str, Step]]:
-    """Every node with a name of its own: what a file calls alike is numbered."""
-    seen: Counter[str] = Counter()
-    pairs = []
-    for step in steps:
-        seen[step.node.name] += 1
-        count = seen[step.node.name]
-        pairs.append((step.node.name if count == 1 else f"{step.node.name} ({count})", step))
-    return pairs
 
 
 class _Graph:
@@ -209,7 +194,9 @@ class _Graph:
             dtype=self._computed_in(step),
         )
         if op in LOOK_UPS and node.inputs[0] in constants:
-            return replace(work, fetched=_fewer(fetched, _amount(self._first_output(step))))
+            return replace(
+                work, fetched=min(fetched, _amount(self._first_output(step)), key=Amount.bytes)
+            )
         if op in RECURRENT:
             again = total(self.stored[r] for r in sorted(self.roots.get(node.inputs[2], ())))
             return replace(work, repeated=again, steps=self.values[node.inputs[0]].shape[0])
@@ -220,16 +207,16 @@ class _Graph:
         reads = [_amount(self.values[self._home(name)]) for name in self._data(node.inputs)]
         writes = total(_amount(self.values[name]) for name in self._data(node.outputs))
         if node.op in LOOK_UPS and reads and not self.values[node.inputs[0]].constant:
-            reads[0] = _fewer(reads[0], writes)
+            reads[0] = min(reads[0], writes, key=Amount.bytes)
         return total(reads) + writes
 
     def _computed_in(self, step: Step) -> DType:
-        if step.node.op in QUANTISED:
+        if step.node.op in QUANTIZED:
             return "int8"
         makers = [self.made_by.get(name) for name in step.node.inputs[:2]]
-        if len(makers) == 2 and all(m and m.node.op == "DequantizeLinear" for m in makers):
-            stored = self.values[makers[0].node.inputs[0]] if makers[0] else None
-            return _COMPUTED.get(stored.dtype, "int8") if stored else "int8"
+        sources = [m.node.inputs[0] for m in makers if m and m.node.op == "DequantizeLinear"]
+        if len(sources) == 2:
+            return _COMPUTED.get(self.values[sources[0]].dtype, "int8")
         return _COMPUTED.get(self._first_output(step).dtype, "float32")
 
     def _first_output(self, step: Step) -> Value:
@@ -254,16 +241,8 @@ def _amount(value: Value) -> Amount:
     return Amount(fixed=nbytes)
 
 
-def _sparse_amount(sparse: object) -> Amount:
-    values, indices = sparse.values, sparse.indices  # type: ignore[attr-defined]
+def _sparse_amount(sparse: SparseTensorProto) -> Amount:
+    values, indices = sparse.values, sparse.indices
     numbers = values.dims[0] if values.dims else 0
-    held = Value(values.data_type, (numbers,), True)
-    places = DTYPES[indices.data_type].nbytes(
-        Value(indices.data_type, tuple(indices.dims), True).size
-    )
-    return _amount(held) + Amount(fixed=places)
-
-
-def _fewer(one: Amount, other: Amount) -> Amount:
-    """The smaller of the two."""
-    return one if one.bytes() <= other.bytes() else other
+    places = DTYPES[indices.data_type].nbytes(prod(indices.dims))
+    return _amount(Value(values.data_type, (numbers,), True)) + Amount(fixed=places)

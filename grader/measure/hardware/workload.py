@@ -1,4 +1,4 @@
-"""What a network asks of a machine, whatever machine it is: work, bytes moved, bytes held.
+"""The workload of a network, for any machine: work, bytes moved, bytes held in memory.
 
 A `Workload` comes from an ONNX model (traffic.py) or an integer network (`of_integer_network`);
 roofline.py says how long it takes on a platform and whether it fits.
@@ -24,7 +24,7 @@ SUM_BYTES = 2
 @dataclass(frozen=True)
 class Amount:
     """Numbers held or moved. Some take the size of the data type that the network is run in, the
-    others (indices, masks, weights that are already quantised) stay as they are."""
+    others (indices, masks, weights that are already quantized) stay as they are."""
 
     numbers: int = 0
     """How many take the size of the data type."""
@@ -36,6 +36,11 @@ class Amount:
     def __add__(self, other: Amount) -> Amount:
         return Amount(
             self.numbers + other.numbers, self.stored + other.stored, self.fixed + other.fixed
+        )
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(
+            self.numbers - other.numbers, self.stored - other.stored, self.fixed - other.fixed
         )
 
     def bytes(self, dtype: DType | None = None) -> int:
@@ -54,12 +59,12 @@ def total(amounts: Iterable[Amount]) -> Amount:
 
 @dataclass(frozen=True)
 class Work:
-    """One operator: what it computes and what has to be brought to it and taken away."""
+    """One operator: its MACs and the bytes that it reads and writes."""
 
     name: str
     op: str
     macs: int
-    """Of the whole batch."""
+    """MACs of the whole batch."""
     weights: Amount = NOTHING
     """Weights that belong to it; a weight that several operators use belongs to the first."""
     fetched: Amount = NOTHING
@@ -69,11 +74,11 @@ class Work:
     steps: int = 1
     """Time steps of a recurrent cell."""
     activations: Amount = NOTHING
-    """Read and written: every input and output that depends on the data, once."""
+    """Inputs and outputs that depend on the data, each once."""
     params: int = 0
     output_shape: tuple[int, ...] = ()
     dtype: DType = "float32"
-    """What it multiplies in, as exported."""
+    """The type of its products, as exported."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Workload:
     """A network at one batch size."""
 
     dtype: DType
-    """What most of its MACs are computed in, as exported."""
+    """The type of most of its MACs, as exported."""
     batch: int
     works: tuple[Work, ...]
     """In the order in which they run; operators that move and compute nothing are left out."""
@@ -106,7 +111,7 @@ class Workload:
         return sum(work.macs for work in self.works)
 
     def peak_activation_bytes(self, dtype: DType | None = None) -> int:
-        """The most that has to be held at one time, without the weights."""
+        """The largest sum of activations that exist at once, without the weights."""
         return max((amount.bytes(dtype) for amount in self.live), default=0)
 
 

@@ -1,13 +1,13 @@
 """Quality of a classifier with several classes: accuracy and F1, each with a 95% interval.
 
-All take (n,) predicted and true classes, integers below `classes`. F1 of a class is
+Functions take (n,) predicted and true classes, integers below `classes`. F1 of a class is
 2 TP / (2 TP + FP + FN); `macro` is the mean over the classes that occur in truth or prediction,
 `weighted` the mean by how often each is true, as in scikit-learn.
 
-Intervals speak of other posts drawn like these. Accuracy has Wilson's. F1 has a percentile
+Intervals are for other posts drawn like these. Accuracy has Wilson's. F1 has a percentile
 bootstrap over posts (Efron and Tibshirani, An Introduction to the Bootstrap, 13.3) with a fixed
-seed: F1 depends on the table of confusions alone, so that tables are drawn, from the multinomial
-distribution that drawing posts amounts to. Differences of two models are paired: both answer the
+seed: F1 depends on the confusion matrix alone, so matrices are drawn from the multinomial
+distribution that resampling posts amounts to. Differences of two models are paired: both answer the
 same posts.
 """
 
@@ -23,42 +23,10 @@ from numpy.typing import NDArray
 
 from grader.lesson.grades import Interval
 
-# Shares and their 95% intervals, for positions that come in clusters.
-
-
-NORMAL_95 = 1.96
-
-
-def clustered(
-    right: NDArray[np.bool_], queries: Sequence[str]
-) -> tuple[float, tuple[float, float]]:
-    """Share of `right` (n,) and its 95% interval for new queries.
-
-    Positions of one query succeed and fail together, so queries are what is sampled: the variance
-    of a ratio of sums over queries (Cochran, Sampling Techniques, 1977, section 6.3), put into
-    Wilson's interval as a number of independent positions.
-    """
-    numbers = np.unique(queries, return_inverse=True)[1]
-    hits, sizes = np.bincount(numbers, right), np.bincount(numbers)
-    count, share = len(sizes), float(right.mean())
-    spread = float(((hits - share * sizes) ** 2).sum()) * count / max(count - 1, 1)
-    variance = spread / float(sizes.sum()) ** 2
-    simple = share * (1 - share)
-    effective = simple / variance if variance > 0 and simple > 0 else float(count)
-    return share, wilson(share, min(effective, float(len(right))))
-
-
-def wilson(share: float, n: float) -> tuple[float, float]:
-    """Wilson's 95% interval of a share that was seen in `n` independent trials."""
-    z2 = NORMAL_95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = NORMAL_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 Metric = Literal["accuracy", "f1_macro", "f1_weighted"]
 Classes = NDArray[np.integer]
 
+NORMAL_95 = 1.96
 RESAMPLES = 2000
 _SEED = 0
 
@@ -80,21 +48,9 @@ class Quality:
     f1_weighted: Estimate
 
 
-@dataclass(frozen=True)
-class ClassScore:
-    """One class. Precision is 0 where it was never predicted, recall where it never occurs."""
-
-    precision: float
-    recall: float
-    f1: float
-    count: int
-    """Posts that truly have this class."""
-    recall_interval: Interval
-
-
 def predictions(logits: NDArray[np.floating]) -> NDArray[np.int64]:
-    """(n,) classes of (n, classes) logits; of equal ones the first. Raises ValueError for NaN and
-    infinity, which have no greatest."""
+    """(n,) classes of (n, classes) logits; the first of equal ones. Raises ValueError for NaN and
+    infinity."""
     if not np.isfinite(logits).all():
         raise ValueError("logits must be finite")
     return logits.argmax(axis=1)
@@ -162,44 +118,36 @@ def confusion(predicted: Classes, labels: Classes, classes: int) -> NDArray[np.i
     return table
 
 
-def by_class(predicted: Classes, labels: Classes, classes: int) -> tuple[ClassScore, ...]:
-    """Precision, recall and F1 of every class."""
-    table = confusion(predicted, labels, classes)
-    hits, made, true = np.diag(table), table.sum(0), table.sum(1)
-    return tuple(
-        ClassScore(
-            precision=_ratio(hits[c], made[c]),
-            recall=_ratio(hits[c], true[c]),
-            f1=_ratio(2 * hits[c], made[c] + true[c]),
-            count=int(true[c]),
-            recall_interval=wilson(_ratio(hits[c], true[c]), true[c]) if true[c] else (0.0, 1.0),
-        )
-        for c in range(classes)
-    )
+def clustered(
+    right: NDArray[np.bool_], queries: Sequence[str]
+) -> tuple[float, tuple[float, float]]:
+    """Share of `right` (n,) and its 95% interval for new queries; `queries` (n,) names clusters.
+
+    Positions of one query are correlated, so the sampling unit is the query: the variance of a
+    ratio of sums over queries (Cochran, Sampling Techniques, 1977, section 6.3) gives the effective
+    number of independent positions in Wilson's interval.
+    """
+    numbers = np.unique(queries, return_inverse=True)[1]
+    hits, sizes = np.bincount(numbers, right), np.bincount(numbers)
+    count, share = len(sizes), float(right.mean())
+    spread = float(((hits - share * sizes) ** 2).sum()) * count / max(count - 1, 1)
+    variance = spread / float(sizes.sum()) ** 2
+    simple = share * (1 - share)
+    effective = simple / variance if variance > 0 and simple > 0 else float(count)
+    return share, wilson(share, min(effective, float(len(right))))
 
 
-def accuracy_by_group(
-    predicted: Classes, labels: Classes, groups: Sequence[str]
-) -> dict[str, Estimate]:
-    """Accuracy within each group of posts, the groups in alphabetical order."""
-    _require_posts(predicted, labels)
-    names = np.asarray(groups)
-    return {
-        str(name): accuracy(predicted[names == name], labels[names == name])
-        for name in np.unique(names)
-    }
-
-
-# The parts ----------------------------------------------------------------------------------
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """Wilson's 95% interval of a share observed in `n` independent trials."""
+    z2 = NORMAL_95**2
+    center = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = NORMAL_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return max(0.0, center - half), min(1.0, center + half)
 
 
 def _require_posts(predicted: Classes, labels: Classes) -> None:
     if len(labels) == 0 or len(predicted) != len(labels):
         raise ValueError(f"{len(predicted)} predictions for {len(labels)} posts")
-
-
-def _ratio(part: int, whole: int) -> float:
-    return float(part / whole) if whole else 0.0
 
 
 def _accuracy_difference(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> Estimate:
@@ -220,7 +168,7 @@ def _drawn(table: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _of_tables(tables: NDArray[np.int64], metric: Metric) -> NDArray[np.float64]:
-    """(n,) the metric of (n, classes, classes) tables of confusions."""
+    """(n,) the metric of (n, classes, classes) confusion matrices."""
     hits = np.diagonal(tables, axis1=1, axis2=2).astype(np.float64)
     made, true = tables.sum(1), tables.sum(2)
     scores = np.divide(2 * hits, made + true, out=np.zeros_like(hits), where=made + true > 0)

@@ -196,9 +196,9 @@ def thin_curve(fa: Floats, fr: Floats, points: int = 400) -> NDArray[np.intp]:
     if len(corners) <= points:
         return corners
     steps = np.abs(np.diff(_log(fa[corners]))) + np.abs(np.diff(_log(fr[corners])))
-    travelled = np.concatenate([[0.0], np.cumsum(steps)])
-    wanted = np.linspace(0.0, travelled[-1], points)
-    chosen = np.searchsorted(travelled, wanted[1:-1], side="left")
+    traveled = np.concatenate([[0.0], np.cumsum(steps)])
+    wanted = np.linspace(0.0, traveled[-1], points)
+    chosen = np.searchsorted(traveled, wanted[1:-1], side="left")
     return corners[np.unique(np.concatenate([[0], chosen, [len(corners) - 1]]))]
 
 

@@ -1,4 +1,4 @@
-"""A streaming model before it runs: which form it has, that it keeps the contract, what it costs.
+"""A streaming model before it runs: its form, its contract and its costs.
 
 ONNX:        inputs `chunk` float32 [1, samples] and any `state_...` float32 of fixed shapes;
              outputs `probability` float32 of one number, and `state_..._next` for every state.
@@ -12,15 +12,14 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from grader.lesson.grades import Layer
-from grader.measure.costs import graph
-from grader.measure.costs.graph import GraphLimits, Port
+from grader.measure.costs.graph import GraphLimits, GraphReport, Port, Refused, inspect
 from grader.measure.streams import torchscript
+from grader.measure.streams.detections import SAMPLE_RATE
 from grader.sandbox.runners.stream import Form
 from grader.text import Text
 from grader.text.errors import Rejected
 
 HOP = 160
-SAMPLE_RATE = 16_000
 LENGTH = "samples"
 """Name of the free dimension of `chunk`."""
 NEXT = "_next"
@@ -36,7 +35,7 @@ class StreamModel:
     """Weights and constants as stored."""
     params: int | None
     state_bytes: int | None
-    """Of the states in the contract; None for TorchScript, where it shows at run time."""
+    """Bytes of the states in the contract; None for TorchScript, where only a run shows them."""
     macs_per_second: dict[int, float]
     """Multiplications for a second of audio, by chunk size in samples; empty for TorchScript."""
     layers: tuple[Layer, ...]
@@ -49,18 +48,10 @@ class StreamModel:
 
 
 def read(data: bytes, form: Form, hops: Sequence[int]) -> StreamModel:
-    """Judge and count the model, at chunks of `hops` hops. Raises Rejected with a sentence."""
-    return _onnx(data, hops) if form == "onnx" else _script(data)
-
-
-def with_counts(model: StreamModel, macs_per_second: dict[int, float]) -> StreamModel:
-    """The model with multiplications that were counted at run time."""
-    return replace(model, macs_per_second=macs_per_second)
-
-
-def _script(data: bytes) -> StreamModel:
-    report = torchscript.inspect(data)
-    return StreamModel("torchscript", data, report.bytes, None, None, {}, ())
+    """Check the contract and count the model at chunk sizes of `hops` hops. Raises Rejected."""
+    if form == "onnx":
+        return _onnx(data, hops)
+    return StreamModel("torchscript", data, torchscript.inspect(data).bytes, None, None, {}, ())
 
 
 def _onnx(data: bytes, hops: Sequence[int]) -> StreamModel:
@@ -79,25 +70,42 @@ def _onnx(data: bytes, hops: Sequence[int]) -> StreamModel:
     return replace(model, layers=reports[model.best_chunk].layers)
 
 
-def _inspect(data: bytes, samples: int) -> graph.GraphReport:
+def _inspect(data: bytes, samples: int) -> GraphReport:
     limits = GraphLimits(sizes={LENGTH: samples}, batches=(1,))
     try:
-        return graph.inspect(data, limits)
-    except graph.Refused as refused:
+        return inspect(data, limits)
+    except Refused as refused:
         if refused.code in ("dynamic_dimension", "batch_growth"):
-            raise Rejected(_free_length(f"{refused.text.en}", f"{refused.text.ru}")) from refused
+            why = refused.text
+            raise Rejected(
+                Text(
+                    en=f"Expected `chunk` float32 [1, {LENGTH}] and states of fixed sizes: "
+                    f"{why.en}",
+                    ru=f"Ожидался вход `chunk` float32 [1, {LENGTH}] и состояния постоянных "
+                    f"размеров: {why.ru}",
+                )
+            ) from refused
         raise
 
 
-def _require_contract(report: graph.GraphReport) -> list[Port]:
-    """The states. Raises Rejected unless inputs and outputs are those of the contract."""
+def _require_contract(report: GraphReport) -> list[Port]:
+    """The inputs that are states. Raises Rejected when inputs or outputs break the contract."""
     inputs = {port.name: port for port in report.inputs}
     outputs = {port.name: port for port in report.outputs}
     chunk, probability = inputs.pop("chunk", None), outputs.pop("probability", None)
     if chunk is None or chunk.dtype != "float32" or len(chunk.shape) != 2:
         raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
     if isinstance(chunk.shape[1], int):
-        raise Rejected(_whole_clip(chunk.shape[1]))
+        raise Rejected(
+            Text(
+                en=f"The model needs {chunk.shape[1]:,} samples at once, but a stream comes in "
+                f"chunks of any multiple of {HOP}; give `chunk` the free length `{LENGTH}` and "
+                "keep the past in states.",
+                ru=f"Модели нужно сразу {chunk.shape[1]} отсчётов, а поток приходит кусками любой "
+                f"длины, кратной {HOP}; задайте `chunk` свободную длину `{LENGTH}` и храните "
+                "прошлое в состоянии.",
+            )
+        )
     if chunk.shape[0] != 1 or chunk.shape[1] != LENGTH:
         raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
     if (
@@ -125,7 +133,14 @@ def _require_state(port: Port, after: Port | None) -> None:
     if not all(isinstance(size, int) for size in after.shape) or prod(_fixed(after)) > prod(
         _fixed(port)
     ):
-        raise Rejected(_grows(port, after))
+        raise Rejected(
+            Text(
+                en=f"The state grows: {_shown(port)} goes in and {_shown(after)} comes out; keep "
+                "only what later answers need, and drop the oldest.",
+                ru=f"Состояние растёт: на входе {_shown(port)}, на выходе {_shown(after)}; храните "
+                "только нужное для следующих ответов и отбрасывайте самое старое.",
+            )
+        )
     if after.shape != port.shape or after.dtype != "float32":
         raise Rejected(_unmatched(port.name, port, after))
 
@@ -150,35 +165,10 @@ def _wrong_port(what: str, ru: str, name: str, shape: str, found: Port | None) -
     )
 
 
-def _whole_clip(size: int) -> Text:
-    return Text(
-        en=f"The model needs {size:,} samples at once, but a stream comes in chunks of any "
-        f"multiple of {HOP}; give `chunk` the free length `{LENGTH}` and keep the past in states.",
-        ru=f"Модели нужно сразу {size} отсчётов, а поток приходит кусками любой длины, кратной "
-        f"{HOP}; задайте `chunk` свободную длину `{LENGTH}` и храните прошлое в состоянии.",
-    )
-
-
-def _free_length(en: str, ru: str) -> Text:
-    return Text(
-        en=f"Expected `chunk` float32 [1, {LENGTH}] and states of fixed sizes: {en}",
-        ru=f"Ожидался вход `chunk` float32 [1, {LENGTH}] и состояния постоянных размеров: {ru}",
-    )
-
-
 def _unmatched(name: str, port: Port | None, after: Port | None) -> Text:
     return Text(
         en=f"Every state goes in and comes out in one shape: for `{name}` there is {_shown(port)} "
         f"going in and {_shown(after)} coming out; name the output `{name}{NEXT}`.",
         ru=f"Каждое состояние входит и выходит в одной форме: для `{name}` на входе "
         f"{_shown(port)}, на выходе {_shown(after)}; назовите выход `{name}{NEXT}`.",
-    )
-
-
-def _grows(port: Port, after: Port) -> Text:
-    return Text(
-        en=f"The state grows: {_shown(port)} goes in and {_shown(after)} comes out; keep only what "
-        "later answers need, and drop the oldest.",
-        ru=f"Состояние растёт: на входе {_shown(port)}, на выходе {_shown(after)}; храните только "
-        "нужное для следующих ответов и отбрасывайте самое старое.",
     )

@@ -1,10 +1,9 @@
-"""A TorchScript file judged without running it: what it may call, and what it stores.
+"""Static check of a TorchScript file: the functions that it calls, and what it stores.
 
 A TorchScript archive is a zip of Python-like source, raw tensors and a pickle. The source is
 parsed (`ast`), the pickle is read as a list of instructions (`pickletools`), and neither is
-executed. Loading such a file can run code of it, and code of it can write files, read clocks and
-draw random numbers, so every function that it calls must be on a list; the sandbox stands
-behind that.
+executed. Loading such a file can run its code, and its code can write files, read clocks and draw
+random numbers, so every function that it calls must be on a list. The sandbox is a second barrier.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ _FUNCTIONS = (
     "items copy clear join startswith endswith warn"
 )
 FUNCTIONS = frozenset(_FUNCTIONS.split())
-"""Functions of torch that compute and do nothing else."""
+"""Functions of torch that only compute."""
 _PRIMITIVES = (
     "RaiseException dtype device is_cuda min max abs layout unchecked_unwrap_optional "
     "NumToTensor ImplicitTensorToNum Uninitialized data shape tolist is_nested"
@@ -76,8 +75,8 @@ class ScriptReport:
 
 
 def inspect(data: bytes) -> ScriptReport:
-    """Judge the archive in `data`. Raises Rejected with a sentence: no archive, too large, or a
-    call that is not on the list, by name."""
+    """Check the archive in `data`. Raises Rejected with a sentence when it is no archive, is too
+    large, or calls a function that is not on the list."""
     archive = _open(data)
     entries = {_inside(i.filename): i for i in archive.infolist() if not i.is_dir()}
     if "data.pkl" not in entries or not any(name.startswith("code/") for name in entries):
@@ -119,7 +118,7 @@ def _open(data: bytes) -> zipfile.ZipFile:
 
 
 def _inside(name: str) -> str:
-    """A path without the archive's own folder."""
+    """A path without the top folder of the archive."""
     return name.split("/", 1)[1] if "/" in name else name
 
 
@@ -195,7 +194,7 @@ def _literals(source: ast.Module) -> tuple[int, int]:
 
 
 def _pickled_numbers(raw: bytes) -> int:
-    """Numbers and characters of texts in a pickle, which is read but not carried out."""
+    """Numbers and characters of texts in a pickle, which is parsed and not executed."""
     count = 0
     try:
         for op, argument, _ in pickletools.genops(raw):

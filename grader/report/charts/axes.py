@@ -1,24 +1,19 @@
-"""Axes: limits and ticks for data, and the empty plot that matplotlib draws from them.
+"""Axes with limits and ticks for data, and the empty plot between two of them.
 
-Matplotlib draws what carries no colour of its own: grid, ticks and labels. Its SVG is reduced
-to classed elements without ids, so that a page can hold many and style sheets can turn them
-dark. Frames are cached: a thousand reports share a few dozen.
+Elements of the SVG carry classes and neither ids nor colors: a page can hold many plots, and
+style sheets give them colors for light and dark.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import Literal
-from xml.etree import ElementTree
 
 from markupsafe import escape
 
-from grader.report.charts import numbers
+from grader.report import numbers
 from grader.text import Lang
 from grader.text.untrusted import name
 
@@ -28,12 +23,12 @@ Tick = tuple[float, str]
 WIDE = (520.0, 350.0)
 SMALL = (360.0, 220.0)
 TOP, BOTTOM = 30.0, 46.0
-"""Room above and below what is drawn, for the labels of the axes."""
+"""Room above and below the plot area, for the labels of the axes."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis with its limits and ticks; everything that decides how it is drawn."""
+    """One axis with its label, limits and ticks."""
 
     label: str
     scale: Scale
@@ -42,7 +37,7 @@ class Axis:
     ticks: tuple[Tick, ...]
 
     def place(self, value: float) -> float:
-        """Where `value` lies between the limits, 0 to 1; what lies outside is put on the edge."""
+        """Where `value` lies between the limits, 0 to 1; values outside are put on the edge."""
         if math.isnan(value):
             return 0.0
         if self.scale == "log":
@@ -62,7 +57,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Frame:
-    """An empty plot: SVG elements, its size, and where data land on it."""
+    """An empty plot: its SVG elements and size, and the plot area in SVG coordinates."""
 
     body: str
     width: float
@@ -93,8 +88,8 @@ def axis(
 ) -> Axis:
     """An axis that holds all `values` and about `ticks` ticks.
 
-    A log axis ignores what is not positive; without a positive value it becomes linear. With
-    `most`, a linear axis goes from 0, or the lowest value, to `most`, or the highest.
+    A log axis ignores values that are not positive; without a positive value it becomes linear.
+    With `most`, a linear axis goes from 0, or the lowest value, to `most`, or the highest.
     """
     finite = [value for value in values if numbers.finite(value) and abs(value) < 1e300]
     positive = [value for value in finite if value > 1e-300]
@@ -114,7 +109,7 @@ def axis(
 
 
 def fitting_scale(values: Sequence[float]) -> Scale:
-    """Log where the positive values span about a decade; a few zeros do not change that."""
+    """Log when the positive values span about a decade; a few zeros do not change that."""
     positive = [value for value in values if value > 0]
     few_others = len(values) - len(positive) <= len(values) // 4
     wide = bool(positive) and max(positive) > 8 * min(positive)
@@ -126,87 +121,44 @@ def leaves_out(axis: Axis, values: Iterable[float]) -> bool:
     return axis.scale == "log" and any(value <= 0 for value in values)
 
 
-@lru_cache(maxsize=512)
 def frame(
     x: Axis,
     y: Axis,
     size: tuple[float, float] = WIDE,
     margins: tuple[float, float] | None = None,
 ) -> Frame:
-    """The empty plot with these axes, drawn by matplotlib.
+    """The empty plot with these axes: grid lines, base line, tick labels and axis labels.
 
-    `margins` is the room at the left and at the right; without, the ticks of `y` decide.
+    `margins` is the room at the left and at the right; without it, the longest tick label of `y`
+    decides.
     """
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-
     width, height = size
     longest = max((len(text) for _, text in y.ticks), default=1)
     before, behind = margins or (14 + 7.2 * longest, 16.0)
-    left, right, top, bottom = before, width - behind, TOP, height - BOTTOM
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "grader"}):
-        # 72 units an inch: matplotlib's SVG is then measured in our units.
-        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
-        FigureCanvasSVG(figure)
-        panel = figure.add_axes(
-            (left / width, 1 - bottom / height, (right - left) / width, (bottom - top) / height)
-        )
-        panel.set_facecolor("none")
-        for axis_, spec, set_scale, set_limits in (
-            (panel.xaxis, x, panel.set_xscale, panel.set_xlim),
-            (panel.yaxis, y, panel.set_yscale, panel.set_ylim),
-        ):
-            set_scale(spec.scale)
-            set_limits(spec.low, spec.high)
-            axis_.set_major_locator(FixedLocator([at for at, _ in spec.ticks]))
-            axis_.set_major_formatter(FixedFormatter([name(text) for _, text in spec.ticks]))
-            axis_.set_minor_locator(NullLocator())
-            axis_.set_tick_params(length=0, pad=7, labelsize=12, labelcolor=_TICK)
-            for text in axis_.get_ticklabels():
-                text.set_parse_math(False)
-        panel.grid(True, color=_GRID)
-        for side, spine in panel.spines.items():
-            spine.set_visible(side == "bottom")
-            spine.set_color(_SPINE)
-        drawing = io.StringIO()
-        figure.savefig(drawing, format="svg", transparent=True)
-    labels = (
-        f'<text class="label" x="{right:g}" y="{height - 8:g}" text-anchor="end">'
-        f"{escape(name(x.label, 64))}</text>"
-        f'<text class="label" x="4" y="14">{escape(name(y.label, 64))}</text>'
-    )
-    body = _reduced(drawing.getvalue()) + labels
-    return Frame(body, width, height, left, right, top, bottom, x, y)
-
-
-# Colours that stand for classes until the SVG is reduced.
-_GRID, _SPINE, _TICK = "#00000a", "#00000b", "#00000c"
-_CLASSES = {_GRID: "grid", _SPINE: "spine", _TICK: "tick"}
-_SVG = "{http://www.w3.org/2000/svg}"
-
-
-def _reduced(svg: str) -> str:
-    """Grid lines, the base line and tick labels of matplotlib's SVG, as classed elements."""
+    plot = Frame("", width, height, before, width - behind, TOP, height - BOTTOM, x, y)
+    left, right, top, bottom = plot.left, plot.right, plot.top, plot.bottom
     parts = []
-    for element in ElementTree.fromstring(svg).iter():
-        style = element.get("style", "")
-        kind = next((_CLASSES[colour] for colour in _CLASSES if colour in style), None)
-        if kind is None:
-            continue
-        if element.tag == f"{_SVG}path":
-            path = re.sub(r"\d+\.\d+", lambda m: f"{float(m[0]):.1f}", element.get("d", ""))
-            parts.append(f'<path class="{kind}" d="{" ".join(path.split())}"/>')
-        elif element.tag == f"{_SVG}text":
-            anchor = re.search(r"text-anchor: (\w+)", style)
-            x, y = (float(element.get(key, "0")) for key in "xy")
-            text = escape(element.text or "")
-            parts.append(
-                f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"'
-                f' text-anchor="{anchor[1] if anchor else "start"}">{text}</text>'
-            )
-    return "".join(parts)
+    for value, text in x.ticks:
+        at, _ = plot.at(value, y.low)
+        parts.append(f'<path class="grid" d="M{at:.1f} {bottom:g}V{top:g}"/>')
+        parts.append(_text("tick", at, bottom + 16, "middle", text))
+    for value, text in y.ticks:
+        _, at = plot.at(x.low, value)
+        parts.append(f'<path class="grid" d="M{left:g} {at:.1f}H{right:g}"/>')
+        parts.append(_text("tick", left - 7, at + 4.5, "end", text))
+    parts += [
+        f'<path class="spine" d="M{left:g} {bottom:g}H{right:g}"/>',
+        _text("label", right, height - 8, "end", x.label),
+        _text("label", 4, 14, "start", y.label),
+    ]
+    return replace(plot, body="".join(parts))
+
+
+def _text(kind: str, x: float, y: float, anchor: str, text: str) -> str:
+    return (
+        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
+        f"{escape(name(text, 64))}</text>"
+    )
 
 
 def _log_limits(low: float, high: float) -> tuple[float, float]:

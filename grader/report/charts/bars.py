@@ -1,4 +1,4 @@
-"""Horizontal bars in named rows: measured beside estimated, or the parts of a whole."""
+"""Bar charts: horizontal bars in named rows, and histograms of a measurement over a class."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from statistics import median
 
 from grader.lesson.grades import Figure, Series
-from grader.report.charts import axes, numbers
-from grader.report.charts.drawing import SIZE, Drawing, ems, fitted
-from grader.report.charts.parts import Plot, Table, box_key, line_key
-from grader.report.metrics import Metric
-from grader.report.words import Words, labelled
+from grader.report import numbers
+from grader.report.charts import axes
+from grader.report.charts.drawing import SIZE, Drawing, Legend, Plot, Table, ems, fitted
+from grader.report.labels import Labels
+from grader.report.numbers import Metric
 
 MOST_ROWS = 40
-"""Further rows are neither drawn nor listed; the plot says how many."""
+"""Further rows are neither drawn nor listed; a note of the plot gives their number."""
 _PITCH, _THICK, _GAP = 20.0, 12.0, 8.0
 _NAME_EMS = 13.0
+BINS = 12
+"""Columns of a histogram."""
 
 
 @dataclass(frozen=True)
@@ -36,43 +38,90 @@ class _Row:
         return max(len(self.bars), 1) * _PITCH + _GAP
 
 
-def bars(figure: Figure, words: Words) -> Plot:
-    """The figure as a plot; every bar carries its number, so its colour says nothing alone.
+def bars(figure: Figure, labels: Labels) -> Plot:
+    """The figure as a plot with the number written at every bar.
 
-    A log axis begins left of the shortest bar. Bars that are no number are left out.
+    A log axis begins left of the shortest bar. Values that are not finite are left out.
     """
-    rows = _rows(figure, words)
+    rows = _rows(figure, labels)
     values = [bar.value for row in rows for bar in row.bars]
-    x_label, y_label = labelled(figure.x, words), labelled(figure.y, words)
+    x_label, y_label = labels.axis(figure.x), labels.axis(figure.y)
     start = None if figure.x.scale == "log" else max([*values, 0.0]) or 1.0
-    x = axes.axis(x_label, values, words.lang, figure.x.scale, ticks=4, most=start)
+    x = axes.axis(x_label, values, labels.lang, figure.x.scale, ticks=4, most=start)
     drawing = Drawing(_frame(x, y_label, rows))
     top = drawing.frame.top + _GAP / 2
     for row in rows:
-        _draw(drawing, row, top, words)
+        _draw(drawing, row, top, labels)
         top += row.height
     left_out = len(figure.rows) - len(rows)
     return Plot(
-        title=figure.title.to(words.lang),
-        svg=drawing.svg(_description(figure, rows, words), "bars"),
+        title=figure.title.to(labels.lang),
+        svg=drawing.svg(_description(figure, rows, labels), "bars"),
         legend=[
-            box_key(f"amount {series.role}", series.label.to(words.lang))
+            Legend.box(f"amount {series.role}", series.label.to(labels.lang))
             for series in figure.series
         ],
-        caption=figure.caption.to(words.lang),
-        note=words("other_layers", n=left_out) if left_out else "",
-        table=_table(figure, rows, y_label, words),
+        caption=figure.caption.to(labels.lang),
+        note=labels("other_layers", n=left_out) if left_out else "",
+        table=_table(figure, rows, y_label, labels),
     )
 
 
-def _rows(figure: Figure, words: Words) -> list[_Row]:
+def histogram(
+    metric: Metric,
+    values: Sequence[float],
+    labels: Labels,
+    *,
+    baseline: float | None = None,
+    most: float | None = None,
+) -> Plot | None:
+    """Columns over the range of `values`, with their median; None without a value.
+
+    `baseline` is marked too; `most` is the largest possible value, where the axis ends.
+    """
+    values = sorted(value for value in values if numbers.finite(value))
+    if not values:
+        return None
+    marked = [] if baseline is None or not numbers.finite(baseline) else [baseline]
+    shown = [*values, *marked]
+    scale: axes.Scale = axes.fitting_scale(shown) if most is None else "linear"
+    x = axes.axis(metric.axis, shown, labels.lang, scale, ticks=5, most=most)
+    counts = _counts(values, x)
+    drawing = Drawing(axes.frame(x, _count_axis(max(counts), labels), axes.SMALL))
+    rows = []
+    for index, count in enumerate(counts):
+        if count:
+            low, high = x.value(index / BINS), x.value((index + 1) / BINS)
+            ends = metric.show(low), metric.show(high)
+            title = labels("from_to", low=ends[0], high=ends[1], n=count)
+            drawing.column(low, high, count, "class", title)
+            rows.append([f"{ends[0]} … {ends[1]}", str(count)])
+    middle = median(values)
+    drawing.upright(middle, "median")
+    legend = [Legend.line("median", f"{labels('median')}: {metric.show(middle)}")]
+    for at in marked:
+        drawing.upright(at, "baseline")
+        legend.append(Legend.line("baseline", f"{labels('baseline')}: {metric.show(at)}"))
+    description = labels(
+        "distribution_described",
+        metric=metric.title,
+        n=len(values),
+        low=metric.show(values[0]),
+        high=metric.show(values[-1]),
+        median=metric.show(middle),
+    )
+    table = Table([labels("range"), labels("count")], rows)
+    return Plot(metric.title, drawing.svg(description), legend, table=table)
+
+
+def _rows(figure: Figure, labels: Labels) -> list[_Row]:
     found: dict[int, list[_Bar]] = defaultdict(list)
     for series in figure.series:
         for value, row in zip(series.x, series.y, strict=False):
             if numbers.finite(value) and numbers.finite(row):
                 found[round(row)].append(_Bar(series, value))
     named = enumerate(figure.rows[:MOST_ROWS])
-    return [_Row(name.to(words.lang), found[index]) for index, name in named]
+    return [_Row(name.to(labels.lang), found[index]) for index, name in named]
 
 
 def _frame(x: axes.Axis, y_label: str, rows: list[_Row]) -> axes.Frame:
@@ -88,7 +137,7 @@ def _frame(x: axes.Axis, y_label: str, rows: list[_Row]) -> axes.Frame:
     return axes.frame(x, y, (axes.WIDE[0], height), margins)
 
 
-def _draw(drawing: Drawing, row: _Row, top: float, words: Words) -> None:
+def _draw(drawing: Drawing, row: _Row, top: float, labels: Labels) -> None:
     left = drawing.frame.left
     middle = top + len(row.bars) * _PITCH / 2
     drawing.text((left - 8, middle + 4), fitted(row.name, _NAME_EMS), "row", "end")
@@ -96,16 +145,16 @@ def _draw(drawing: Drawing, row: _Row, top: float, words: Words) -> None:
         y = top + index * _PITCH
         end, _ = drawing.frame.at(bar.value, 0.0)
         shown = numbers.number(bar.value)
-        title = f"{row.name}, {bar.series.label.to(words.lang)}: {shown}"
+        title = f"{row.name}, {bar.series.label.to(labels.lang)}: {shown}"
         size = (max(end - left, 0.5), _THICK)
         role = f"amount {bar.series.role}"
         drawing.box((left, y + (_PITCH - _THICK) / 2), size, role, title)
         drawing.text((end + 5, y + _PITCH / 2 + 4), shown, "amount", "start")
 
 
-def _table(figure: Figure, rows: list[_Row], head: str, words: Words) -> Table | None:
-    unit = f", {words.unit(figure.x.unit)}" if figure.x.unit else ""
-    titles = [series.label.to(words.lang) + unit for series in figure.series]
+def _table(figure: Figure, rows: list[_Row], head: str, labels: Labels) -> Table | None:
+    unit = f", {labels.unit(figure.x.unit)}" if figure.x.unit else ""
+    titles = [series.label.to(labels.lang) + unit for series in figure.series]
     cells = []
     for row in rows:
         shown = [
@@ -116,67 +165,14 @@ def _table(figure: Figure, rows: list[_Row], head: str, words: Words) -> Table |
     return Table([head, *titles], cells) if cells else None
 
 
-def _description(figure: Figure, rows: list[_Row], words: Words) -> str:
-    said = []
+def _description(figure: Figure, rows: list[_Row], labels: Labels) -> str:
+    described = []
     for row in rows:
         amounts = ", ".join(
-            f"{bar.series.label.to(words.lang)} {numbers.number(bar.value)}" for bar in row.bars
+            f"{bar.series.label.to(labels.lang)} {numbers.number(bar.value)}" for bar in row.bars
         )
-        said.append(f"{row.name}: {amounts}")
-    return f"{figure.title.to(words.lang)}. {'; '.join(said)}"
-
-
-# How one number is spread over a class.
-
-
-BINS = 12
-
-
-def histogram(
-    metric: Metric,
-    values: Sequence[float],
-    words: Words,
-    *,
-    baseline: float | None = None,
-    most: float | None = None,
-) -> Plot | None:
-    """Columns over the range of `values`, with their median; None without a value.
-
-    `baseline` is marked too; `most` is the largest value there can be, where the axis ends.
-    """
-    values = sorted(value for value in values if numbers.finite(value))
-    if not values:
-        return None
-    marked = [] if baseline is None or not numbers.finite(baseline) else [baseline]
-    shown = [*values, *marked]
-    scale: axes.Scale = axes.fitting_scale(shown) if most is None else "linear"
-    x = axes.axis(metric.axis, shown, words.lang, scale, ticks=5, most=most)
-    counts = _counts(values, x)
-    drawing = Drawing(axes.frame(x, _count_axis(max(counts), words), axes.SMALL))
-    rows = []
-    for index, count in enumerate(counts):
-        if count:
-            low, high = x.value(index / BINS), x.value((index + 1) / BINS)
-            ends = metric.show(low), metric.show(high)
-            title = words("from_to", low=ends[0], high=ends[1], n=count)
-            drawing.column(low, high, count, "class", title)
-            rows.append([f"{ends[0]} … {ends[1]}", str(count)])
-    middle = median(values)
-    drawing.upright(middle, "median")
-    legend = [line_key("median", f"{words('median')}: {metric.show(middle)}")]
-    for at in marked:
-        drawing.upright(at, "baseline")
-        legend.append(line_key("baseline", f"{words('baseline')}: {metric.show(at)}"))
-    description = words(
-        "distribution_described",
-        metric=metric.title,
-        n=len(values),
-        low=metric.show(values[0]),
-        high=metric.show(values[-1]),
-        median=metric.show(middle),
-    )
-    table = Table([words("range"), words("count")], rows)
-    return Plot(metric.title, drawing.svg(description), legend, table=table)
+        described.append(f"{row.name}: {amounts}")
+    return f"{figure.title.to(labels.lang)}. {'; '.join(described)}"
 
 
 def _counts(values: Sequence[float], x: axes.Axis) -> list[int]:
@@ -186,9 +182,9 @@ def _counts(values: Sequence[float], x: axes.Axis) -> list[int]:
     return counts
 
 
-def _count_axis(highest: int, words: Words) -> axes.Axis:
+def _count_axis(highest: int, labels: Labels) -> axes.Axis:
     high = max(4, highest)
     # 1, 2 or 5 times a power of ten, at most five ticks above 0
     step = next(m * 10**e for e in range(18) for m in (1, 2, 5) if 5 * m * 10**e >= high)
     ticks = tuple((float(at), numbers.number(at)) for at in range(0, high + 1, step))
-    return axes.Axis(words("count"), "linear", 0.0, float(high), ticks)
+    return axes.Axis(labels("count"), "linear", 0.0, float(high), ticks)

@@ -1,6 +1,6 @@
-"""Marks on a frame: lines, bands, symbols, links and labels, as one inline SVG.
+"""A plot of a page: its inline SVG, drawn mark by mark on a frame, its legend and its table.
 
-Marks carry the class of their role and no colour; templates/style.css gives them one for light
+Marks carry the class of their role and no color; templates/charts.css gives them one for light
 and one for dark. Every text goes through `escape` and `untrusted.name` here.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from markupsafe import Markup, escape
@@ -19,10 +20,14 @@ Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 
 MOST_POINTS = 5_000
-"""Of one line; more cannot be seen."""
+"""Points that are drawn of one line; more cannot be told apart."""
+TABLE_ROWS = 60
+"""Plots with more points come without a table."""
+SIZE = 15.5
+"""Size of the larger letters that phones get (charts.css), in units of the plot."""
 _ROOMY, _PHONE = (6.4, 13.0), (8.9, 18.0)
-"""Width of a letter and height of a line of labels: as drawn on wide screens and on phones, where
-a plot is smaller and its letters, in its own units, are larger (style.css)."""
+"""Width of a letter and height of a line of labels, on wide screens and on phones. On phones a plot
+is smaller, and its letters, in its own units, are larger (charts.css)."""
 _BESIDE = (
     (9.0, 4.0, "start"),
     (-9.0, 4.0, "end"),
@@ -34,6 +39,57 @@ _BESIDE = (
     (-6.0, 17.0, "end"),
 )
 """Where a label may stand beside its point, the best place first."""
+_KEY = Markup('<svg class="key" viewBox="0 0 22 16" aria-hidden="true">{}</svg>')
+
+
+@dataclass(frozen=True)
+class Legend:
+    """One entry of a legend: a small picture and its meaning."""
+
+    icon: Markup
+    label: str
+
+    @classmethod
+    def point(cls, role: str, label: str) -> Legend:
+        return cls(_KEY.format(symbol(role, 11, 8)), label)
+
+    @classmethod
+    def line(cls, role: str, label: str) -> Legend:
+        return cls(_KEY.format(Markup('<path class="line {}" d="M0 8h22"/>').format(role)), label)
+
+    @classmethod
+    def box(cls, role: str, label: str) -> Legend:
+        """A bar or a cell."""
+        box = Markup('<rect class="{}" x="1" y="2" width="20" height="12"/>')
+        return cls(_KEY.format(box.format(role)), label)
+
+    @classmethod
+    def cloud(cls, role: str, label: str) -> Legend:
+        """Anonymous dots."""
+        dots = Markup('<path class="cloud {}" d="M5 5h0M16 6h0M9 12h0"/>')
+        return cls(_KEY.format(dots.format(role)), label)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The numbers behind a plot, or a table of words; the first column names the row."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: bool = False
+    """True for cells of words: they are aligned to the left, and the table is shown unfolded."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One plot, as `plot()` in templates/parts.html.j2 shows it."""
+
+    title: str
+    svg: Markup
+    legend: Sequence[Legend] = ()
+    caption: str = ""
+    note: str = ""
+    table: Table | None = None
 
 
 class Drawing:
@@ -46,9 +102,11 @@ class Drawing:
         self._linked = False
 
     def line(self, points: Sequence[Point], role: str, *, keeps_clear: bool = False) -> None:
-        """A line through `points`; those that fall on the same pixel are drawn once.
+        """A line through `points`; points on the same pixel are drawn once.
 
-        Labels are not written across a line of right angles that `keeps_clear`."""
+        With `keeps_clear`, labels are not written across the line; its segments must be horizontal
+        or vertical.
+        """
         path = self._path(_thinned(points))
         if keeps_clear:
             ends = [self.frame.at(x, y) for x, y in points]
@@ -101,12 +159,12 @@ class Drawing:
         )
 
     def rail(self, start: Point, end: Point) -> None:
-        """A faint line that leads the eye, in SVG coordinates."""
+        """A grid line between two points in SVG coordinates."""
         ends = (f"{_n(x)} {_n(y)}" for x, y in (start, end))
         self._parts.append(f'<path class="grid" d="M{"L".join(ends)}"/>')
 
     def text(self, at: Point, text: str, kind: str, anchor: str, *, upright: bool = False) -> None:
-        """Words in SVG coordinates, wherever they land; `upright` reads from below to above."""
+        """A text at SVG coordinates; `upright` turns it to read from bottom to top."""
         x, y = _n(at[0]), _n(at[1])
         turned = f' transform="rotate(-90 {x} {y})"' if upright else ""
         self._parts.append(
@@ -115,7 +173,7 @@ class Drawing:
         )
 
     def cloud(self, points: Iterable[Point], role: str) -> None:
-        """Many anonymous dots as one path; dots on the same pixel are drawn once."""
+        """Anonymous dots as one path; dots on the same pixel are drawn once."""
         dots = sorted({tuple(map(_n, self.frame.at(x, y))) for x, y in points})
         if dots:
             path = "".join(f"M{x} {y}h0" for x, y in dots)
@@ -136,7 +194,8 @@ class Drawing:
     def label(self, x: float, y: float, text: str, role: str = "") -> bool:
         """Write `text` beside a point where it covers nothing; False when there is no room.
 
-        What has room only in the letters of wide screens is left out on phones."""
+        A label that has room only at the letter size of wide screens is hidden on phones.
+        """
         text = name(text, 26)
         at = self.frame.at(x, y)
         for letter, kind in ((_PHONE, "name"), (_ROOMY, "name roomy")):
@@ -152,7 +211,7 @@ class Drawing:
         return False
 
     def svg(self, description: str, kind: str = "") -> Markup:
-        """The finished picture. `description` says in words what it shows."""
+        """The finished picture. `description` is its text for screen readers."""
         role = "group" if self._linked else "img"
         frame = self.frame
         wide = ["wide"] if (frame.width, frame.height) == WIDE else []
@@ -186,13 +245,13 @@ class Drawing:
 
 
 def scrolling(picture: Markup, title: str) -> Markup:
-    """A picture that is read by scrolling where a screen is too narrow for it."""
+    """A picture that scrolls on screens that are too narrow for it."""
     box = Markup('<div class="scroll" tabindex="0" role="group" aria-label="{}">{}</div>')
     return box.format(name(title, 120), picture)
 
 
 def symbol(role: str, x: float, y: float) -> Markup:
-    """The symbol of a role at SVG coordinates; shapes differ, not only colours."""
+    """The symbol of a role at SVG coordinates; shapes differ, not only colors."""
     at = f"{_n(x)} {_n(y)}"
     match role:
         case "baseline":
@@ -212,8 +271,26 @@ def symbol(role: str, x: float, y: float) -> Markup:
             )
 
 
+def ems(text: str) -> float:
+    """Width of `text` in units of the size of its letters.
+
+    The reader's font is unknown. The widths are those of a wide sans-serif font: a text that fits
+    by them fits in other fonts too.
+    """
+    return sum(_em(letter) for letter in text)
+
+
+def fitted(text: str, most: float, length: int = 24) -> str:
+    """`text` on one line of at most `length` characters and `most` ems, shortened in the middle."""
+    while True:
+        shown = name(text, length)
+        if length <= 1 or ems(shown) <= most:
+            return shown
+        length = min(length, len(shown)) - 1
+
+
 def _box(start: Point, letter: tuple[float, float], length: int, anchor: str) -> Box:
-    """Where a line of `length` letters lies that is written at `start`."""
+    """The bounding box of a text of `length` letters written at `start`."""
     width, height = letter[0] * length, letter[1]
     left = start[0] - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
     return left, start[1] - height + 3, left + width, start[1] + 3
@@ -227,30 +304,6 @@ def _thinned(points: Sequence[Point]) -> list[Point]:
 def _n(value: float) -> str:
     text = f"{value:.1f}"
     return text.removesuffix(".0")
-
-
-# How much room a text takes in a plot, before a browser has set it.
-#
-# No font is known here. The widths are those of a wide sans-serif letter of each kind, so that a
-# name that fits by them fits in whatever font a reader has.
-
-
-SIZE = 15.5
-"""The larger letters of a phone (style.css), in units of the plot."""
-
-
-def ems(text: str) -> float:
-    """Width of `text` in units of the size of its letters."""
-    return sum(_em(letter) for letter in text)
-
-
-def fitted(text: str, most: float, length: int = 24) -> str:
-    """`text` on one line of at most `length` characters and `most` ems, its middle left out."""
-    while True:
-        shown = name(text, length)
-        if length <= 1 or ems(shown) <= most:
-            return shown
-        length = min(length, len(shown)) - 1
 
 
 def _em(letter: str) -> float:

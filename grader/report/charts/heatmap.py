@@ -1,4 +1,4 @@
-"""A heat map of counts by row and column: shaded, and written, by the share of the row."""
+"""Heat maps of counts, such as confusion matrices; cells show their share of the row."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from grader.lesson.grades import Figure
-from grader.report.charts import axes, numbers
-from grader.report.charts.drawing import Drawing, ems, fitted, scrolling
-from grader.report.charts.parts import Legend, Plot, Table, box_key
-from grader.report.words import Words, labelled
+from grader.report import numbers
+from grader.report.charts import axes
+from grader.report.charts.drawing import Drawing, Legend, Plot, Table, ems, fitted, scrolling
+from grader.report.labels import Labels
 
 MOST = 48
-"""Rows and columns that are drawn; the plot says how many there are beyond."""
+"""Rows and columns that are drawn; a note of the plot gives the number of the others."""
 _STEPS = (0.05, 0.2, 0.5, 0.8)
 _CELL, _LETTER, _NAME_EMS = 24.0, 11.0, 8.0
 _DESCRIBED = 8
 _TOP = axes.TOP + 14
-"""The names of the columns stand above the cells too, under the label of the rows."""
+"""The names of the columns are written above the cells too, under the label of the rows."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class _Counts:
     rows: list[str]
     columns: list[str]
     at: dict[tuple[int, int], float]
-    """By row and column; what is missing is 0."""
+    """By row and column; missing cells are 0."""
     totals: dict[int, float]
-    """Of whole rows, also of columns that are not drawn."""
+    """Sums of whole rows, including columns that are not drawn."""
 
     def share(self, row: int, column: int) -> float:
         return self.at[row, column] / self.totals[row]
@@ -36,33 +36,33 @@ class _Counts:
         return f"{self.rows[row]} → {self.columns[column]}"
 
 
-def heatmap(figure: Figure, words: Words) -> Plot:
+def heatmap(figure: Figure, labels: Labels) -> Plot:
     """The figure as a plot. A cell holds its share of the row in percent; `<1` is less than one.
 
     Cells whose row and column have the same name are framed.
     """
-    counts = _counts(figure, words)
-    x_label, y_label = labelled(figure.x, words), labelled(figure.y, words)
+    counts = _counts(figure, labels)
+    x_label, y_label = labels.axis(figure.x), labels.axis(figure.y)
     drawing = Drawing(_frame(counts, x_label, y_label))
     _draw_names(drawing, counts, x_label, y_label)
     for row, column in counts.at:
         _draw_cell(drawing, counts, row, column)
     beyond = max(len(figure.rows), len(figure.columns)) - MOST
-    picture = drawing.svg(_description(figure, counts, words), "heat")
-    title = figure.title.to(words.lang)
+    picture = drawing.svg(_description(figure, counts, labels), "heat")
+    title = figure.title.to(labels.lang)
     return Plot(
         title=title,
         svg=scrolling(picture, title),
         legend=_legend() if counts.at else [],
-        caption=figure.caption.to(words.lang),
-        note=words("other_layers", n=beyond) if beyond > 0 else "",
-        table=_table(counts, f"{y_label} → {x_label}", words),
+        caption=figure.caption.to(labels.lang),
+        note=labels("other_layers", n=beyond) if beyond > 0 else "",
+        table=_table(counts, f"{y_label} → {x_label}", labels),
     )
 
 
-def _counts(figure: Figure, words: Words) -> _Counts:
-    rows = [one.to(words.lang) for one in figure.rows[:MOST]]
-    columns = [one.to(words.lang) for one in figure.columns[:MOST]]
+def _counts(figure: Figure, labels: Labels) -> _Counts:
+    rows = [one.to(labels.lang) for one in figure.rows[:MOST]]
+    columns = [one.to(labels.lang) for one in figure.columns[:MOST]]
     at: dict[tuple[int, int], float] = defaultdict(float)
     totals: dict[int, float] = defaultdict(float)
     for series in figure.series:
@@ -147,16 +147,16 @@ def _percent(share: float) -> str:
 def _legend() -> list[Legend]:
     limits = ("0", *(f"{100 * limit:.0f}" for limit in _STEPS), "100")
     return [
-        box_key(f"cell h{step}", f"{limits[step - 1]}–{limits[step]}%")
+        Legend.box(f"cell h{step}", f"{limits[step - 1]}–{limits[step]}%")
         for step in range(1, len(limits))
     ]
 
 
-def _table(counts: _Counts, corner: str, words: Words) -> Table | None:
+def _table(counts: _Counts, corner: str, labels: Labels) -> Table | None:
     if not counts.at:
         return None
     return Table(
-        [corner, *counts.columns, words("total")],
+        [corner, *counts.columns, labels("total")],
         [
             [
                 name,
@@ -168,9 +168,9 @@ def _table(counts: _Counts, corner: str, words: Words) -> Table | None:
     )
 
 
-def _description(figure: Figure, counts: _Counts, words: Words) -> str:
+def _description(figure: Figure, counts: _Counts, labels: Labels) -> str:
     """The title, and the most frequent cells off the diagonal."""
     others = [at for at in counts.at if counts.rows[at[0]] != counts.columns[at[1]]]
     most = sorted(others, key=lambda at: -counts.at[at])[:_DESCRIBED]
-    said = [f"{counts.named(*at)}: {numbers.number(counts.at[at])}" for at in most]
-    return f"{figure.title.to(words.lang)}. {'; '.join(said)}"
+    described = [f"{counts.named(*at)}: {numbers.number(counts.at[at])}" for at in most]
+    return f"{figure.title.to(labels.lang)}. {'; '.join(described)}"

@@ -1,8 +1,8 @@
-"""What a listening model heard and answered: one picture with a common axis of time, and the sound.
+"""The input and the output of a streaming model: a picture with a common time axis, and the sound.
 
 From top to bottom: waveform, spectrogram, probability. Keywords are shaded through all three, a
-trigger is an upright line, and the delay from a keyword's end to its trigger is written beside it.
-Spectrogram and sound are made here from the samples in the grade, so that nothing is loaded.
+trigger is a vertical line, and the delay from a keyword's end to its trigger is written next to it.
+Spectrogram and sound are made here from the samples in the grade, so that the page loads no files.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import io
 import struct
 import wave
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +19,9 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from grader.lesson.grades import Recording
-from grader.report.charts import numbers
-from grader.report.charts.parts import Legend, Table, line_key
-from grader.report.words import Words
+from grader.report import numbers
+from grader.report.charts.drawing import Legend, Plot, Table
+from grader.report.labels import Labels
 from grader.text.untrusted import name
 
 WIDTH, LEFT, RIGHT = 900.0, 46.0, 884.0
@@ -33,57 +32,49 @@ HEIGHT = 362.0
 COLUMNS, ROWS = 600, 64
 """Pixels of the spectrogram."""
 LOUD_DB = 60.0
-"""What lies this far below the loudest is not drawn."""
+"""Levels this far below the maximum are not drawn."""
 MOST_SAMPLES = 60 * 48_000
 
 
 @dataclass(frozen=True)
-class View:
-    """A recording, ready for templates/student.html.j2."""
+class RecordingPlot(Plot):
+    """A recording as a plot with its sound."""
 
-    title: str
-    svg: Markup
-    audio: str
-    """A data: address."""
-    legend: Sequence[Legend]
-    caption: str
-    table: Table
+    audio: str = ""
+    """A data: URL of a .wav file."""
 
 
-def view(recording: Recording, words: Words) -> View:
+def view(recording: Recording, labels: Labels) -> RecordingPlot:
     """The recording as picture, sound and table."""
     samples = np.frombuffer(recording.audio[:MOST_SAMPLES], np.uint8).astype(np.float64) / 128 - 1
-    return View(
-        title=recording.title.to(words.lang),
-        svg=_picture(recording, samples, words),
+    return RecordingPlot(
+        title=recording.title.to(labels.lang),
+        svg=_picture(recording, samples, labels),
         audio="data:audio/wav;base64," + _wav(recording),
         legend=[
-            line_key("submission", words("probability")),
-            line_key("threshold", words("threshold")),
-            line_key("trigger", words("trigger")),
+            Legend.line("submission", labels("probability")),
+            Legend.line("threshold", labels("threshold")),
+            Legend.line("trigger", labels("trigger")),
         ],
-        caption=recording.caption.to(words.lang),
-        table=_table(recording, words),
+        caption=recording.caption.to(labels.lang),
+        table=_table(recording, labels),
     )
 
 
-# The picture --------------------------------------------------------------------------------
-
-
-def _picture(recording: Recording, samples: NDArray[np.float64], words: Words) -> Markup:
+def _picture(recording: Recording, samples: NDArray[np.float64], labels: Labels) -> Markup:
     length = max(len(samples) / max(recording.sample_rate, 1), 1e-3)
     parts = [
         *_keywords(recording, length),
         _waveform(samples),
         _spectrogram(samples, recording.sample_rate),
-        *_time_axis(length, words),
+        *_time_axis(length, labels),
         *_answer_axis(),
         _answers(recording, length),
-        *_triggers(recording, length, words),
+        *_triggers(recording, length, labels),
     ]
     return Markup(
         f'<svg class="plot recording" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" '
-        f'aria-label="{escape(name(_description(recording, words), 300))}">{"".join(parts)}</svg>'
+        f'aria-label="{escape(name(_description(recording, labels), 300))}">{"".join(parts)}</svg>'
     )
 
 
@@ -117,8 +108,10 @@ def _waveform(samples: NDArray[np.float64]) -> str:
 
 
 def _spectrogram(samples: NDArray[np.float64], rate: int) -> str:
-    """Power in decibels, low frequencies at the bottom, as a picture whose loud places are dark:
-    one grey with more or less of it, which reads on light paper and on dark."""
+    """Power in decibels, low frequencies at the bottom, as the opacity of one gray.
+
+    Such a picture is readable on a light and on a dark background.
+    """
     size = 256
     if len(samples) < size:
         return ""
@@ -139,12 +132,12 @@ def _spectrogram(samples: NDArray[np.float64], rate: int) -> str:
     )
 
 
-def _time_axis(length: float, words: Words) -> list[str]:
+def _time_axis(length: float, labels: Labels) -> list[str]:
     step = next((s for s in (0.5, 1, 2, 5, 10, 20, 60) if length / s <= 15), 300)
     parts = [
         f'<path class="spine" d="M{LEFT:g} {ANSWER_BOTTOM:g}H{RIGHT:g}"/>',
         f'<text class="label" x="{(LEFT + RIGHT) / 2:g}" y="{HEIGHT - 4:g}" '
-        f'text-anchor="middle">{escape(words("seconds_heard"))}</text>',
+        f'text-anchor="middle">{escape(labels("seconds_heard"))}</text>',
     ]
     for number in range(int(length / step) + 1):
         at = _x(number * step, length)
@@ -165,7 +158,7 @@ def _answer_axis() -> list[str]:
 
 
 def _answers(recording: Recording, length: float) -> str:
-    """Each answer holds until the next."""
+    """The probability over time as steps: each value holds until the next."""
     path: list[str] = []
     last = 0.0
     for seconds, probability in zip(recording.seconds, recording.probabilities, strict=False):
@@ -181,13 +174,13 @@ def _answers(recording: Recording, length: float) -> str:
     )
 
 
-def _triggers(recording: Recording, length: float, words: Words) -> list[str]:
+def _triggers(recording: Recording, length: float, labels: Labels) -> list[str]:
     parts = [
         f'<path class="line trigger" d="M{_x(at, length):.1f} {WAVE_TOP:g}V{ANSWER_BOTTOM:g}"/>'
         for at in recording.triggers
     ]
     for (_, end), delay in zip(recording.keywords, recording.delays, strict=False):
-        text = words("missed") if delay is None else f"{1000 * delay:+.0f} {words.unit('ms')}"
+        text = labels("missed") if delay is None else f"{1000 * delay:+.0f} {labels.unit('ms')}"
         parts.append(
             f'<text class="name" x="{_x(end + (delay or 0.0), length) + 5:.1f}" '
             f'y="{WAVE_TOP + 10:g}">{escape(text)}</text>'
@@ -195,33 +188,30 @@ def _triggers(recording: Recording, length: float, words: Words) -> list[str]:
     return parts
 
 
-def _description(recording: Recording, words: Words) -> str:
-    said = words(
+def _description(recording: Recording, labels: Labels) -> str:
+    counts = labels(
         "recording_described",
         keywords=len(recording.keywords),
         triggers=len(recording.triggers),
     )
-    return f"{recording.title.to(words.lang)}. {said}"
+    return f"{recording.title.to(labels.lang)}. {counts}"
 
 
-def _table(recording: Recording, words: Words) -> Table:
+def _table(recording: Recording, labels: Labels) -> Table:
     rows = []
     for number, ((begin, end), delay) in enumerate(
         zip(recording.keywords, recording.delays, strict=False), start=1
     ):
-        late = words("missed") if delay is None else numbers.number(1000 * delay)
+        late = labels("missed") if delay is None else numbers.number(1000 * delay)
         rows.append([str(number), numbers.number(begin), numbers.number(end), late])
-    unit = words.unit("s")
+    unit = labels.unit("s")
     head = [
-        words("keyword"),
-        f"{words('begins')}, {unit}",
-        f"{words('ends')}, {unit}",
-        f"{words('delay')}, {words.unit('ms')}",
+        labels("keyword"),
+        f"{labels('begins')}, {unit}",
+        f"{labels('ends')}, {unit}",
+        f"{labels('delay')}, {labels.unit('ms')}",
     ]
     return Table(head, rows)
-
-
-# Files in the page --------------------------------------------------------------------------
 
 
 def _wav(recording: Recording) -> str:
@@ -236,10 +226,10 @@ def _wav(recording: Recording) -> str:
 
 
 def _png(alpha: NDArray[np.uint8]) -> bytes:
-    """A picture of one grey, (rows, columns) of opacity. PNG specification, colour type 4."""
+    """A PNG of one gray from opacities (rows, columns). PNG specification, color type 4."""
     height, width = alpha.shape
-    grey = np.full_like(alpha, 110)
-    rows = np.stack([grey, alpha], axis=2).reshape(height, -1)
+    gray = np.full_like(alpha, 110)
+    rows = np.stack([gray, alpha], axis=2).reshape(height, -1)
     lines = b"".join(b"\0" + row.tobytes() for row in rows)
     header = struct.pack(">IIBBBBB", width, height, 8, 4, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -1,4 +1,4 @@
-"""Quality against cost: one student before a nameless class, and the class's Pareto front."""
+"""Quality against cost: one student in an anonymous class, and the class's Pareto front."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import dataclass
 
 from grader.lesson.grades import Grade, Status
 from grader.lesson.spec import LessonSpec
-from grader.report import metrics
-from grader.report.charts import axes, numbers
-from grader.report.charts.drawing import Drawing, Point
-from grader.report.charts.parts import TABLE_ROWS, Plot, Table, cloud_key, line_key, point_key
-from grader.report.metrics import Metric
-from grader.report.words import Words
+from grader.report import numbers
+from grader.report.charts import axes
+from grader.report.charts.drawing import TABLE_ROWS, Drawing, Legend, Plot, Point, Table
+from grader.report.labels import Labels
+from grader.report.numbers import Metric
 
 MOST_MARKS = 400
-"""Submissions with a mark, a tooltip and a link of their own; of more the front has them."""
+"""In a larger class only the submissions on the front have a mark, a tooltip and a link."""
 MOST_LABELS = 12
 
 
 @dataclass(frozen=True)
 class Backdrop:
-    """One trade-off of a class: its axes, and every graded submission as a nameless dot.
+    """One trade-off of a class: its axes, and every graded submission as an anonymous dot.
 
     Drawn once for a class and shared by all its reports.
     """
@@ -50,66 +49,66 @@ class Front:
 
     plot: Plot
     places: Sequence[Point | None]
-    """Where each submission lies in the picture, in its own units."""
+    """The place of each submission in SVG coordinates."""
     crowded: bool
-    """True when only those on the front are marks of their own."""
+    """True when only those on the front have marks of their own."""
 
 
-def backdrops(spec: LessonSpec, grades: Sequence[Grade], words: Words) -> list[Backdrop]:
+def backdrops(spec: LessonSpec, grades: Sequence[Grade], labels: Labels) -> list[Backdrop]:
     """The trade-offs of the lesson's report, with axes that hold all graded submissions, their
     baselines and thresholds."""
     graded = [grade for grade in grades if grade.status is Status.GRADED]
     return [
         _backdrop(
-            metrics.metric(spec, pair.x, words, metrics.measured(graded, pair.x)),
-            metrics.metric(spec, pair.y, words, metrics.measured(graded, pair.y)),
+            numbers.metric(spec, pair.x, labels, numbers.measured(graded, pair.x)),
+            numbers.metric(spec, pair.y, labels, numbers.measured(graded, pair.y)),
             graded,
-            words,
+            labels,
         )
         for pair in spec.report.tradeoffs
     ]
 
 
-def tradeoff(backdrop: Backdrop, grade: Grade, words: Words) -> Plot | None:
-    """One submission before its class; None when it lacks a measurement. No other is named."""
+def tradeoff(backdrop: Backdrop, grade: Grade, labels: Labels) -> Plot | None:
+    """One submission among its class; None when it lacks a measurement. No other is named."""
     x, y = backdrop.x, backdrop.y
     own, base, limit = place(grade, x, y), _baseline(grade, x, y), _threshold(grade, y)
     if own is None:
         return None
     drawing = Drawing(backdrop.frame)
     drawing.cloud(backdrop.dots, "class")
-    legend = [point_key("submission", words("yours"))]
-    rows = [[words("yours"), x.show(own[0]), y.show(own[1])]]
+    legend = [Legend.point("submission", labels("yours"))]
+    rows = [[labels("yours"), x.show(own[0]), y.show(own[1])]]
     if base is not None:
-        drawing.mark(*base, "baseline", _tooltip(words("baseline"), base, x, y))
-        legend.append(point_key("baseline", words("baseline")))
-        rows.append([words("baseline"), x.show(base[0]), y.show(base[1])])
+        drawing.mark(*base, "baseline", _tooltip(labels("baseline"), base, x, y))
+        legend.append(Legend.point("baseline", labels("baseline")))
+        rows.append([labels("baseline"), x.show(base[0]), y.show(base[1])])
     if limit is not None:
         drawing.rule(limit, "threshold")
-        legend.append(line_key("threshold", words("threshold")))
-        rows.append([words("threshold"), numbers.NONE, y.show(limit)])
+        legend.append(Legend.line("threshold", labels("threshold")))
+        rows.append([labels("threshold"), numbers.NONE, y.show(limit)])
     if spread := grade.measurements[y.name].interval:
         drawing.error_bar(own[0], *spread, "submission")
-    drawing.mark(*own, "submission", _tooltip(words("yours"), own, x, y))
-    drawing.label(*own, words("yours"), "submission")
+    drawing.mark(*own, "submission", _tooltip(labels("yours"), own, x, y))
+    drawing.label(*own, labels("yours"), "submission")
     if base is not None:
-        drawing.label(*base, words("baseline"), "baseline")
+        drawing.label(*base, labels("baseline"), "baseline")
     others = len(backdrop.dots) > 1
     if others:
-        legend.append(cloud_key("class", words("others_in_class")))
-    title = _title(x, y, words)
+        legend.append(Legend.cloud("class", labels("others_in_class")))
+    title = _title(x, y, labels)
     return Plot(
         title=title,
         svg=drawing.svg(f"{title}. " + "; ".join(" ".join(row) for row in rows)),
         legend=legend,
-        caption=words("comparison_caption" if others else "comparison_alone"),
-        note=words("at_edge") if backdrop.at_edge else "",
-        table=Table([words("point"), x.axis, y.axis], rows),
+        caption=labels("comparison_caption" if others else "comparison_alone"),
+        note=labels("at_edge") if backdrop.at_edge else "",
+        table=Table([labels("point"), x.axis, y.axis], rows),
     )
 
 
-def pareto(backdrop: Backdrop, dots: Sequence[Dot | None], sample: Grade, words: Words) -> Front:
-    """Every submission by name, and the front of those that nobody beats in both measures.
+def pareto(backdrop: Backdrop, dots: Sequence[Dot | None], sample: Grade, labels: Labels) -> Front:
+    """Every submission by name, and the Pareto front.
 
     `dots` holds None for submissions that have no place; `sample` is any graded submission of
     the class: its baseline and threshold are drawn.
@@ -120,14 +119,14 @@ def pareto(backdrop: Backdrop, dots: Sequence[Dot | None], sample: Grade, words:
     best = front([dot.at for dot in placed], x, y)
     on_front = [dot for at in best for dot in placed if dot.at == at]
     legend = [
-        point_key("passed", words("passed_dot")),
-        point_key("below", words("below_dot")),
-        line_key("front", words("front")),
+        Legend.point("passed", labels("passed_dot")),
+        Legend.point("below", labels("below_dot")),
+        Legend.line("front", labels("front")),
     ]
     drawing = Drawing(backdrop.frame)
     if limit is not None:
         drawing.rule(limit, "threshold")
-        legend.append(line_key("threshold", words("threshold")))
+        legend.append(Legend.line("threshold", labels("threshold")))
     crowded = len(placed) > MOST_MARKS
     if crowded:
         drawing.cloud((dot.at for dot in placed if not dot.passed), "below")
@@ -137,27 +136,27 @@ def pareto(backdrop: Backdrop, dots: Sequence[Dot | None], sample: Grade, words:
         role = "passed" if dot.passed else "below"
         drawing.mark(*dot.at, role, _tooltip(dot.name, dot.at, x, y), dot.href)
     if base is not None:
-        drawing.mark(*base, "baseline", _tooltip(words("baseline"), base, x, y))
-        drawing.label(*base, words("baseline"), "baseline")
-        legend.append(point_key("baseline", words("baseline")))
+        drawing.mark(*base, "baseline", _tooltip(labels("baseline"), base, x, y))
+        drawing.label(*base, labels("baseline"), "baseline")
+        legend.append(Legend.point("baseline", labels("baseline")))
     for dot in on_front[:MOST_LABELS]:
         drawing.label(*dot.at, dot.name, "front")
-    title = _title(x, y, words)
+    title = _title(x, y, labels)
     names = ", ".join(dot.name for dot in on_front[:6])
     rows = [[dot.name, x.show(dot.at[0]), y.show(dot.at[1])] for dot in on_front[:TABLE_ROWS]]
     plot = Plot(
         title=title,
-        svg=drawing.svg(f"{title}. {words('on_front')}: {names}", "crowded" if crowded else ""),
+        svg=drawing.svg(f"{title}. {labels('on_front')}: {names}", "crowded" if crowded else ""),
         legend=legend,
-        note=words("at_edge") if backdrop.at_edge else "",
-        table=Table([words("on_front"), x.axis, y.axis], rows),
+        note=labels("at_edge") if backdrop.at_edge else "",
+        table=Table([labels("on_front"), x.axis, y.axis], rows),
     )
     places = [None if dot is None else backdrop.frame.at(*dot.at) for dot in dots]
     return Front(plot, places, crowded)
 
 
 def front(points: Iterable[Point], x: Metric, y: Metric) -> list[Point]:
-    """The points that no other beats in one measure without losing in the other, best x first."""
+    """The Pareto front: the points that no other point dominates, best x first."""
     best: list[Point] = []
     order = sorted(set(points), key=lambda at: (-x.goodness * at[0], -y.goodness * at[1]))
     for at in order:
@@ -189,20 +188,20 @@ def _point(x: float | None, y: float | None) -> Point | None:
     return x, y
 
 
-def _backdrop(x: Metric, y: Metric, grades: Sequence[Grade], words: Words) -> Backdrop:
+def _backdrop(x: Metric, y: Metric, grades: Sequence[Grade], labels: Labels) -> Backdrop:
     dots = {point for grade in grades if (point := place(grade, x, y)) is not None}
     bases = {point for grade in grades if (point := _baseline(grade, x, y)) is not None}
     limits = {limit for grade in grades if (limit := _threshold(grade, y)) is not None}
     xs = [at for at, _ in dots | bases]
     ys = [*(at for _, at in dots | bases), *limits]
-    x_axis = axes.axis(_better(x, words), xs, words.lang, axes.fitting_scale(xs))
-    y_axis = axes.axis(_better(y, words), ys, words.lang, axes.fitting_scale(ys))
+    x_axis = axes.axis(_better(x, labels), xs, labels.lang, axes.fitting_scale(xs))
+    y_axis = axes.axis(_better(y, labels), ys, labels.lang, axes.fitting_scale(ys))
     edge = axes.leaves_out(x_axis, xs) or axes.leaves_out(y_axis, ys)
     return Backdrop(x, y, axes.frame(x_axis, y_axis), tuple(sorted(dots)), edge)
 
 
 def _stairs(best: Sequence[Point], backdrop: Backdrop) -> list[Point]:
-    """The front as a line of right angles, from edge to edge of the region it dominates."""
+    """The front as a staircase, from edge to edge of the region it dominates."""
     if not best:
         return []
     x, y = backdrop.frame.x, backdrop.frame.y
@@ -214,15 +213,15 @@ def _stairs(best: Sequence[Point], backdrop: Backdrop) -> list[Point]:
     return corners
 
 
-def _title(x: Metric, y: Metric, words: Words) -> str:
-    """`AU-FA-FR against bytes`: a capital stays only where it is not just the first letter."""
+def _title(x: Metric, y: Metric, labels: Labels) -> str:
+    """`AU-FA-FR against bytes`; an initial capital stays only when another follows it."""
     second = x.title if x.title[1:2].isupper() else x.title[:1].lower() + x.title[1:]
-    return words("against", x=second, y=y.title)
+    return labels("against", x=second, y=y.title)
 
 
-def _better(metric: Metric, words: Words) -> str:
+def _better(metric: Metric, labels: Labels) -> str:
     key = "lower_is_better" if metric.lower_is_better else "higher_is_better"
-    return words(key, metric=metric.axis)
+    return labels(key, metric=metric.axis)
 
 
 def _tooltip(name: str, at: Point, x: Metric, y: Metric) -> str:

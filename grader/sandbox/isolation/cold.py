@@ -1,4 +1,7 @@
-"""A child started anew for one run, watched from outside: where no process can be forked warm."""
+"""A child in an interpreter of its own, for systems where no warm process can be forked.
+
+`cold_child` is the program that it runs. Inputs and results are files.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-from grader.sandbox.isolation.ending import Ended, not_here
-from grader.sandbox.isolation.environment import environment, python
-from grader.sandbox.isolation.program import Child, Program
-from grader.sandbox.isolation.watch import Watched
-from grader.sandbox.isolation.work import READY
+from grader.sandbox.isolation.launch import environment, python
+from grader.sandbox.isolation.process import Ended, Program, not_here
+from grader.sandbox.isolation.task import READY
+from grader.sandbox.isolation.watch import WatchedProcess
 from grader.text.errors import Fault
 
 
-def start(program: Program) -> Child:
-    """An interpreter of its own for `program`. Its inputs and results are files."""
-    return ColdChild(program)
-
-
 class ColdChild:
+    """One such child, limited from outside as well. Raises Fault when it does not start."""
+
     def __init__(self, program: Program) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="grader-run-", ignore_cleanup_errors=True)
         place = Path(self._folder.name)
         self._answers = place / "answers"
         (place / "work").mkdir()
-        self._child = Watched(
+        self._child = WatchedProcess(
             [*python(), "-m", "grader.sandbox.isolation.cold_child", self._order(program, place)],
             env=environment() | {"TMPDIR": str(place / "work"), "HOME": str(place / "work")},
             cwd=place / "work",
@@ -58,7 +57,7 @@ class ColdChild:
         return data
 
     def pending(self) -> bool:
-        """Unknown where a pipe cannot be asked; nobody else's work is run that way."""
+        """Always False: a pipe cannot tell. Other people's work is not run this way."""
         return False
 
     def core_seconds(self) -> float | None:
@@ -75,6 +74,10 @@ class ColdChild:
         self._child.close()
         with contextlib.suppress(OSError):
             self._folder.cleanup()
+
+    @property
+    def log(self) -> str:
+        return self._child.log
 
     def _order(self, program: Program, place: Path) -> str:
         blobs = [*program.blobs, *([program.kept] if program.kept is not None else [])]

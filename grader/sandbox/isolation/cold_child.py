@@ -1,4 +1,4 @@
-"""The child of `cold`: opens what it was given, limits itself, and runs one task.
+"""The program of a child that `cold` starts: opens its files, limits itself, and runs one task.
 
 Started as `python -P -m grader.sandbox.isolation.cold_child JSON`; requests come on stdin, answers
 go to stdout.
@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from grader.sandbox.isolation.work import Channel, Work, guarded
+from grader.sandbox.isolation.task import Channel, Work, guarded
 
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -50,7 +50,7 @@ def _limit(limits: dict[str, int]) -> None:
         _, hard = resource.getrlimit(kind)
         if hard != resource.RLIM_INFINITY:
             value = min(value, hard)
-        # A second of grace turns the kernel's SIGKILL into a SIGXCPU, which says why.
+        # A hard limit a second later makes the kernel send SIGXCPU first, which tells the cause.
         grace = 1 if name == "RLIMIT_CPU" and hard == resource.RLIM_INFINITY else 0
         try:
             resource.setrlimit(kind, (value, value + grace))

@@ -1,7 +1,7 @@
-"""The child closes the door behind itself: limits, namespaces, Landlock, seccomp.
+"""How a forked child confines itself: limits, namespaces, Landlock, seccomp.
 
-In this order, since each step takes away what the one before needed. What cannot be closed
-at the promised level raises, and the child then runs nothing.
+In this order, since each step takes away what the one before needed. A step that fails at the
+promised level raises OSError, and the child then runs nothing.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grader
-from grader.sandbox.isolation import landlock, seccomp, syscalls
-from grader.sandbox.isolation.environment import library_folders
+from grader.sandbox.isolation import linux, seccomp
+from grader.sandbox.isolation.launch import library_folders
 
 PLACE = "GRADER_PLACE"
-"""Environment variable of a zygote: where private folders may be made."""
+"""Environment variable of a warm process: where private folders may be made."""
 _NOTHING = Path(os.devnull)
 _DEVICES = ("/dev/zero", "/dev/urandom", "/dev/random")
 _SYSTEM = (
@@ -38,7 +38,7 @@ _SYSTEM = (
 
 @dataclass(frozen=True)
 class Policy:
-    """What a zygote can close its children in."""
+    """The level, and the files and folders that a child of one warm process may use."""
 
     level: str
     readable: tuple[Path, ...]
@@ -46,23 +46,24 @@ class Policy:
     listable: tuple[Path, ...]
     """Folders of which code may see the names, as imports need."""
     places: Path
+    """Where private folders of children are made."""
 
     @classmethod
     def here(cls, level: str) -> Policy:
+        """The policy of this process."""
         readable = tuple(_readable()) if level in "AB" else ()
-        listable = tuple(library_folders())
         places = Path(os.environ.get(PLACE, tempfile.gettempdir()))
-        return cls(level, readable, listable, places)
+        return cls(level, readable, tuple(library_folders()), places)
 
 
 def make_place(policy: Policy) -> Path:
-    """A private folder for one child; hidden under a tmpfs of its own where that is possible."""
+    """A new private folder for one child. The child mounts memory over it where it can."""
     return Path(tempfile.mkdtemp(prefix="work-", dir=policy.places))
 
 
 def remove_place(place: Path) -> None:
-    """Remove what a child left, however deep it dug and whatever rights it took away. The child
-    is dead, so that what is a folder here stays one."""
+    """Remove the folder of a child that has ended, however deep its folders are and whatever rights
+    it took away. Since nothing changes it any more, what is a folder here stays one."""
     waiting, number = [place], 0
     while waiting:
         folder = waiting.pop()
@@ -82,8 +83,8 @@ def remove_place(place: Path) -> None:
 
 
 def fills(place: Path, limits: Mapping[str, int]) -> bool:
-    """Whether a child wrote more into its folder than it may, where the folder is on a disk of
-    the system's; one in memory of its own has a fixed size and looks empty from here."""
+    """Whether a child has written more into its folder than it may, where the folder is on a disk
+    of the system; one in memory has a fixed size and looks empty from here."""
     waiting, files, size = [str(place)], 0, 0
     while waiting:
         try:
@@ -95,17 +96,17 @@ def fills(place: Path, limits: Mapping[str, int]) -> bool:
                     size += entry.stat(follow_symlinks=False).st_blocks * 512
                 if files > limits["disk_files"] or size > limits["disk_bytes"]:
                     return True
-        except FileNotFoundError:  # it goes on working
+        except FileNotFoundError:  # the child removed it meanwhile
             continue
-        except OSError:  # a path too long, or no right to look: nothing that a lesson asks for
+        except OSError:  # a path too long, or no right to read: no lesson asks for that
             return True
     return False
 
 
 def limit(limits: Mapping[str, int]) -> None:
     """Set the limits that the kernel enforces on one process."""
-    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 9)
-    # What the process has mapped already is not the submission's.
+    linux.prctl(linux.PR_SET_PDEATHSIG, 9)
+    # What the process has mapped already does not count as the submission's.
     address_space = _mapped_bytes() + limits["mapped_bytes"] + limits["memory_bytes"] + 2**28
     for kind, value in (
         (resource.RLIMIT_AS, address_space),
@@ -119,32 +120,33 @@ def limit(limits: Mapping[str, int]) -> None:
         _, hard = resource.getrlimit(kind)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (value, value))
-    # Two seconds of grace turn the kernel's SIGKILL into a SIGXCPU, which says why.
+    # A hard limit two seconds later makes the kernel send SIGXCPU first, which tells the cause.
     seconds = int(limits["cpu_seconds"]) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
 
 
 def enter(confined: str, policy: Policy, place: Path | None, limits: Mapping[str, int]) -> None:
-    """Give up everything that a task of this kind does not need. Raises OSError."""
+    """Give up everything that a task of the kind `confined` (a `Confine`) does not need. Raises
+    OSError."""
     if place is not None:
         _take_place(policy, place, limits)
     if policy.level not in "AB" or confined == "nothing":
         return
     if confined == "compute":
-        rules = landlock.ruleset()
+        rules = linux.landlock_ruleset()
         allowed = seccomp.COMPUTE
     else:
-        rules = landlock.ruleset(policy.readable, policy.listable, [_NOTHING], place)
+        rules = linux.landlock_ruleset(policy.readable, policy.listable, [_NOTHING], place)
         allowed = seccomp.CODE
-    landlock.restrict(rules)
+    linux.landlock_restrict(rules)
     os.close(rules)
-    syscalls.drop_capabilities()
+    linux.drop_capabilities()
     seccomp.install(allowed)
 
 
 def _take_place(policy: Policy, place: Path, limits: Mapping[str, int]) -> None:
-    """Make `place` the working and home folder, in memory of a fixed size if that is possible:
-    then a full disk is the child's own, and nothing it wrote survives it."""
+    """Make `place` the working and home folder, in memory of a fixed size where that is possible:
+    then it can fill no disk but its own, and nothing that it wrote remains."""
     if policy.level in "AB":
         with contextlib.suppress(OSError):
             _private_mount(place, limits)
@@ -155,12 +157,12 @@ def _take_place(policy: Policy, place: Path, limits: Mapping[str, int]) -> None:
 
 def _private_mount(place: Path, limits: Mapping[str, int]) -> None:
     user, group = os.getuid(), os.getgid()
-    syscalls.unshare(
-        syscalls.CLONE_NEWUSER
-        | syscalls.CLONE_NEWNS
-        | syscalls.CLONE_NEWIPC
-        | syscalls.CLONE_NEWUTS
-        | syscalls.CLONE_NEWNET
+    linux.unshare(
+        linux.CLONE_NEWUSER
+        | linux.CLONE_NEWNS
+        | linux.CLONE_NEWIPC
+        | linux.CLONE_NEWUTS
+        | linux.CLONE_NEWNET
     )
     for name, line in (
         ("setgroups", "deny"),
@@ -168,34 +170,30 @@ def _private_mount(place: Path, limits: Mapping[str, int]) -> None:
         ("gid_map", f"{group} {group} 1"),
     ):
         Path("/proc/self", name).write_text(line)
-    syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
-    syscalls.mount(
+    linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
+    linux.mount(
         "tmpfs",
         str(place),
         "tmpfs",
-        syscalls.MS_NOSUID | syscalls.MS_NODEV,
+        linux.MS_NOSUID | linux.MS_NODEV,
         f"size={limits['disk_bytes']},nr_inodes={limits['disk_files']},mode=0700",
     )
 
 
 def _readable() -> Iterator[Path]:
-    """The installed libraries, and what the loader and Python look at."""
+    """The installed libraries, and what the loader and Python read. Not this package, although it
+    may lie among the libraries: an installed copy holds the lessons and their references."""
     yield from (Path(name) for name in (*_SYSTEM, *_DEVICES))
+    hidden = Path(grader.__file__).resolve().parent
     for library in library_folders():
-        yield from _without(library, _hidden())
+        yield from _without(library, hidden)
 
 
-def _hidden() -> tuple[Path, ...]:
-    """What student code may not read although it may lie among the libraries: this package,
-    which holds the lessons and their references in an installed copy."""
-    return (Path(grader.__file__).resolve().parent,)
-
-
-def _without(folder: Path, hidden: tuple[Path, ...]) -> Iterator[Path]:
+def _without(folder: Path, hidden: Path) -> Iterator[Path]:
     """The parts of `folder` that hold nothing of `hidden`."""
-    if folder in hidden:
+    if folder == hidden:
         return
-    if not any(path.is_relative_to(folder) for path in hidden):
+    if not hidden.is_relative_to(folder):
         yield folder
         return
     for entry in folder.iterdir():

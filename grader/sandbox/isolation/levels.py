@@ -1,4 +1,9 @@
-"""How strongly a child process is confined on this machine, found out by trying."""
+"""How strongly a child process is confined on this machine, found out by trying; and its start.
+
+Level A is bubblewrap, Landlock, seccomp and limits; B is A without bubblewrap; C is limits of the
+kernel alone; D is watching from outside. A level is in force only after a real child was refused
+everything that it promises to refuse.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +21,8 @@ from pathlib import Path
 from typing import Literal
 
 from grader.lesson.spec import RunLimits
-from grader.sandbox.isolation.environment import environment, python
-from grader.sandbox.isolation.program import Confine, Program
+from grader.sandbox.isolation.launch import environment, find_bubblewrap, python
+from grader.sandbox.isolation.process import Child, Confine, Program
 from grader.text import EMPTY, Text
 from grader.text.errors import Fault, UsageError
 
@@ -28,129 +33,6 @@ FORCED = "GRADER_ISOLATION"
 _PROBE_LIMITS = RunLimits(wall_seconds=20.0, cpu_seconds=10.0, memory_bytes=64 * 2**20)
 _TOO_MUCH = 2**30
 _MAX_ANSWER = 4096
-
-
-@dataclass(frozen=True)
-class Isolation:
-    level: Level
-    why: Text
-    stronger: Text = EMPTY
-    """What keeps this machine from the next level, and how to get it."""
-
-
-@cache
-def current_level() -> Isolation:
-    """The strongest level whose promises hold here, each tried on a real child. Raises UsageError
-    when GRADER_ISOLATION asks for one that does not hold."""
-    forced = os.environ.get(FORCED, "").upper()
-    levels: tuple[Level, ...] = ("A", "B", "C", "D")
-    missing: list[Text] = []
-    for level in levels:
-        if forced and level != forced:
-            continue
-        lacks = _lacks(level)
-        if lacks is None:
-            stronger = missing[0] if missing else _FORCED if forced and level != "A" else EMPTY
-            return Isolation(level, _WHY[level], stronger)
-        missing.append(lacks)
-    raise UsageError(
-        Text(
-            en=f"{FORCED}={forced}: {missing[0].en}"
-            if missing
-            else f"{FORCED} must be A, B, C or D, not {forced}.",
-            ru=f"{FORCED}={forced}: {missing[0].ru}"
-            if missing
-            else f"{FORCED} должна быть A, B, C или D, а не {forced}.",
-        )
-    )
-
-
-def require_for_others(trust: bool) -> None:
-    """Raises UsageError when other people's work should not run here: below level B, unless the
-    instructor trusts it."""
-    found = current_level()
-    if trust or found.level in ("A", "B"):
-        return
-    raise UsageError(
-        Text(
-            en=f"Other people's submissions are run at isolation level A or B; this machine has "
-            f"level {found.level} ({found.stronger.en}). Use a machine that `grader doctor` shows "
-            "at A or B, or pass --trust if you trust every submission.",
-            ru=f"Чужие работы запускаются при изоляции уровня A или B, а здесь уровень "
-            f"{found.level} ({found.stronger.ru}). Возьмите машину, для которой `grader doctor` "
-            "показывает A или B, или укажите --trust, если доверяете всем работам.",
-        )
-    )
-
-
-def _lacks(level: Level) -> Text | None:
-    """Why `level` cannot be promised here, or None when everything it promises holds."""
-    if level == "D":
-        return None
-    if level == "C":
-        return None if _limits_are_enforced() else _NO_LIMITS
-    if sys.platform != "linux":
-        return _NOT_LINUX
-    if platform.machine() not in ("x86_64", "aarch64"):
-        return _UNKNOWN_MACHINE
-    try:
-        from grader.sandbox.isolation import environment as bubblewrap
-        from grader.sandbox.isolation import landlock
-
-        if landlock.abi() == 0:
-            return _NO_LANDLOCK
-        if level == "A" and bubblewrap.found() is None:
-            return _NO_BUBBLEWRAP
-        reached = {*_reached(level, "code"), *_reached(level, "compute")}
-        if level == "A":
-            # What the wrapper holds back even from a child that closed nothing itself.
-            outside = {"files", "writing", "network", "environment", "signals"}
-            reached |= outside & _reached(level, "nothing")
-    except (Fault, OSError, ValueError, ImportError) as error:
-        return _does_not_start(level, str(error))
-    return _reaches(sorted(reached)) if reached else None
-
-
-def _reached(level: Level, confine: Confine) -> set[str]:
-    """What a child confined like this could do although it must not."""
-    from grader.sandbox.isolation import warm
-
-    secret = secrets.token_hex(16)
-    with (
-        tempfile.TemporaryDirectory(prefix="grader-probe-") as folder,
-        socket.create_server(("127.0.0.1", 0)) as server,
-        # Holds a secret in its environment, as this process may.
-        subprocess.Popen(
-            [*python(), "-c", "import sys; sys.stdin.read()"],
-            env=environment() | {"GRADER_CANARY": secret},
-            stdin=subprocess.PIPE,
-        ) as bystander,
-    ):
-        canary = Path(folder, "canary")
-        canary.write_text(secret, encoding="utf-8")
-        program = Program(
-            task="probe",
-            order={
-                "canary": str(canary),
-                "port": server.getsockname()[1],
-                "secret": secret,
-                "process": bystander.pid,
-                "too_much_memory": _TOO_MUCH,
-            },
-            confine=confine,
-            libraries=(),
-            limits=_PROBE_LIMITS,
-        )
-        child = warm.start(program, level)
-        try:
-            size = int.from_bytes(child.receive(4), "little")
-            return set(json.loads(child.receive(min(size, _MAX_ANSWER))))
-        except BrokenPipeError as error:
-            raise ValueError(child.finish().log.strip().splitlines()[-1:]) from error
-        finally:
-            child.close()
-
-
 _LIMIT_PROBE = """
 import resource
 resource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28))
@@ -159,22 +41,6 @@ try:
 except MemoryError:
     print("limited", end="")
 """
-
-
-def _limits_are_enforced() -> bool:
-    """A child limits its memory, and an allocation beyond that has to fail."""
-    try:
-        probe = subprocess.run(
-            [*python(), "-c", _LIMIT_PROBE],
-            env=environment(),
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return probe.stdout == b"limited"
-
 
 _WHY: dict[Level, Text] = {
     "A": Text(
@@ -236,15 +102,161 @@ _UNKNOWN_MACHINE = Text(
 )
 
 
-def _does_not_start(level: Level, detail: str) -> Text:
-    return Text(
-        en=f"a sandbox of level {level} does not start here: {detail}",
-        ru=f"песочница уровня {level} здесь не запускается: {detail}",
+@dataclass(frozen=True)
+class Isolation:
+    """A level of isolation, and why it is the one in force here."""
+
+    level: Level
+    why: Text
+    stronger: Text = EMPTY
+    """What keeps this machine from the next level, and how to get it."""
+
+
+@cache
+def current_level() -> Isolation:
+    """The strongest level whose promises hold here, each tried on a real child. Raises UsageError
+    when GRADER_ISOLATION asks for one that does not hold."""
+    forced = os.environ.get(FORCED, "").upper()
+    levels: tuple[Level, ...] = ("A", "B", "C", "D")
+    missing: list[Text] = []
+    for level in levels:
+        if forced and level != forced:
+            continue
+        lacks = _lacks(level)
+        if lacks is None:
+            stronger = missing[0] if missing else _FORCED if forced and level != "A" else EMPTY
+            return Isolation(level, _WHY[level], stronger)
+        missing.append(lacks)
+    raise UsageError(
+        Text(
+            en=f"{FORCED}={forced}: {missing[0].en}"
+            if missing
+            else f"{FORCED} must be A, B, C or D, not {forced}.",
+            ru=f"{FORCED}={forced}: {missing[0].ru}"
+            if missing
+            else f"{FORCED} должна быть A, B, C или D, а не {forced}.",
+        )
     )
 
 
-def _reaches(what: list[str]) -> Text:
-    return Text(
-        en=f"a confined child still reached: {', '.join(what)}",
-        ru=f"ограниченный процесс всё же получил доступ: {', '.join(what)}",
+def start(program: Program) -> Child:
+    """A running child, confined at the current level. Raises Fault when it does not start."""
+    level = current_level().level
+    if level in ("A", "B"):
+        from grader.sandbox.isolation import warm
+
+        return warm.start(program, level)
+    from grader.sandbox.isolation.cold import ColdChild
+
+    return ColdChild(program)
+
+
+def require_for_others(trust: bool) -> None:
+    """Raises UsageError when other people's work should not run here: below level B, unless the
+    instructor trusts it (`trust`)."""
+    found = current_level()
+    if trust or found.level in ("A", "B"):
+        return
+    raise UsageError(
+        Text(
+            en=f"Other people's submissions are run at isolation level A or B; this machine has "
+            f"level {found.level} ({found.stronger.en}). Use a machine that `grader doctor` shows "
+            "at A or B, or pass --trust if you trust every submission.",
+            ru=f"Чужие работы запускаются при изоляции уровня A или B, а здесь уровень "
+            f"{found.level} ({found.stronger.ru}). Возьмите машину, для которой `grader doctor` "
+            "показывает A или B, или укажите --trust, если доверяете всем работам.",
+        )
     )
+
+
+def _lacks(level: Level) -> Text | None:
+    """Why `level` cannot be promised here, or None when everything it promises holds."""
+    if level == "D":
+        return None
+    if level == "C":
+        return None if _limits_are_enforced() else _NO_LIMITS
+    if sys.platform != "linux":
+        return _NOT_LINUX
+    if platform.machine() not in ("x86_64", "aarch64"):
+        return _UNKNOWN_MACHINE
+    try:
+        from grader.sandbox.isolation import linux
+
+        if linux.landlock_abi() == 0:
+            return _NO_LANDLOCK
+        if level == "A" and find_bubblewrap() is None:
+            return _NO_BUBBLEWRAP
+        reached = {*_reached(level, "code"), *_reached(level, "compute")}
+        if level == "A":
+            # What bubblewrap alone refuses, even to a child that is not confined itself.
+            outside = {"files", "writing", "network", "environment", "signals"}
+            reached |= outside & _reached(level, "nothing")
+    except (Fault, OSError, ValueError, ImportError) as error:
+        return Text(
+            en=f"a sandbox of level {level} does not start here: {error}",
+            ru=f"песочница уровня {level} здесь не запускается: {error}",
+        )
+    names = ", ".join(sorted(reached))
+    return (
+        Text(
+            en=f"a confined child still reached: {names}",
+            ru=f"ограниченный процесс всё же получил доступ: {names}",
+        )
+        if reached
+        else None
+    )
+
+
+def _reached(level: Level, confine: Confine) -> set[str]:
+    """Names of what a child that is confined like this could do although it must not."""
+    from grader.sandbox.isolation import warm
+
+    secret = secrets.token_hex(16)
+    with (
+        tempfile.TemporaryDirectory(prefix="grader-probe-") as folder,
+        socket.create_server(("127.0.0.1", 0)) as server,
+        # A process with a secret in its environment, as this one may have.
+        subprocess.Popen(
+            [*python(), "-c", "import sys; sys.stdin.read()"],
+            env=environment() | {"GRADER_CANARY": secret},
+            stdin=subprocess.PIPE,
+        ) as bystander,
+    ):
+        canary = Path(folder, "canary")
+        canary.write_text(secret, encoding="utf-8")
+        program = Program(
+            task="probe",
+            order={
+                "canary": str(canary),
+                "port": server.getsockname()[1],
+                "secret": secret,
+                "process": bystander.pid,
+                "too_much_memory": _TOO_MUCH,
+            },
+            confine=confine,
+            libraries=(),
+            limits=_PROBE_LIMITS,
+        )
+        child = warm.start(program, level)
+        try:
+            size = int.from_bytes(child.receive(4), "little")
+            return set(json.loads(child.receive(min(size, _MAX_ANSWER))))
+        except BrokenPipeError as error:
+            raise ValueError(child.finish().log.strip().splitlines()[-1:]) from error
+        finally:
+            child.close()
+
+
+def _limits_are_enforced() -> bool:
+    """Whether an allocation fails in a child that has limited its memory to less."""
+    try:
+        probe = subprocess.run(
+            [*python(), "-c", _LIMIT_PROBE],
+            env=environment(),
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return probe.stdout == b"limited"

@@ -15,13 +15,15 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grader.sandbox.isolation import syscalls
-from grader.sandbox.isolation.syscall_numbers import AUDIT_ARCH, NUMBERS
+from grader.sandbox.isolation import linux
 
 
 def _names(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
+
+AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
+"""How seccomp names the architecture; the order is that of the columns of `NUMBERS`."""
 
 COMPUTE = _names(
     """read write readv writev pread64 pwrite64 lseek close fstat mmap munmap mprotect mremap
@@ -43,6 +45,37 @@ CODE = COMPUTE | _names(
 )
 """Also files (Landlock says which), threads, and pipes inside the process. Nothing that changes
 a file by its path where Landlock does not look: rights, times, and on older kernels its length."""
+
+_TABLE = """
+    read 0 63, write 1 64, readv 19 65, writev 20 66, pread64 17 67, pwrite64 18 68, lseek 8 62,
+    close 3 57, fstat 5 80, mmap 9 222, munmap 11 215, mprotect 10 226, mremap 25 216,
+    madvise 28 233, brk 12 214, rt_sigaction 13 134, rt_sigprocmask 14 135, rt_sigreturn 15 139,
+    sigaltstack 131 132, futex 202 98, sched_yield 24 124, sched_getaffinity 204 123,
+    clock_gettime 228 113, clock_getres 229 114, gettimeofday 96 169, time 201 -, nanosleep 35 101,
+    clock_nanosleep 230 115, exit 60 93, exit_group 231 94, getpid 39 172, gettid 186 178,
+    getppid 110 173, getuid 102 174, geteuid 107 175, getgid 104 176, getegid 108 177,
+    getcwd 79 17, getrandom 318 278, set_robust_list 273 99, get_robust_list 274 100,
+    set_tid_address 218 96, rseq 334 293, poll 7 -, ppoll 271 73, getrusage 98 165, times 100 153,
+    uname 63 160, sysinfo 99 179, restart_syscall 219 128, membarrier 324 283, getcpu 309 168,
+    fcntl 72 25, ioctl 16 29, kill 62 129, tgkill 234 131, prctl 157 167, clone3 435 435,
+    prlimit64 302 261, clone 56 220, socketpair 53 199, open 2 -, openat 257 56, stat 4 -,
+    lstat 6 -, newfstatat 262 79, statx 332 291, access 21 -, faccessat 269 48, faccessat2 439 439,
+    readlink 89 -, readlinkat 267 78, getdents 78 -, getdents64 217 61, mkdir 83 -, mkdirat 258 34,
+    unlink 87 -, unlinkat 263 35, rmdir 84 -, rename 82 -, renameat 264 38, renameat2 316 276,
+    ftruncate 77 46, fallocate 285 47, fsync 74 82, fdatasync 75 83, flock 73 32, chdir 80 49,
+    fchdir 81 50, dup 32 23, dup2 33 -, dup3 292 24, pipe 22 -, pipe2 293 59, eventfd2 290 19,
+    select 23 -, pselect6 270 72, epoll_create1 291 20, epoll_ctl 233 21, epoll_wait 232 -,
+    epoll_pwait 281 22, umask 95 166, symlink 88 -, symlinkat 266 36, statfs 137 43,
+    fstatfs 138 44, sendto 44 206, recvfrom 45 207, shutdown 48 210, getsockopt 55 209,
+    msync 26 227, mincore 27 232, fadvise64 221 223, copy_file_range 326 285, sendfile 40 71,
+    getgroups 115 158, getsid 124 156, getpgrp 111 -, getpgid 121 155
+"""
+NUMBERS: dict[str, tuple[int | None, ...]] = {
+    name: tuple(None if number == "-" else int(number) for number in numbers)
+    for name, *numbers in map(str.split, _TABLE.split(","))
+}
+"""Numbers of the system calls on x86-64 and aarch64, from the kernel's headers; None where there is
+no such call. A test compares them with the headers of the machine it runs on."""
 
 _ALLOW, _KILL, _ERRNO = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
 _LOAD, _JUMP_EQUAL, _JUMP_ABOVE, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
@@ -100,12 +133,12 @@ _CLONE_THREAD, _CLONE_NEW_ANYTHING = 0x1_0000, 0x7E02_0080
 
 def _rules(pid: int) -> Mapping[str, tuple[Rule, ...]]:
     """What is allowed with certain arguments only; `pid` is the process itself."""
-    # A SIGKILL that we did not send always means that the system did.
+    # A SIGKILL that the trusted side did not send then always means that the system did.
     to_itself = (OneOf(0, (pid,)), NoneOf(1, (9,)))
     return {
         "kill": to_itself,
         "tgkill": (OneOf(0, (pid,)), NoneOf(2, (9,))),
-        # Limits can be read. Lowering its own, a process could die as if the machine had done it.
+        # Limits can be read only: lowering its own, a process could die as if the system ended it.
         "prlimit64": (OneOf(0, (0, pid)), Null(2)),
         "clone": (Bits(0, _CLONE_THREAD | _CLONE_NEW_ANYTHING, _CLONE_THREAD),),
         # Opened for reading only, a file can be emptied, which Landlock before Linux 6.2 allows.
@@ -120,15 +153,13 @@ def _rules(pid: int) -> Mapping[str, tuple[Rule, ...]]:
 
 
 def install(allowed: frozenset[str]) -> None:
-    """Filter this process and all its threads to come, for good. Raises OSError."""
+    """Filter the system calls of this process and its future threads, for good. Raises OSError."""
     instructions = program(allowed, os.getpid(), platform.machine())
     packed = b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
     buffer = ctypes.create_string_buffer(packed, len(packed))
     header = struct.pack("HxxxxxxQ", len(instructions), ctypes.addressof(buffer))
-    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    syscalls.prctl(
-        syscalls.PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.create_string_buffer(header)
-    )
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    linux.prctl(linux.PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.create_string_buffer(header))
 
 
 def program(allowed: frozenset[str], pid: int, machine: str) -> list[Instruction]:

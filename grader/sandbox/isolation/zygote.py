@@ -1,9 +1,9 @@
-"""The warm process: imports the libraries once, then forks a confined child per submission.
+"""The program of a warm process: imports libraries once, then forks confined children.
 
-Started as `python -P -m grader.sandbox.isolation.zygote FD LIBRARIES CONFINE-LEVEL`. It holds no
+Started by `warm` as `python -P -m grader.sandbox.isolation.zygote FD LIBRARIES LEVEL`. It holds no
 secrets and runs nothing of a submission itself. Messages on the control socket are JSON from
-the trusted side with descriptors attached; the child's end is reported with what the kernel
-says about it, never with what the child says. When the socket closes, everything ends.
+the trusted side with descriptors attached; the end of a child is reported as the kernel tells it,
+never as the child does. When the socket closes, the process and its children end.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from grader.sandbox.isolation import confine
-from grader.sandbox.isolation.work import Channel, ChildExit, Work, guarded
+from grader.sandbox.isolation.task import Channel, ChildExit, Work, guarded
 
 MESSAGE_BYTES = 256 * 1024
 MAX_DESCRIPTORS = 16
 DISK_TICK_MS = 50
 TASKS = (
     "rows",
-    "function",
     "harness",
     "probe",
     "stream",
@@ -38,7 +37,7 @@ TASKS = (
     "notebook",
 )
 _CHANNEL, _FIRST = 3, 4
-"""Where a child finds its descriptors: 0 nothing, 1 and 2 the log, 3 the channel, then the rest."""
+"""Descriptors of a child: 0 is empty, 1 and 2 are the log, 3 is the channel, then come the rest."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,9 @@ def main() -> int:
 
 
 def _warm(library: str) -> None:
-    """Import, and do once what the library does on its first use."""
+    """Import a library, and do in advance what it does on its first use."""
     module = importlib.import_module(library)
-    if library == "grader.sandbox.runners.child.kernel":
+    if library.startswith("grader.sandbox.runners."):
         module.warm()
     if library == "onnxruntime":
         module.set_default_logger_severity(3)
@@ -79,7 +78,7 @@ def _serve(
 ) -> None:
     order = request.order
     if "keep" in order:
-        kept.clear()  # one at a time: a batch has one baseline
+        kept.clear()  # only one at a time, since a batch has one baseline
         kept[order["keep"]] = _keep(order, request.descriptors)
         gc.freeze()
         _send(control, {"kept": order["keep"]})
@@ -115,12 +114,12 @@ def _keep(order: dict[str, Any], descriptors: list[int]) -> Any:
 
 
 def _wait(control: socket.socket, pidfd: int, place: Path | None, limits: dict[str, Any]) -> bool:
-    """Until the child ends. It has to when the trusted side is gone, and when it fills its folder:
-    then the answer is true."""
+    """Wait until the child ends, and kill it when the trusted side is gone or when it has written
+    too much; whether it had."""
     filled = False
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
-    poll.register(control, 0)  # only a hang-up: nothing is asked of us meanwhile
+    poll.register(control, 0)  # only a hang-up: no message comes meanwhile
     while pidfd not in (ready := {descriptor for descriptor, _ in poll.poll(DISK_TICK_MS)}):
         if control.fileno() in ready:
             poll.unregister(control)
@@ -149,10 +148,9 @@ def _be_child(
 
 
 def _arrange(descriptors: list[int]) -> list[int]:
-    """Move the descriptors to where a child expects them and close every other one.
-
-    What comes: the log, the channel, then inputs, answers and blobs."""
-    # Out of the way first, so that no target is still somebody's source.
+    """Move the descriptors to where a child expects them and close every other one; those of the
+    inputs, answers and blobs. `descriptors` are the log, the channel, then these."""
+    # To high numbers first, so that no target is a source at the same time.
     high = [os.dup2(descriptor, 200 + n, False) for n, descriptor in enumerate(descriptors)]
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -1,9 +1,9 @@
-"""Sandbox A: a lesson's own harness asks a submission's code one thing after another.
+"""Sandbox A: a lesson's own harness calls a submission's code, one call after another.
 
 The harness is trusted source that the lesson gives; it runs beside the student's files, so that
 nothing secret may be in it or in its orders. Every call has a time limit of its own, and one
-that fails, hangs or ends the process costs the others nothing. Answers are plain data: JSON or
-bytes, of a bounded size. Nothing is unpickled, and every value has to be judged by the caller: a
+that fails, hangs or ends the process does not affect the others. Answers are plain data: JSON or
+bytes, of a bounded size. Nothing is unpickled, and the caller has to check every value, since a
 submission can forge any answer.
 """
 
@@ -20,58 +20,76 @@ from msgspec import structs
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
 from grader.sandbox.isolation import levels
-from grader.sandbox.isolation.ending import Disturbed, Ended, Stopped, raise_if_stopped, unfinished
-from grader.sandbox.isolation.program import Child, Program
-from grader.sandbox.isolation.start import start
-from grader.sandbox.isolation.work import ChildExit
-from grader.sandbox.runners.child.function import pack
+from grader.sandbox.isolation.levels import start
+from grader.sandbox.isolation.process import (
+    Child,
+    Disturbed,
+    Ended,
+    Program,
+    Stopped,
+    raise_if_stopped,
+    unfinished,
+)
+from grader.sandbox.isolation.task import ChildExit, pack
 from grader.sandbox.runners.child.harness import ANSWER, BLOB, FAILED, HEADER, LENGTH
 from grader.text import Text, ru_number, untrusted
 
 TORCH = ("numpy", "torch", "torch._dynamo")
-"""Libraries of a harness for torch: what a TorchDispatchMode imports on its first use is much."""
+"""Libraries of a harness for torch, with what a TorchDispatchMode imports on its first use."""
 COLD_SECONDS = 60.0
 """For an interpreter of its own to import its libraries, where no warm process is."""
+_EARLY = Text(
+    en="Something answered before it was asked; answer by returning from the function, and do not "
+    "write to file descriptors that you did not open.",
+    ru="Ответ пришёл раньше вопроса; отвечайте, возвращая значение из функции, и не пишите в "
+    "файловые дескрипторы, которые вы не открывали.",
+)
+_NO_ANSWER = Text(
+    en="What came back is no answer of the function: something wrote to file descriptors that it "
+    "did not open; only return values.",
+    ru="Пришёл не ответ функции: что-то пишет в файловые дескрипторы, которые не открывало; только "
+    "возвращайте значения.",
+)
 
 
 @dataclass(frozen=True)
 class HarnessJob:
-    """Whose code is asked, and by what."""
+    """The code that is called, and the harness that calls it."""
 
     harness: Mapping[str, bytes]
-    """Trusted modules by name, in the order of their import; the last one is asked."""
+    """Trusted modules by name, in the order of their import; the last one answers the calls."""
     files: Mapping[str, bytes]
     """The submission's files by relative path; they become the working folder."""
     libraries: tuple[str, ...] = TORCH
     """Imported once by the warm process, before any submission is there."""
     lost_calls: int = 3
-    """After so many calls that ran out of time the others are not made."""
+    """Number of calls out of time after which the others are not made."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One question."""
+    """One call of the harness."""
 
     name: str
     order: Mapping[str, Any]
-    """What the harness is given, as JSON."""
+    """The argument of the harness, as JSON."""
     seconds: float = 10.0
     max_bytes: int = 2**20
-    """Of the answer."""
+    """Limit of the answer's size."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What came back from one call: `value` or `blob`, or an `error` with its status."""
+    """The answer to one call: `value` or `blob`, or an `error` with its status."""
 
     name: str
     value: Any = None
-    """Plain data out of JSON; None for bytes and errors."""
+    """Plain data from JSON; None for bytes and errors."""
     blob: bytes | None = None
     error: Text | None = None
     status: Status = Status.GRADED
     seconds: float = 0.0
-    """From asking to having the answer, on our clock."""
+    """Wall-clock seconds from the call to the answer, measured by the trusted side."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +112,7 @@ def run_harness(job: HarnessJob, calls: Sequence[Call], limits: RunLimits) -> Ha
 
 
 class _Run:
-    """The calls made so far, and the child that is being asked."""
+    """The calls made so far, and the child that answers them."""
 
     def __init__(self, job: HarnessJob, limits: RunLimits) -> None:
         self.answers: list[Answered] = []
@@ -103,17 +121,26 @@ class _Run:
         self._limits = limits
         self._child: Child | None = None
         self._own = limits
-        """The limits of the child: those of the call that it was started for."""
+        """The limits of the child, which are those of the call that it was started for."""
         self._lost = 0
 
     def make(self, call: Call) -> None:
-        """Ask, and once more in a child of its own when one that had answered others ended: no
-        call suffers for those before it."""
+        """Make a call. When a child that had answered others ends, make it once more in a new
+        child, so that no call is affected by those before it."""
         if self._lost >= self._job.lost_calls:
-            self.answers.append(_failed(call, _not_asked(self._lost), Status.TIMED_OUT))
+            self.answers.append(
+                _failed(
+                    call,
+                    Text(
+                        en=f"Not asked any more: {self._lost} calls before it ran out of time.",
+                        ru=f"Вопрос не задавался: до него не уложились в срок уже {self._lost}.",
+                    ),
+                    Status.TIMED_OUT,
+                )
+            )
             return
         if self._child is not None and self._own.wall_seconds != call.seconds:
-            self.end()  # it was given another call's time
+            self.end()  # its time limit is another
         fresh = self._child is None
         answer = self._ask(call)
         if self._child is None and not fresh:
@@ -134,7 +161,7 @@ class _Run:
         return ended
 
     def _ask(self, call: Call) -> Answered:
-        """The answer; after one that a child did not live to give, there is no child."""
+        """The answer, or an error; when the child ended, there is none any more."""
         child = self._child = self._child or self._begin(call)
         started = time.perf_counter()
         try:
@@ -146,7 +173,16 @@ class _Run:
             kind, size = HEADER.unpack(child.receive(HEADER.size))
             if size > call.max_bytes or kind not in (ANSWER, BLOB, FAILED):
                 self._drop(child)
-                return _failed(call, _too_large(call.max_bytes), Status.REJECTED)
+                return _failed(
+                    call,
+                    Text(
+                        en=f"The answer takes more than the {call.max_bytes:,} bytes that are "
+                        "allowed; return numbers and short names only.",
+                        ru=f"Ответ занимает больше разрешённых {ru_number(call.max_bytes)} байт; "
+                        "возвращайте только числа и короткие имена.",
+                    ),
+                    Status.REJECTED,
+                )
             data = child.receive(size)
         except BrokenPipeError:
             return self._ended(call)
@@ -168,12 +204,12 @@ class _Run:
         )
 
     def _ended(self, call: Call) -> Answered:
-        """What the end of the child means for the call that it did not answer."""
+        """The error of a call during which the child ended."""
         ended = self.end()
         assert ended is not None
         try:
             raise_if_stopped(ended, self._own, "code")
-            raise unfinished("code", 0, 1, ended.log)
+            raise unfinished(0, 1, ended.log)
         except Disturbed:
             raise
         except Stopped as stopped:
@@ -182,6 +218,7 @@ class _Run:
     def _drop(self, child: Child) -> None:
         self._child = None
         child.close()
+        self._keep(child.log)
 
     def _keep(self, log: str) -> None:
         self.log = (self.log + log)[: self._limits.log_bytes]
@@ -215,33 +252,3 @@ def _no_number(constant: str) -> float:
 
 def _failed(call: Call, error: Text, status: Status, seconds: float = 0.0) -> Answered:
     return Answered(call.name, error=error, status=status, seconds=seconds)
-
-
-def _not_asked(lost: int) -> Text:
-    return Text(
-        en=f"Not asked any more: {lost} calls before it ran out of time.",
-        ru=f"Вопрос не задавался: до него не уложились в срок уже {lost}.",
-    )
-
-
-def _too_large(limit: int) -> Text:
-    return Text(
-        en=f"The answer takes more than the {limit:,} bytes that are allowed; return numbers "
-        "and short names only.",
-        ru=f"Ответ занимает больше разрешённых {ru_number(limit)} байт; возвращайте только числа и "
-        "короткие имена.",
-    )
-
-
-_EARLY = Text(
-    en="Something answered before it was asked; answer by returning from the function, and do not "
-    "write to file descriptors that you did not open.",
-    ru="Ответ пришёл раньше вопроса; отвечайте, возвращая значение из функции, и не пишите в "
-    "файловые дескрипторы, которые вы не открывали.",
-)
-_NO_ANSWER = Text(
-    en="What came back is no answer of the function: something wrote to file descriptors that it "
-    "did not open; only return values.",
-    ru="Пришёл не ответ функции: что-то пишет в файловые дескрипторы, которые не открывало; только "
-    "возвращайте значения.",
-)

@@ -1,14 +1,14 @@
 """Sandbox A: run a notebook from its first cell to its last, and take the files that it leaves.
 
-Everything that comes back is the submission's own word: which cell it is at chooses a sentence,
-outputs go into a copy that nobody trusts, and files are judged as handed-in files are.
+A submission can forge everything that comes back: the number of a cell only chooses a sentence,
+outputs go into a copy that is treated as untrusted, and files are checked as handed-in files are.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,16 @@ import msgspec
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
 from grader.sandbox.isolation import levels
-from grader.sandbox.isolation.ending import Disturbed, Stopped, raise_if_stopped, unfinished
-from grader.sandbox.isolation.program import Child, Program
-from grader.sandbox.isolation.start import start
-from grader.sandbox.runners.child.function import pack
+from grader.sandbox.isolation.levels import start
+from grader.sandbox.isolation.process import (
+    Child,
+    Disturbed,
+    Program,
+    Stopped,
+    raise_if_stopped,
+    unfinished,
+)
+from grader.sandbox.isolation.task import pack
 from grader.text import Text, notebooks
 from grader.text.errors import GraderError
 from grader.text.notebooks import Notebook, Output
@@ -29,44 +35,58 @@ from grader.text.untrusted import name as named
 from grader.text.untrusted import quoted
 
 KERNEL = "grader.sandbox.runners.child.kernel"
-"""Warmed before the libraries: it chooses where matplotlib draws."""
+"""Imported before the libraries: it chooses the backend of matplotlib."""
 COLD_SECONDS = 20.0
 """For an interpreter of its own to import IPython, where no warm process is."""
 MAX_SHOWN = 4 * 2**20
-"""Bytes of one cell's outputs."""
+"""Bytes of the outputs of one cell."""
 MAX_SHOWN_IN_ALL = 16 * 2**20
 MAX_INDEX = 8 * 2**20
 """Bytes of the list of files."""
 MAX_REASON = 64 * 2**10
 _BLOCK = 2**20
+_EXITED = Text(
+    en="The process of the notebook ended here; do not exit, let the notebook run to its end.",
+    ru="Процесс ноутбука здесь завершился; не завершайте его сами, пусть ноутбук дойдёт до конца.",
+)
+_FORGED = Text(
+    en="Something wrote to file descriptors that it did not open; write to files only.",
+    ru="Что-то пишет в файловые дескрипторы, которые не открывало; пишите только в файлы.",
+)
+_TOO_MUCH = Text(
+    en="The notebook left far too many files; leave only those that are handed in.",
+    ru="Ноутбук оставил слишком много файлов; оставьте только те, что сдаются.",
+)
 
 
 @dataclass(frozen=True)
 class LeftFile:
-    """A file that a notebook left, as it was announced."""
+    """A file that a notebook left, as the child describes it."""
 
     name: str
     size: int
     kind: str
 
 
-Judge = Callable[[Sequence[LeftFile]], Mapping[int, Path]]
-"""Where the files go that are wanted, by their place in the list; it raises Rejected."""
+Choose = Callable[[Sequence[LeftFile]], Mapping[int, Path]]
+"""Where to write the files that are wanted, by their index in the list; it raises Rejected."""
 
 
 @dataclass(frozen=True)
 class NotebookJob:
+    """A notebook and its folder."""
+
     notebook: Notebook
     files: Mapping[str, bytes]
-    """What lies beside it, by relative path; they become the working folder."""
-    judge: Judge
+    """The files beside it, by relative path; they become the working folder."""
+    choose: Choose
     libraries: tuple[str, ...] = ("numpy",)
     """Imported before the submission is there; others that are installed can be, by it."""
 
 
 @dataclass
 class NotebookRun:
-    """What became of it."""
+    """Outputs and end of a notebook."""
 
     shown: dict[int, list[Output]] = field(default_factory=dict)
     """Outputs by the index of the cell, of those that ran."""
@@ -75,8 +95,8 @@ class NotebookRun:
 
 
 def run_notebook(job: NotebookJob, limits: RunLimits) -> NotebookRun:
-    """Run it. Raises Disturbed when the machine ended or starved it, Fault when nothing can be
-    started; what a submission does wrong is in `stopped`, with the cell that did it."""
+    """Run the notebook. Raises Disturbed when the machine ended or starved it, Fault when no child
+    can be started; what a submission does wrong is in `stopped`, with the cell that did it."""
     cold = COLD_SECONDS if levels.current_level().level in "CD" else 0.0
     given = msgspec.structs.replace(limits, wall_seconds=limits.wall_seconds + cold)
     run = _Run(job)
@@ -115,19 +135,19 @@ def _program(job: NotebookJob, limits: RunLimits) -> Program:
 
 
 class _Run:
-    """What a child has said so far."""
+    """The messages of a child so far."""
 
     def __init__(self, job: NotebookJob) -> None:
         self.result = NotebookRun()
         self._job = job
         self._at: int | None = None
-        """Index of the cell that it is at."""
+        """Index of the cell that is running."""
         self._shown = 0
         """Bytes of outputs so far."""
 
     def listen(self, child: Child) -> None:
-        """Until it has left its files. Raises Stopped, Rejected, or BrokenPipeError when it ended
-        before."""
+        """Read messages until the files have arrived. Raises Stopped, Rejected, or BrokenPipeError
+        when the child ended before."""
         from grader.sandbox.runners.child.notebook import BEGUN, FAILED, HEADER, LEFT, SHOWN
 
         limits = {
@@ -163,11 +183,11 @@ class _Run:
                 self.result.shown[index] = notebooks.outputs(data)
 
     def ended(self, child: Child, limits: RunLimits) -> Stopped:
-        """Why it ended before its end. Raises Disturbed."""
+        """The error of a child that ended early. Raises Disturbed."""
         ended = child.finish()
         try:
             raise_if_stopped(ended, limits, "code")
-            raise unfinished("code", 0, 1, ended.log)
+            raise unfinished(0, 1, ended.log)
         except Disturbed:
             raise
         except Stopped as error:
@@ -194,12 +214,12 @@ class _Run:
             left = [LeftFile(name, max(size, 0), kind) for name, size, kind in index]
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise self._stopped(Status.REJECTED, _FORGED) from None
-        wanted = self._job.judge(left)
+        wanted = self._job.choose(left)
         for number, file in enumerate(left):
             _receive(child, file.size, wanted.get(number))
 
     def _stopped(self, status: Status, text: Text, log: str = "") -> Stopped:
-        """The sentence, with the cell that the notebook was at."""
+        """The error with a sentence that names the cell that was running."""
         if self._at is None:
             where = Text(en=notebooks.FILE, ru=notebooks.FILE)
         else:
@@ -215,20 +235,15 @@ class _Run:
 
 
 def _receive(child: Child, size: int, target: Path | None) -> None:
-    """Exactly `size` bytes into a new file, or nowhere."""
-    file: Any = None
+    """Read exactly `size` bytes, into a new file at `target` if there is one."""
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        file = target.open("xb")
-    try:
+    with nullcontext() if target is None else target.open("xb") as file:
         while size > 0:
             block = child.receive(min(size, _BLOCK))
             size -= len(block)
             if file is not None:
                 file.write(block)
-    finally:
-        if file is not None:
-            file.close()
 
 
 def _raised(name: str, message: str, refused: bool) -> Text:
@@ -249,17 +264,3 @@ def _raised(name: str, message: str, refused: bool) -> Text:
         ru=f"{what}.{ru} Все ячейки должны выполняться по порядку после перезапуска "
         f"ядра; ненужную для оценки ячейку пометьте тегом {notebooks.SKIPPED}.",
     )
-
-
-_EXITED = Text(
-    en="The process of the notebook ended here; do not exit, let the notebook run to its end.",
-    ru="Процесс ноутбука здесь завершился; не завершайте его сами, пусть ноутбук дойдёт до конца.",
-)
-_FORGED = Text(
-    en="Something wrote to file descriptors that it did not open; write to files only.",
-    ru="Что-то пишет в файловые дескрипторы, которые не открывало; пишите только в файлы.",
-)
-_TOO_MUCH = Text(
-    en="The notebook left far too many files; leave only those that are handed in.",
-    ru="Ноутбук оставил слишком много файлов; оставьте только те, что сдаются.",
-)

@@ -1,7 +1,8 @@
-"""Sandbox B: run one ONNX model over a file of inputs, and bring back its answers."""
+"""Sandbox B: run one ONNX model over a file of inputs, or time several models in turn."""
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +10,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from grader.lesson.spec import RunLimits as Limits
-from grader.sandbox.isolation.ending import Disturbed, Stopped, raise_if_stopped
-from grader.sandbox.isolation.program import Child, Program, timed
-from grader.sandbox.isolation.start import start
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.levels import start
+from grader.sandbox.isolation.process import Child, Program, raise_if_stopped, timed
 from grader.sandbox.runners.child.rows import EVALUATE
 
 WARM_UP = 5
+"""Untimed requests for a single row before the timed ones."""
+LEAST_ROUNDS = 3
+LIBRARIES = ("numpy", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Job:
     inputs: Path
     out_shape: tuple[int, ...]
     """Shape of one row of the only output."""
-    rival: bytes | None = None
+    baseline: bytes | None = None
     """A trusted model timed in turn with `model`, in the same process."""
     singles: Sequence[int] = ()
     """Rows that are also sent one at a time, the next after the answer to the last."""
@@ -45,18 +49,46 @@ class Run:
     singles: np.ndarray
     """(singles, *out_shape) float32, each row sent alone."""
     seconds_per_single: np.ndarray
-    """(singles,) seconds that answering a row took, see `clock.timed`."""
-    rival_seconds_per_single: np.ndarray
-    """(singles,) the same for the rival, interleaved; empty without one."""
+    """(singles,) seconds that answering a row took, measured by `process.timed`."""
+    baseline_seconds_per_single: np.ndarray
+    """(singles,) the same for the baseline, interleaved; empty without one."""
     seconds: float
     log: str
 
 
-def run_onnx(job: Job, limits: Limits) -> Run:
+@dataclass(frozen=True)
+class TimedModel:
+    """An ONNX model and what its inputs look like: name, numpy type, shape."""
+
+    model: bytes
+    inputs: tuple[tuple[str, str, tuple[int, ...]], ...]
+
+
+def run_onnx(job: Job, limits: RunLimits) -> Run:
     """Evaluate `job.model`. Raises Stopped with the submission's status when it does not end
     well: a model that ONNX Runtime refuses, a wrong output, a time-out, a crash, no memory."""
     inputs = np.load(job.inputs, mmap_mode="r", allow_pickle=False)
-    child = start(_program(job, inputs, limits))
+    child = start(
+        Program(
+            task="rows",
+            order={
+                "rows": len(inputs),
+                "row_shape": list(inputs.shape[1:]),
+                "out_shape": list(job.out_shape),
+                "offset": int(getattr(inputs, "offset", 0)),
+                "batch": job.batch,
+                # Always the same for one model, so that one submission has one score.
+                "shuffle": zlib.crc32(job.model),
+            },
+            confine="compute",
+            libraries=LIBRARIES,
+            inputs=job.inputs,
+            blobs=[job.model],
+            kept=job.baseline,
+            answers=(len(inputs), *job.out_shape),
+            limits=limits,
+        )
+    )
     try:
         singles, timings = _ask_one_by_one(child, job, inputs)
         ended = child.finish()
@@ -68,42 +100,52 @@ def run_onnx(job: Job, limits: Limits) -> Run:
     return Run(outputs, singles, timings[0], timings[1], ended.seconds, ended.log)
 
 
-def _program(job: Job, inputs: np.ndarray, limits: Limits) -> Program:
-    return Program(
-        task="rows",
-        order={
-            "rows": len(inputs),
-            "row_shape": list(inputs.shape[1:]),
-            "out_shape": list(job.out_shape),
-            "offset": int(getattr(inputs, "offset", 0)),
-            "batch": job.batch,
-            # Always the same for one model, so that one submission has one score.
-            "shuffle": zlib.crc32(job.model),
-        },
-        confine="compute",
-        libraries=("numpy", "onnxruntime"),
-        inputs=job.inputs,
-        blobs=[job.model],
-        kept=job.rival,
-        answers=(len(inputs), *job.out_shape),
-        limits=limits,
+def time_models(
+    models: Sequence[TimedModel], limits: RunLimits, *, rounds: int = 40, seconds: float = 20.0
+) -> NDArray[np.float64]:
+    """Seconds of one call of each model, (models, rounds); NaN for rounds after `seconds` are over.
+
+    The models take turns in one process with one thread. The child measures the time itself, since
+    no student Python runs there and no grade depends on it. Raises Stopped when a model does not
+    load, does not run, or takes more than the limits allow.
+    """
+    contents = [
+        {"length": len(one.model), "inputs": [[n, d, list(s)] for n, d, s in one.inputs]}
+        for one in models
+    ]
+    child = start(
+        Program(
+            task="timing",
+            order={"rounds": rounds, "least": min(LEAST_ROUNDS, rounds), "seconds": seconds},
+            confine="compute",
+            libraries=LIBRARIES,
+            blobs=[b"".join(one.model for one in models), json.dumps(contents).encode()],
+            answers=(len(models), rounds),
+            limits=limits,
+        )
     )
+    try:
+        raise_if_stopped(child.finish(), limits, "model")
+        found = np.frombuffer(child.answers(), "<f4").reshape(len(models), rounds)
+    finally:
+        child.close()
+    return found.astype(np.float64)
 
 
 def _ask_one_by_one(
     child: Child, job: Job, inputs: np.ndarray
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Send single rows to the model and its rival in turn, in ABBA order, and last the request
-    to evaluate them all."""
-    rivals = (0, 1) if job.rival is not None else (0,)
+    """Send single rows to the model and its baseline in turn, in ABBA order, and then the request
+    to evaluate all rows."""
+    models = (0, 1) if job.baseline is not None else (0,)
     answers = np.full((len(job.singles), *job.out_shape), np.nan, dtype="<f4")
     seconds = np.full((2, len(job.singles)), np.nan)
     try:
         for _ in range(WARM_UP if len(job.singles) else 0):
-            for which in rivals:
+            for which in models:
                 _ask(child, which, inputs[job.singles[0]], answers[0])
         for number, row in enumerate(job.singles):
-            for which in rivals if number % 2 == 0 else rivals[::-1]:
+            for which in models if number % 2 == 0 else models[::-1]:
                 clip = np.ascontiguousarray(inputs[row])
                 answer, seconds[which, number] = timed(
                     child, partial(_ask, child, which, clip, answers[number])
@@ -113,12 +155,9 @@ def _ask_one_by_one(
         child.send(bytes([EVALUATE]))
     except BrokenPipeError:  # the child ended; its end says why
         pass
-    return answers, (seconds[0], seconds[1] if len(rivals) == 2 else seconds[1, :0])
+    return answers, (seconds[0], seconds[1] if len(models) == 2 else seconds[1, :0])
 
 
 def _ask(child: Child, which: int, clip: np.ndarray, like: np.ndarray) -> np.ndarray:
     child.send(bytes([which]) + np.ascontiguousarray(clip, dtype="<f4").tobytes())
     return np.frombuffer(child.receive(like.nbytes), dtype="<f4").reshape(like.shape)
-
-
-__all__ = ["Disturbed", "Job", "Limits", "Run", "Stopped", "run_onnx"]

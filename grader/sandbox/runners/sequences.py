@@ -1,4 +1,4 @@
-"""Sandbox B: several models over the same posts, their answers and their speed against a rival.
+"""Sandbox B: several models over the same posts, their answers and their speed against a baseline.
 
     run = run_sequences(
         SequenceJob(
@@ -6,21 +6,21 @@
             ids={"student": encoded.ids, "student_ptq": encoded.ids},
             classes=5,
             pad_ids={"student": encoded.pad_id, "student_ptq": encoded.pad_id},
-            rival=baseline, rival_ids=baseline_encoded.ids, rival_pad_id=baseline_encoded.pad_id,
+            baseline=teacher, baseline_ids=teacher_ids, baseline_pad_id=teacher_pad_id,
         ),
         limits,
     )
     run.logits["student_ptq"]        # (posts, 5), each post alone, without padding
-    run.single["student_ptq"]        # Timing at batch 1; run.single[RIVAL] is the rival's
+    run.single["student_ptq"]        # Timing at batch 1; run.single[BASELINE] is the baseline's
     run.batched["student_ptq"]       # Timing at batch 32
 
 All models live in one child with one thread. Posts are sent in bundles; what is timed is the time
-that the child spent on a core, by the kernel's account, from when it is told to run a bundle that
-it holds until its answers are here: neither tokens nor arrays are in it, nor waiting for a core
-that somebody else has. (Where the system keeps no such account, at levels C and D, our clock is
-used.) The models take turns, in an order that rotates, over the same posts; a bundle is cut into
-pieces of some milliseconds for every model, so that what the wire costs is the same small share
-of each. `grader.measure.latency.sequence_ratio` makes a ratio of it. A model's input
+that the child spends on a core, as the kernel counts it, from the request to run a bundle that it
+holds already until the answers arrive: this includes neither tokenization nor transfers of arrays
+nor waiting for a core. (Where the system does not count it, at levels C and D, it is wall-clock
+time.) The models take turns, in an order that rotates, over the same posts; a bundle is cut into
+pieces of some milliseconds for every model, so that the cost of a request is the same small share
+for each. `grader.measure.latency.sequence_ratio` makes a ratio of it. A model's input
 `attention_mask` is optional; answers must not depend on padding.
 """
 
@@ -38,110 +38,48 @@ from numpy.typing import NDArray
 
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
-from grader.sandbox.isolation.ending import Disturbed, Ended, Stopped, raise_if_stopped
-from grader.sandbox.isolation.program import Child, Program, timed
-from grader.sandbox.isolation.start import start
-from grader.sandbox.isolation.work import READY, ChildExit
+from grader.sandbox.isolation.levels import start
+from grader.sandbox.isolation.process import (
+    Child,
+    Disturbed,
+    Ended,
+    Program,
+    Stopped,
+    raise_if_stopped,
+    timed,
+)
+from grader.sandbox.isolation.task import READY, ChildExit
 from grader.sandbox.runners.child.sequences import END, GO, LOAD, PREPARE, REQUEST
 from grader.text import Text, ru_number
-from grader.text.errors import GraderError, Rejected
+from grader.text.errors import Rejected
 
-# Sentences about a model that reads token ids and does not run as it has to.
-
-
-def of(name: str, text: Text) -> Text:
-    """`text`, said of the model `name`."""
-    return Text(en=f"{name}.onnx: {text.en}", ru=f"{name}.onnx: {text.ru}")
-
-
-def went_away() -> Text:
-    return Text(
-        en="The model ended without a word; export it again.",
-        ru="Модель завершилась без сообщения; экспортируйте её заново.",
-    )
-
-
-def no_kernel(name: str, op: str, version: int) -> Text:
-    return Text(
-        en=f"{name}.onnx: ONNX Runtime has no kernel for {op} (opset {version}) on these types; "
-        "4-bit weights run behind a DequantizeLinear to float32 of opset 21, otherwise store int8.",
-        ru=f"{name}.onnx: в ONNX Runtime нет ядра {op} (opset {version}) для таких типов; "
-        "4-битные веса работают через DequantizeLinear в float32 из opset 21, иначе храните int8.",
-    )
-
-
-def wrong_tokenizer(name: str, index: int, rows: int) -> Text:
-    return Text(
-        en=f"{name}.onnx: the tokenizer does not match the model: it gives the id {index:,}, and "
-        f"the embedding has {rows:,} rows; submit the tokenizer.json that the model was trained "
-        "with.",
-        ru=f"{name}.onnx: токенизатор не подходит к модели: он выдаёт номер {ru_number(index)}, а "
-        f"в таблице эмбеддингов {ru_number(rows)} строк; сдайте тот tokenizer.json, с которым "
-        "модель обучалась.",
-    )
-
-
-def too_long(name: str, length: int, most: int | None) -> Text:
-    takes_en = f" (it takes {most:,})" if most else ""
-    takes_ru = f" (её предел — {ru_number(most)})" if most else ""
-    return Text(
-        en=f"{name}.onnx fails on a post of {length:,} tokens{takes_en} and runs on shorter ones; "
-        "set the truncation in tokenizer.json (enable_truncation) to what the model takes.",
-        ru=f"{name}.onnx падает на посте из {ru_number(length)} токенов{takes_ru}, а на более "
-        "коротких работает; задайте в tokenizer.json усечение (enable_truncation) под длину, "
-        "которую принимает модель.",
-    )
-
-
-def fixed_batch(name: str) -> Text:
-    return Text(
-        en=f"{name}.onnx runs on one post but not on two at once; export it with a dynamic batch "
-        "and length, and reshape with -1 where the batch is.",
-        ru=f"{name}.onnx работает с одним постом, но не с двумя сразу; экспортируйте модель с "
-        "динамическими размером батча и длиной, а в reshape на месте батча пишите -1.",
-    )
-
-
-def not_finite(name: str, bad: int, total: int) -> Text:
-    return Text(
-        en=f"{name}.onnx: expected finite logits, found NaN or infinity on {bad:,} of {total:,} "
-        "posts; look for a quantisation scale of 0 (a row of zeros), a mask of -inf over a whole "
-        "row, or an overflow in float16.",
-        ru=f"{name}.onnx: ожидались конечные логиты, но на {ru_number(bad)} постах из "
-        f"{ru_number(total)} получены NaN или бесконечность; ищите нулевой масштаб квантизации "
-        "(строка из нулей), маску -inf на всю строку или переполнение float16.",
-    )
-
-
-def padding_matters(name: str, effect: float, allowed: float) -> Text:
-    return Text(
-        en=f"{name}.onnx: padding a post changes its logits by {effect:.2g} of their standard "
-        f"deviation, allowed is {allowed:g}; take the input attention_mask and leave padded places "
-        "out of attention, convolution and pooling.",
-        ru=f"{name}.onnx: от дополнения поста логиты меняются на {effect:.2g} их стандартного "
-        f"отклонения, допустимо {allowed:g}; сделайте вход attention_mask и исключите "
-        "дополненные места из внимания, свёрток и усреднения.",
-    )
-
-
-RIVAL = "rival"
-"""The rival's name in the timings."""
+BASELINE = "baseline"
+"""Name of the baseline in the timings."""
 PIECE_SECONDS = 3e-3
 """About the time of one piece of a bundle at batch 1."""
 TURN_SECONDS = 0.04
 MAX_PASSES = 8
-"""A fast model repeats its posts in its turn, so that its few short pieces are known as well as the
-many of a slow one."""
+"""A fast model repeats its posts in its turn, so that the times of its few short pieces are as
+reliable as those of the many pieces of a slow one."""
+MIN_ROUNDS = 8
 REOPEN = 5
-"""Rounds after which every model is loaded anew: where its weights happen to lie in memory is
-worth some per cent, and one place is no better than another."""
+"""Rounds after which every model is loaded anew: the place of its weights in memory changes its
+time by some per cent, and is averaged out this way."""
 QUALITY_BUNDLE = 64
 PADDED_POSTS = 48
 """Posts whose answers with and without padding are compared."""
 MAX_PADDING_EFFECT = 0.1
 """Difference that padding may make to the logits, in standard deviations of the logits, median
-over posts. A mask that is right changes float32 by 1e-6; quantising activations by the range of
-the whole batch changes some hundredths."""
+over posts. A correct mask changes float32 by 1e-6; quantizing activations by the range of the
+whole batch changes some hundredths."""
+
+_NO_KERNEL = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
+_OUTSIDE = re.compile(r"idx=(-?\d+) must be within the inclusive range \[-?\d+,(-?\d+)\]")
+_BROADCAST = re.compile(r"by a dimension other than 1\. (\d+) by (\d+)")
+_WENT_AWAY = Text(
+    en="The model ended without a word; export it again.",
+    ru="Модель завершилась без сообщения; экспортируйте её заново.",
+)
 
 Ids = Sequence[NDArray[np.int64]]
 
@@ -156,23 +94,20 @@ class SequenceJob:
     classes: int
     pad_ids: Mapping[str, int] = field(default_factory=dict)
     """0 for models that are not named."""
-    rival: bytes | None = None
+    baseline: bytes | None = None
     """A trusted model that is timed in turn with the others."""
-    rival_ids: Ids = ()
-    rival_pad_id: int = 0
+    baseline_ids: Ids = ()
+    baseline_pad_id: int = 0
     answers: bool = True
     """False to time the models and ask nothing else."""
     batch: int = 32
     timed_posts: int = 64
-    """Chosen by the rival: the same for all models that are ever timed against it."""
+    """Drawn with the baseline as seed: the same for all models that are timed against it."""
     rounds: int = 20
     """How often every model is timed on these posts; 0 for answers alone."""
     timed_seconds: float = 40.0
-    """Of running models, at each batch size, after which no new round begins, but for
-    `MIN_ROUNDS`."""
-
-
-MIN_ROUNDS = 8
+    """Seconds of running models, at each batch size, after which no new round begins once there
+    are `MIN_ROUNDS`."""
 
 
 @dataclass(frozen=True)
@@ -182,18 +117,18 @@ class Timing:
     seconds: NDArray[np.float64]
     """(rounds, pieces), each the lower quartile of the passes of one turn."""
     posts: int
-    """In all pieces of a round together."""
+    """Posts in all pieces of a round."""
     batch: int
 
     @property
     def per_post(self) -> NDArray[np.float64]:
-        """(rounds,) seconds a post."""
+        """(rounds,) seconds per post."""
         return self.seconds.sum(axis=1) / self.posts
 
 
 @dataclass(frozen=True)
 class SequenceRun:
-    """Answers and timings by the models' names; timings also by RIVAL."""
+    """Answers and timings by the models' names; timings also by BASELINE."""
 
     logits: Mapping[str, NDArray[np.float32]]
     """(posts, classes) of every post alone; finite."""
@@ -221,7 +156,7 @@ Stage = Literal["load", "shortest", "longest", "greatest", "pair", "answers", "p
 
 @dataclass(frozen=True)
 class _Asked:
-    """The request that is under way, to say what a failure means."""
+    """The request that is in progress, from which a failure is explained."""
 
     name: str
     stage: Stage
@@ -248,7 +183,7 @@ class _Plan:
 
 
 class _Session:
-    """One child and the conversation with it."""
+    """One child and the requests to it."""
 
     def __init__(self, job: SequenceJob, limits: RunLimits) -> None:
         self._job, self._limits = job, limits
@@ -257,9 +192,9 @@ class _Session:
             for number, name in enumerate(job.models)
         }
         blobs = list(job.models.values())
-        if job.rival is not None:
-            self._entries[RIVAL] = _Entry(len(blobs), job.rival_ids, job.rival_pad_id)
-            blobs.append(job.rival)
+        if job.baseline is not None:
+            self._entries[BASELINE] = _Entry(len(blobs), job.baseline_ids, job.baseline_pad_id)
+            blobs.append(job.baseline)
         self._posts = _common_length(self._entries.values())
         # Always the same for the same models, so that one submission has one score.
         self._rng = np.random.default_rng([zlib.crc32(blob) for blob in blobs])
@@ -295,7 +230,7 @@ class _Session:
         return SequenceRun(logits, effects, single, batched, ended.seconds, ended.log)
 
     def _open(self, name: str) -> None:
-        """Load a model and try what most often does not fit, one thing after the other."""
+        """Load a model and try the inputs on which models most often fail, one by one."""
         self._load(name)
         entry = self._entries[name]
         shortest = min(entry.ids, key=len)
@@ -312,7 +247,7 @@ class _Session:
     # Answers --------------------------------------------------------------------------------
 
     def _answers(self, name: str) -> NDArray[np.float32]:
-        """(posts, classes), in a random order: no answer can lean on the one before."""
+        """(posts, classes), asked in a random order: no answer can depend on the one before."""
         ids = self._entries[name].ids
         logits = np.full((self._posts, self._job.classes), np.nan, np.float32)
         order = self._rng.permutation(self._posts)
@@ -321,11 +256,12 @@ class _Session:
             logits[rows] = self._ask(name, "answers", [ids[row] for row in rows])
         bad = int((~np.isfinite(logits).all(axis=1)).sum())
         if bad:
-            raise Rejected(not_finite(name, bad, len(logits)))
+            raise Rejected(_not_finite(name, bad, len(logits)))
         return logits
 
     def _padding_effect(self, name: str, logits: NDArray[np.float32]) -> float:
-        """Posts alone, but padded as the longest would have them: no model need take more."""
+        """How much padding a post to the longest length changes its logits, in their standard
+        deviations (median over posts). Raises Rejected when it is too much."""
         ids = self._entries[name].ids
         rows = self._rng.permutation(self._posts)[:PADDED_POSTS]
         width = max(map(len, ids))
@@ -333,14 +269,25 @@ class _Session:
         spread = float(logits.std()) or 1.0
         effect = float(np.median(np.abs(padded - logits[rows]).max(axis=1))) / spread
         if not effect <= MAX_PADDING_EFFECT:
-            raise Rejected(padding_matters(name, effect, MAX_PADDING_EFFECT))
+            raise Rejected(
+                Text(
+                    en=f"{name}.onnx: padding a post changes its logits by {effect:.2g} of their "
+                    f"standard deviation, allowed is {MAX_PADDING_EFFECT:g}; take the input "
+                    "attention_mask and leave padded places out of attention, convolution and "
+                    "pooling.",
+                    ru=f"{name}.onnx: от дополнения поста логиты меняются на {effect:.2g} их "
+                    f"стандартного отклонения, допустимо {MAX_PADDING_EFFECT:g}; сделайте вход "
+                    "attention_mask и исключите дополненные места из внимания, свёрток и "
+                    "усреднения.",
+                )
+            )
         return effect
 
     # Time -----------------------------------------------------------------------------------
 
     def _timed_posts(self) -> NDArray[np.int64]:
-        """The same against one rival, so that its own time can be compared between runs."""
-        rng = np.random.default_rng(zlib.crc32(self._job.rival or b""))
+        # The same against one baseline, so that its own time can be compared between runs.
+        rng = np.random.default_rng(zlib.crc32(self._job.baseline or b""))
         return rng.permutation(self._posts)[: self._job.timed_posts]
 
     def _time(self, chosen: NDArray[np.int64], batch: int) -> dict[str, Timing]:
@@ -385,7 +332,7 @@ class _Session:
         return np.quantile(passes, 0.25, axis=0).tolist()
 
     def _round(self, name: str, chosen: NDArray[np.int64], batch: int, size: int) -> list[float]:
-        """Seconds of each piece. The first is run once before: others were in the caches."""
+        """Seconds of each piece. The first is run once before, since the caches hold other data."""
         found = []
         for first in range(0, len(chosen), size):
             rows = [self._entries[name].ids[row] for row in chosen[first : first + size]]
@@ -393,10 +340,10 @@ class _Session:
             answers, seconds = timed(self._child, partial(self._go, len(rows)))
             found.append(seconds)
             if not np.isfinite(answers).all():
-                raise Rejected(not_finite(name, len(rows), len(chosen)))
+                raise Rejected(_not_finite(name, len(rows), len(chosen)))
         return found
 
-    # The wire -------------------------------------------------------------------------------
+    # Requests -------------------------------------------------------------------------------
 
     def _ask(
         self, name: str, stage: Stage, rows: Ids, *, batch: int = 1, width: int = 0
@@ -427,7 +374,7 @@ class _Session:
         self._child.receive(len(READY))
 
     def _fail(self, ended: Ended) -> NoReturn:
-        """Say what the end of the child means for the model that it was running."""
+        """Raise the error of a child that ended early, with the name of the model that it ran."""
         asked = self._asked
         text = _explained(asked, ended)
         if text is not None:
@@ -437,14 +384,13 @@ class _Session:
         except Stopped as stopped:
             if isinstance(stopped, Disturbed):
                 raise
-            text = of(asked.name, stopped.text)
+            text = _about(asked.name, stopped.text)
             raise Stopped(stopped.status, text, ended.log) from None
-        text = of(asked.name, went_away())
-        raise Stopped(Status.CRASHED, text, ended.log)
+        raise Stopped(Status.CRASHED, _about(asked.name, _WENT_AWAY), ended.log)
 
 
 def _common_length(entries: Iterable[_Entry]) -> int:
-    """Posts, which all models must have alike."""
+    """Number of posts, which must be the same for all models."""
     lengths = {len(entry.ids) for entry in entries}
     if len(lengths) != 1 or 0 in lengths:
         raise ValueError(f"every model needs the same posts, at least one; found {lengths}")
@@ -452,55 +398,89 @@ def _common_length(entries: Iterable[_Entry]) -> int:
 
 
 def _turn(names: Sequence[str], number: int) -> list[str]:
-    """Rotated by one each round, and backwards every other: nobody always follows the same."""
+    """Rotated by one each round, and backwards every other: no model always follows the same."""
     shift = number % len(names)
     order = [*names[shift:], *names[:shift]]
     return order[::-1] if number % 2 else order
 
 
-# What a failure means -----------------------------------------------------------------------
-
-_NO_KERNEL = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
-_OUTSIDE = re.compile(r"idx=(-?\d+) must be within the inclusive range \[-?\d+,(-?\d+)\]")
-_BROADCAST = re.compile(r"by a dimension other than 1\. (\d+) by (\d+)")
-
-
 def _explained(asked: _Asked, ended: Ended) -> Text | None:
-    """A sentence of its own for what ONNX Runtime's words do not say plainly."""
+    """A sentence for an error that ONNX Runtime does not explain itself."""
     if ended.killed is not None:
         return None
     said = (ended.log.strip().splitlines() or [""])[-1]
     if ended.code == ChildExit.LOAD_FAILED and (kernel := _NO_KERNEL.search(said)):
-        return no_kernel(asked.name, kernel[1], int(kernel[2]))
+        return Text(
+            en=f"{asked.name}.onnx: ONNX Runtime has no kernel for {kernel[1]} (opset "
+            f"{kernel[2]}) on these types; 4-bit weights run behind a DequantizeLinear to float32 "
+            "of opset 21, otherwise store int8.",
+            ru=f"{asked.name}.onnx: в ONNX Runtime нет ядра {kernel[1]} (opset {kernel[2]}) для "
+            "таких типов; 4-битные веса работают через DequantizeLinear в float32 из opset 21, "
+            "иначе храните int8.",
+        )
     if ended.code == ChildExit.BAD_OUTPUT and asked.stage == "pair":
-        return fixed_batch(asked.name)
+        return _fixed_batch(asked.name)
     if ended.code != ChildExit.RUN_FAILED:
         return None
     if found := _OUTSIDE.search(said):
         return _outside(asked, int(found[1]), int(found[2]) + 1)
     if asked.stage == "longest":
         length = len(asked.rows[0])
-        met = _BROADCAST.search(said)  # a table of positions that ends earlier
+        met = _BROADCAST.search(said)  # the sizes: the table of positions is shorter
         most = min(int(met[1]), int(met[2])) if met else length
-        return too_long(asked.name, length, most if most < length else None)
-    return fixed_batch(asked.name) if asked.stage == "pair" else None
+        return _too_long(asked.name, length, most if most < length else None)
+    return _fixed_batch(asked.name) if asked.stage == "pair" else None
 
 
 def _outside(asked: _Asked, index: int, rows: int) -> Text | None:
-    """A table with `rows` rows was asked for row `index`: by an id, or by a position."""
+    """The sentence for a table of `rows` rows that was asked for row `index`, by an id too large
+    or by a position."""
     longest = max(map(len, asked.rows))
-    by_position = longest > rows and index == rows  # the first that a table of positions lacks
+    by_position = longest > rows and index == rows  # the first row that a table of positions lacks
     if not by_position and any((ids == index).any() for ids in asked.rows):
-        return wrong_tokenizer(asked.name, index, rows)
-    return too_long(asked.name, longest, rows) if longest > rows else None
+        return Text(
+            en=f"{asked.name}.onnx: the tokenizer does not match the model: it gives the id "
+            f"{index:,}, and the embedding has {rows:,} rows; submit the tokenizer.json that the "
+            "model was trained with.",
+            ru=f"{asked.name}.onnx: токенизатор не подходит к модели: он выдаёт номер "
+            f"{ru_number(index)}, а в таблице эмбеддингов {ru_number(rows)} строк; сдайте тот "
+            "tokenizer.json, с которым модель обучалась.",
+        )
+    return _too_long(asked.name, longest, rows) if longest > rows else None
 
 
-__all__ = [
-    "RIVAL",
-    "GraderError",
-    "SequenceJob",
-    "SequenceRun",
-    "Stopped",
-    "Timing",
-    "run_sequences",
-]
+def _about(name: str, text: Text) -> Text:
+    """`text` with the name of the model that it is about."""
+    return Text(en=f"{name}.onnx: {text.en}", ru=f"{name}.onnx: {text.ru}")
+
+
+def _too_long(name: str, length: int, most: int | None) -> Text:
+    takes_en = f" (it takes {most:,})" if most else ""
+    takes_ru = f" (её предел — {ru_number(most)})" if most else ""
+    return Text(
+        en=f"{name}.onnx fails on a post of {length:,} tokens{takes_en} and runs on shorter ones; "
+        "set the truncation in tokenizer.json (enable_truncation) to what the model takes.",
+        ru=f"{name}.onnx падает на посте из {ru_number(length)} токенов{takes_ru}, а на более "
+        "коротких работает; задайте в tokenizer.json усечение (enable_truncation) под длину, "
+        "которую принимает модель.",
+    )
+
+
+def _fixed_batch(name: str) -> Text:
+    return Text(
+        en=f"{name}.onnx runs on one post but not on two at once; export it with a dynamic batch "
+        "and length, and reshape with -1 where the batch is.",
+        ru=f"{name}.onnx работает с одним постом, но не с двумя сразу; экспортируйте модель с "
+        "динамическими размером батча и длиной, а в reshape на месте батча пишите -1.",
+    )
+
+
+def _not_finite(name: str, bad: int, total: int) -> Text:
+    return Text(
+        en=f"{name}.onnx: expected finite logits, found NaN or infinity on {bad:,} of {total:,} "
+        "posts; look for a quantization scale of 0 (a row of zeros), a mask of -inf over a whole "
+        "row, or an overflow in float16.",
+        ru=f"{name}.onnx: ожидались конечные логиты, но на {ru_number(bad)} постах из "
+        f"{ru_number(total)} получены NaN или бесконечность; ищите нулевой масштаб квантизации "
+        "(строка из нулей), маску -inf на всю строку или переполнение float16.",
+    )

@@ -1,4 +1,4 @@
-"""Drive a model that listens: the trusted side chooses the chunks and owns the clock."""
+"""Sandbox B: run a streaming model. The trusted side chooses the chunks and measures the time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.lesson.spec import RunLimits
-from grader.sandbox.isolation.ending import Stopped, raise_if_stopped
-from grader.sandbox.isolation.program import Child, Program
-from grader.sandbox.isolation.start import start
+from grader.sandbox.isolation.levels import start
+from grader.sandbox.isolation.process import Child, Program, raise_if_stopped
 from grader.sandbox.runners.child.stream import ANSWER, CHUNK, COUNT, END, HELD, REQUEST, RESET
 from grader.text import Text
 from grader.text.errors import Rejected
@@ -29,7 +28,7 @@ LIBRARIES: dict[Form, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class StreamJob:
-    """A model of one of the two forms."""
+    """A streaming model in one of two forms: ONNX with explicit state, or TorchScript."""
 
     model: bytes
     form: Form
@@ -37,25 +36,25 @@ class StreamJob:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a model answered to the chunks of one recording."""
+    """The answers of a model to the chunks of one recording."""
 
     probabilities: NDArray[np.float64]
-    """(chunks,) after each chunk."""
+    """(chunks,) the probability after each chunk."""
     ends: NDArray[np.int64]
-    """(chunks,) samples heard so far."""
+    """(chunks,) number of samples up to the end of the chunk."""
     seconds: NDArray[np.float64]
-    """(chunks,) from sending a chunk to having its answer, on our clock."""
+    """(chunks,) wall-clock seconds from sending a chunk to its answer, by the trusted side."""
     finite: NDArray[np.bool_]
-    """(chunks,) whether probability and visible state were finite."""
+    """(chunks,) whether the probability and the visible state were finite."""
     state_bytes: NDArray[np.int64]
-    """(chunks,) bytes of the state that passes through our hands; 0 for TorchScript."""
+    """(chunks,) bytes of the explicit state; 0 for TorchScript."""
 
 
 class Listener:
-    """A running model. Use as a context manager; leaving it ends the child.
+    """A running streaming model. Use as a context manager; leaving it ends the child.
 
     Every method raises Stopped when the child ends early, with the submission's status, and
-    Rejected when it answers what it was not asked yet.
+    Rejected when the model answers before it is asked.
     """
 
     def __init__(self, job: StreamJob, limits: RunLimits) -> None:
@@ -84,12 +83,12 @@ class Listener:
         self._child.close()
 
     def reset(self) -> None:
-        """Start anew."""
+        """Reset the state of the model."""
         self._ask(RESET)
 
     def hear(self, samples: NDArray[np.float32], sizes: Iterable[int]) -> Heard:
-        """Send `samples` (n,) in chunks of these sizes, each after the answer to the last; the
-        sizes must add up to at least n, the last chunk is what is left."""
+        """Answers to `samples` (n,), sent in chunks of these sizes, each after the answer to the
+        one before. The sizes must add up to at least n; the last chunk is what is left."""
         answers, ends, start_of_chunk = [], [], 0
         for size in sizes:
             if start_of_chunk >= len(samples):
@@ -110,17 +109,17 @@ class Listener:
         )
 
     def held(self) -> tuple[int, int]:
-        """Bytes that the model keeps, and those among them that depend on what it heard."""
+        """Bytes of the model's state, and how many of them changed with the input."""
         _, _, kept, changed = self._ask(HELD)
         return int(kept), int(changed)
 
     def count(self, samples: NDArray[np.float32], size: int) -> int:
-        """Multiplications for `samples` in chunks of `size` (TorchScript; 0 for ONNX)."""
+        """MACs for `samples` in chunks of `size` (TorchScript; 0 for ONNX)."""
         chunks = np.split(samples, range(size, len(samples), size))
         return sum(int(self._ask(COUNT, chunk)[2]) for chunk in chunks)
 
     def finish(self) -> None:
-        """End the model in order. Raises Stopped unless it ended well."""
+        """End the model in the normal way. Raises Stopped unless it ended well."""
         self._ask(END)
 
     def _ask(
@@ -129,7 +128,14 @@ class Listener:
         raw = b"" if samples is None else np.ascontiguousarray(samples, "<f4").tobytes()
         try:
             if self._child.pending():
-                raise Rejected(_too_early())
+                raise Rejected(
+                    Text(
+                        en="The model answered before the samples came; an answer may depend only "
+                        "on samples that were sent.",
+                        ru="Модель ответила раньше, чем пришли отсчёты; ответ может зависеть "
+                        "только от того, что уже отправлено.",
+                    )
+                )
             self._child.send(REQUEST.pack(kind, len(raw) // 4) + raw)
             if kind == END:
                 self._end()
@@ -137,28 +143,15 @@ class Listener:
             return ANSWER.unpack(self._child.receive(ANSWER.size))
         except BrokenPipeError:
             self._end()
-            raise Rejected(_went_away()) from None
+            raise Rejected(
+                Text(
+                    en="The model ended in the middle of the stream without a word; export it "
+                    "again.",
+                    ru="Модель завершилась посреди потока без сообщения; экспортируйте её заново.",
+                )
+            ) from None
 
     def _end(self) -> None:
         ended = self._child.finish()
         self.log = ended.log
         raise_if_stopped(ended, self._limits, "model")
-
-
-def _too_early() -> Text:
-    return Text(
-        en="The model answered before the samples came; an answer may depend only on samples "
-        "that were sent.",
-        ru="Модель ответила раньше, чем пришли отсчёты; ответ может зависеть только от того, что "
-        "уже отправлено.",
-    )
-
-
-def _went_away() -> Text:
-    return Text(
-        en="The model ended in the middle of the stream without a word; export it again.",
-        ru="Модель завершилась посреди потока без сообщения; экспортируйте её заново.",
-    )
-
-
-__all__ = ["Form", "Heard", "Listener", "Stopped", "StreamJob"]

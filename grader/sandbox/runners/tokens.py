@@ -9,7 +9,7 @@ The file is data to the `tokenizers` library and is read by it in the sandbox on
 Rules: a sequence ends at `max_length` or where the file's own truncation says, whichever is
 shorter, special tokens included; the file's padding is not used; a text that gives no token at
 all becomes the unknown token (the padding token where there is none), and too many of those are
-refused; a tokenizer that gives two answers to one text is refused.
+refused; so is a tokenizer that encodes the same text in two ways.
 """
 
 from __future__ import annotations
@@ -23,10 +23,16 @@ from numpy.typing import NDArray
 
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
-from grader.sandbox.isolation.ending import Ended, Stopped, raise_if_stopped, unfinished
-from grader.sandbox.isolation.program import Child, Program
-from grader.sandbox.isolation.start import start
-from grader.sandbox.isolation.work import ChildExit
+from grader.sandbox.isolation.levels import start
+from grader.sandbox.isolation.process import (
+    Child,
+    Ended,
+    Program,
+    Stopped,
+    raise_if_stopped,
+    unfinished,
+)
+from grader.sandbox.isolation.task import ChildExit
 from grader.sandbox.runners.child.tokens import HEADER
 from grader.text import Text, ru_number
 from grader.text.errors import Rejected
@@ -61,10 +67,18 @@ def encode(
     tokenizer: bytes, texts: Sequence[str], limits: RunLimits, *, max_length: int
 ) -> Encoded:
     """Ids of `texts`. Raises Rejected or Stopped with a sentence: a file that is no
-    tokenizer.json, one that fails, takes too long or too much memory, draws lots, or finds no
-    tokens."""
+    tokenizer.json, one that fails, takes too long or too much memory, is not deterministic, or
+    finds no tokens."""
     if len(tokenizer) > MAX_FILE_BYTES:
-        raise Rejected(_too_large(len(tokenizer)))
+        limit = MAX_FILE_BYTES // 2**20
+        raise Rejected(
+            Text(
+                en=f"tokenizer.json takes {len(tokenizer):,} bytes, at most {limit} MiB are read; "
+                "keep fewer words in the vocabulary.",
+                ru=f"tokenizer.json занимает {ru_number(len(tokenizer))} байт, а читается не "
+                f"больше {limit} МиБ; сократите словарь.",
+            )
+        )
     child = start(_program(tokenizer, texts, limits, max_length))
     try:
         answer = _receive(child, len(texts), max_length)
@@ -73,7 +87,7 @@ def encode(
         child.close()
     _raise_if_stopped(ended, limits)
     if answer is None:
-        raise unfinished("code", 0, len(texts), ended.log)
+        raise unfinished(0, len(texts), ended.log)
     return _checked(answer, texts, ended.log)
 
 
@@ -88,7 +102,7 @@ class _Answer:
 
 
 def _program(tokenizer: bytes, texts: Sequence[str], limits: RunLimits, max_length: int) -> Program:
-    # A lone surrogate is no text; the library would refuse it.
+    # The library refuses lone surrogates.
     clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
     return Program(
         task="tokens",
@@ -101,7 +115,7 @@ def _program(tokenizer: bytes, texts: Sequence[str], limits: RunLimits, max_leng
 
 
 def _receive(child: Child, count: int, max_length: int) -> _Answer | None:
-    """What the child answered, none of it believed; None when it ended before."""
+    """The answer of the child, not checked yet; None when it ended before or is not valid."""
     try:
         vocabulary, pad, unknown, asked = HEADER.unpack(child.receive(HEADER.size))
         lengths = np.frombuffer(child.receive(4 * count), "<u4")
@@ -120,10 +134,26 @@ def _checked(answer: _Answer, texts: Sequence[str], log: str) -> Encoded:
     wordless = [number for number, ids in enumerate(answer.ids) if not len(ids)]
     lost = sum(bool(texts[number].strip()) for number in wordless)
     if lost > MAX_WORDLESS * sum(bool(text.strip()) for text in texts):
-        raise Rejected(_no_tokens(lost, len(texts)))
+        raise Rejected(
+            Text(
+                en=f"The tokenizer finds no token in {lost:,} of {len(texts):,} posts that are "
+                "not blank; give it an unknown token, or a vocabulary that knows these letters.",
+                ru=f"В {ru_number(lost)} непустых постах из {ru_number(len(texts))} токенизатор "
+                "не нашёл ни одного токена; задайте ему токен для неизвестных слов или словарь с "
+                "этими буквами.",
+            )
+        )
     greatest = max((int(ids.max()) for ids in answer.ids if len(ids)), default=-1)
     if greatest >= answer.vocabulary:
-        raise Rejected(_outside(greatest, answer.vocabulary))
+        raise Rejected(
+            Text(
+                en=f"The tokenizer gives the id {greatest:,}, but its vocabulary ends at "
+                f"{answer.vocabulary - 1:,}; train and save it again, special tokens included.",
+                ru=f"Токенизатор выдаёт номер {ru_number(greatest)}, хотя его словарь кончается "
+                f"на {ru_number(answer.vocabulary - 1)}; обучите и сохраните его заново вместе со "
+                "служебными токенами.",
+            )
+        )
     stand_in = next((i for i in (answer.unknown, answer.pad) if i >= 0), 0)
     filler = np.array([stand_in], np.int64)
     return Encoded(
@@ -138,12 +168,27 @@ def _checked(answer: _Answer, texts: Sequence[str], log: str) -> Encoded:
 
 
 def _raise_if_stopped(ended: Ended, limits: RunLimits) -> None:
-    """The sentences of a tokenizer where it has its own, else those of any code."""
+    """Raises Stopped with a sentence about the tokenizer, or else as for any model."""
     last = quoted((ended.log.strip().splitlines() or ["?"])[-1])
     sentences: dict[int, Text] = {
-        ChildExit.LOAD_FAILED: _not_a_tokenizer(last),
-        ChildExit.RUN_FAILED: _fails(last),
-        ChildExit.BAD_OUTPUT: _draws_lots(),
+        ChildExit.LOAD_FAILED: Text(
+            en=f"tokenizer.json is not a file of the `tokenizers` library ({last}); write it with "
+            "Tokenizer.save(), in UTF-8.",
+            ru=f"tokenizer.json — не файл библиотеки `tokenizers` ({last}); сохраните его с "
+            "помощью Tokenizer.save() в UTF-8.",
+        ),
+        ChildExit.RUN_FAILED: Text(
+            en=f"The tokenizer fails on a post ({last}); load tokenizer.json with "
+            "Tokenizer.from_file() and encode the public posts.",
+            ru=f"Токенизатор падает на одном из постов ({last}); загрузите tokenizer.json через "
+            "Tokenizer.from_file() и закодируйте открытые посты.",
+        ),
+        ChildExit.BAD_OUTPUT: Text(
+            en="The tokenizer gives different tokens for the same post; save it without BPE "
+            "dropout.",
+            ru="Токенизатор разбивает один и тот же пост по-разному; сохраните его без BPE "
+            "dropout.",
+        ),
     }
     sentence = sentences.get(ended.code)
     if ended.killed is None and sentence is not None:
@@ -151,101 +196,28 @@ def _raise_if_stopped(ended: Ended, limits: RunLimits) -> None:
     try:
         raise_if_stopped(ended, limits, "model")
     except Stopped as stopped:
+        seconds = limits.wall_seconds if ended.killed == "time" else limits.cpu_seconds
+        size = f"{limits.memory_bytes / 2**20:,.0f}"
         text = {
-            Status.TIMED_OUT: _too_slow(
-                limits.wall_seconds if ended.killed == "time" else limits.cpu_seconds
+            Status.TIMED_OUT: Text(
+                en=f"The tokenizer did not finish within {seconds:g} s; look for a regular "
+                "expression that backtracks, such as (a+)+.",
+                ru=f"Токенизатор не уложился в {seconds:g} с; ищите регулярное выражение с "
+                "перебором вариантов, вроде (a+)+.",
             ),
-            Status.OUT_OF_MEMORY: _too_hungry(limits),
-            Status.CRASHED: _crashed(),
+            Status.OUT_OF_MEMORY: Text(
+                en=f"The tokenizer needs more than the {size} MiB of memory that are allowed; "
+                "look for a rule that makes texts longer.",
+                ru=f"Токенизатору не хватило разрешённых {size} МиБ памяти; ищите правило, которое "
+                "удлиняет текст.",
+            ),
+            Status.CRASHED: Text(
+                en="The process that ran the tokenizer crashed; train it and save it again with "
+                "Tokenizer.save().",
+                ru="Процесс с токенизатором аварийно завершился; обучите токенизатор и сохраните "
+                "его заново с помощью Tokenizer.save().",
+            ),
         }.get(stopped.status)
         if text is None:
             raise
         raise Stopped(stopped.status, text, ended.log) from None
-
-
-# Sentences ----------------------------------------------------------------------------------
-
-
-def _too_large(size: int) -> Text:
-    limit = MAX_FILE_BYTES // 2**20
-    return Text(
-        en=f"tokenizer.json takes {size:,} bytes, at most {limit} MiB are read; keep fewer words "
-        "in the vocabulary.",
-        ru=f"tokenizer.json занимает {ru_number(size)} байт, а читается не больше {limit} МиБ; "
-        "сократите словарь.",
-    )
-
-
-def _not_a_tokenizer(detail: str) -> Text:
-    return Text(
-        en=f"tokenizer.json is not a file of the `tokenizers` library ({detail}); write it with "
-        "Tokenizer.save(), in UTF-8.",
-        ru=f"tokenizer.json — не файл библиотеки `tokenizers` ({detail}); сохраните его с помощью "
-        "Tokenizer.save() в UTF-8.",
-    )
-
-
-def _fails(detail: str) -> Text:
-    return Text(
-        en=f"The tokenizer fails on a post ({detail}); load tokenizer.json with "
-        "Tokenizer.from_file() and encode the public posts.",
-        ru=f"Токенизатор падает на одном из постов ({detail}); загрузите tokenizer.json через "
-        "Tokenizer.from_file() и закодируйте открытые посты.",
-    )
-
-
-def _draws_lots() -> Text:
-    return Text(
-        en="The tokenizer gives different tokens for the same post; save it without BPE dropout.",
-        ru="Токенизатор разбивает один и тот же пост по-разному; сохраните его без BPE dropout.",
-    )
-
-
-def _outside(greatest: int, vocabulary: int) -> Text:
-    return Text(
-        en=f"The tokenizer gives the id {greatest:,}, but its vocabulary ends at "
-        f"{vocabulary - 1:,}; train and save it again, special tokens included.",
-        ru=f"Токенизатор выдаёт номер {ru_number(greatest)}, хотя его словарь кончается на "
-        f"{ru_number(vocabulary - 1)}; обучите и сохраните его заново вместе со служебными "
-        "токенами.",
-    )
-
-
-def _no_tokens(lost: int, total: int) -> Text:
-    return Text(
-        en=f"The tokenizer finds no token in {lost:,} of {total:,} posts that are not blank; "
-        "give it an unknown token, or a vocabulary that knows these letters.",
-        ru=f"В {ru_number(lost)} непустых постах из {ru_number(total)} токенизатор не нашёл ни "
-        "одного токена; задайте ему токен для неизвестных слов или словарь с этими буквами.",
-    )
-
-
-def _too_slow(seconds: float) -> Text:
-    return Text(
-        en=f"The tokenizer did not finish within {seconds:g} s; look for a regular expression "
-        "that backtracks, such as (a+)+.",
-        ru=f"Токенизатор не уложился в {seconds:g} с; ищите регулярное выражение с перебором "
-        "вариантов, вроде (a+)+.",
-    )
-
-
-def _too_hungry(limits: RunLimits) -> Text:
-    size = f"{limits.memory_bytes / 2**20:,.0f}"
-    return Text(
-        en=f"The tokenizer needs more than the {size} MiB of memory that are allowed; look for "
-        "a rule that makes texts longer.",
-        ru=f"Токенизатору не хватило разрешённых {size} МиБ памяти; ищите правило, которое "
-        "удлиняет текст.",
-    )
-
-
-def _crashed() -> Text:
-    return Text(
-        en="The process that ran the tokenizer crashed; train it and save it again with "
-        "Tokenizer.save().",
-        ru="Процесс с токенизатором аварийно завершился; обучите токенизатор и сохраните его "
-        "заново с помощью Tokenizer.save().",
-    )
-
-
-__all__ = ["Encoded", "Stopped", "encode"]

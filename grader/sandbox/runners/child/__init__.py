@@ -1,4 +1,1 @@
-"""What runs inside a sandbox: one module a task, with `run(work)` and sometimes `keep(data)`.
-
-The child has no labels, no reference solutions and no environment variables.
-"""
+"""What runs inside a sandbox: one module a task, with `run(work)` and sometimes `keep(data)`."""

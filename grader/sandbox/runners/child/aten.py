@@ -1,9 +1,10 @@
-"""Multiplications of torch operators as they run, by the rules of `grader.measure.costs.rules`.
+"""MACs of torch operators as they run, by the rules of `grader.measure.costs.operators`.
 
-A TorchScript model decides at run time which operators it needs, so they are counted as it
-hears, below the interpreter, where every operator passes. Products of matrices and convolutions
-count exactly, what multiplies elementwise counts 1 an output, an addition of data that no
-product pays for counts 1, moving and comparing is free. What is not in the tables is refused.
+A TorchScript model decides at run time which operators it needs, so they are counted while it
+runs, by a TorchDispatchMode, which every operator passes. Products of matrices and convolutions
+count exactly, elementwise multiplications count 1 per output, an addition counts 1 unless it can be
+fused with a multiplication before it, moving and comparing data is free. Operators that are not in
+the tables are refused.
 """
 
 from __future__ import annotations
@@ -13,19 +14,20 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_PER_OUTPUT = (
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+PER_OUTPUT = _names(
     "mul mul_ div div_ pow pow_ reciprocal sqrt rsqrt exp exp_ exp2 expm1 log log2 log10 "
     "log1p sin cos tan asin acos atan sinh cosh remainder fmod square addcmul addcdiv "
     "logaddexp leaky_relu elu gelu hardswish hardsigmoid silu lerp"
 )
-PER_OUTPUT = frozenset(_PER_OUTPUT.split())
-_ADDITIONS = "add add_ sub sub_ rsub cumsum index_add index_add_ scatter_add"
-ADDITIONS = frozenset(_ADDITIONS.split())
-_REDUCTIONS = "sum mean prod _softmax _log_softmax logsumexp var std norm"
-REDUCTIONS = frozenset(_REDUCTIONS.split())
-_COMBINING = "minimum maximum"
-COMBINING = frozenset(_COMBINING.split())
-_FREE = (
+ADDITIONS = _names("add add_ sub sub_ rsub cumsum index_add index_add_ scatter_add")
+REDUCTIONS = _names("sum mean prod _softmax _log_softmax logsumexp var std norm")
+COMBINING = _names("minimum maximum")
+FREE = _names(
     "_softmax_backward abs alias amax amin aminmax any all arange argmax argmin as_strided "
     "bitwise_and bitwise_not bitwise_or ceil clamp clamp_ clamp_max clamp_min clone "
     "constant_pad_nd contiguous copy copy_ cat chunk detach detach_ empty empty_like eq erf "
@@ -40,11 +42,10 @@ _FREE = (
     "zeros_like _local_scalar_dense _reshape_alias _to_copy _unsafe_view _to_cpu dropout "
     "floor_divide trunc max_pool2d_with_indices"
 )
-FREE = frozenset(_FREE.split())
 
 
 class Counter(TorchDispatchMode):
-    """While active, adds up `macs` and collects the names of operators that no table has."""
+    """While active, adds up `macs` and collects the names of operators that are in no table."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +55,7 @@ class Counter(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        # Nothing is compiled here, and torch would import its compiler to be told so.
+        # Otherwise torch would import its compiler, although nothing is compiled here.
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -74,7 +75,7 @@ class Counter(TorchDispatchMode):
             self._credit += out
         elif name in ADDITIONS or name in REDUCTIONS:
             terms = out if name in ADDITIONS else max(_elements(args) - out, 0)
-            # An addition is free once for each multiplication before it.
+            # One addition is free for each multiplication before it.
             paid = min(self._credit, terms)
             self._credit -= paid
             self.macs += (terms - paid) if _floating(result) else 0
@@ -85,7 +86,7 @@ class Counter(TorchDispatchMode):
 
 
 def _product(name: str, args: Any, out: int) -> int | None:
-    """Multiplications of matrix products, convolutions and fused cells; None for the others."""
+    """MACs of matrix products, convolutions and fused cells; None for other operators."""
     if name in ("mm", "bmm"):
         return out * int(args[0].shape[-1])
     if name in ("addmm", "baddbmm"):

@@ -1,7 +1,7 @@
-"""Sandbox A: a lesson's own module asks a student's code one thing after another.
+"""Sandbox A: a lesson's own module calls a student's code, one call after another.
 
-Blob 0 is the submission's files, blob 1 the harness: trusted modules by name, as `pack` wrote
-both. The last of them is the one that is asked; it defines
+Blob 0 is the submission's files, blob 1 the harness: trusted modules by name, both as `pack` wrote
+them. The last of them answers the calls; it defines
 
     answer(order: dict, student: Student) -> plain data, or bytes
 
@@ -23,8 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from grader.sandbox.isolation.work import ChildExit, Work
-from grader.sandbox.runners.child.function import unpack
+from grader.sandbox.isolation.task import ChildExit, Work, unpack, write_files
 
 ANSWER, BLOB, FAILED = range(3)
 LENGTH = struct.Struct("<I")
@@ -33,7 +32,7 @@ MAX_MESSAGE = 400
 
 
 class StudentError(Exception):
-    """What a student's code did wrong, as the exit code and the words for it."""
+    """An error of a student's code: the exit code that stands for it, and a message."""
 
     def __init__(self, code: ChildExit, message: str) -> None:
         super().__init__(message)
@@ -41,7 +40,7 @@ class StudentError(Exception):
 
 
 class Student:
-    """The submission, seen from a harness. Nothing of it is imported before it is asked for."""
+    """The submission, as a harness uses it. Nothing of it is imported before it is asked for."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -57,7 +56,7 @@ class Student:
         return function
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call what a student wrote, or what runs it. Raises StudentError."""
+        """Call a function of the student, or one that calls it. Raises StudentError."""
         return self._guard(ChildExit.RUN_FAILED, function, *arguments)
 
     def _guard(self, code: ChildExit, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -71,7 +70,7 @@ class Student:
             raise StudentError(code, self.described(error)) from None
 
     def described(self, error: BaseException) -> str:
-        """An error with the last of the student's own lines that it passed."""
+        """The message of an error, with the last line of the student's code in its traceback."""
         own = [
             frame
             for frame in traceback.extract_tb(error.__traceback__)
@@ -86,14 +85,14 @@ class Student:
 
 def run(work: Work) -> None:
     root = Path.cwd()
-    unpack(work.blob(0), root)
+    write_files(work.blob(0), root)
     sys.dont_write_bytecode = True
-    answer = _load(_modules(work.blob(1))).answer
+    answer = _load(dict(unpack(work.blob(1)))).answer
     sys.path.insert(0, str(root))
     student = Student(root)
     read, write = work.channel.read, work.channel.write
     while (size := LENGTH.unpack(read(LENGTH.size))[0]) > 0:
-        kind, data = _answer(answer, json.loads(read(size)), student)
+        kind, data = _answer(answer, json.loads(read(size).decode()), student)
         write(HEADER.pack(kind, len(data)) + data)
 
 
@@ -108,23 +107,14 @@ def _answer(
     except StudentError as error:
         found = [int(error.code), str(error)]
     except BaseException as error:
-        # Not the student's line, and still the student's doing: without a submission it works.
+        # Not raised by the student's code but because of it: the harness itself is tested.
         found = [int(ChildExit.RUN_FAILED), student.described(error)]
     gc.collect()
     return FAILED, json.dumps(found).encode()
 
 
-def _modules(packed: bytes) -> dict[str, bytes]:
-    start = 8 + int.from_bytes(packed[:8], "little")
-    found = {}
-    for name, size in json.loads(packed[8:start]):
-        found[name] = packed[start : start + size]
-        start += size
-    return found
-
-
 def _load(sources: dict[str, bytes]) -> Any:
-    """The last module; those before it can be imported by those after."""
+    """Create the modules, which can import those before them; the last one."""
     module = None
     for name, source in sources.items():
         module = ModuleType(name)
@@ -134,7 +124,7 @@ def _load(sources: dict[str, bytes]) -> Any:
 
 
 def _message(error: BaseException) -> str:
-    """A message may be of any length, and an exception's own __str__ may fail."""
+    """Type and message of an error, cut short; an exception's own __str__ may fail."""
     try:
         message = " ".join(str(error).split())
     except BaseException:

@@ -1,7 +1,7 @@
-"""A Jupyter kernel without sockets, processes or threads: IPython in this very process.
+"""A Jupyter kernel without sockets, processes or threads: IPython in the process of nbclient.
 
-nbclient talks to it as to any kernel, by messages; here they are objects in a queue. The warm
-process makes one before anything of a submission is there, and every child inherits it.
+nbclient uses it as any kernel, by messages; here they are objects in a queue. The warm process
+makes one before there is any submission, and every child inherits it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -22,9 +22,9 @@ from jupyter_client.session import Session
 from traitlets.config import Config
 
 MAX_TEXT = 64 * 2**10
-"""Characters of what a cell prints that are kept."""
+"""Characters that are kept of what a cell prints."""
 MAX_BYTES = 2**20
-"""Of everything else that it shows."""
+"""Bytes that are kept of its other outputs."""
 MAX_MESSAGES = 200
 _SHOWN = ("display_data", "execute_result", "update_display_data")
 _KEPT = ("text/plain", "image/png", "image/jpeg")
@@ -38,13 +38,13 @@ _RUNNING = (
     "run_ast_nodes",
     "run_code",
 )
-"""Methods of the shell that a cell is run by."""
+"""Methods of the shell that run a cell."""
 
 Message = dict[str, Any]
 
 
 class Outputs:
-    """What one cell shows, bounded: a flood costs its own time and nobody's memory."""
+    """The outputs of one cell. Their size is bounded, however much the cell prints."""
 
     def __init__(self) -> None:
         self._numbers = count()
@@ -76,7 +76,7 @@ class Outputs:
             self._append("stream", {"name": name, "text": ""})
 
     def show(self, kind: str, content: dict[str, Any]) -> None:
-        """A message of the kernel's: outputs and errors are kept, as far as there is room."""
+        """Keep a message of the kernel, if it is an output or an error and there is room."""
         if kind == "clear_output":
             if content.get("wait"):
                 self._clear_next = True
@@ -90,7 +90,7 @@ class Outputs:
         elif kind != "error":
             return
         name = (content.get("transient") or {}).get("display_id")
-        if kind == "update_display_data":  # only the last one stays
+        if kind == "update_display_data":  # only the last one is kept
             self._messages = [m for m in self._messages if not _updates(m, name)]
         size = len(json.dumps(content, default=str))
         if self._bytes + size > MAX_BYTES or len(self._messages) >= MAX_MESSAGES:
@@ -101,7 +101,7 @@ class Outputs:
         self._append(kind, content)
 
     def all(self) -> list[Message]:
-        """In their order."""
+        """All messages, in their order."""
         streams = (message for message in self._messages if message["msg_type"] == "stream")
         for message, parts in zip(streams, self._texts, strict=True):
             message["content"]["text"] = "".join(parts)
@@ -152,7 +152,7 @@ class Stream(io.TextIOBase):
 
 
 class _Record(Session):
-    """What ipykernel's shell sends over sockets, kept."""
+    """Keeps the messages that ipykernel's shell would send over sockets."""
 
     outputs: Outputs
 
@@ -163,10 +163,10 @@ class _Record(Session):
 
 
 class Shell(ZMQInteractiveShell):
-    """IPython as notebooks know it, which starts no programs."""
+    """The IPython shell of notebooks, but unable to start programs."""
 
     def system(self, cmd: str) -> None:
-        """`!command` and what stands on it, such as %pip."""
+        """Called for `!command` and for magics that use it, such as %pip."""
         sys.stderr.write(f"!{cmd}: no program is run here, the notebook goes on without it\n")
         self.user_ns["_exit_code"] = 1
 
@@ -177,28 +177,21 @@ class Shell(ZMQInteractiveShell):
         return SList() if split else ""
 
     def enable_gui(self, gui: Any = None) -> None:
-        """There is nobody to look at windows."""
+        """Does nothing: there are no windows."""
 
     def ask_exit(self) -> None:
         raise SystemExit("the notebook asked its kernel to exit")
 
 
-class Channel:
+class Channel(asyncio.Queue[Message]):
     """Messages from the kernel to its client."""
 
-    def __init__(self) -> None:
-        self._waiting: asyncio.Queue[Message] = asyncio.Queue()
-
-    def put(self, messages: Iterable[Message]) -> None:
-        for message in messages:
-            self._waiting.put_nowait(message)
-
     async def get_msg(self, timeout: float | None = None) -> Message:
-        return await self._waiting.get()
+        return await self.get()
 
 
 class Kernel:
-    """The kernel, its manager and its client, as nbclient asks for them."""
+    """Kernel, kernel manager and client in one, with the interface that nbclient uses."""
 
     has_kernel = True
     allow_stdin = False
@@ -215,18 +208,18 @@ class Kernel:
         for sender in (self.shell.displayhook, self.shell.display_pub):
             sender.session = session
         self._methods = {name: getattr(Shell, name) for name in _RUNNING}
-        self._rehearse()
+        self._warm_up()
         self.failure: BaseException | None = None
-        """What the last cell that failed raised."""
+        """The exception of the last cell that failed."""
         self._requests = count()
 
     def open(self) -> None:
-        """Once, in the process that runs the notebook."""
+        """Redirect the output of this process. Called once, by the child that runs a notebook."""
         self.shell_channel, self.iopub_channel = Channel(), Channel()
         sys.stdout = Stream("stdout", self.outputs)
         sys.stderr = Stream("stderr", self.outputs)
         if "" not in sys.path:
-            sys.path.insert(0, "")  # the folder of the notebook, as everywhere
+            sys.path.insert(0, "")  # the folder of the notebook, as in Jupyter
 
     def client(self) -> Kernel:
         return self
@@ -235,39 +228,41 @@ class Kernel:
         return True
 
     def start_channels(self) -> None:
-        """They are open."""
+        """Does nothing: `open` has made the channels."""
 
     def wait_for_ready(self, timeout: float | None = None) -> None:
-        """It is."""
+        """Does nothing: the kernel is ready."""
 
     def kernel_info(self) -> str:
         request = self._request()
         about = {"name": "python", "version": sys.version.split()[0]}
         content = {"status": "ok", "language_info": about}
-        self.shell_channel.put([self.outputs.message("kernel_info_reply", content)])
+        self.shell_channel.put_nowait(self.outputs.message("kernel_info_reply", content))
         return request
 
     async def execute(
         self, code: str, store_history: bool = True, stop_on_error: bool = True
     ) -> str:
-        """Run a cell to its end; its messages and the reply lie ready then."""
+        """Run a cell to its end, and queue its messages and the reply. Returns the request's id."""
         request = self._request()
         try:
             result = await self._run(code, store_history)
             error = result.error_before_exec or result.error_in_exec
-        except BaseException as broken:  # a notebook that rewrote its own shell
+        except BaseException as broken:  # the notebook has changed its own shell
             error = broken
         reply: dict[str, Any] = {"status": "ok"}
         if error is not None:
             self.failure = error
             reply = {"status": "error", "traceback": [], **_described(error)}
+        for message in self.outputs.all():
+            self.iopub_channel.put_nowait(message)
         idle = self.outputs.message("status", {"execution_state": "idle"})
-        self.iopub_channel.put([*self.outputs.all(), idle])
-        self.shell_channel.put([self.outputs.message("execute_reply", reply)])
+        self.iopub_channel.put_nowait(idle)
+        self.shell_channel.put_nowait(self.outputs.message("execute_reply", reply))
         return request
 
     async def _run(self, code: str, store_history: bool) -> Any:
-        """As ipykernel does it: what awaits shares this loop, all else is called."""
+        """Run a cell as ipykernel does: asynchronous code shares this loop."""
         shell = self.shell
         self._restore()
         try:
@@ -282,14 +277,14 @@ class Kernel:
         shell.events.trigger("post_run_cell", result)
         return result
 
-    def _rehearse(self) -> None:
-        """What IPython loads with the first cell and the first error, for all children at once."""
+    def _warm_up(self) -> None:
+        """Load what IPython loads with the first cell and the first error, for all children."""
         for code in ("None", "1 / 0"):
             self.shell.run_cell(code, store_history=False, silent=True)
         self.outputs.begin("")
 
     def _restore(self) -> None:
-        """A cell that replaced what runs cells has not done so for the next."""
+        """Put back the methods that run cells, in case the cell before has replaced them."""
         for name, method in self._methods.items():
             vars(self.shell).pop(name, None)
             setattr(Shell, name, method)
@@ -300,23 +295,17 @@ class Kernel:
         return name
 
 
-_warm: Kernel | None = None
-"""Made by the process that children are forked from; IPython has one shell a process."""
+@cache
+def kernel() -> Kernel:
+    """The kernel of this process, since IPython has one shell per process."""
+    # Read when matplotlib is imported.
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    return Kernel()
 
 
 def warm() -> None:
-    """Make the kernel before there is a submission."""
-    global _warm
-    # Read when matplotlib is imported.
-    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-    _warm = _warm or Kernel()
-
-
-def kernel() -> Kernel:
-    """The kernel of this process."""
-    warm()
-    assert _warm is not None
-    return _warm
+    """Make the kernel in the process that children are forked from, before any submission."""
+    kernel()
 
 
 def _updates(message: Message, name: object) -> bool:
@@ -326,7 +315,7 @@ def _updates(message: Message, name: object) -> bool:
 
 
 def _described(error: BaseException | None) -> dict[str, str]:
-    """An exception's own __str__ may fail, or return megabytes."""
+    """Name and message of an exception, whose own __str__ may fail or return megabytes."""
     try:
         message = str(error)[:2000]
     except BaseException:

@@ -1,9 +1,9 @@
 """Sandbox A: a student's notebook, run from its first cell to its last by nbclient.
 
-Blob 0 is the submission's files, as `pack` wrote them, blob 1 the cells as JSON. Nothing is asked;
-answers are a byte (`BEGUN`: the index of a cell, `SHOWN`: that index and its outputs, `FAILED`, or
-`LEFT`: names and sizes of the files that are there at the end, whose contents follow), a uint32
-length and that much JSON.
+Blob 0 is the submission's files, as `pack` wrote them, blob 1 the cells as JSON. There are no
+requests; answers are a byte (`BEGUN`: the index of a cell, `SHOWN`: that index and its outputs,
+`FAILED`, or `LEFT`: names and sizes of the files that are there at the end, whose contents follow),
+a uint32 length and that much JSON.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import from_dict
 
-from grader.sandbox.isolation.work import Channel, Work
-from grader.sandbox.runners.child.function import unpack
+from grader.sandbox.isolation.task import Channel, Work, write_files
 from grader.sandbox.runners.child.kernel import Kernel, kernel
 
 BEGUN, SHOWN, FAILED, LEFT = range(4)
@@ -34,10 +33,10 @@ BLOCK = 2**20
 
 def run(work: Work) -> None:
     home = Path.cwd()
-    folder = _furnish(home)
-    unpack(work.blob(0), folder)
+    folder = _make_folders(home)
+    write_files(work.blob(0), folder)
     os.chdir(folder)
-    log, own = _quiet(), (sys.stdout, sys.stderr)
+    log, own = _discard_output(), (sys.stdout, sys.stderr)
     found = kernel()
     found.open()
     channel = work.channel
@@ -53,8 +52,8 @@ def run(work: Work) -> None:
     _send_files(channel, folder)
 
 
-def _furnish(home: Path) -> Path:
-    """A folder for the submission alone; what libraries keep at home is not handed in."""
+def _make_folders(home: Path) -> Path:
+    """A folder for the submission, apart from the home folder, into which libraries write."""
     for name in ("submission", "home", "temporary"):
         (home / name).mkdir()
     for name, value in (
@@ -69,9 +68,9 @@ def _furnish(home: Path) -> Path:
     return home / "submission"
 
 
-def _quiet() -> int:
-    """Nothing that is printed past Python is kept, so that no flood of it costs anything; a
-    descriptor of the log."""
+def _discard_output() -> int:
+    """Discard what is printed past Python, of which there may be too much; a descriptor of the
+    log."""
     log = os.dup(2)
     nothing = os.open(os.devnull, os.O_WRONLY)
     for target in (1, 2):
@@ -105,16 +104,13 @@ def _reason(error: CellExecutionError, failure: BaseException | None) -> bytes:
 
 
 def _send_files(channel: Channel, folder: Path) -> None:
-    """Everything that is there, also what the other side will not want: it judges."""
+    """Send all files of the folder; the trusted side chooses among them."""
     found = []
     for place, _, names in os.walk(folder, onerror=None):
         found += [Path(place, name) for name in names]
         found += [path for path in Path(place).iterdir() if path.is_symlink() and path.is_dir()]
     listed = [(path, path.lstat()) for path in sorted(found)]
-    index = [
-        [path.relative_to(folder).as_posix(), _size(status), _kind(status)]
-        for path, status in listed
-    ]
+    index = [[path.relative_to(folder).as_posix(), *_size_and_kind(s)] for path, s in listed]
     _send(channel, LEFT, json.dumps(index).encode())
     for path, status in listed:
         if stat.S_ISREG(status.st_mode):
@@ -131,14 +127,10 @@ def _send_contents(channel: Channel, path: Path, size: int) -> None:
             size -= len(block)
 
 
-def _size(status: os.stat_result) -> int:
-    return status.st_size if stat.S_ISREG(status.st_mode) else 0
-
-
-def _kind(status: os.stat_result) -> str:
+def _size_and_kind(status: os.stat_result) -> tuple[int, str]:
     if stat.S_ISREG(status.st_mode):
-        return "file"
-    return "link" if stat.S_ISLNK(status.st_mode) else "other"
+        return status.st_size, "file"
+    return 0, "link" if stat.S_ISLNK(status.st_mode) else "other"
 
 
 def _send(channel: Channel, kind: int, data: bytes) -> None:

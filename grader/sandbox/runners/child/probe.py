@@ -1,4 +1,4 @@
-"""What a child can reach, found out by trying each thing. Our own code: its word is taken."""
+"""What a child can reach, found out by trying each thing. No code of a submission runs here."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from grader.sandbox.isolation.work import Work
+from grader.sandbox.isolation.task import Work
 
 
 def run(work: Work) -> None:
-    """Answers with 4 bytes of length and a JSON list of what succeeded."""
+    """Answer with 4 bytes of length and a JSON list of the attempts that succeeded."""
     reached = [name for name, attempt in _attempts(work.order).items() if _succeeds(attempt)]
     data = json.dumps(reached).encode()
     work.channel.write(len(data).to_bytes(4, "little") + data)
@@ -44,7 +44,7 @@ def _succeeds(attempt: Callable[[], object]) -> bool:
 
 
 def _finds_secret(secret: bytes) -> None:
-    """Whether the environment of any process in sight holds it."""
+    """Raises PermissionError unless the environment of some visible process holds the secret."""
     for place in (*Path("/proc").iterdir(), Path("/proc/self")):
         with contextlib.suppress(OSError):
             if secret in (place / "environ").read_bytes():
@@ -59,9 +59,10 @@ def _starts_process() -> None:
 
 
 def _runs_program() -> None:
-    """Replaces this very process if it works, so the answer is given before."""
+    """Raises PermissionError when the system call that runs a program is refused."""
     libc = ctypes.CDLL(None, use_errno=True)
-    # A file that is no program: ENOEXEC or ENOENT would mean that the call itself is allowed.
+    # Not a program, so that it cannot replace this process: any other error means that the call
+    # is allowed.
     libc.execve(b"/dev/null", None, None)
     if ctypes.get_errno() == 1:  # EPERM, from seccomp
         raise PermissionError

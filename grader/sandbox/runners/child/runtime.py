@@ -1,10 +1,12 @@
-"""ONNX Runtime in a child: one thread, no spinning, and its complaints as exit codes."""
+"""ONNX Runtime in a child: one thread, no spinning, and errors as exit codes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from grader.sandbox.isolation.work import ChildExit, Failure
+import numpy as np
+
+from grader.sandbox.isolation.task import ChildExit, Failure
 
 
 def open_session(data: bytes) -> Any:
@@ -25,9 +27,20 @@ def open_session(data: bytes) -> Any:
 
 
 def classified(error: Exception, code: ChildExit) -> Failure:
-    """The failure with `code`, or out of memory where the message says so."""
-    message = " ".join(str(error).split())[:2000]
+    """A failure with `code`, or with OUT_OF_MEMORY where the message says so. TorchScript puts a
+    traceback before the message, which is left out."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or ["?"]
+    message = " ".join((lines[-1] if "Traceback" in lines[0] else " ".join(lines)).split())[:2000]
     starved = isinstance(error, MemoryError) or any(
-        words in message.lower() for words in ("bad alloc", "failed to allocate", "bad_alloc")
+        words in message.lower()
+        for words in ("bad alloc", "failed to allocate", "bad_alloc", "can't allocate memory")
     )
     return Failure(ChildExit.OUT_OF_MEMORY if starved else code, message)
+
+
+def checked(output: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The output of a model. Raises Failure unless it is a float32 array of this shape."""
+    if type(output) is not np.ndarray or (output.shape, output.dtype) != (shape, np.float32):
+        found = f"{getattr(output, 'dtype', type(output))} {getattr(output, 'shape', '')}"
+        raise Failure(ChildExit.BAD_OUTPUT, f"expected float32 {shape}, found {found}")
+    return output

@@ -6,23 +6,22 @@ Blobs are the models. Protocol, raw little-endian; a request is a record `REQUES
     PREPARE model ...         keep a bundle: the lengths (uint32) and then the ids (int32) of its
                               posts follow, to be run in batches of `batch` posts, each batch
                               padded to its longest post and to at least `width`; with `warm` its
-                              first batch is run already; answered by READY
+                              first batch is run at once, untimed; answered by READY
     GO                        run the bundle; answered by float32 (posts, classes)
-    END
+    END                       end the process
 
-What is timed from outside lies between GO and its answer: the model and nothing else.
+What is timed from outside is the time between GO and its answer, in which only the model runs.
 """
 
 from __future__ import annotations
 
 import gc
 import struct
-from typing import Any
 
 import numpy as np
 
-from grader.sandbox.isolation.work import READY, ChildExit, Failure, Work
-from grader.sandbox.runners.child.runtime import classified, open_session
+from grader.sandbox.isolation.task import READY, ChildExit, Work
+from grader.sandbox.runners.child.runtime import checked, classified, open_session
 
 LOAD, PREPARE, GO, END = range(4)
 REQUEST = struct.Struct("<BBBHIIq")
@@ -34,7 +33,7 @@ Feeds = dict[str, np.ndarray]
 
 def run(work: Work) -> None:
     models: dict[int, _Model] = {}
-    gc.disable()  # nor in the middle of what is timed
+    gc.disable()  # no collection may fall into what is timed
     read, write = work.channel.read, work.channel.write
     bundle, model = [], None
     while True:
@@ -69,7 +68,7 @@ class _Model:
         self._classes = classes
 
     def feeds(self, rows: list[np.ndarray], width: int, pad: int) -> Feeds:
-        """One batch: (rows, longest) ids, and a mask where the model takes one."""
+        """The inputs of one batch: ids (rows, longest), and a mask where the model takes one."""
         width = max(width, *map(len, rows))
         ids = np.full((len(rows), width), pad, np.int64)
         mask = np.zeros((len(rows), width), np.int64)
@@ -85,12 +84,9 @@ class _Model:
             outputs = [run(names, feeds)[0] for feeds in bundle]
         except Exception as error:
             raise classified(error, ChildExit.RUN_FAILED) from error
-        for output, feeds in zip(outputs, bundle, strict=True):
-            self._check(output, len(feeds[IDS]))
-        return np.concatenate(outputs)
-
-    def _check(self, output: Any, rows: int) -> None:
-        expected = (rows, self._classes)
-        if type(output) is not np.ndarray or (output.shape, output.dtype) != (expected, np.float32):
-            found = f"{getattr(output, 'dtype', type(output))} {getattr(output, 'shape', '')}"
-            raise Failure(ChildExit.BAD_OUTPUT, f"expected float32 {expected}, found {found}")
+        return np.concatenate(
+            [
+                checked(output, (len(feeds[IDS]), self._classes))
+                for output, feeds in zip(outputs, bundle, strict=True)
+            ]
+        )

@@ -1,19 +1,19 @@
-"""Sandbox B: a model that listens, one request at a time.
+"""Sandbox B: a streaming model, one request at a time.
 
-Blob 0 is the model. `order["form"]` says which of two it is: "onnx", whose state passes through
-our hands between chunks, or "torchscript", which keeps it inside; no student Python in either.
+Blob 0 is the model. `order["form"]` is "onnx", whose state is an input and an output, or
+"torchscript", which keeps its state inside; there is no student Python in either.
 
 Protocol, raw little-endian. A request is one byte, a uint32 and that many float32 samples:
 
-    RESET           start anew
-    CHUNK n ...     hear n samples
-    HELD            what is kept now
-    COUNT n ...     hear n samples and count multiplications (TorchScript)
+    RESET           reset the state
+    CHUNK n ...     process n samples
+    HELD            the size of the state
+    COUNT n ...     process n samples and count MACs (TorchScript)
     END
 
 Every answer is one record `ANSWER`: probability, 1 if probability and state are finite, and two
-numbers: for HELD all bytes kept and those of them that change with what was heard, for COUNT the
-multiplications, otherwise the bytes of the state (0 where it cannot be seen).
+numbers: for HELD all bytes of the state and those of them that changed since the reset, for COUNT
+the MACs, otherwise the bytes of the state (0 where it is not visible).
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from grader.sandbox.isolation.work import ChildExit, Failure, Work
-from grader.sandbox.runners.child.runtime import open_session
+from grader.sandbox.isolation.task import ChildExit, Failure, Work
+from grader.sandbox.runners.child.runtime import classified, open_session
 
-if "torch" in sys.modules:  # in a warm process; behind the closed door nothing can be imported
+if "torch" in sys.modules:  # in a warm process, since a confined child can import nothing
     from grader.sandbox.runners.child import aten  # noqa: F401
 
 RESET, CHUNK, HELD, COUNT, END = range(5)
@@ -49,7 +49,7 @@ class _Stream(Protocol):
         """Bytes kept, and bytes kept that have changed since the reset."""
 
     def count(self, chunk: np.ndarray) -> tuple[float, int]:
-        """Probability and multiplications."""
+        """Probability and MACs."""
 
 
 def run(work: Work) -> None:
@@ -89,14 +89,20 @@ class _Onnx:
         try:
             answer, *new = self._session.run(self._outputs, {"chunk": chunk, **self._state})
         except Exception as error:
-            raise _classified(error, ChildExit.RUN_FAILED) from error
+            raise classified(error, ChildExit.RUN_FAILED) from error
         for (name, shape), value in zip(self._shapes.items(), new, strict=True):
             if value.shape != shape or value.dtype != np.float32:
                 found = f"{value.dtype} {list(value.shape)}"
-                raise _bad(f"`{name}_next` came out as {found} for `{name}` float32 {list(shape)}")
+                raise Failure(
+                    ChildExit.BAD_OUTPUT,
+                    f"`{name}_next` came out as {found} for `{name}` float32 {list(shape)}",
+                )
             self._state[name] = value
         if answer.size != 1 or answer.dtype != np.float32:
-            raise _bad(f"`probability` came out as {answer.dtype} {list(answer.shape)}")
+            raise Failure(
+                ChildExit.BAD_OUTPUT,
+                f"`probability` came out as {answer.dtype} {list(answer.shape)}",
+            )
         finite = np.isfinite(answer).all() and all(np.isfinite(value).all() for value in new)
         return float(answer.reshape(())), bool(finite), self._bytes
 
@@ -115,13 +121,13 @@ class _TorchScript:
             raise Failure(ChildExit.NO_RUNTIME, f"{error}") from error
         torch.set_num_threads(1)
         torch.set_grad_enabled(False)
-        # Without it the graph would be specialised, and compiled anew, for sizes of chunks.
+        # Otherwise the graph would be specialized, and compiled anew, for every chunk size.
         torch._C._set_graph_executor_optimize(False)
         self._torch = torch
         try:
             self._module = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()
         except Exception as error:
-            raise _classified(error, ChildExit.LOAD_FAILED) from error
+            raise classified(error, ChildExit.LOAD_FAILED) from error
         self._fresh: set[tuple[int, int]] = set()
         if not hasattr(self._module, "reset"):
             raise Failure(ChildExit.LOAD_FAILED, "it has no exported method reset().")
@@ -134,9 +140,15 @@ class _TorchScript:
         answer = self._guard(self._module, self._torch.from_numpy(chunk.copy()))
         if not isinstance(answer, self._torch.Tensor) or answer.numel() != 1:
             found = list(answer.shape) if hasattr(answer, "shape") else type(answer).__name__
-            raise _bad(f"forward(chunk) must return one probability, it returned {found}")
+            raise Failure(
+                ChildExit.BAD_OUTPUT,
+                f"forward(chunk) must return one probability, it returned {found}",
+            )
         if answer.dtype != self._torch.float32:
-            raise _bad(f"forward(chunk) must return float32, it returned {answer.dtype}")
+            raise Failure(
+                ChildExit.BAD_OUTPUT,
+                f"forward(chunk) must return float32, it returned {answer.dtype}",
+            )
         probability = float(answer)
         return probability, bool(np.isfinite(probability)), 0
 
@@ -157,7 +169,7 @@ class _TorchScript:
         return probability, counter.macs
 
     def _stored(self) -> list[tuple[int, int]]:
-        """Size and checksum of every tensor that the module keeps, as saving it would write it."""
+        """Size and checksum of every tensor that the module keeps, read from a saved copy."""
         archive = zipfile.ZipFile(io.BytesIO(self._module.save_to_buffer()))
         kept = [i for i in archive.infolist() if "/data/" in i.filename]
         return [(i.file_size, zlib.crc32(archive.read(i))) for i in kept]
@@ -166,28 +178,13 @@ class _TorchScript:
         try:
             return call(*arguments)
         except Exception as error:
-            raise _classified(error, ChildExit.RUN_FAILED) from error
+            raise classified(error, ChildExit.RUN_FAILED) from error
 
 
 def _numbers(saved: bytes) -> int:
-    """Bytes of the numbers and texts that a saved module keeps outside tensors. The pickle is
-    read as a list of instructions and not carried out."""
+    """Bytes of the numbers that a saved module keeps outside tensors. The pickle is read as a list
+    of instructions, which are not executed."""
     archive = zipfile.ZipFile(io.BytesIO(saved))
     name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
     sizes = {"BINFLOAT": 8, "LONG1": 8}
     return sum(sizes.get(op.name, 0) for op, _, _ in pickletools.genops(archive.read(name)))
-
-
-def _bad(what: str) -> Failure:
-    return Failure(ChildExit.BAD_OUTPUT, what)
-
-
-def _classified(error: Exception, code: ChildExit) -> Failure:
-    """The last line says most: TorchScript puts a traceback of its own before it."""
-    lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["?"]
-    message = " ".join((lines[-1] if "Traceback" in lines[0] else " ".join(lines)).split())[:2000]
-    starved = isinstance(error, MemoryError) or any(
-        words in message.lower()
-        for words in ("bad alloc", "failed to allocate", "bad_alloc", "can't allocate memory")
-    )
-    return Failure(ChildExit.OUT_OF_MEMORY if starved else code, message)

@@ -1,8 +1,8 @@
 """Sandbox B: how long ONNX models take, in turn, on inputs made here.
 
-Blob 0 is all models one after another; blob 1 says as JSON each one's length and inputs (name,
-type, shape). Each round runs every model once unseen, so that its weights are in the caches, and
-then on the clock: once, or as often as fits into a millisecond. Rounds go on until all are done or
+Blob 0 is all models one after another; blob 1 is a JSON list of the length and inputs (name, type,
+shape) of each. Each round runs every model once untimed, so that its weights are in the caches, and
+then timed: once, or as often as fits into a millisecond. Rounds go on until all are done or
 the time is up, never fewer than `least`. The answers are seconds of one call, (models, rounds).
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.random import default_rng
 
-from grader.sandbox.isolation.work import ChildExit, Work
+from grader.sandbox.isolation.task import ChildExit, Work
 from grader.sandbox.runners.child.runtime import classified, open_session
 
 MOMENT = 1e-3
@@ -42,7 +42,7 @@ def run(work: Work) -> None:
 
 
 class _Bound:
-    """A session whose inputs and outputs are settled, so that a call costs little else."""
+    """A session with bound inputs and outputs, so that a call does nothing but run the model."""
 
     def __init__(self, session: Any, inputs: list[list[Any]]) -> None:
         self._session = session
@@ -71,7 +71,7 @@ def _timed(model: _Bound) -> float:
 
 
 def _made(dtype: str, shape: list[int]) -> np.ndarray:
-    """Noise for floating-point inputs; for whole numbers zeros, which index any table."""
+    """Noise for floating-point inputs; zeros for integers, which are valid indices of any table."""
     kind = np.dtype(dtype)
     if kind.kind == "f":
         return default_rng(0).standard_normal(shape, dtype=np.float32).astype(kind)

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from grader.sandbox.isolation.work import ChildExit, Failure, Work
+from grader.sandbox.isolation.task import ChildExit, Failure, Work
 
 HEADER = struct.Struct("<QqqQ")
-"""One more than the greatest id, id of padding and of unknown words (-1: none), longest sequence
-that the file asks for (0: it does not say)."""
+"""One more than the greatest id; ids of padding and of unknown words (-1: none); length at which
+the file truncates (0: it does not)."""
 PAD_NAMES = ("[PAD]", "<pad>", "<PAD>", "[pad]")
 UNKNOWN_NAMES = ("[UNK]", "<unk>", "<UNK>", "[unk]")
 REPEATED = 200
-"""Texts that are encoded twice: a tokenizer that draws lots (BPE dropout) has no score."""
+"""Texts that are encoded twice, to refuse a tokenizer that is not deterministic (BPE dropout)."""
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # read when the first text is encoded
 
@@ -50,8 +50,8 @@ def _load(data: bytes) -> Any:
 
 
 def _settle(tokenizer: Any, longest: int) -> bytes:
-    """Cut at `longest` or at what the file says, whichever is shorter, and never pad; the header
-    of the answer."""
+    """Make it truncate at `longest` or where the file says, whichever is shorter, and never pad.
+    Returns the header of the answer."""
     known = tokenizer.get_vocab(with_added_tokens=True)
     pad = (tokenizer.padding or {}).get("pad_id", _first(known, PAD_NAMES))
     named = getattr(tokenizer.model, "unk_token", None)
@@ -78,7 +78,8 @@ def _encode(tokenizer: Any, text: str) -> tuple[list[int], bool]:
 
 
 def _guard(call: Any, code: ChildExit) -> Any:
-    """What the library says when it fails; a panic of its own is no Exception."""
+    """The result of `call()`; raises Failure with the library's message. A panic of Rust is no
+    Exception."""
     try:
         return call()
     except MemoryError:

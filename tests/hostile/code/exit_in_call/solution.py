@@ -1,14 +1,11 @@
-"""Answers three times, then ends with code 0: what was not answered must not count as right."""
+"""Answers some rows, ends with code 0 at others: what was not answered must not count as right."""
 
 import os
 
 from attack import honest
 
-calls = []
-
 
 def solve(x):
-    calls.append(1)
-    if len(calls) > 3:
+    if x[0] > 0:
         os._exit(0)
     return honest(x)

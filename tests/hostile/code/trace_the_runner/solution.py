@@ -10,7 +10,11 @@ say("attempt: trace")
 
 
 def trace(frame, event, argument):
-    if SECRET in str(frame.f_locals):
+    try:
+        seen = str(frame.f_locals)
+    except Exception:  # of an object that is just being made
+        return trace
+    if SECRET in seen:
         breach(f"a secret in {frame.f_code}")
     for name, value in frame.f_locals.items():
         if getattr(value, "size", 0) >= 20 and "grader" in frame.f_code.co_filename:

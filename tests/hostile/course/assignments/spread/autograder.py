@@ -1,6 +1,6 @@
 """Grades `solve(x)` of solution.py: the largest minus the smallest of eight numbers.
 
-Every hidden row is asked twice, in an order that nobody can foresee, one request at a time.
+Every hidden row is asked twice, in a random order, one call at a time.
 The score is the share of right answers; two checks look at the clock and at the repetitions.
 """
 
@@ -13,10 +13,30 @@ import numpy as np
 
 from grader.intake import Submission
 from grader.lesson.contract import Findings, Setup
-from grader.lesson.grades import Check, Measurement
+from grader.lesson.grades import Check, Measurement, Status
 from grader.lesson.spec import RunLimits
-from grader.sandbox.runners.code import FunctionJob, run_function
+from grader.sandbox.isolation.process import Stopped
+from grader.sandbox.runners.harness import Answered, Call, HarnessJob, run_harness
 from grader.text import Text
+from grader.text.untrusted import quoted
+
+HARNESS = b"""
+import numpy as np
+
+solve = None
+
+def answer(order, student):
+    global solve
+    solve = solve or student.function("solution", "solve")
+    found = student.call(solve, np.array(order["x"], np.float32))
+    # Exactly an array: anything else may run code of its own when it is looked at.
+    if type(found) is not np.ndarray or found.dtype.kind not in "biuf" or found.shape != (1,):
+        if type(found) is np.ndarray:
+            return f"an array of {found.dtype}, shape {found.shape}"
+        return type(found).__name__
+    return np.ascontiguousarray(found, "<f4").tobytes()
+"""
+"""Runs in the sandbox: calls solve() on one row; answers with a float32, or says what came back."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +64,21 @@ def prepare(setup: Setup) -> Exam:
 
 def examine(exam: Exam, submission: Submission) -> Findings:
     order = np.random.default_rng().permutation(np.tile(np.arange(len(exam.inputs)), 2))
-    job = FunctionJob(
+    job = HarnessJob(
+        harness={"asking": HARNESS},
         files={str(file.path): submission.read(str(file.path)) for file in submission.files},
-        module="solution",
-        function="solve",
-        inputs=exam.inputs[order],
-        out_shape=(1,),
+        libraries=("numpy",),
+        lost_calls=1,
     )
-    run = run_function(job, exam.limits)
-    answers = run.outputs[:, 0]
+    seconds = exam.limits.wall_seconds
+    calls = [Call("solve", {"x": exam.inputs[row].tolist()}, seconds, 1024) for row in order]
+    # One call alone first: what fails at once is not called forty times.
+    first = run_harness(job, calls[:1], exam.limits)
+    _number_of(first.answers[0], first.log)
+    run = run_harness(job, calls, exam.limits)
+    answers = np.array([_number_of(answer, run.log) for answer in run.answers], np.float32)
     right = np.isclose(answers, exam.labels[order], rtol=1e-4, atol=1e-4)
-    milliseconds = 1e3 * float(np.min(run.seconds_per_call))
+    milliseconds = 1e3 * float(np.min([answer.seconds for answer in run.answers]))
     return Findings(
         measurements={
             "accuracy": _number(float(right.mean()), "share of right answers", "доля верных"),
@@ -63,6 +87,23 @@ def examine(exam: Exam, submission: Submission) -> Findings:
         checks=[_repeats(answers, order), _quick(milliseconds <= exam.quick_ms)],
         log=run.log,
     )
+
+
+def _number_of(answer: Answered, log: str) -> float:
+    """The answer as a number. Raises Stopped for any other answer, and for an error."""
+    if answer.error is not None:
+        raise Stopped(answer.status, answer.error, log)
+    if answer.blob is None or len(answer.blob) != 4:
+        found = quoted(answer.value) if isinstance(answer.value, str) else "something else"
+        raise Stopped(
+            Status.REJECTED,
+            Text(
+                en=f"solve() must return a numpy array of shape (1,), found {found}.",
+                ru=f"solve() должна вернуть массив numpy формы (1,), а вернула {found}.",
+            ),
+            log,
+        )
+    return float(np.frombuffer(answer.blob, "<f4")[0])
 
 
 def _number(value: float, en: str, ru: str) -> Measurement:

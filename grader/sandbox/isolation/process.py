@@ -1,0 +1,324 @@
+"""A child process as the trusted side sees it: what it is given, and how it ended.
+
+A `Program` says what to run, whichever way the child is started; `Child` is the interface of a
+started one; `Ended` is its end, which `raise_if_stopped` turns into the status of a submission.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from grader.lesson.grades import Status
+from grader.lesson.spec import RunLimits
+from grader.sandbox.isolation.task import ChildExit
+from grader.text import Text, ru_number
+from grader.text.errors import Fault, GraderError
+
+Confine = Literal["compute", "code", "nothing"]
+"""`compute`: descriptors and memory only, no path can be opened (sandbox B). `code`: student
+Python with a private folder and the installed libraries (sandbox A). `nothing`: no restrictions,
+for the probe that finds out what a level enforces."""
+Killed = Literal["time", "cpu", "memory", "output", "threads", "disk", "starved"]
+Subject = Literal["model", "code"]
+Answer = TypeVar("Answer")
+
+PATIENCE = 8.0
+"""Multiple of the wall limit after which a child is stopped even if it spent the time waiting for
+a core."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One task of `grader.sandbox.runners.child` and what it is given. Nothing in it is secret."""
+
+    task: str
+    """Name of the module in `grader.sandbox.runners.child`."""
+    order: Mapping[str, Any]
+    """The task's arguments, as JSON."""
+    confine: Confine
+    libraries: tuple[str, ...] = ("numpy",)
+    """Imported once by the warm process that the child is forked from."""
+    inputs: Path | None = None
+    """A trusted file that the child may read, through a descriptor."""
+    blobs: Sequence[bytes] = ()
+    """Untrusted bytes, each in memory of its own."""
+    kept: bytes | None = None
+    """Trusted bytes that the warm process itself loads, once for many submissions."""
+    answers: tuple[int, ...] | None = None
+    """Shape of the float32 results, filled with NaN; what is not written stays NaN."""
+    limits: RunLimits = field(default_factory=RunLimits)
+
+
+class Child(Protocol):
+    """A started program. Everything that is read from it is bytes of a known length."""
+
+    def send(self, data: bytes) -> None:
+        """Raises BrokenPipeError when the child has ended."""
+
+    def receive(self, count: int) -> bytes:
+        """Exactly `count` bytes. Raises BrokenPipeError when the child ended before that."""
+
+    def pending(self) -> bool:
+        """Whether unread bytes have arrived."""
+
+    def core_seconds(self) -> float | None:
+        """Seconds that it has spent on a core, exact once it waits for the next request; None
+        where the system does not tell."""
+
+    def finish(self) -> Ended:
+        """Wait for the end."""
+
+    def answers(self) -> bytes:
+        """The float32 results. Call it after the end, when nothing can change them any more."""
+
+    def close(self) -> None:
+        """End the child whatever it does, and free what it had."""
+
+    @property
+    def log(self) -> str:
+        """What the child has printed, bounded and without control characters."""
+
+
+def timed(child: Child, ask: Callable[[], Answer]) -> tuple[Answer, float]:
+    """The result of `ask()`, and the seconds that the child spent on it.
+
+    Time on a core is read from the kernel by the trusted side, when the child waits again: it
+    leaves out whatever else the machine was doing, which on a busy one moves ratios of wall-clock
+    times by a factor of two. Where the kernel does not tell it, this is wall-clock time.
+    """
+    before, began = child.core_seconds(), time.perf_counter()
+    answer = ask()
+    elapsed, after = time.perf_counter() - began, child.core_seconds()
+    return answer, elapsed if before is None or after is None else after - before
+
+
+def longest_run(limits: RunLimits) -> float:
+    """Seconds after which a run has certainly ended; twice the longest try, since a run that the
+    machine disturbed is tried again."""
+    return 2 * PATIENCE * limits.wall_seconds
+
+
+class Stopped(GraderError):
+    """A run that ended without results, with the status that the submission gets."""
+
+    def __init__(self, status: Status, text: Text, log: str = "") -> None:
+        super().__init__(text)
+        self.status = status
+        self.log = log
+
+
+class Disturbed(Stopped):
+    """The machine ended or starved the run; the submission is not at fault, so it is run again."""
+
+    def __init__(self, text: Text, log: str = "") -> None:
+        super().__init__(Status.GRADER_FAULT, text, log)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of one child, as seen from outside."""
+
+    code: int
+    """Exit code, negative for a signal."""
+    killed: Killed | None
+    """The limit for which the trusted side stopped it."""
+    seconds: float
+    log: str
+    cpu_seconds: float = 0.0
+
+
+def raise_if_stopped(ended: Ended, limits: RunLimits, subject: Subject) -> None:
+    """Raises Stopped, Disturbed or Fault unless the child ended well."""
+    log, code = ended.log, ended.code
+    if ended.killed == "starved":
+        raise Disturbed(_STARVED, log)
+    if ended.killed == "time":
+        raise Stopped(Status.TIMED_OUT, _timed_out(limits.wall_seconds, subject), log)
+    if ended.killed == "cpu" or code == -getattr(signal, "SIGXCPU", 0) != 0:
+        raise Stopped(Status.TIMED_OUT, _timed_out(limits.cpu_seconds, subject), log)
+    if ended.killed == "memory" or code == ChildExit.OUT_OF_MEMORY:
+        raise Stopped(Status.OUT_OF_MEMORY, _out_of_memory(limits, subject), log)
+    if ended.killed == "output":
+        raise Stopped(Status.REJECTED, _TOO_MUCH_OUTPUT, log)
+    if ended.killed == "threads":
+        raise Stopped(Status.REJECTED, _too_many_threads(limits), log)
+    if ended.killed == "disk":
+        raise Stopped(Status.REJECTED, _too_much_written(limits), log)
+    if code == -getattr(signal, "SIGKILL", 9):
+        if ended.cpu_seconds >= limits.cpu_seconds:
+            raise Stopped(Status.TIMED_OUT, _timed_out(limits.cpu_seconds, subject), log)
+        raise Disturbed(_KILLED_BY_SYSTEM, log)
+    if subject == "model" and code in (ChildExit.NO_RUNTIME, ChildExit.BROKEN):
+        raise Fault(not_here(log))  # a model cannot choose these exit codes
+    last = (log.strip().splitlines() or [""])[-1][:500]
+    if code > 0 and not last:  # our own exits print a sentence: the submission chose this code
+        raise Stopped(Status.CRASHED, _crashed(code, subject), log)
+    if code == ChildExit.LOAD_FAILED:
+        raise Stopped(Status.REJECTED, _not_loaded(last, subject), log)
+    if code == ChildExit.RUN_FAILED:
+        raise Stopped(Status.REJECTED, _not_run(last, subject), log)
+    if code == ChildExit.BAD_OUTPUT:
+        raise Stopped(Status.REJECTED, _bad_output(last, subject), log)
+    if code != 0:
+        raise Stopped(Status.CRASHED, _crashed(code, subject), log)
+
+
+def unfinished(done: int, total: int, log: str) -> Stopped:
+    """The error for a child that ended without one before it had answered everything."""
+    return Stopped(
+        Status.CRASHED,
+        Text(
+            en=f"The code ended the process after {done:,} of {total:,} answers; it must return "
+            "and must not exit.",
+            ru=f"Код: процесс завершился после {ru_number(done)} ответов из "
+            f"{ru_number(total)}; нужно возвращать результат, а не завершать процесс.",
+        ),
+        log,
+    )
+
+
+def not_here(log: str) -> Text:
+    """The sentence for a sandbox that does not start here; `log` is what the child printed."""
+    last = (log.strip().splitlines() or [""])[-1][:300]
+    return Text(
+        en=f"The sandbox does not work here ({last}); `grader doctor` says what is missing.",
+        ru=f"Песочница здесь не работает ({last}); `grader doctor` подскажет, чего не хватает.",
+    )
+
+
+_TOO_MUCH_OUTPUT = Text(
+    en="The run printed far more than is allowed and was stopped; remove what prints.",
+    ru="Запуск напечатал намного больше допустимого и был остановлен; уберите вывод.",
+)
+_STARVED = Text(
+    en="The machine was too busy to run this submission in its time; grade again with fewer "
+    "--jobs or on a quieter machine.",
+    ru="Машина была слишком занята, чтобы выполнить эту работу за отведённое время; повторите "
+    "проверку с меньшим --jobs или на менее загруженной машине.",
+)
+_KILLED_BY_SYSTEM = Text(
+    en="The system ended the process that ran this submission, as it does when memory is "
+    "short; grade again with fewer --jobs.",
+    ru="Система завершила процесс, выполнявший эту работу; так бывает при нехватке памяти. "
+    "Повторите проверку с меньшим --jobs.",
+)
+
+
+def _timed_out(seconds: float, subject: Subject) -> Text:
+    if subject == "code":
+        return Text(
+            en=f"The code did not finish within {seconds:g} s and was stopped; look for an endless "
+            "loop, a wait, or work that is done more often than needed.",
+            ru=f"Код не уложился в {seconds:g} с и был остановлен; поищите бесконечный цикл, "
+            "ожидание или лишнюю повторную работу.",
+        )
+    return Text(
+        en=f"The model did not finish within {seconds:g} s; make it smaller, or look "
+        "for an operator that is unexpectedly slow with `grader check`.",
+        ru=f"Модель не уложилась в {seconds:g} с; уменьшите её или найдите неожиданно "
+        "медленную операцию с помощью `grader check`.",
+    )
+
+
+def _out_of_memory(limits: RunLimits, subject: Subject) -> Text:
+    size = f"{limits.memory_bytes / 2**20:,.0f}"
+    if subject == "code":
+        return Text(
+            en=f"The code needs more than the {size} MiB of memory that are allowed; look for "
+            "arrays that are larger than they need to be, or that are kept.",
+            ru=f"Коду не хватило разрешённых {size} МиБ памяти; поищите слишком большие или "
+            "накапливающиеся массивы.",
+        )
+    return Text(
+        en=f"The model needs more than the {size} MiB of memory that are allowed; look for "
+        "operators with very large outputs.",
+        ru=f"Модели не хватило разрешённых {size} МиБ памяти; найдите операции с очень большими "
+        "выходами.",
+    )
+
+
+def _too_many_threads(limits: RunLimits) -> Text:
+    return Text(
+        en=f"The run started more than {limits.processes} threads and was stopped; measured work "
+        "is single-threaded.",
+        ru=f"Запуск создал больше {limits.processes} потоков и был остановлен; измеряется работа в "
+        "одном потоке.",
+    )
+
+
+def _too_much_written(limits: RunLimits) -> Text:
+    size = f"{limits.disk_bytes / 2**20:,.0f}"
+    return Text(
+        en=f"The run wrote more than {size} MiB or {limits.disk_files:,} files and was stopped; "
+        "keep intermediate results in memory, or write fewer.",
+        ru=f"Запуск записал больше {size} МиБ или {ru_number(limits.disk_files)} файлов и был "
+        "остановлен; держите промежуточные результаты в памяти или пишите меньше.",
+    )
+
+
+def _not_loaded(detail: str, subject: Subject) -> Text:
+    if subject == "code":
+        return Text(
+            en=f"The code cannot be imported: {detail} Run it as it is handed in, in an empty "
+            "folder, with `grader check`.",
+            ru=f"Код не импортируется: {detail} Запустите его в том виде, в каком сдаёте, в пустой "
+            "папке, с помощью `grader check`.",
+        )
+    return Text(
+        en=f"ONNX Runtime cannot load the model: {detail} Export it again and run `grader check`.",
+        ru=f"ONNX Runtime не загружает модель: {detail} Экспортируйте её заново и запустите "
+        "`grader check`.",
+    )
+
+
+def _not_run(detail: str, subject: Subject) -> Text:
+    if subject == "code":
+        return Text(
+            en=f"The code raised an error: {detail} Reproduce it on an input of the shape that the "
+            "lesson names.",
+            ru=f"Код завершился с ошибкой: {detail} Воспроизведите её на входе той формы, которую "
+            "требует задание.",
+        )
+    return Text(
+        en=f"The model loads, but fails when it runs: {detail} Run it in ONNX Runtime on one "
+        "input of the shape that the lesson names.",
+        ru=f"Модель загружается, но падает при запуске: {detail} Запустите её в ONNX Runtime на "
+        "одном входе той формы, которую требует задание.",
+    )
+
+
+def _bad_output(detail: str, subject: Subject) -> Text:
+    if subject == "code":
+        return Text(
+            en=f"The function returned something else than asked for: {detail}.",
+            ru=f"Функция вернула не то, что требуется: {detail}.",
+        )
+    return Text(
+        en=f"The model's output has the wrong shape or type: {detail}.",
+        ru=f"Выход модели неверной формы или типа: {detail}.",
+    )
+
+
+def _crashed(code: int, subject: Subject) -> Text:
+    try:
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    except ValueError:
+        how = f"exit code {code}"
+    if subject == "code":
+        return Text(
+            en=f"The process that ran the code ended early ({how}); the code must return, must not "
+            "exit, and must not crash the interpreter.",
+            ru=f"Процесс, выполнявший код, завершился раньше времени ({how}); код должен "
+            "возвращать результат, не завершая и не роняя интерпретатор.",
+        )
+    return Text(
+        en=f"The process that ran the model crashed ({how}); export the model again, and report "
+        "it if it still crashes.",
+        ru=f"Процесс, запускавший модель, аварийно завершился ({how}); экспортируйте модель "
+        "заново, а если не поможет — сообщите преподавателю.",
+    )

@@ -1,0 +1,47 @@
+"""The size of the engine and how its parts depend on each other stay within limits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from structure import Structure, measure
+
+MODULES = 230
+"""Python files of grader/; changed only on purpose."""
+LINES = 38_000
+"""Lines of these files; changed only on purpose."""
+LEVELS = 11
+"""Steps of the longest chain of imports between parts; changed only on purpose."""
+
+
+@pytest.fixture(scope="module")
+def structure() -> Structure:
+    return measure()
+
+
+def test_number_of_modules(structure: Structure) -> None:
+    assert structure.modules <= MODULES
+
+
+def test_number_of_lines(structure: Structure) -> None:
+    assert structure.lines <= LINES
+
+
+def test_parts_depend_on_each_other_in_few_levels_without_a_circle(structure: Structure) -> None:
+    assert structure.circles == []
+    assert 0 < structure.levels <= LEVELS
+
+
+def test_imports_point_down_through_the_layers(repository: Path) -> None:
+    """The contract is in pyproject.toml, under tool.importlinter."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
