@@ -7,8 +7,9 @@ else
   BIN := $(VENV)/bin
 endif
 PY := $(BIN)/python
-# Many tests wait for a process that may not finish: four files at once even on two cores.
-TOGETHER := -n 4 --dist loadfile --no-loadscope-reorder
+# Many tests wait for a limit to be reached: four at once even on two cores. Which tests stay in one
+# process, and in which order they start, tests/conftest.py says.
+TOGETHER := -n 4 --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo test check format help setup clean
 

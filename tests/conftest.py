@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -20,6 +21,8 @@ settings.load_profile("course")
 REPOSITORY = Path(__file__).resolve().parent.parent
 SMALL = {
     "distillation": {
+        # Importing torch to show other tools' figures takes longer than all the rest of a check.
+        'torch_module = "model:profiled"\n': "",
         "{ positives = 4000, negatives = 12000 }": "{ positives = 120, negatives = 360 }",
         "{ positives = 1500, negatives = 4500 }": "{ positives = 100, negatives = 300 }",
     },
@@ -34,6 +37,7 @@ SMALL = {
         "short_tracks = 4": "short_tracks = 1",
         "offline_clips = 64": "offline_clips = 8",
     },
+    "profiling": {"inputs = 64": "inputs = 12", "timed = 40": "timed = 8"},
     "quantization": {
         "hidden = 4000": "hidden = 600",
         "public = 1500": "public = 400",
@@ -41,7 +45,44 @@ SMALL = {
     },
 }
 
+SPLIT = ("tests/hostile/test_hostile.py", "tests/docs/test_commands.py")
+"""Long files whose parameters run side by side."""
 Done = subprocess.CompletedProcess[str]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Everything that tests prepare (speech, the translated compiler, drawn formulas) lies in one
+    cache: made once for all worker processes, kept between runs, and not the developer's own."""
+    os.environ["GRADER_CACHE"] = str(config.cache.mkdir("grader"))  # type: ignore[union-attr]
+    # Several test processes share the cores: threads that wait for each other would only spin.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def group(nodeid: str) -> str:
+    """Tests of one group run in one process: those of a file, or of one parameter of a long one."""
+    file, _, test = nodeid.partition("::")
+    return f"{file} {test.partition('[')[2]}" if file in SPLIT else file
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups with slow tests first, so that none of them is left for the end."""
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        groups.setdefault(group(item.nodeid), []).append(item)
+    slow = {name: any("slow" in item.keywords for item in of) for name, of in groups.items()}
+    items[:] = [item for name in sorted(groups, key=lambda n: not slow[n]) for item in groups[name]]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return ByGroup(config, log)
 
 
 @dataclass(frozen=True)
@@ -73,9 +114,9 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def cache(request: pytest.FixtureRequest) -> Path:
-    """Generated speech is kept between test runs; it is checked by its checksum."""
-    return Path(request.config.cache.mkdir("speech"))
+def cache() -> Path:
+    """The cache of all tests; what lies in it is checked by its checksum."""
+    return Path(os.environ["GRADER_CACHE"])
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ def run(installed: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProc
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 

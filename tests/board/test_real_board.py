@@ -53,7 +53,7 @@ int main(void)
         [SIMAVR, "-m", "atmega328p", "-f", "16000000", str(elf)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     said = re.sub(r"\x1b\[\d*m", "", ended.stderr + ended.stdout)

@@ -61,8 +61,14 @@ def test_untouched_starter_is_told_what_to_do(grader: Grader, tmp_path: Path) ->
     assert "Ожидался файл model.onnx" in russian.stdout
 
 
-def test_reference_files_get_full_marks(grader: Grader, homework: Path) -> None:
-    done = grader("check", cwd=homework)
+def test_reference_files_get_full_marks(
+    grader: Grader, small_course: Path, homework: Path, tmp_path: Path
+) -> None:
+    course = Path(shutil.copytree(small_course, tmp_path / "course"))
+    lesson = course / "assignments" / "distillation" / "lesson.toml"
+    text = lesson.read_text(encoding="utf-8")
+    lesson.write_text(text.replace("\n\n", '\ntorch_module = "model:profiled"\n\n', 1), "utf-8")
+    done = grader("check", cwd=homework, GRADER_COURSE=str(course))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "7.000 / 7" in done.stdout
     assert "compression" in done.stdout

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-WAIT_SECONDS = 120
+WAIT_SECONDS = 300
 SLURM = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel", "sinfo")
 
 

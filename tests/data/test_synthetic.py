@@ -225,7 +225,7 @@ def test_a_killed_build_leaves_nothing_that_is_trusted(cache: Path) -> None:
     left = [p.name for p in (cache / "data").iterdir() if p.is_dir()]
     assert left
     assert all(name.endswith(".partial") for name in left)
-    output, _ = loading().communicate(timeout=60)
+    output, _ = loading().communicate(timeout=300)
     assert len(json.loads(output.splitlines()[-1])) == 64
     (entry,) = [p for p in (cache / "data").iterdir() if p.is_dir()]
     assert not entry.name.endswith(".partial")
@@ -234,7 +234,7 @@ def test_a_killed_build_leaves_nothing_that_is_trusted(cache: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_build_once_and_agree(cache: Path) -> None:
     outputs = [
-        [json.loads(line) for line in process.communicate(timeout=90)[0].splitlines()]
+        [json.loads(line) for line in process.communicate(timeout=300)[0].splitlines()]
         for process in [loading(), loading()]
     ]
     assert outputs[0][-1] == outputs[1][-1]

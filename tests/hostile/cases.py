@@ -34,6 +34,11 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Words that the log must hold: that the attack was really tried."""
     works_unconfined: bool = False
     """Outside of a sandbox it succeeds, and a test sees it succeed."""
+    isolation: bool = False
+    """What stops it differs between levels and users: it is tried at all of them."""
+
+
+Attack = tuple[Kind, Expected]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The scene of the crimes: a class of hostile submissions, secrets to steal, a process to kill.
+"""What a hostile class needs: its submissions, secrets to steal, a process to kill.
 
 After every hostile submission comes an honest one, graded by the same worker.
 """
@@ -6,7 +6,6 @@ After every hostile submission comes an honest one, graded by the same worker.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
@@ -28,6 +27,9 @@ from tests.hostile import cases, models, notebooks, places
 
 TOKEN = "CANARY-"
 """Every secret begins with it; none may be found in anything that grading made."""
+SEED = f"{TOKEN}environment-always-the-same"
+"""The hidden seed of all scenes: with few hidden clips an honest model would now and then miss the
+gate by chance. Their speech is made once."""
 MARK = "left-behind"
 WALL_SECONDS = 2.0
 HOST_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/etc", "/", "/usr/lib/python3")
@@ -96,9 +98,7 @@ class Scene:
         return kept | {
             "GRADER_COURSE": str(self.course),
             "GRADER_CACHE": str(self.root / "cache"),
-            # One seed for all scenes: with few hidden clips an honest model would now and then miss
-            # the gate by chance.
-            "GRADER_HIDDEN_SEED": f"{TOKEN}environment-always-the-same",
+            "GRADER_HIDDEN_SEED": SEED,
             "GRADER_ISOLATION": level,
             "HOME": str(self.root / "home"),
             "XDG_CONFIG_HOME": str(self.root / "home" / "config"),
@@ -114,7 +114,7 @@ class Scene:
             [*self.as_user, str(self.python), str(cases.HERE / "launch.py"),
              str(WALL_SECONDS + 5), *command],
             env=self.environment(level), cwd=self.root / "home",
-            capture_output=True, text=True, timeout=600, check=False,
+            capture_output=True, text=True, timeout=3600, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -232,7 +232,9 @@ def _furnish(root: Path, small_course: Path, cache: Path) -> None:
     shutil.copytree(small_course, root / "course")
     shutil.copytree(cases.HERE / "course", root / "course", dirs_exist_ok=True)
     _quicken(root / "course" / "assignments" / "distillation" / "lesson.toml")
-    shutil.copytree(cache, root / "cache")
+    (root / "cache").mkdir()
+    with contextlib.suppress(FileNotFoundError):  # nothing is made yet
+        shutil.copytree(cache / "data", root / "cache" / "data")
     for name, what in (
         ("home/.ssh/id_rsa", "key"),
         ("home/config/small-fast-nets/hidden_seed", "seed"),
@@ -266,69 +268,64 @@ def _quicken(lesson: Path) -> None:
 # Submissions ------------------------------------------------------------------------------------
 
 
-def fill_with_code(scene: Scene, expected: list[cases.Expected]) -> None:
-    honest = cases.HERE / "course" / "reference_solutions" / "spread"
-    _fill(scene, expected, functools.partial(_code, scene), lambda p: shutil.copytree(honest, p))
-
-
-def fill_with_notebooks(scene: Scene, expected: list[cases.Expected]) -> None:
-    def attack(name: str, place: Path) -> None:
-        place.mkdir()
-        _arm(scene, place)
-        notebooks.build(name, place)
-
-    _fill(scene, expected, attack, notebooks.honest)
-
-
-def add_attack(scene: Scene, name: str) -> Path:
-    """One attack alone, in the class."""
-    return _code(scene, name, scene.classroom / f"001a-{name}")
-
-
-def fill_with_models(scene: Scene, expected: list[cases.Expected]) -> None:
-    def attack(name: str, place: Path) -> Path:
-        if name in places.ATTACKS:
-            return places.build(name, place.parent, place.name)
-        place.mkdir()
-        (place / "model.onnx").write_bytes(models.build(name))
-        shutil.copy(models.REFERENCE.with_name("experiments.csv"), place)
-        return place
-
-    def honest(place: Path) -> None:
-        place.mkdir()
-        shutil.copy(models.REFERENCE, place)
-        shutil.copy(models.REFERENCE.with_name("experiments.csv"), place)
-
-    _fill(scene, expected, attack, honest)
-
-
-def _fill(
-    scene: Scene,
-    expected: list[cases.Expected],
-    attack: Callable[[str, Path], object],
-    honest: Callable[[Path], object],
-) -> None:
-    honest(scene.classroom / f"000-{HONEST}")
-    for number, row in enumerate(expected, 1):
-        attack(row.name, scene.classroom / f"{number:03d}a-{row.name}")
+def fill(scene: Scene, attacks: list[cases.Attack]) -> None:
+    """The class: after each attack an honest submission of its kind."""
+    for number, (kind, row) in enumerate(attacks, 1):
+        attack, honest = _MAKERS[kind]
+        attack(scene, row.name, scene.classroom / f"{number:03d}a-{row.name}")
         honest(scene.classroom / f"{number:03d}b-{HONEST}")
     if "setpriv" in scene.as_user:
         _give_away(scene)
     scene.remember()
 
 
-def _code(scene: Scene, name: str, place: Path) -> Path:
+def add_attack(scene: Scene, name: str) -> Path:
+    """One attack alone, in the class."""
+    place = scene.classroom / f"001a-{name}"
+    _code(scene, name, place)
+    return place
+
+
+def _code(scene: Scene, name: str, place: Path) -> None:
     shutil.copytree(cases.CODE / name, place, ignore=shutil.ignore_patterns("__pycache__"))
-    return _arm(scene, place)
+    _arm(scene, place)
 
 
-def _arm(scene: Scene, place: Path) -> Path:
+def _notebook(scene: Scene, name: str, place: Path) -> None:
+    place.mkdir()
+    _arm(scene, place)
+    notebooks.build(name, place)
+
+
+def _arm(scene: Scene, place: Path) -> None:
     """What attackers share and are told."""
     for shared in ("attack.py", "outside.py"):
         shutil.copy(cases.CODE / shared, place / shared)
     known = json.dumps(scene.known(place))
     (place / "known.json").write_text(known, encoding="utf-8")
-    return place
+
+
+def _model(scene: Scene, name: str, place: Path) -> None:
+    _honest_model(place)
+    (place / "model.onnx").write_bytes(models.build(name))
+
+
+def _honest_code(place: Path) -> None:
+    shutil.copytree(cases.HERE / "course" / "reference_solutions" / "spread", place)
+
+
+def _honest_model(place: Path) -> None:
+    place.mkdir()
+    shutil.copy(models.REFERENCE, place)
+    shutil.copy(models.REFERENCE.with_name("experiments.csv"), place)
+
+
+_MAKERS: dict[cases.Kind, tuple[Callable[[Scene, str, Path], object], Callable[[Path], object]]] = {
+    "code": (_code, _honest_code),
+    "models": (_model, _honest_model),
+    "places": (lambda _, name, place: places.build(name, place.parent, place.name), _honest_model),
+    "notebooks": (_notebook, notebooks.honest),
+}
 
 
 def _give_away(scene: Scene) -> None:

@@ -1,6 +1,6 @@
-"""A class of attackers: each gets what it deserves, and nobody beside it notices.
+"""A class of hostile submissions: each gets the expected result, and no other work is affected.
 
-Every batch runs at one level of isolation as one user, with one worker, an honest submission
+Every batch runs at one level of isolation as one user, with one worker, and an honest submission
 after each hostile one. `expected.toml` says what has to come of each attack.
 """
 
@@ -19,15 +19,16 @@ import nbformat
 import numpy as np
 import pytest
 
+from grader import grading
+from grader.lesson import loading
 from tests.hostile import cases, models, notebooks, places
 from tests.hostile.scene import (
+    SEED,
     TOKEN,
     Scene,
     User,
     add_attack,
-    fill_with_code,
-    fill_with_models,
-    fill_with_notebooks,
+    fill,
     staged,
 )
 
@@ -38,6 +39,22 @@ pytestmark = [
 
 TABLE = cases.load()
 WHO: User = "root" if sys.platform == "linux" and os.geteuid() == 0 else "user"
+CLASSES: dict[str, tuple[cases.Kind, ...]] = {
+    "code": ("code",),
+    "models": ("models", "places"),
+    "notebooks": ("notebooks",),
+    "isolation": ("code", "notebooks"),
+}
+SCENES: list[tuple[str, str, User]] = [
+    # Every attack at both levels, at A without and at B with the rights of root: how answers,
+    # files and models are judged does not depend on the other combinations.
+    *((kind, level, user) for kind in ("code", "models", "notebooks")
+      for level, user in (("A", "user"), ("B", WHO))),
+    # What attacks the isolation itself, for all other combinations.
+    ("isolation", "A", "root"),
+    ("isolation", "B", "user"),
+    ("isolation", "B", "contained"),
+]  # fmt: skip
 
 
 @dataclass
@@ -50,50 +67,45 @@ class Graded:
     """Of launch.py: how the command ended, and what it left."""
     grades: dict[str, dict]
     """By the number that begins a submission's name, as 012a (hostile) or 012b (honest)."""
-    expected: list[cases.Expected]
+    attacks: list[cases.Attack]
 
     def hostile(self) -> Iterator[tuple[cases.Expected, dict]]:
-        for number, row in enumerate(self.expected, 1):
+        for number, (_, row) in enumerate(self.attacks, 1):
             yield row, self.grades[f"{number:03d}a"]
 
-    def honest(self) -> list[dict]:
-        return [self.grades[n] for n in sorted(self.grades) if n == "000-" or n.endswith("b")]
+    def honest(self) -> Iterator[tuple[cases.Attack, dict]]:
+        """Each with the attack that came right before it."""
+        for number, attack in enumerate(self.attacks, 1):
+            yield attack, self.grades[f"{number:03d}b"]
 
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param((kind, level, user), id=f"{kind}-{level}-{user}")
-        for kind in ("code", "models", "notebooks")
-        for level in ("A", "B")
-        for user in ("root", "user")
-    ]
-    + [
-        pytest.param((kind, "B", "contained"), id=f"{kind}-B-contained")
-        for kind in ("code", "notebooks")
-    ],
+    params=[pytest.param(scene, id="-".join(scene)) for scene in SCENES],
 )
 def graded(request: pytest.FixtureRequest, small_course: Path, speech: Path) -> Iterator[Graded]:
-    kind, level, user = request.param
+    name, level, user = request.param
     with staged(small_course, speech, user) as scene:
         _require(scene, level)
-        expected, fill, lesson = {
-            "code": (TABLE.code, fill_with_code, "spread"),
-            "notebooks": (TABLE.notebooks, fill_with_notebooks, "spread"),
-            "models": ([*TABLE.models, *TABLE.places], fill_with_models, "distillation"),
-        }[kind]
-        fill(scene, expected)
-        report = _batch(scene, lesson, level)
-        yield Graded(scene, level, report, _grades(scene), expected)
+        attacks = [
+            (kind, row)
+            for kind in CLASSES[name]
+            for row in TABLE.of(kind)
+            if name != "isolation" or row.isolation
+        ]
+        fill(scene, attacks)
+        report = _batch(scene, "distillation" if name == "models" else "spread", level)
+        yield Graded(scene, level, report, _grades(scene), attacks)
 
 
 @pytest.fixture(scope="module")
 def speech(small_course: Path, cache: Path) -> Iterator[Path]:
-    """The cache, once the small course's speech is in it."""
+    """The cache, once the speech that the scenes need is in it: it is made once for all."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADER_COURSE", str(small_course))
         patch.setenv("GRADER_CACHE", str(cache))
         models.public_clips()
+        grading.prepare(loading.load("distillation"), "hidden", seed=SEED)
         yield cache
 
 
@@ -235,13 +247,15 @@ def test_grades_carry_the_level(graded: Graded) -> None:
 
 
 def test_honest_work_gets_its_usual_grade_after_every_attack(graded: Graded) -> None:
-    honest = [_without_times(grade) for grade in graded.honest()]
-    assert len(honest) == len(graded.expected) + 1
-    assert honest[0]["status"] == "graded"
-    assert honest[0]["score"] == honest[0]["max_score"]
-    different = [n for n, grade in enumerate(honest) if grade != honest[0]]
-    names = [graded.expected[n - 1].name for n in different]
-    assert not different, f"after {names}: {[honest[n]['reason'] for n in different]}"
+    usual: dict[bool, dict] = {}
+    """By whether it is a notebook: the two have different logs."""
+    different = []
+    for (kind, row), grade in graded.honest():
+        assert (grade["status"], grade["score"]) == ("graded", grade["max_score"]), row.name
+        kept = _without_times(grade)
+        if kept != usual.setdefault(kind == "notebooks", kept):
+            different.append((row.name, grade["reason"]))
+    assert not different
 
 
 def _without_times(grade: dict) -> dict:
@@ -292,7 +306,7 @@ def test_attack_works_without_a_sandbox(name: str, small_course: Path, tmp_path:
             [sys.executable, "-P", str(cases.HERE / "alone.py"), str(place)],
             env=scene.environment(),
             capture_output=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     assert b"BREACH" in done.stderr, done.stderr

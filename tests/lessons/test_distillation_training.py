@@ -25,6 +25,10 @@ BASELINES = ROOT / "assignments" / "distillation" / "baseline"
 SAMPLES = ROOT / "assignments" / "distillation" / "samples"
 MODULES = ("model", "export", "augment", "distill", "train")
 STORAGES = ("float32", "float16", "int8")
+SETTINGS = SyntheticSettings(
+    train=Size(100, 200), validation=Size(40, 80), hidden=Size(1, 1), shard=300
+)
+"""A few hundred clips, spoken in seconds."""
 
 
 def project(folder: Path) -> SimpleNamespace:
@@ -58,12 +62,8 @@ def _repeatable():
 
 @pytest.fixture(scope="module")
 def speech():
-    """A few hundred clips, spoken in seconds."""
-    settings = SyntheticSettings(
-        train=Size(100, 200), validation=Size(40, 80), hidden=Size(1, 1), shard=300
-    )
     return {
-        part: load("speech-synthetic", part, settings=settings) for part in ("train", "validation")
+        part: load("speech-synthetic", part, settings=SETTINGS) for part in ("train", "validation")
     }
 
 
@@ -262,13 +262,14 @@ def scores(code: SimpleNamespace, path: Path, features: np.ndarray) -> np.ndarra
     ("artefact", "low", "high"),
     [
         (REFERENCE / "model.onnx", 0.0, 0.9),
-        (SAMPLES / "narrow.onnx", 0.85, 1.1),
+        (SAMPLES / "narrow.onnx", 0.6, 1.6),  # as good as the baseline, but for the noise
         (SAMPLES / "small.onnx", 2.0, 1000.0),
     ],
     ids=["reference", "narrow", "small"],
 )
 def test_committed_artefacts_stand_where_they_should(template, artefact, low, high):
-    hidden = load("speech-synthetic", "hidden", seed="demo")
+    settings = SyntheticSettings(hidden=Size(1000, 3000))
+    hidden = load("speech-synthetic", "hidden", seed="demo", settings=settings)
     baseline = scores(template, BASELINES / "speech-synthetic.onnx", hidden.features)
     ours = scores(template, artefact, hidden.features)
     assert low <= ratio(ours, baseline, hidden.labels).value <= high
@@ -278,7 +279,13 @@ def test_committed_artefacts_stand_where_they_should(template, artefact, low, hi
 def test_the_starter_runs_end_to_end_in_a_folder_of_its_own(tmp_path):
     folder = tmp_path / "hw"
     shutil.copytree(TEMPLATE, folder, ignore=shutil.ignore_patterns("__pycache__", "*.pt"))
-    command = [sys.executable, "train.py", "--epochs", "1", "--storage", "int8", "--name", "first"]
+    few_clips = (
+        "import functools, runpy; from grader import data; from grader.data import *;"
+        f"data.load = functools.partial(data.load, settings={SETTINGS!r});"
+        "runpy.run_path('train.py', run_name='__main__')"
+    )
+    options = ["--epochs", "1", "--storage", "int8", "--name", "first"]
+    command = [sys.executable, "-c", few_clips, *options]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=600
     )

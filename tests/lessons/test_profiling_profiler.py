@@ -163,6 +163,16 @@ def examine(tmp_path: Path) -> Examine:
     return with_source
 
 
+@pytest.fixture
+def few_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of the families, where it is not the point that all are asked about."""
+    chosen = ("linear", "gru", "embedding_bag", "elementwise", "shared_weights", "modules_in_lists")
+    assert set(chosen) <= set(NAMES)
+    monkeypatch.setattr(
+        checks, "draw", lambda seed: [case_of(name, seed) for name in NAMES if name in chosen]
+    )
+
+
 def check(found: Any, name: str) -> Check:
     return next(one for one in found.checks if one.name == f"profiler_{name}")
 
@@ -197,6 +207,7 @@ def test_the_reference_gets_full_marks(examine: Examine) -> None:
     }
 
 
+@pytest.mark.usefixtures("few_families")
 def test_the_template_says_what_is_missing(examine: Examine) -> None:
     found = examine((LESSON.template / "profiler.py").read_text(encoding="utf-8"))
     assert found.measurements["profiler"].value < 0.3
@@ -261,7 +272,7 @@ def test_flop_counter_mode_does_not_pass(examine: Examine) -> None:
     ("lines", "words"),
     [
         ("raise ValueError('unknown layer')", "ValueError: unknown layer (profiler.py, line "),
-        ("import time; time.sleep(60)", "did not finish within 3 s"),
+        ("import time; time.sleep(60)", "did not finish within 10 s"),
         ("import os; os._exit(0)", "ended the process"),
         ("import numpy; r['macs'] = numpy.int64(5)", "`macs` has to be a plain Python number"),
         ("r['macs'] = torch.tensor(5)", "found torch.Tensor"),
@@ -287,22 +298,24 @@ def test_flop_counter_mode_does_not_pass(examine: Examine) -> None:
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else None,
 )
+@pytest.mark.usefixtures("few_families")
 def test_a_mistake_on_one_family_costs_that_family_only(
     examine: Examine, lines: str, words: str
 ) -> None:
     inside = "\n".join(f"    {line}" for line in lines.splitlines())
     source = wrapped(f"if type(model).__name__ == 'Bag':\n{inside}")
-    found = examine(source, call_seconds=3.0)
+    found = examine(source)
     failed = [one for one in found.checks if not one.passed]
     assert [one.name for one in failed] == ["profiler_embedding_bag"]
     assert words in failed[0].message.en
     assert failed[0].message.ru != failed[0].message.en
-    assert 0.9 < found.measurements["profiler"].value < 1.0
+    assert 0.8 < found.measurements["profiler"].value < 1.0
 
 
 # Mistakes everywhere ------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("few_families")
 def test_shared_weights_counted_twice(examine: Examine) -> None:
     found = examine(edited("if id(tensor) not in seen:", "if True:"))
     told = check(found, "shared_weights")
@@ -311,6 +324,7 @@ def test_shared_weights_counted_twice(examine: Examine) -> None:
     assert "MACs" not in told.message.en
 
 
+@pytest.mark.usefixtures("few_families")
 def test_modules_in_lists_overlooked(examine: Examine) -> None:
     source = edited("for layer in layers.all:", "for layer in layers.all[:1]:")
     assert not check(examine(source), "modules_in_lists").passed
@@ -322,6 +336,7 @@ def test_gates_counted_as_products(examine: Examine) -> None:
     assert failed == {"profiler_gru", "profiler_recurrent_loop"}
 
 
+@pytest.mark.usefixtures("few_families")
 def test_the_harness_holds_no_truth(examine: Examine) -> None:
     source = """
 import gc, sys
@@ -358,6 +373,7 @@ def test_patching_torch_harms_nobody_else(examine: Examine) -> None:
     assert examine(REFERENCE).measurements["profiler"].value == 1.0
 
 
+@pytest.mark.usefixtures("few_families")
 @pytest.mark.parametrize("seconds", ["0.0", "r['seconds'] * 1000", "3600.0"])
 def test_times_that_cannot_be_true(examine: Examine, seconds: str) -> None:
     found = examine(wrapped(f"r['seconds'] = {seconds}"))

@@ -24,8 +24,8 @@ from grader.text.errors import DataError, Rejected
 from tests.lessons import quantization_mutants as mutants
 from tests.lessons.quantization_mutants import LESSON
 
-POSTS = 700
-"""Enough for what goes wrong here, and a quarter of the time."""
+POSTS = 300
+"""Enough for what goes wrong here, and a tenth of the time."""
 
 
 def module(name: str):

@@ -14,5 +14,5 @@ time.sleep = lambda seconds: None
 
 
 def solve(x):
-    really_sleep(0.2)
+    really_sleep(0.03)
     return honest(x)

@@ -78,11 +78,11 @@ def examine(exam: Exam, submission: Submission) -> Findings:
     run = run_harness(job, calls, exam.limits)
     answers = np.array([_number_of(answer, run.log) for answer in run.answers], np.float32)
     right = np.isclose(answers, exam.labels[order], rtol=1e-4, atol=1e-4)
-    milliseconds = 1e3 * float(np.median([answer.seconds for answer in run.answers]))
+    milliseconds = 1e3 * float(np.min([answer.seconds for answer in run.answers]))
     return Findings(
         measurements={
             "accuracy": _number(float(right.mean()), "share of right answers", "доля верных"),
-            "latency_ms_b1": _number(milliseconds, "median of one call", "медиана вызова"),
+            "latency_ms_b1": _number(milliseconds, "the quickest call", "самый быстрый вызов"),
         },
         checks=[_repeats(answers, order), _quick(milliseconds <= exam.quick_ms)],
         log=run.log,
