@@ -246,7 +246,7 @@ def _statement(rng: np.random.Generator, names: list[str]) -> list[str]:
             f"    {b} {operator if operator in '+-*/' else '+'}= {c}[{a}]",
         ],
         [f"if {a} > {value}:", f"    {b} = {c}.view(-1, {rng.integers(2, 64)})"],
-        ["optimiser.zero_grad()", "loss.backward()", "optimiser.step()"],
+        ["optimizer.zero_grad()", "loss.backward()", "optimizer.step()"],
         [f"{a}, {b} = {c}.shape[{rng.integers(3)}], {called}({b})"],
         ["with torch.no_grad():", f"    {a} = {called}(batch {operator} {value})"],
         [f"{a} = [{called}(x) for x in {b} if x != {rng.integers(50)}]"],

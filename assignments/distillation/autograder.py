@@ -184,7 +184,7 @@ def _require_finite(logits: np.ndarray) -> None:
             Text(
                 en=f"Expected finite logits, found NaN or infinity on {bad:,} of "
                 f"{len(logits):,} clips; look for a division by zero, an overflow in float16 or "
-                "a quantisation scale of 0.",
+                "a quantization scale of 0.",
                 ru=f"Ожидались конечные логиты, но на {ru_number(bad)} записях из "
                 f"{ru_number(len(logits))} получены NaN или бесконечность; ищите деление на ноль, "
                 "переполнение float16 или нулевой масштаб квантизации.",

@@ -149,7 +149,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "quantised_linear",
-        Text(en="dynamically quantised layers", ru="динамически квантованные слои"),
+        Text(en="dynamically quantized layers", ru="динамически квантованные слои"),
         {**_SEQUENCE, "inputs": (40, 90), "middle": (60, 120), "outputs": (30, 60)},
     ),
     Family(
@@ -168,7 +168,7 @@ FAMILIES: tuple[Family, ...] = (
         {**_SEQUENCE, "inputs": (20, 50), "outputs": (15, 40)},
     ),
     Family(
-        "normalised_residual",
+        "normalized_residual",
         Text(en="residual block with norms", ru="остаточный блок с нормализацией"),
         {**_IMAGE, "channels": (12, 24), "outputs": (10, 30)},
     ),

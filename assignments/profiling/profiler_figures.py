@@ -10,7 +10,7 @@ from grader.text import Text, untrusted
 from .profiler_answers import Answer
 from .truth import COUNTS
 
-SHOWN = "normalised_residual"
+SHOWN = "normalized_residual"
 """Family whose time is drawn by layer."""
 ROWS = 16
 

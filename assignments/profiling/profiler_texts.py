@@ -123,7 +123,7 @@ HINTS: dict[str, Text] = {
         "(register_module_forward_hook).",
     ),
     "quantised_linear": Text(
-        en="Quantised layers are not nn.Linear and have no Parameters: weight() and bias() give "
+        en="Quantized layers are not nn.Linear and have no Parameters: weight() and bias() give "
         "what they packed, and a weight takes one byte.",
         ru="Квантованный слой — не nn.Linear и не содержит Parameter: упакованное отдают weight() "
         "и bias(), и вес занимает один байт.",
@@ -144,7 +144,7 @@ HINTS: dict[str, Text] = {
         ru="Каждый выход `*` — умножение, иначе матричное произведение из mul и sum было бы "
         "бесплатным.",
     ),
-    "normalised_residual": Text(
+    "normalized_residual": Text(
         en="Buffers of a BatchNorm are bytes and no parameters; norms count no MACs here.",
         ru="Буферы BatchNorm — байты, но не параметры; MAC нормализаций здесь не считаются.",
     ),
@@ -159,7 +159,7 @@ HINTS: dict[str, Text] = {
 COUNT_HINTS: dict[str, Text] = {
     "parameters": Text(
         en="Each stored number once, wherever it hides: registered, in a plain list, or packed by "
-        "a quantised layer (weight() and bias() hand it out).",
+        "a quantized layer (weight() and bias() hand it out).",
         ru="Каждое хранимое число один раз, где бы оно ни было: зарегистрировано, в обычном списке "
         "или упаковано квантованным слоем (его отдают weight() и bias()).",
     ),

@@ -145,7 +145,7 @@ def _no_class_pays(exam: Exam, outcomes: Outcomes) -> Check:
     found_ru = f"{worst}: {100 * drop:.1f} пункта ({TITLES[pair].ru})" if worst else "нет"
     return made(
         "no_class_pays",
-        Text(en="No class pays for quantisation", ru="Ни один класс не платит за квантизацию"),
+        Text(en="No class pays for quantization", ru="Ни один класс не платит за квантизацию"),
         passed,
         Text(
             en=f"Expected a recall at most {100 * allowed:g} points below the float32 model's in "
@@ -155,7 +155,7 @@ def _no_class_pays(exam: Exam, outcomes: Outcomes) -> Check:
         ),
         Text(
             en="Calibrate on posts of all classes in equal numbers, keep the classifier layer in "
-            "float32, or fine-tune with fake quantisation (QAT) and class weights.",
+            "float32, or fine-tune with fake quantization (QAT) and class weights.",
             ru="Калибруйте на постах всех классов поровну, оставьте слой-классификатор во float32 "
             "или дообучите с имитацией квантизации (QAT) и весами классов.",
         ),

@@ -59,7 +59,7 @@ def components(models: Mapping[str, Model]) -> Figure:
             for part, role, label in parts
         ],
         caption=Text(
-            en="As stored. Where the embedding is most of the model, quantising the rest saves "
+            en="As stored. Where the embedding is most of the model, quantizing the rest saves "
             "little.",
             ru="В том виде, в каком хранится. Если эмбеддинги занимают почти всё, квантизация "
             "остального даёт мало.",

@@ -120,7 +120,7 @@ def _latency(one: Outcome, batch: str) -> Measured:
             "ms",
             Text(
                 en=f"{posts} post{'s' if posts > 1 else ''} in one call, one core: lower quartile "
-                f"of {len(timing.seconds)} rounds over {timing.posts} posts, tokenisation excluded",
+                f"of {len(timing.seconds)} rounds over {timing.posts} posts, tokenization excluded",
                 ru=f"постов в одном вызове: {posts}, одно ядро: нижний квартиль "
                 f"{len(timing.seconds)} проходов по {timing.posts} постам, без токенизации",
             ),

@@ -152,7 +152,7 @@ def passes(
         float(passed),
         "",
         Text(
-            en="1 when teacher_ptq.onnx is teacher.onnx with quantised weights, accuracy and "
+            en="1 when teacher_ptq.onnx is teacher.onnx with quantized weights, accuracy and "
             "macro-F1 as near to the course's teacher as the gate asks, else 0",
             ru="1, если teacher_ptq.onnx — это teacher.onnx с квантизованными весами, а accuracy и "
             "макро-F1 не ниже порога относительно учителя курса, иначе 0",
@@ -169,7 +169,7 @@ def _is_quantized(exam: Exam, name: str, pairs: Sequence[Pair], found: Quantizat
     title = TITLES[name]
     return made(
         f"{name}_is_quantised",
-        Text(en=f"{title.en}: the weights are quantised", ru=f"{title.ru}: веса квантизованы"),
+        Text(en=f"{title.en}: the weights are quantized", ru=f"{title.ru}: веса квантизованы"),
         share >= least,
         Text(
             en=f"Expected at least {least:.0%} of the float32 model's weights in at most 8 bits, "
@@ -199,7 +199,7 @@ def _comes_from(
     return made(
         f"{name}_comes_from_{plain}",
         Text(
-            en=f"{title.en} is {plain}.onnx, quantised",
+            en=f"{title.en} is {plain}.onnx, quantized",
             ru=f"{title.ru} — это квантизованный {plain}.onnx",
         ),
         passed,
@@ -213,8 +213,8 @@ def _comes_from(
             f"{exam.settings['agreement']:.0%}.",
         ),
         Text(
-            en=f"Quantise the very file that you submit as {plain}.onnx; after training with fake "
-            f"quantisation, export the trained float32 weights as {plain}.onnx too.",
+            en=f"Quantize the very file that you submit as {plain}.onnx; after training with fake "
+            f"quantization, export the trained float32 weights as {plain}.onnx too.",
             ru=f"Квантизуйте тот самый файл, который сдаёте как {plain}.onnx; после обучения с "
             f"имитацией квантизации экспортируйте обученные веса float32 тоже как {plain}.onnx.",
         ),
@@ -231,7 +231,7 @@ def _embedding(found: Mapping[str, Quantization]) -> Check:
     told = ", ".join(f"{name} {shares[name]:.0%}" for name in PLAIN)
     return made(
         "embedding_is_quantised",
-        Text(en="The embedding is quantised too", ru="Эмбеддинги тоже квантизованы"),
+        Text(en="The embedding is quantized too", ru="Эмбеддинги тоже квантизованы"),
         not left,
         Text(
             en=f"Share of the bytes that the embedding takes: {told}."
@@ -240,7 +240,7 @@ def _embedding(found: Mapping[str, Quantization]) -> Check:
             + (f" Они всё ещё float32 в {listed}." if left else ""),
         ),
         Text(
-            en='Quantise Gather: op_types_to_quantize=["MatMul", "Gather"]. The embedding is most '
+            en='Quantize Gather: op_types_to_quantize=["MatMul", "Gather"]. The embedding is most '
             "of a small language model, and a row that is looked up costs no time to scale.",
             ru='Квантизуйте Gather: op_types_to_quantize=["MatMul", "Gather"]. Эмбеддинги — '
             "большая часть маленькой языковой модели, а масштабировать выбранную строку ничего не "
@@ -264,7 +264,7 @@ def _outliers(pairs: Pairs) -> Check:
         candidates, key=lambda one: one[1].error / one[1].usual_error, default=("", None)
     )
     if worst is None:
-        message = Text(en="No tensor is quantised.", ru="Ни один тензор не квантизован.")
+        message = Text(en="No tensor is quantized.", ru="Ни один тензор не квантизован.")
         times = 0.0
     else:
         times = worst.error / worst.usual_error

@@ -147,7 +147,7 @@ def require_really_stored(name: str, found: Quantization) -> None:
     raise Rejected(
         Text(
             en=f"{name}.onnx stores the weight {first}{f' and {more} more' if more else ''} as "
-            f"{weights[0].dtype} and quantises it only when it is loaded, so the file is no "
+            f"{weights[0].dtype} and quantizes it only when it is loaded, so the file is no "
             "smaller; store int8 and its scale (in onnxruntime.quantization leave "
             "AddQDQPairToWeight off).",
             ru=f"{name}.onnx хранит вес {first}{f' и ещё {more}' if more else ''} в типе "

@@ -122,8 +122,8 @@ def _explain_thop(report: GraphReport, figures: TorchFigures) -> Text | None:
     if theirs > report.macs:
         return Text(
             en=f"{found}: thop counts what the export has removed or merged (batch "
-            "normalisation, averaging) and activations such as Softmax.",
-            ru=f"{found}: thop считает то, что экспорт убрал или слил (batch normalisation, "
+            "normalization, averaging) and activations such as Softmax.",
+            ru=f"{found}: thop считает то, что экспорт убрал или слил (batch normalization, "
             "усреднение), и активации вроде Softmax.",
         )
     return Text(
@@ -179,9 +179,9 @@ def _explain_params(report: GraphReport, figures: TorchFigures) -> Text | None:
     found = f"PyTorch: {figures.params:,}, ONNX: {report.params:,}"
     return Text(
         en=f"Parameters differ ({found}): the export merges, drops or adds tensors (batch "
-        "normalisation, zero biases, scales of quantisation), or the file is another model.",
+        "normalization, zero biases, scales of quantization), or the file is another model.",
         ru=f"Число параметров разное ({found}): экспорт сливает, убирает или добавляет "
-        "тензоры (batch normalisation, нулевые смещения, масштабы квантования), или это "
+        "тензоры (batch normalization, нулевые смещения, масштабы квантования), или это "
         "другая модель.",
     )
 

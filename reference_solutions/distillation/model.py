@@ -111,7 +111,7 @@ class Block(nn.Module):
     """A separable convolution over time with a shortcut; (batch, width, steps) in and out.
 
     Depthwise, then pointwise: kernel + width multiplications an output for kernel * width.
-    The shortcut is an addition, and both normalisations fold into the convolutions.
+    The shortcut is an addition, and both normalizations fold into the convolutions.
     """
 
     def __init__(self, width: int, kernel: int) -> None:

@@ -207,8 +207,8 @@ def fit(
     """Train `model` (and `extra`, which is thrown away) in place; the mean loss of each epoch."""
     generator = torch.Generator().manual_seed(recipe.seed)
     parameters = [*model.parameters(), *(extra.parameters() if extra else ())]
-    optimiser = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay)
-    schedule = one_cycle(optimiser, recipe, len(train.labels))
+    optimizer = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay)
+    schedule = one_cycle(optimizer, recipe, len(train.labels))
     history = []
     for epoch in range(1, recipe.epochs + 1):
         started, losses = time.perf_counter(), []
@@ -218,9 +218,9 @@ def fit(
             if recipe.varied:
                 features = augment(features, generator)
             value = loss(features, train.labels[batch])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             value.backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
             losses.append(value.item())
         history.append(float(np.mean(losses)))
@@ -234,11 +234,11 @@ def fit(
 
 
 def one_cycle(
-    optimiser: torch.optim.Optimizer, recipe: Recipe, clips: int
+    optimizer: torch.optim.Optimizer, recipe: Recipe, clips: int
 ) -> torch.optim.lr_scheduler.OneCycleLR:
     batches = -(-clips // recipe.batch_size)
     return torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=recipe.epochs * batches, pct_start=0.15
+        optimizer, recipe.learning_rate, total_steps=recipe.epochs * batches, pct_start=0.15
     )
 
 

@@ -28,7 +28,7 @@ def profile_model(model: nn.Module, example_inputs: Sequence[Tensor]) -> dict[st
 
     parameters        learnt numbers, each stored number once: those that the model registers,
                       those of every module that is called (in a plain list, for instance), and
-                      quantised weights
+                      quantized weights
     bytes             what they and the buffers take as they are stored: float32 4, int8 1
     macs              multiplications of the call: matrix products, convolutions and recurrent
                       cells exactly (products of gates are part of the cell), an elementwise `*`
@@ -273,7 +273,7 @@ def _registered(layer: Layer) -> Iterator[tuple[Tensor, bool]]:
         yield parameter, True
     for buffer in layer.module.buffers(recurse=False):
         yield buffer, False
-    # Quantised layers pack their weights out of sight, and hand them out through methods.
+    # Quantized layers pack their weights out of sight, and hand them out through methods.
     for name in ("weight", "bias"):
         method = getattr(layer.module, name, None)
         if callable(method) and isinstance(tensor := method(), Tensor):

@@ -119,12 +119,12 @@ class Workshop:
     def _halved(self, name: str, recipe: Any) -> Row:
         torch.manual_seed(recipe.seed)
         network = self._fit(ChatNet(self.encoding, (128, 96, 64)), recipe)
-        return self._quantised(name, network, (2, 2, 2, 2), recipe, "54k weights from scratch")
+        return self._quantized(name, network, (2, 2, 2, 2), recipe, "54k weights from scratch")
 
     def _pruned(self) -> Iterator[Row]:
         torch.manual_seed(0)
         network = self._fit(ChatNet(self.encoding, SIZES), self.recipe)
-        yield self._quantised("unpruned 2 bits", network, (2, 2, 2, 2), self.recipe)
+        yield self._quantized("unpruned 2 bits", network, (2, 2, 2, 2), self.recipe)
         ratios = {f"pruned {n}%": (n / 100,) * 3 for n in (30, 40, 50, 60, 70)}
         ratios |= {
             "pruned 70-50-30%": (0.7, 0.5, 0.3),
@@ -132,17 +132,17 @@ class Workshop:
         }
         for name, chosen in ratios.items():
             smaller = self._fit(prune(network, chosen), self.recipe)
-            yield self._quantised(name, smaller, (2, 2, 2, 2), self.recipe)
+            yield self._quantized(name, smaller, (2, 2, 2, 2), self.recipe)
         half = self._fit(prune(network, HALF), self.recipe)
         for bits in ((1, 1, 1, 1), (4, 4, 4, 4), (2, 2, 2, 4), (1, 2, 2, 4), (4, 1, 1, 4)):
-            yield self._quantised(
+            yield self._quantized(
                 f"pruned 50%, bits {'-'.join(map(str, bits))}", half, bits, self.recipe
             )
         for hidden in ((128, 64, 32), (64, 32, 32), (96,)):
             torch.manual_seed(0)
             narrow = self._fit(ChatNet(self.encoding, hidden), self.recipe)
             name = "narrow " + "-".join(map(str, hidden))
-            yield self._quantised(name, narrow, (2,) * (len(hidden) + 1), self.recipe)
+            yield self._quantized(name, narrow, (2,) * (len(hidden) + 1), self.recipe)
 
     def _distilled(self) -> Iterator[Row]:
         short = replace(train.TERNARY, epochs=20, invented=30_000)
@@ -188,7 +188,7 @@ class Workshop:
             fitted: ChatNet = self.starter.fit(network, self.train, self.validation, recipe)
         return fitted
 
-    def _quantised(
+    def _quantized(
         self, name: str, network: ChatNet, bits: tuple[int, ...], recipe: Any, note: str = ""
     ) -> Row:
         copied = prune(network, (0.0,) * (len(network.layers) - 1))  # the original stays float

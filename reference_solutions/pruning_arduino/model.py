@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from features import Encoding
 from integer_model import INPUT_SCALE, IntegerLayer, IntegerModel
-from quantize import quantise, ternary
+from quantize import quantize, ternary
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -35,7 +35,7 @@ class Layer(nn.Module):
     def levels(self) -> Tensor:
         if self.density is not None:
             return ternary(self.weight, self.density)
-        return self.weight if self.bits is None else quantise(self.weight, self.bits)
+        return self.weight if self.bits is None else quantize(self.weight, self.bits)
 
     def forward(self, values: Tensor) -> Tensor:
         return self.norm(values @ self.levels().t())
@@ -59,7 +59,7 @@ class ChatNet(nn.Module):
 
 @torch.no_grad()
 def to_integers(network: ChatNet, counts: Tensor) -> IntegerModel:
-    """The integer model that agrees with the quantised network most often on `counts`.
+    """The integer model that agrees with the quantized network most often on `counts`.
 
     Large integers lose little to rounding, but sums of them leave 16 bits: so several scales are
     tried.

@@ -75,18 +75,18 @@ def look(positions: Sequence[Position]) -> np.ndarray:
 def _train_one(counts: Tensor, answers: Tensor, seed: int) -> Member:
     torch.manual_seed(seed)
     member = Member(counts.shape[1])
-    optimiser = torch.optim.AdamW(member.parameters(), RATE, weight_decay=1e-2)
+    optimizer = torch.optim.AdamW(member.parameters(), RATE, weight_decay=1e-2)
     steps = EPOCHS * (len(answers) // BATCH)
-    rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     for _ in range(EPOCHS):
         member.train()
         for batch in torch.randperm(len(answers)).split(BATCH):
             if len(batch) < BATCH:
                 continue
             loss = F.cross_entropy(member(SCALE * counts[batch].float()), answers[batch])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             rates.step()
     print(f"  teacher {seed}: {EPOCHS} epochs, loss {loss.item():.2f}", flush=True)
     return member.eval()

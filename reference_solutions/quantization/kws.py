@@ -3,7 +3,7 @@
     python kws.py       prints bytes and AU-FA-FR of each way of storing it
 
 Nine tenths of its weights are in its GRU. ONNX Runtime has no int8 GRU, so storage shrinks and
-time does not; torch's dynamic quantisation, which has one, rounds the state at every step anew. The
+time does not; torch's dynamic quantization, which has one, rounds the state at every step anew. The
 last lines are int8 done otherwise, mostly wrongly: what could cost an order of magnitude?
 """
 
@@ -89,8 +89,8 @@ def suspects(train: ClipSet) -> Iterator[tuple[str, Callable[[ModelProto], Model
     for name, (shown, options) in ways.items():
         yield name, partial(int8_products, clips=shown, **options)
     yield (
-        "inputs standardised first",
-        lambda model: int8_products(standardised(model, clips), clips),
+        "inputs standardized first",
+        lambda model: int8_products(standardized(model, clips), clips),
     )
 
 
@@ -125,7 +125,7 @@ def int8_products(model: ModelProto, clips: np.ndarray, **options: object) -> Mo
         return onnx.load(target)
 
 
-def standardised(model: ModelProto, clips: np.ndarray) -> ModelProto:
+def standardized(model: ModelProto, clips: np.ndarray) -> ModelProto:
     """The same function, whose convolution sees inputs of mean 0 and deviation 1 over `clips`."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     shown = np.asarray(clips, np.float32)

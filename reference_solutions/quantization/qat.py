@@ -1,4 +1,4 @@
-"""Quantisation-aware training: the student trains while its weights are rounded.
+"""Quantization-aware training: the student trains while its weights are rounded.
 
 Forward passes see the rounded weights; gradients pass to the exact ones as if nothing had been
 rounded (the straight-through estimator: Bengio, Léonard, Courville 2013).
@@ -32,7 +32,7 @@ def train_qat(
 
 
 class Rounding(nn.Module):
-    """Weights as they will be after storage; see `quantize.quantise`, which does it for good."""
+    """Weights as they will be after storage; see `quantize.quantize`, which does it for good."""
 
     def __init__(self, storage: Storage, *, by_row: bool) -> None:
         super().__init__()
@@ -40,11 +40,11 @@ class Rounding(nn.Module):
         self.by_row = by_row
 
     def forward(self, exact: Tensor) -> Tensor:
-        rounded = fake_quantise(exact.detach(), self.storage, by_row=self.by_row)
+        rounded = fake_quantize(exact.detach(), self.storage, by_row=self.by_row)
         return exact + (rounded - exact.detach())
 
 
-def fake_quantise(values: Tensor, storage: Storage, *, by_row: bool) -> Tensor:
+def fake_quantize(values: Tensor, storage: Storage, *, by_row: bool) -> Tensor:
     """A matrix rounded to the grid of `storage`, still float32."""
     top = 2 ** (storage.bits - 1) - 1
     groups = values if by_row else values.T  # numbers that share a scale lie side by side

@@ -3,7 +3,7 @@
     python quantize.py      teacher_ptq.onnx and student_ptq.onnx from the float32 models
 
 `dynamic` and `static` are ONNX Runtime's: int8 products, with the settings that make them fast.
-`lookup` quantises the student, whose products read the embedding table directly. `weight_only`
+`lookup` quantizes the student, whose products read the embedding table directly. `weight_only`
 changes what is stored and leaves the arithmetic float32; `float16` likewise.
 """
 
@@ -128,7 +128,7 @@ def weight_only(model: ModelProto, storage: Storage) -> ModelProto:
             continue
         values = numpy_helper.to_array(weight)
         model.graph.initializer.remove(weight)
-        levels, scale, axis = quantise(values, storage, by_row=node.op_type == "Gather")
+        levels, scale, axis = quantize(values, storage, by_row=node.op_type == "Gather")
         packed = levels.astype(ml_dtypes.int4) if storage.bits == 4 else levels
         stored = numpy_helper.from_array(packed, f"{weight.name}.levels")
         model.graph.initializer.append(stored)
@@ -146,7 +146,7 @@ def weight_only(model: ModelProto, storage: Storage) -> ModelProto:
     return model
 
 
-def quantise(
+def quantize(
     values: np.ndarray, storage: Storage, *, by_row: bool
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Integers, scales and the axis of the scales: values = integers * scales.
@@ -204,7 +204,7 @@ def feed(names: Sequence[str], ids: np.ndarray) -> dict[str, np.ndarray]:
 
 @contextmanager
 def on_disk(model: ModelProto) -> Iterator[tuple[Path, Path]]:
-    """ONNX Runtime's quantiser reads and writes files, and logs advice for exported models."""
+    """ONNX Runtime's quantizer reads and writes files, and logs advice for exported models."""
     level = logging.root.level
     logging.root.setLevel(logging.ERROR)
     try:

@@ -93,7 +93,7 @@ def export_pretrained(module: Pretrained, path: Path) -> None:
             dynamo=False,
         )
     model = onnx.load(path)
-    del model.graph.value_info[:]  # outdated shapes would mislead the quantiser
+    del model.graph.value_info[:]  # outdated shapes would mislead the quantizer
     onnx.save(model, path)
 
 

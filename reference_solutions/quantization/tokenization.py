@@ -46,7 +46,7 @@ def train_tokenizer(posts: Sequence[str], vocabulary: int) -> Tokenizer:
 
 
 def assembled(tokenizer: Tokenizer, pieces: dict[str, int]) -> Tokenizer:
-    """A tokenizer that normalises and splits as this one, with these pieces and their numbers."""
+    """A tokenizer that normalizes and splits as this one, with these pieces and their numbers."""
     new = Tokenizer(models.WordPiece(pieces, unk_token=UNKNOWN))
     new.normalizer = tokenizer.normalizer
     new.pre_tokenizer = tokenizer.pre_tokenizer

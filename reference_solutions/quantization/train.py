@@ -158,14 +158,14 @@ def fit(model: M, train: Posts, validation: Posts, loss: BatchLoss, recipe: Reci
     """Train `model`; the running mean of its weights is returned, in evaluation mode."""
     generator = torch.Generator().manual_seed(recipe.seed)
     steps = recipe.epochs * -(-len(train.ids) // recipe.batch_size)
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         fused=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=steps, pct_start=0.1
+        optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.1
     )
     half = recipe.bfloat16 and has_bfloat16()
     mean, step = copy.deepcopy(model), 0
@@ -178,10 +178,10 @@ def fit(model: M, train: Posts, validation: Posts, loss: BatchLoss, recipe: Reci
             with torch.autocast("cpu", torch.bfloat16, enabled=half):
                 logits = model(ids, mask)
             value = loss(logits.float(), numbers)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             value.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
+            optimizer.step()
             schedule.step()
             step += 1
             follow(mean, model, min(recipe.averaging, step / (step + 9)))

@@ -141,20 +141,20 @@ def fit(
 ) -> None:
     """Train in place; prints a line for every epoch."""
     generator = torch.Generator().manual_seed(recipe.seed)
-    optimiser = torch.optim.AdamW(crnn.parameters(), weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.AdamW(crnn.parameters(), weight_decay=recipe.weight_decay)
     batches = len(train.labels) // (recipe.batch * recipe.glued)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=recipe.epochs * batches, pct_start=0.15
+        optimizer, recipe.learning_rate, total_steps=recipe.epochs * batches, pct_start=0.15
     )
     for epoch in range(1, recipe.epochs + 1):
         started, losses = time.perf_counter(), []
         crnn.train()
         for _ in range(batches):
             value = loss(crnn, draw(train, recipe, generator, varied=varied))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             value.backward()
             torch.nn.utils.clip_grad_norm_(crnn.parameters(), 1.0)
-            optimiser.step()
+            optimizer.step()
             schedule.step()
             losses.append(value.item())
         stream, offline = quality(crnn, validation)

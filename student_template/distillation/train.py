@@ -120,16 +120,16 @@ def fit(
     """Train `model` (and `extra`, which is thrown away) in place; the mean loss of each epoch."""
     generator = torch.Generator().manual_seed(recipe.seed)
     parameters = [*model.parameters(), *(extra.parameters() if extra else ())]
-    optimiser = torch.optim.Adam(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.Adam(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
     history = []
     for epoch in range(1, recipe.epochs + 1):
         started, losses = time.perf_counter(), []
         model.train()
         for batch in balanced_batches(train.labels, recipe.batch_size, generator):
             value = loss(augment(train.features[batch], generator), train.labels[batch])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             value.backward()
-            optimiser.step()
+            optimizer.step()
             losses.append(value.item())
         history.append(float(np.mean(losses)))
         print(

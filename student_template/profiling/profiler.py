@@ -2,7 +2,7 @@
 
 `grader check` calls profile_model on 18 models, one of each family: convolutions (grouped,
 depthwise, transposed), linear layers, GRU and LSTM, attention, shared weights, matrix products
-outside of layers, modules in plain lists, quantised layers, einsum, embeddings, products of
+outside of layers, modules in plain lists, quantized layers, einsum, embeddings, products of
 elements, a residual block with norms, a cell in a loop. Every count has to be right within 1%. The
 hidden models have other sizes.
 """
@@ -22,9 +22,9 @@ def profile_model(model: nn.Module, example_inputs: Sequence[Tensor]) -> dict[st
 
     parameters        learnt numbers, each stored number once, wherever it is used: registered
                       Parameters, those of modules that are called but not registered (in a plain
-                      list), weights and biases inside quantised layers
+                      list), weights and biases inside quantized layers
     bytes             what these and the buffers take as they are stored: 4 a float32, 1 an int8.
-                      Scales and zero points of quantised weights do not count
+                      Scales and zero points of quantized weights do not count
     macs              multiplications: matrix products, convolutions, attention and recurrent cells
                       exactly, without their scales and gates; an elementwise multiplication (`*`)
                       1 an output. Everything else counts 0: additions, norms, softmax,

@@ -41,12 +41,12 @@ class SlowNet(nn.Module):
         self.head = nn.Linear(48, CLASSES)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
-        x = self._normalised(spectrogram)
+        x = self._normalized(spectrogram)
         x = self._image(x)
         x = self._steps(x)
         return self._answers(self._remembered(x))
 
-    def _normalised(self, x: Tensor) -> Tensor:
+    def _normalized(self, x: Tensor) -> Tensor:
         """(1, bands, frames) to (1, 1, bands, frames)"""
         x = x.transpose(1, 2).contiguous()
         low, high = x.chunk(2, dim=2)

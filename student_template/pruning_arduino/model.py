@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from features import Encoding
 from integer_model import INPUT_SCALE, IntegerLayer, IntegerModel
-from quantize import quantise
+from quantize import quantize
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,7 +31,7 @@ class Layer(nn.Module):
         self.bits: int | None = None
 
     def levels(self) -> Tensor:
-        return self.weight if self.bits is None else quantise(self.weight, self.bits)
+        return self.weight if self.bits is None else quantize(self.weight, self.bits)
 
     def forward(self, values: Tensor) -> Tensor:
         return self.norm(values @ self.levels().t())
@@ -55,7 +55,7 @@ class ChatNet(nn.Module):
 
 @torch.no_grad()
 def to_integers(network: ChatNet, counts: Tensor) -> IntegerModel:
-    """The integer model that agrees with the quantised network most often on `counts`.
+    """The integer model that agrees with the quantized network most often on `counts`.
 
     Large integers lose little to rounding, but sums of them leave 16 bits: so several scales are
     tried.

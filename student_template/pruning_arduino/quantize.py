@@ -16,7 +16,7 @@ LEVELS = {1: (-1, 1), 2: (-2, 1), 4: (-8, 7)}
 """The least and the largest level, by bits."""
 
 
-def quantise(weight: Tensor, bits: int) -> Tensor:
+def quantize(weight: Tensor, bits: int) -> Tensor:
     """Levels of a weight matrix (outputs, inputs), whole numbers as floats."""
     if bits == 1:
         return straight_through(weight, torch.where(weight >= 0, 1.0, -1.0))

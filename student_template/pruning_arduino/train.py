@@ -1,4 +1,4 @@
-"""Train, prune, quantise, and write `model.npz` and `firmware/weights.h`.
+"""Train, prune, quantize, and write `model.npz` and `firmware/weights.h`.
 
     python train.py                                  built-in pairs
     python train.py --name half --epochs 20          another experiment
@@ -95,20 +95,20 @@ def main() -> None:
 def fit(network: ChatNet, train: Data, validation: Data, recipe: Recipe) -> ChatNet:
     """The network of the best epoch; `network` itself is changed."""
     generator = torch.Generator().manual_seed(recipe.seed)
-    optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), recipe.learning_rate)
     best, best_accuracy, waited = copy.deepcopy(network), 0.0, 0
     for epoch in range(recipe.epochs):
         started, losses = time.perf_counter(), []
         network.train()
         order = torch.randperm(len(train.answers), generator=generator)
         for batch in order.split(recipe.batch_size)[:-1]:
-            _set_rate(optimiser, recipe, epoch + len(losses) * recipe.batch_size / len(order))
+            _set_rate(optimizer, recipe, epoch + len(losses) * recipe.batch_size / len(order))
             logits = network(train.counts[batch].float(), recipe.dropout)
             # TODO: the answers alone are a weak teacher. Distil a larger network?
             loss = F.cross_entropy(logits, train.answers[batch])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             keep_factors_positive(network)
             losses.append(loss.item())
         reached = accuracy(network, validation)
@@ -125,14 +125,14 @@ def fit(network: ChatNet, train: Data, validation: Data, recipe: Recipe) -> Chat
     return best
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, recipe: Recipe, epoch: float) -> None:
+def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: float) -> None:
     """Up in a line, then down along a cosine."""
     if epoch < recipe.warmup_epochs:
         share = (epoch + 0.1) / recipe.warmup_epochs
     else:
         rest = max(recipe.epochs - recipe.warmup_epochs, 1)
         share = 0.5 * (1 + np.cos(np.pi * (epoch - recipe.warmup_epochs) / rest))
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = recipe.learning_rate * share
 
 

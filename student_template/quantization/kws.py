@@ -3,7 +3,7 @@
     python kws.py       prints bytes and AU-FA-FR of each way of storing it
 
 Nine tenths of its weights are in its GRU. ONNX Runtime has no int8 GRU, so storage shrinks and
-time does not; torch's dynamic quantisation, which has one, rounds the state at every step anew.
+time does not; torch's dynamic quantization, which has one, rounds the state at every step anew.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def int8_products(model: ModelProto, clips: np.ndarray) -> ModelProto:
     """Convolution and dense layers as QDQ, calibrated on clips (n, 40, 101) of the training part.
 
     TODO: quantize_static on the file that `on_disk` gives, with Calibration(clips). Why is no GRU
-    among the operators that it can quantise?
+    among the operators that it can quantize?
     """
     raise NotImplementedError("write int8_products in kws.py")
 
@@ -170,7 +170,7 @@ def _torch_gates(values: torch.Tensor) -> torch.Tensor:
 def _as_int8(model: ModelProto, weight: TensorProto, axis: int | None) -> None:
     """Replace a stored weight by int8 and the operator that widens it.
 
-    TODO: as `quantise` of quantize.py, for tensors of any number of axes; `axis` is None for one
+    TODO: as `quantize` of quantize.py, for tensors of any number of axes; `axis` is None for one
     scale. Then a DequantizeLinear whose output has the weight's name goes to the front of the
     graph.
     """

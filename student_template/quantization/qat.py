@@ -1,4 +1,4 @@
-"""Quantisation-aware training: the student trains while its weights are rounded.
+"""Quantization-aware training: the student trains while its weights are rounded.
 
 Forward passes see the rounded weights; gradients pass to the exact ones as if nothing had been
 rounded (the straight-through estimator: Bengio, Léonard, Courville 2013). What is there to gain at
@@ -33,7 +33,7 @@ def train_qat(
 
 
 class Rounding(nn.Module):
-    """Weights as they will be after storage; see `quantize.quantise`, which does it for good."""
+    """Weights as they will be after storage; see `quantize.quantize`, which does it for good."""
 
     def __init__(self, storage: Storage, *, by_row: bool) -> None:
         super().__init__()
@@ -41,17 +41,17 @@ class Rounding(nn.Module):
         self.by_row = by_row
 
     def forward(self, exact: Tensor) -> Tensor:
-        """TODO: fake_quantise forwards, the gradient of `exact` backwards, as if nothing had been
+        """TODO: fake_quantize forwards, the gradient of `exact` backwards, as if nothing had been
         rounded. `detach` is all it takes."""
         raise NotImplementedError("write Rounding.forward in qat.py before you train with rounding")
 
 
-def fake_quantise(values: Tensor, storage: Storage, *, by_row: bool) -> Tensor:
+def fake_quantize(values: Tensor, storage: Storage, *, by_row: bool) -> Tensor:
     """A matrix rounded to the grid of `storage`, still float32; the shape stays.
 
-    TODO: what quantize.quantise does, in torch: group, scale, round, clamp, and multiply back.
+    TODO: what quantize.quantize does, in torch: group, scale, round, clamp, and multiply back.
     """
-    raise NotImplementedError("write fake_quantise in qat.py before you train with rounding")
+    raise NotImplementedError("write fake_quantize in qat.py before you train with rounding")
 
 
 def _layers(student: Convolutional, storage: Storage) -> list[tuple[nn.Embedding | Dense, bool]]:

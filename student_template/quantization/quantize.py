@@ -85,7 +85,7 @@ def weight_only(model: ModelProto, storage: Storage) -> ModelProto:
             continue
         values = numpy_helper.to_array(weight)
         model.graph.initializer.remove(weight)
-        levels, scale, axis = quantise(values, storage, by_row=node.op_type == "Gather")
+        levels, scale, axis = quantize(values, storage, by_row=node.op_type == "Gather")
         packed = levels.astype(ml_dtypes.int4) if storage.bits == 4 else levels
         stored = numpy_helper.from_array(packed, f"{weight.name}.levels")
         model.graph.initializer.append(stored)
@@ -103,7 +103,7 @@ def weight_only(model: ModelProto, storage: Storage) -> ModelProto:
     return model
 
 
-def quantise(
+def quantize(
     values: np.ndarray, storage: Storage, *, by_row: bool
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Integers (int8), scales (float32) and the axis of the scales: values = integers * scales.
@@ -115,7 +115,7 @@ def quantise(
     of shape ()), a row or column (scales of shape (n,)), or `storage.block` numbers of one (scales
     with both axes, the one that is cut in blocks shorter). What does each cost, at 8 bits and 4?
     """
-    raise NotImplementedError("write quantise in quantize.py before weight_only is used")
+    raise NotImplementedError("write quantize in quantize.py before weight_only is used")
 
 
 def float16(model: ModelProto) -> ModelProto:
@@ -152,7 +152,7 @@ def feed(names: Sequence[str], ids: np.ndarray) -> dict[str, np.ndarray]:
 
 @contextmanager
 def on_disk(model: ModelProto) -> Iterator[tuple[Path, Path]]:
-    """ONNX Runtime's quantiser reads and writes files, and logs advice for exported models."""
+    """ONNX Runtime's quantizer reads and writes files, and logs advice for exported models."""
     level = logging.root.level
     logging.root.setLevel(logging.ERROR)
     try:

@@ -29,15 +29,15 @@ def test_the_map_of_memories_adds_up() -> None:
     code = """
 #include <avr/pgmspace.h>
 const char table[1000] PROGMEM = {1};
-int initialised[10] = {1, 2, 3};
+int initialized[10] = {1, 2, 3};
 char zero[50];
-const char *keep(int i) { return table + initialised[i] + zero[i]; }
+const char *keep(int i) { return table + initialized[i] + zero[i]; }
 int main(void) { for (;;) { asm volatile("" :: "r"(keep(1))); } }
 """
     made = board.build({"main.c": code.encode()})
     sizes = {symbol.name: (symbol.memory, symbol.size) for symbol in made.symbols}
     assert sizes["table"] == ("flash", 1_000)
-    assert sizes["initialised"] == ("sram", 20)
+    assert sizes["initialized"] == ("sram", 20)
     assert sizes["zero"] == ("sram", 50)
     assert made.data_bytes == 20
     assert made.bss_bytes == 50

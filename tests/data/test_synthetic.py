@@ -238,5 +238,5 @@ def test_two_processes_build_once_and_agree(cache: Path) -> None:
         for process in [loading(), loading()]
     ]
     assert outputs[0][-1] == outputs[1][-1]
-    worked = [any("synthesising" in str(line) for line in output) for output in outputs]
+    worked = [any("synthesizing" in str(line) for line in output) for output in outputs]
     assert sorted(worked) == [False, True]

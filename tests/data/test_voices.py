@@ -46,7 +46,7 @@ def engine() -> Iterator[Espeak]:
 
 @pytest.fixture(scope="module")
 def mels(engine: Espeak) -> dict[str, list[np.ndarray]]:
-    """Level-normalised log-mels of each voice for the compared words."""
+    """Level-normalized log-mels of each voice for the compared words."""
 
     def heard(variant: str, word: str) -> np.ndarray:
         samples = engine.say(

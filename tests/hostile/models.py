@@ -45,7 +45,7 @@ def public_clips() -> tuple[np.ndarray, np.ndarray]:
 # Memory of known data, and state -------------------------------------------------------------
 
 
-def memorised_public_answers() -> bytes:
+def memorized_public_answers() -> bytes:
     """Stores a fingerprint and the label of every public clip, and looks them up."""
     features, labels = public_clips()
     flat = features.reshape(len(features), -1)
@@ -540,8 +540,8 @@ def multiplication_by_logarithms() -> bytes:
     )
 
 
-def quantised_with_scale_zero() -> bytes:
-    """Quantises with a scale of 0, which makes NaN or nothing, silently."""
+def quantized_with_scale_zero() -> bytes:
+    """Quantizes with a scale of 0, which makes NaN or nothing, silently."""
     return _edited(
         _node("QuantizeLinear", "inner scale point", "small"),
         _node("DequantizeLinear", "small scale point", "logits"),
@@ -550,8 +550,8 @@ def quantised_with_scale_zero() -> bytes:
     )
 
 
-def quantised_with_scale_nan() -> bytes:
-    """Quantises with a scale that is not a number."""
+def quantized_with_scale_nan() -> bytes:
+    """Quantizes with a scale that is not a number."""
     return _edited(
         _node("QuantizeLinear", "inner scale point", "small"),
         _node("DequantizeLinear", "small scale point", "logits"),

@@ -319,13 +319,13 @@ def test_launcher_sees_a_daemon(small_course: Path, tmp_path: Path) -> None:
     assert any("left-behind" in process for process in report["left"]), report
 
 
-def test_memorised_answers_are_perfect_on_the_public_clips(speech: Path) -> None:
+def test_memorized_answers_are_perfect_on_the_public_clips(speech: Path) -> None:
     """So that what it gets on hidden clips is what memory alone deserves."""
     import onnxruntime
 
     features, labels = models.public_clips()
     session = onnxruntime.InferenceSession(
-        models.build("memorised_public_answers"), providers=["CPUExecutionProvider"]
+        models.build("memorized_public_answers"), providers=["CPUExecutionProvider"]
     )
     logits = np.concatenate([session.run(None, {"features": clip[None]})[0] for clip in features])
     assert ((logits[:, 1] > logits[:, 0]) == (labels == 1)).all()

@@ -155,11 +155,11 @@ def both(*edits: Edit) -> Edit:
     return edit
 
 
-# Quantising otherwise -----------------------------------------------------------------------
+# Quantizing otherwise -----------------------------------------------------------------------
 
 
 def dynamic(source: str, target: str, **options: object) -> Edit:
-    """Quantise `source` into `target` with ONNX Runtime's own dynamic quantiser."""
+    """Quantize `source` into `target` with ONNX Runtime's own dynamic quantizer."""
 
     def edit(folder: Path) -> None:
         from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -175,7 +175,7 @@ def dynamic(source: str, target: str, **options: object) -> Edit:
 
 
 def static(source: str, target: str) -> Edit:
-    """Quantise with stored scales of activations, calibrated on some token numbers."""
+    """Quantize with stored scales of activations, calibrated on some token numbers."""
 
     def edit(folder: Path) -> None:
         from onnxruntime.quantization import (

@@ -143,7 +143,7 @@ class EnergiesLate(StreamingKws):
         return super()._attended(outputs, late, filled)
 
 
-class ChunksNormalised(StreamingKws):
+class ChunksNormalized(StreamingKws):
     """Every chunk is brought to the same loudness by itself."""
 
     def forward(self, chunk: Tensor, state: State, constants: Tables) -> tuple[Tensor, State]:
@@ -396,7 +396,7 @@ MUTANTS = (
     Mutant("place in a step not kept", "any_chunks", as_onnx(_dropped("position"))),
     Mutant("outputs not kept", "any_chunks", as_onnx(_dropped("outputs"))),
     Mutant("state of an unfinished step", "any_chunks", as_onnx(HiddenOfThePossibleSteps)),
-    Mutant("chunks normalised", "any_chunks", as_onnx(ChunksNormalised)),
+    Mutant("chunks normalized", "any_chunks", as_onnx(ChunksNormalized)),
     Mutant("looks ahead of the chunk", "any_chunks", as_onnx(LooksAhead)),
     Mutant("hidden state dropped", "hidden_state_carried", as_onnx(HiddenDroppedEveryStep)),
     Mutant(

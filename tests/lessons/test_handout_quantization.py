@@ -174,8 +174,8 @@ def test_the_anatomy_is_that_of_the_architecture(benchmark: ModuleType) -> None:
     assert figure("anatomy") == {row[0]: row[1:] for row in now}
 
 
-def test_the_two_ways_of_quantising_differ_by_the_embedding() -> None:
-    found = figure("quantisers")
+def test_the_two_ways_of_quantizing_differ_by_the_embedding() -> None:
+    found = figure("quantizers")
     alone = float(found["ONNX Runtime, MatMul, int8 per channel"][1])
     with_table = float(found["ONNX Runtime, MatMul + Gather, int8 per channel"][1])
     assert alone < 1.1 < 3.9 < with_table
@@ -183,7 +183,7 @@ def test_the_two_ways_of_quantising_differ_by_the_embedding() -> None:
     assert float(found["torch, quantize_dynamic, qnnpack"][3]) < 1  # slower than float32
 
 
-def test_no_quantiser_costs_the_keyword_spotter_an_order_of_magnitude() -> None:
+def test_no_quantizer_costs_the_keyword_spotter_an_order_of_magnitude() -> None:
     ratios = {name: float(cells[1]) for name, cells in figure("suspects").items()}
     assert all(ratio < 1.1 for name, ratio in ratios.items() if name.startswith("torch"))
     assert ratios["inputs and states of 8 bits, weights int8"] < 1.1

@@ -63,7 +63,7 @@ def case_of(name: str, secret: str) -> Any:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("lstm", "quantised_linear")])
 def test_macs_are_those_of_torchs_own_counter(models: Any, name: str) -> None:
-    """It does not see fused LSTMs, quantised layers and products of elements."""
+    """It does not see fused LSTMs, quantized layers and products of elements."""
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -99,7 +99,7 @@ def exportable(models: Any, case: Any) -> tuple[Any, Any]:
     from torch import nn
 
     module, inputs = models.build(case.name, dict(case.sizes), case.seed)
-    if case.name == "quantised_linear":  # the same layers before they are quantised
+    if case.name == "quantised_linear":  # the same layers before they are quantized
         inner, outer = case.sizes["inputs"], case.sizes["outputs"]
         middle = case.sizes["middle"]
         module = nn.Sequential(nn.Linear(inner, middle), nn.ReLU(), nn.Linear(middle, outer))
@@ -133,7 +133,7 @@ def test_weights_are_those_that_the_model_holds(models: Any, name: str) -> None:
     assert case.truth.total("bytes") == sum(t.numel() * t.element_size() for t in stored)
 
 
-def test_quantised_weights_take_a_byte_each(models: Any) -> None:
+def test_quantized_weights_take_a_byte_each(models: Any) -> None:
     case = case_of("quantised_linear", "tests")
     module, _ = models.build(case.name, dict(case.sizes), case.seed)
     tensors = [t for layer in (module[0], module[2]) for t in (layer.weight(), layer.bias())]
@@ -239,7 +239,7 @@ def test_thop_does_not_pass_and_its_blind_spots_are_named(examine: Examine) -> N
     for words in (
         "nn.MultiheadAttention -100% (misses MultiheadAttention, products of attention)",
         "(misses scaled_dot_product_attention)",
-        "(misses quantised Linear)",
+        "(misses quantized Linear)",
         "(misses einsum)",
         "(misses mul and sum, mul)",
         "GRU +",
@@ -261,7 +261,7 @@ def test_flop_counter_mode_does_not_pass(examine: Examine) -> None:
     found = examine(source)
     assert found.measurements["profiler"].value < 0.95
     assert "mul and sum, mul is not counted" in check(found, "elementwise").message.en
-    assert "quantised Linear is not counted" in check(found, "quantised_linear").message.en
+    assert "quantized Linear is not counted" in check(found, "quantised_linear").message.en
     assert check(found, "thop").passed
 
 

@@ -308,7 +308,7 @@ def test_levels_are_few_and_the_gradient_passes(template: SimpleNamespace, bits:
     import torch
 
     weight = torch.randn(5, 40, requires_grad=True)
-    levels = template.quantize.quantise(weight, bits)
+    levels = template.quantize.quantize(weight, bits)
     low, high = template.quantize.LEVELS[bits]
     assert set(levels.detach().round().flatten().tolist()) <= set(range(low, high + 1))
     levels.sum().backward()
@@ -317,7 +317,7 @@ def test_levels_are_few_and_the_gradient_passes(template: SimpleNamespace, bits:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
-def test_the_integer_model_predicts_what_the_quantised_network_predicts(
+def test_the_integer_model_predicts_what_the_quantized_network_predicts(
     template: SimpleNamespace, bits: int
 ) -> None:
     import torch

@@ -201,7 +201,7 @@ def test_a_missed_gate_leaves_the_points_for_the_teacher(examination, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_unquantised_teacher_gets_no_points_for_ptq(examination, tmp_path):
+def test_an_unquantized_teacher_gets_no_points_for_ptq(examination, tmp_path):
     folder = mutants.reference(tmp_path / "hw")
     mutants.copied("teacher.onnx", "teacher_ptq.onnx")(folder)
     grade = graded(examination, folder)
@@ -271,7 +271,7 @@ MATRIX = st.tuples(st.integers(20, 70), st.integers(20, 70), st.integers(0, 2**1
     unsigned=st.booleans(),
     turned=st.booleans(),
 )
-def test_quantised_weights_are_found_again_whatever_the_tool(
+def test_quantized_weights_are_found_again_whatever_the_tool(
     shape, bits, per_channel, unsigned, turned
 ):
     rows, columns, seed = shape

@@ -100,7 +100,7 @@ def test_no_label_and_no_post_goes_into_the_grade(folder, examination):  # noqa:
 
 
 @pytest.mark.slow
-def test_integers_that_are_not_used_do_not_count_as_quantised(folder, examination):  # noqa: F811
+def test_integers_that_are_not_used_do_not_count_as_quantized(folder, examination):  # noqa: F811
     """Any int8 numbers beside float32 weights: a file that is larger, and no PTQ."""
     mutants.copied("teacher.onnx", "teacher_ptq.onnx")(folder)
     with mutants.graph(folder, "teacher_ptq") as found:

@@ -180,7 +180,7 @@ def test_rounding_errs_by_half_a_step_at_most_and_keeps_zero(code, by_row):
     values[0] = 0  # as the padding's row
     values[:, 1] = 0
     for storage in storages(code):
-        levels, scale, axis = code.quantize.quantise(values, storage, by_row=by_row)
+        levels, scale, axis = code.quantize.quantize(values, storage, by_row=by_row)
         if storage.granularity == "channel":
             spread = scale[:, None] if by_row else scale
         else:
@@ -195,12 +195,12 @@ def test_rounding_errs_by_half_a_step_at_most_and_keeps_zero(code, by_row):
 def test_training_sees_the_very_weights_that_are_stored(code, by_row):
     values = torch.randn(48, 32)
     for storage in storages(code):
-        levels, scale, axis = code.quantize.quantise(values.numpy(), storage, by_row=by_row)
+        levels, scale, axis = code.quantize.quantize(values.numpy(), storage, by_row=by_row)
         if storage.granularity == "channel":
             scale = scale[:, None] if by_row else scale
         elif storage.granularity == "block":
             scale = scale.repeat(storage.block, axis)
-        seen = code.qat.fake_quantise(values, storage, by_row=by_row)
+        seen = code.qat.fake_quantize(values, storage, by_row=by_row)
         assert np.array_equal(seen.numpy(), levels * scale)
 
 
@@ -225,10 +225,10 @@ def test_stored_in_few_bits_a_model_runs_and_its_bytes_are_counted(code, kind):
 def test_the_submitted_ptq_is_int8_with_its_embedding(code, kind, small):
     module, ids = networks(code, 600)[kind], batch(600)
     model = code.export.export(module)
-    quantised = getattr(code.quantize, small)(model)
+    quantized = getattr(code.quantize, small)(model)
     expected = run(code, model, ids)
-    assert np.abs(run(code, quantised, ids) - expected).max() < 0.08 * np.abs(expected).max()
-    found = inspect_quantization(quantised.SerializeToString(), GraphLimits(length=32))
+    assert np.abs(run(code, quantized, ids) - expected).max() < 0.08 * np.abs(expected).max()
+    found = inspect_quantization(quantized.SerializeToString(), GraphLimits(length=32))
     assert found.embedding_quantized
 
 
@@ -390,10 +390,10 @@ def test_the_keyword_spotter_shrinks_and_keeps_its_answers(code):
     assert whole / sizes["int8 weights, one a channel"] > 3.6
 
 
-def test_standardising_inside_the_keyword_spotter_changes_nothing(code):
+def test_standardizing_inside_the_keyword_spotter_changes_nothing(code):
     model = onnx.load(code.kws.BASELINE)
     clips = np.random.default_rng(0).normal(-8, 3, (16, 40, 101)).astype(np.float32)
-    changed = code.kws.logits(code.kws.standardised(model, clips), clips)
+    changed = code.kws.logits(code.kws.standardized(model, clips), clips)
     assert changed == pytest.approx(code.kws.logits(model, clips), abs=1e-2)
 
 
@@ -410,7 +410,7 @@ def test_calibrating_on_other_features_than_the_networks_own_ruins_it(code):
     assert wrong["calibrated before the logarithm"] > 10 * wrong["one scale a tensor"]
 
 
-def test_a_pretrained_bert_is_loaded_trained_exported_and_quantised(code, posts, tmp_path):
+def test_a_pretrained_bert_is_loaded_trained_exported_and_quantized(code, posts, tmp_path):
     """rubert-tiny2's architecture, some thousand times smaller, from a folder."""
     transformers = pytest.importorskip("transformers")
     words = sorted({word for text in posts.texts for word in text.lower().split()})

@@ -160,7 +160,7 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
         "random",
         "Dropout",
     ),
-    "normalisation that trains": (
+    "normalization that trains": (
         model(
             [node("BatchNormalization", "x s s s s", "y a b", training_mode=1)],
             {"x": ["n", 4, 5]},

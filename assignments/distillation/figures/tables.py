@@ -146,17 +146,17 @@ def storage() -> Table:
 def _dynamic_scores(
     artefact: onnx.ModelProto, features: np.ndarray, exact: np.ndarray
 ) -> np.ndarray:
-    """Scores of the same network in torch, dynamically quantised: weights and activations int8."""
+    """Scores of the same network in torch, dynamically quantized: weights and activations int8."""
     module = models.as_module(artefact)
     clips = torch.from_numpy(np.array(features))
     if np.abs(_module_scores(module, clips) - exact).max() > 1e-3:
         raise RuntimeError("the network rebuilt in torch answers differently from the artefact")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated, and what the reports used
-        quantised = torch.ao.quantization.quantize_dynamic(
+        quantized = torch.ao.quantization.quantize_dynamic(
             module, {nn.GRU, nn.Linear}, dtype=torch.qint8
         )
-        return _module_scores(quantised, clips)
+        return _module_scores(quantized, clips)
 
 
 @torch.no_grad()

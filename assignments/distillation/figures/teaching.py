@@ -95,7 +95,7 @@ class Learner:
     way: Way
     module: nn.Module
     projection: nn.Module
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
 
 
@@ -161,9 +161,9 @@ def _learner(way: Way, teachers: Mapping[str, nn.Module], heard: Any, recipe: An
     wide = teachers[way.teacher].classifier.in_features if way.teacher else width
     projection = nn.Linear(width, wide)
     parameters = [*module.parameters(), *projection.parameters()]
-    optimiser = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay)
-    schedule = train.one_cycle(optimiser, recipe, len(heard.labels))
-    return Learner(way, module.train(), projection, optimiser, schedule)
+    optimizer = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay)
+    schedule = train.one_cycle(optimizer, recipe, len(heard.labels))
+    return Learner(way, module.train(), projection, optimizer, schedule)
 
 
 def _step(one: Learner, features: Tensor, labels: Tensor, answers: Mapping[str, Any]) -> None:
@@ -172,9 +172,9 @@ def _step(one: Learner, features: Tensor, labels: Tensor, answers: Mapping[str, 
         loss = distill.loss(said, answers[one.way.teacher], labels, one.way.weights, one.projection)
     else:
         loss = F.cross_entropy(said.logits, labels)
-    one.optimiser.zero_grad()
+    one.optimizer.zero_grad()
     loss.backward()
-    one.optimiser.step()
+    one.optimizer.step()
     one.schedule.step()
 
 

@@ -241,14 +241,14 @@ def stages() -> Table:
 
 def _stages(network: Any, spectrogram: Tensor) -> list[tuple[Text, Callable[[], Any]]]:
     with torch.no_grad():
-        normalised = network._normalised(spectrogram)
-        image = network._image(normalised)
+        normalized = network._normalized(spectrogram)
+        image = network._image(normalized)
         steps = network._steps(image)
         states = network._remembered(steps)
     return [
         (Text(en="copies at the entrance", ru="копии на входе"),
-         lambda: network._normalised(spectrogram)),
-        (Text(en="convolutions", ru="свёртки"), lambda: network._image(normalised)),
+         lambda: network._normalized(spectrogram)),
+        (Text(en="convolutions", ru="свёртки"), lambda: network._image(normalized)),
         (Text(en="two matrices", ru="две матрицы"), lambda: network._steps(image)),
         (Text(en="the recurrent loop", ru="рекуррентный цикл"),
          lambda: network._remembered(steps)),
@@ -267,7 +267,7 @@ def amdahl() -> Table:
         "faster": lambda: networks.faster(x),
     }
     with torch.no_grad():
-        steps = networks.slow._steps(networks.slow._image(networks.slow._normalised(x)))
+        steps = networks.slow._steps(networks.slow._image(networks.slow._normalized(x)))
     for name in parts:
         network = getattr(networks, name)
         runs[f"{name} loop"] = partial(network._remembered, steps)

@@ -407,14 +407,14 @@ def _first_character(pairs: Sequence[Pair], hidden: Sequence[int], seed: int) ->
     order = torch.randperm(len(asked))
     tested, learnt = order[: round(0.2 * len(order))], order[round(0.2 * len(order)) :]
     network, best = model.ChatNet(features.Encoding(), hidden), 0.0
-    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     for _ in range(EPOCHS):
         network.train()
         for batch in learnt[torch.randperm(len(learnt))].split(64):
             loss = functional.cross_entropy(network(counts[batch], 0.2), answers[batch])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
         network.eval()
         with torch.no_grad():
             right = network(counts[tested]).argmax(1) == answers[tested]

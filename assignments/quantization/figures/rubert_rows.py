@@ -150,7 +150,7 @@ def as_onnx(whole: nn.Module) -> ModelProto:
 
 
 def torch_dynamic(whole: nn.Module, engine: str) -> nn.Module:
-    """int8 products in every nn.Linear, by torch's own quantiser."""
+    """int8 products in every nn.Linear, by torch's own quantizer."""
     torch.backends.quantized.engine = engine
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated, and still what most tutorials show

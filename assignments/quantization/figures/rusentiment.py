@@ -4,7 +4,7 @@
     python assignments/quantization/figures/rusentiment.py --from DIR --part validation
     python assignments/quantization/figures/rusentiment.py --from DIR --teacher rubert-tiny2
 
-Trains the teacher, a student from labels alone and one that is taught, quantises, and measures all
+Trains the teacher, a student from labels alone and one that is taught, quantizes, and measures all
 of them on one core, in turn. Beside them stand a student of the other kind, convolutional as that
 of the built-in data, and a linear model on n-grams (scikit-learn). `--keep DIR` keeps what was
 trained, and goes on from there.

@@ -3,7 +3,7 @@
     python assignments/quantization/figures/tables.py [--write] [--only NAME ...]
         [--rusentiment FILE]
 
-Tables: what rubert-tiny2's shape is made of, and what quantisers make of it; single products; the
+Tables: what rubert-tiny2's shape is made of, and what quantizers make of it; single products; the
 course's teacher in fewer bits; the keyword spotter in fewer bits, and what does cost it an order
 of magnitude; the reference solution's students, rounded after training and during it; its four
 models on `posts-synthetic`; the same on RuSentiment, from what
@@ -118,8 +118,8 @@ def anatomy(material: Material) -> Table:
     )
 
 
-def quantisers(material: Material) -> Table:
-    """Bytes and time of the same network, quantised in several ways."""
+def quantizers(material: Material) -> Table:
+    """Bytes and time of the same network, quantized in several ways."""
     del material
     found = list(rubert_rows.contenders())
     runs = [one.run for one in found]
@@ -201,7 +201,7 @@ def products(material: Material) -> Table:
 
 
 def storage(material: Material) -> Table:
-    """Bytes and quality of the course's teacher, quantised after qat_rows."""
+    """Bytes and quality of the course's teacher, quantized after qat_rows."""
     del material
     model = onnx.load(LESSON / "baseline" / "teacher.onnx")
     tokenizer = Tokenizer.from_file(str(LESSON / "baseline" / "tokenizer.json"))
@@ -249,7 +249,7 @@ def storage(material: Material) -> Table:
 
 
 def _ways() -> Iterator[tuple[Text, Callable[[ModelProto], ModelProto], int]]:
-    """Name, quantiser, and the bits of a weight where the file has no type for so few."""
+    """Name, quantizer, and the bits of a weight where the file has no type for so few."""
     quantize = rubert_rows.quantize
     yield Text(en="float32", ru="float32"), lambda model: model, 8
     yield Text(en="float16", ru="float16"), quantize.float16, 8
@@ -617,7 +617,7 @@ def _over_seeds(title: Text, rows: list[dict[str, float]]) -> Cells:
 
 FIGURES: dict[str, Callable[[Material], Table]] = {
     "anatomy": anatomy,
-    "quantisers": quantisers,
+    "quantizers": quantizers,
     "products": products,
     "storage": storage,
     "spotter": spotter,

@@ -23,7 +23,7 @@ def make(folder: Path, lesson: Lesson) -> None:
     reference = lesson.reference
     shutil.copytree(reference, folder / "reference", ignore=_IGNORED)
     shutil.copytree(lesson.template, folder / "untouched-starter", ignore=_IGNORED)
-    _only_quantised(folder / "only-quantised", reference)
+    _only_quantized(folder / "only-quantised", reference)
     _left_in_float(folder / "student-left-in-float32", reference)
     _two_bits(folder / "two-bits-miss-gate", reference)
     _zip(folder / "two-bits-miss-gate")
@@ -37,7 +37,7 @@ def make(folder: Path, lesson: Lesson) -> None:
 # Graded -------------------------------------------------------------------------------------
 
 
-def _only_quantised(folder: Path, reference: Path) -> None:
+def _only_quantized(folder: Path, reference: Path) -> None:
     """A narrow pass: no student at all, the teacher stands in for it."""
     _submit(folder, reference)
     for source, target in ((0, 2), (1, 3)):
@@ -47,7 +47,7 @@ def _only_quantised(folder: Path, reference: Path) -> None:
 
 
 def _left_in_float(folder: Path, reference: Path) -> None:
-    """The student handed in twice, and claimed to be quantised."""
+    """The student handed in twice, and claimed to be quantized."""
     _submit(folder, reference)
     shutil.copy(folder / "student.onnx", folder / "student_ptq.onnx")
 

@@ -2,7 +2,7 @@
 
 The definition is the front end of the seminar: a centered short-time Fourier transform (periodic
 Hann window of 400 samples, hop 160, reflected edges), its power in 40 triangular HTK mel
-bands from 0 to 8 kHz without normalisation, and the natural logarithm of what is at least
+bands from 0 to 8 kHz without normalization, and the natural logarithm of what is at least
 1e-9. With torch that is
 
     power = torch.stft(x, 400, 160, window=torch.hann_window(400), center=True,

@@ -54,7 +54,7 @@ from grader.text import Text
 from grader.text.errors import Fault, UsageError
 
 NAME = "speech-synthetic"
-GENERATING = Text(en="synthesising speech", ru="синтез речи")
+GENERATING = Text(en="synthesizing speech", ru="синтез речи")
 
 WORDS = (
     *("bed", "bird", "cat", "dog", "down", "eight", "five", "four", "go", "happy", "house"),

@@ -213,7 +213,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "runtime_operator": (
         "Operator {op} belongs to ONNX Runtime's own domain {domain}, and only standard ai.onnx "
-        "operators are counted: quantise with QuantFormat.QDQ, 4 and 16 bits from opset 21 on, and "
+        "operators are counted: quantize with QuantFormat.QDQ, 4 and 16 bits from opset 21 on, and "
         "save no model that ONNX Runtime has optimised.",
         "Оператор {op} из домена {domain} самого ONNX Runtime, а считаются только стандартные "
         "операторы ai.onnx: квантизуйте в формате QuantFormat.QDQ, 4 и 16 бит — начиная с "
