@@ -57,7 +57,6 @@ __all__ = [
     "Request",
     "Size",
     "SyntheticSettings",
-    "catalogue",
     "get",
     "hidden_seed",
     "load",
@@ -65,16 +64,14 @@ __all__ = [
     "load_posts",
 ]
 
-_DATASETS: tuple[Dataset[Any], ...] = (
-    synthetic.DATASET,
-    *speech_commands.DATASETS,
-    fsdd.DATASET,
-    chat_synthetic.DATASET,
-    tinychat.DATASET,
-    posts_synthetic.DATASET,
-    rusentiment.DATASET,
-)
-DATASETS = {dataset.name: dataset for dataset in _DATASETS}
+DATASETS: dict[str, Dataset[Any]] = {
+    dataset.name: dataset
+    for dataset in (
+        *(synthetic.DATASET, *speech_commands.DATASETS, fsdd.DATASET),
+        *(chat_synthetic.DATASET, tinychat.DATASET),
+        *(posts_synthetic.DATASET, rusentiment.DATASET),
+    )
+}
 """All data sets by name; the first needs nothing."""
 
 T = TypeVar("T")
@@ -148,11 +145,6 @@ def get(
         }
     dataset.prepare(source, progress)
     return {part: _load(dataset, Request(part)) for part in PARTS}
-
-
-def catalogue() -> list[Dataset[Any]]:
-    """All data sets; the first needs nothing."""
-    return list(DATASETS.values())
 
 
 def _find(name: str, holds: type[T], en: str, ru: str) -> Dataset[T]:

@@ -305,9 +305,7 @@ def speak(
 
 
 def _run(
-    job: SpeechJob,
-    finished: queue.SimpleQueue[int],
-    running: set[subprocess.Popen[str]],
+    job: SpeechJob, finished: queue.SimpleQueue[int], running: set[subprocess.Popen[str]]
 ) -> None:
     # -P: a file called numpy.py in the student's folder must not be imported.
     command = [sys.executable, "-P", "-m", "grader.data.speech.espeak_worker"]
@@ -338,10 +336,7 @@ def _run(
             said = stderr.read().decode(errors="replace").strip().splitlines()
             last = said[-1] if said else f"exit status {status}"
             raise Fault(
-                Text(
-                    en=f"Synthesising speech failed: {last}",
-                    ru=f"Синтез речи не удался: {last}",
-                )
+                Text(en=f"Synthesising speech failed: {last}", ru=f"Синтез речи не удался: {last}")
             )
 
 
@@ -360,11 +355,11 @@ def _load(request: Request) -> ClipSet:
 
 def _is_prepared() -> bool:
     """Whether the public parts are in the cache; their files are checked when they are loaded."""
-    keys = {
-        part: cache_key(part, SyntheticSettings(), seeds.entropy(NAME, part, None))
-        for part in PUBLIC_PARTS
-    }
-    return all(cache.entry(NAME, part, key).is_dir() for part, key in keys.items())
+    for part in PUBLIC_PARTS:
+        key = cache_key(part, SyntheticSettings(), seeds.entropy(NAME, part, None))
+        if not cache.entry(NAME, part, key).is_dir():
+            return False
+    return True
 
 
 _CLIPS = sum(SyntheticSettings().size(part).clips for part in PARTS)

@@ -147,12 +147,9 @@ def glue(slots: Slots, order: Sequence[int]) -> NDArray[np.float32]:
 
 def keyword_spans(slots: Slots, order: Sequence[int]) -> NDArray[np.int64]:
     """(keywords, 2) samples in the glued stream at which the keyword begins and has ended."""
-    found = [
-        place * CLIP_SAMPLES + slots.spans[slot].astype(np.int64)
-        for place, slot in enumerate(order)
-        if slots.labels[slot]
-    ]
-    return np.array(found, np.int64).reshape(-1, 2)
+    slot = np.asarray(order, np.intp)
+    (places,) = np.nonzero(slots.labels[slot])
+    return places[:, None] * CLIP_SAMPLES + slots.spans[slot[places]].astype(np.int64)
 
 
 def _spoken(request: Request, counts: SlotCounts) -> Slots:

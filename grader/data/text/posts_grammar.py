@@ -114,16 +114,16 @@ class Scene:
 
     def render(self, nodes: Sequence[Node], sign: int) -> str:
         """The text of nodes; `sign` is 1 where {A} praises and 0 where it blames."""
-        return "".join([self._node(node, sign) for node in nodes])
-
-    def _node(self, node: Node, sign: int) -> str:
-        if isinstance(node, str):
-            return node
-        if isinstance(node, Choice):
-            if node.by_writer:
-                return self.render(node.options[self.woman], sign)
-            return self.render(self.one(node.options), sign)
-        return self._slot(node, 1 - sign if node.flip else sign)
+        text = ""
+        for node in nodes:
+            if isinstance(node, str):
+                text += node
+            elif isinstance(node, Slot):
+                text += self._slot(node, 1 - sign if node.flip else sign)
+            else:
+                chosen = node.options[self.woman] if node.by_writer else self.one(node.options)
+                text += self.render(chosen, sign)
+        return text
 
     # random() is the only method whose numbers Python promises to keep.
 
@@ -154,8 +154,7 @@ class Scene:
         if key[0] == "H" or re.fullmatch(r"N2?", key):
             return self._agree(self._person(key), slot)
         if key in ("A", "A2", "G"):
-            chosen = self._adjective(sign, gradable=key == "G")
-            return chosen.form(self.thing, case)
+            return self._adjective(sign, gradable=key == "G").form(self.thing, case)
         if key in ("B", "B2"):
             return self._aspect(key).form(case)
         if key in ("AB", "AB2"):
@@ -181,17 +180,16 @@ class Scene:
         if key in ("thing", "thing2"):
             return self.one(self.one(self.words.domains[2:3]).things).form(case)
         if key not in self.picked:
-            self.picked[key] = self._free(key)
+            kind = key.rstrip("23")
+            if kind == "title":
+                said = self.title()
+            elif kind == "fam":
+                noun = self.often_first(self.words.surnames)
+                said = surname(noun, self._person("N").gender, "и")
+            else:
+                said = self.render(parse(self.fresh(self.words.lists[_LISTS[kind]])), 1)
+            self.picked[key] = said
         return self.picked[key]
-
-    def _free(self, key: str) -> str:
-        kind = key.rstrip("23")
-        if kind == "title":
-            return self.title()
-        if kind == "fam":
-            return surname(self.often_first(self.words.surnames), self._person("N").gender, "и")
-        text = self.fresh(self.words.lists[_LISTS[kind]])
-        return self.render(parse(text), 1)
 
     def _thing(self, slot: Slot) -> str:
         if slot.mark in (":", "~", "#") or slot.argument in PRONOUNS:

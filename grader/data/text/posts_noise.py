@@ -82,7 +82,7 @@ def spell(text: str, label: str, draw: random.Random) -> str:
     text = " ".join([_word(word, draw) for word in text.split(" ")])
     habit = chance()
     if habit < 0.5:
-        text = _sentences(text)
+        text = re.sub(r"(?:^|[.!?] )[«\"]?\w", lambda found: found[0].upper(), text)
     elif habit < 0.68:
         text = text.lower()
     elif habit < 0.7:
@@ -117,15 +117,6 @@ def _typo(word: str, draw: random.Random) -> str:
     if kind == 2:
         return word[:at] + word[at] + word[at:]
     return word[:at] + _NEIGHBOURS.get(word[at], word[at]) + word[at + 1 :]
-
-
-def _sentences(text: str) -> str:
-    """A capital at the beginning of each sentence."""
-    return re.sub(
-        r"(^|[.!?] )([«\"]?)(\w)",
-        lambda found: found[1] + found[2] + found[3].upper(),
-        text,
-    )
 
 
 def _ending(text: str, label: str, draw: random.Random) -> str:

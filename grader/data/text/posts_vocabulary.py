@@ -198,11 +198,8 @@ class _Reader:
     def adjectives(
         self, section: dict[str, str]
     ) -> tuple[tuple[Adjective, ...], tuple[Adjective, ...]]:
-        bad, good = (
-            tuple(self.adjective(word) for word in self.listed(section[key]))
-            for key in ("bad", "good")
-        )
-        return bad, good
+        bad, good = (map(self.adjective, self.listed(section[key])) for key in ("bad", "good"))
+        return tuple(bad), tuple(good)
 
     def adjective(self, word: str) -> Adjective:
         _, _, stem, endings = self.rows["adjective", word]
@@ -226,7 +223,5 @@ class _Reader:
 
 
 def _forms(stem: str, endings: str) -> tuple[str, ...]:
-    return tuple(
-        "" if ending == "-" else stem + ("" if ending == "0" else ending)
-        for ending in endings.split(" ")
-    )
+    whole = {"-": "", "0": stem}
+    return tuple(whole.get(ending, stem + ending) for ending in endings.split(" "))
