@@ -36,7 +36,11 @@ def forbidden(private: Iterable[Path], public: Iterable[Path]) -> Forbidden:
         for path in private
         if path.stat().st_size >= _TRIVIAL and (digest := _digest(path.read_bytes())) not in known
     }
-    return Forbidden(files, tuple(secret.encode() for secret in _seeds()))
+    path = seeds.seed_file()
+    kept = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    given = os.environ.get(seeds.ENVIRONMENT, "")
+    secrets = tuple(seed.encode() for seed in (given, kept) if len(seed) >= SHORTEST_SECRET)
+    return Forbidden(files, secrets)
 
 
 def audit(folder: Path, found: Forbidden) -> int:
@@ -68,13 +72,6 @@ def _unpacked(name: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
             for entry in archive.infolist():
                 if not entry.is_dir():
                     yield from _unpacked(f"{name}!{entry.filename}", archive.read(entry))
-
-
-def _seeds() -> Iterator[str]:
-    given = os.environ.get(seeds.ENVIRONMENT, "")
-    path = seeds.seed_file()
-    kept = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
-    yield from (seed for seed in (given, kept) if len(seed) >= SHORTEST_SECRET)
 
 
 def _digest(raw: bytes) -> str:

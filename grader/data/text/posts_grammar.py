@@ -187,7 +187,7 @@ class Scene:
                 noun = self.often_first(self.words.surnames)
                 said = surname(noun, self._person("N").gender, "и")
             else:
-                said = self.render(parse(self.fresh(self.words.lists[_LISTS[kind]])), 1)
+                said = self.render(parse(self.fresh(self.words.lists[kind])), 1)
             self.picked[key] = said
         return self.picked[key]
 
@@ -248,7 +248,7 @@ class Scene:
     def title(self) -> str:
         chance = self.draw.random()
         if chance < 0.06:
-            return self.one(self.words.lists["feelings"])
+            return self.one(self.words.lists["feeling"])
         title = self.often_first(self.words.titles).capitalize()
         if chance > 0.9:
             title += " и " + self.often_first(self.words.titles)
@@ -257,21 +257,6 @@ class Scene:
 
 _POLAR = {"E": "events", "M": "moods", "P": "predicates", "L": "feelings"}
 """Fields of a vocabulary by their slots."""
-_LISTS = {
-    "time": "times",
-    "next": "next_times",
-    "about": "subjects",
-    "occ": "occasions",
-    "wish": "wishes",
-    "greet": "greetings",
-    "thanks": "thanks_for",
-    "addr": "addressees",
-    "int": "intensifiers",
-    "ne": "negations",
-    "line": "lines",
-    "rhyme": "rhymes",
-    "feeling": "feelings",
-}
 PRONOUNS = {
     "он": ("он", "она", "оно", "они"),
     "него": ("него", "неё", "него", "них"),

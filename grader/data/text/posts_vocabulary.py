@@ -102,16 +102,8 @@ def vocabulary(everything: bool) -> Vocabulary:
     return _Reader(everything).read()
 
 
-def held_out_words() -> frozenset[str]:
-    """Words that never occur outside the hidden part, in their dictionary form."""
-    lexicon, _, kinds = _files()
-    found = {word for kind in OPEN for word in kinds.get(kind, ()) if _held_out(word)}
-    adjectives = [lexicon["general"], *lexicon["domain"].values()]
-    judging = " ".join(f"{one['good']} {one['bad']}" for one in adjectives).split()
-    return frozenset(found | {word[1:] for word in judging if word.startswith("!")})
-
-
-def _held_out(word: str) -> bool:
+def is_held_out(word: str) -> bool:
+    """Whether a word of an OPEN kind occurs in the hidden part only."""
     return zlib.crc32(f"held out/{word.lower()}".encode()) % 100 < HELD_OUT_PERCENT
 
 
@@ -215,7 +207,7 @@ class _Reader:
         return tuple(found)
 
     def fits(self, kind: str, word: str) -> bool:
-        return self.everything or kind not in OPEN or not _held_out(word)
+        return self.everything or kind not in OPEN or not is_held_out(word)
 
     def weighted(self, text: str) -> tuple[tuple[int, str], ...]:
         lines = (line.split(" ", 1) for line in text.strip().splitlines())
