@@ -99,13 +99,9 @@ def compile_project(project: Project) -> image.Image:
         for name, data in runtime.items():
             (folder.scratch / name).write_bytes(data)
         elf = folder.link([*runtime, *objects])
-        return image.from_elf(elf, folder.log[:MAX_LOG], version())
-
-
-def version() -> str:
-    """As in `avr-gcc 15.2.0 (wasm post1)`."""
-    release, _, build_number = version_of(PACKAGE).partition(".post")
-    return f"avr-gcc {release} (wasm post{build_number or 0})"
+        release, _, build_number = version_of(PACKAGE).partition(".post")
+        compiler = f"avr-gcc {release} (wasm post{build_number or 0})"
+        return image.from_elf(elf, folder.log[:MAX_LOG], compiler)
 
 
 def prepare() -> None:

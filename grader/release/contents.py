@@ -47,15 +47,13 @@ def for_students(lessons: Sequence[Lesson]) -> Iterator[File]:
     """The course as students get it: specs, public checks, handouts, templates."""
     for lesson in lessons:
         kept_back = set(withheld(lesson))
-        yield from (file for file in _assignment(lesson) if file.source not in kept_back)
-        yield from _template(lesson)
+        yield from (file for file in _lesson(lesson) if file.source not in kept_back)
     yield from _common()
 
 
 def for_grading(lesson: Lesson) -> Iterator[File]:
     """The course as a platform needs it that grades one lesson."""
-    yield from _assignment(lesson)
-    yield from _template(lesson)
+    yield from _lesson(lesson)
     yield from _common()
 
 
@@ -95,13 +93,11 @@ def _instructors_only(inside: PurePosixPath) -> bool:
     return inside.parts[0] == SAMPLES or (inside.parts[0] == "figures" and inside.suffix == ".py")
 
 
-def _assignment(lesson: Lesson) -> Iterator[File]:
+def _lesson(lesson: Lesson) -> Iterator[File]:
+    """The folder of a lesson and its template."""
     for inside, path in _files(lesson.folder):
         if not _instructors_only(inside):
             yield File(COURSE / "assignments" / lesson.name / inside, path)
-
-
-def _template(lesson: Lesson) -> Iterator[File]:
     for inside, path in _files(lesson.template):
         yield File(COURSE / "student_template" / lesson.name / inside, path)
 

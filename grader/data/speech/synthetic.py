@@ -149,17 +149,6 @@ class SyntheticSettings:
         size: Size = getattr(self, part)
         return size
 
-    def with_size(self, part: Part, size: Size) -> SyntheticSettings:
-        """The same with another size of one part."""
-        return replace(self, **{part: size})  # type: ignore[arg-type]
-
-    def for_part(self, part: Part) -> dict[str, object]:
-        """What the clips of one part depend on: plain data, to be hashed and stored."""
-        values = asdict(self)
-        for other in PARTS:
-            del values[other]
-        return values | {"part": part, **asdict(self.size(part))}
-
 
 @dataclass(frozen=True)
 class ClipPlan:
@@ -198,7 +187,9 @@ class SpeechJob:
 def cache_key(part: Part, settings: SyntheticSettings, entropy: int) -> str:
     """Names the cache entry; a one-way digest, so that neither seed nor entropy is in it."""
     engine = importlib.metadata.version("espeakng-loader")
-    depends_on = [settings.for_part(part), VARIANTS[part], ACCENTS, engine, entropy]
+    common = {name: value for name, value in asdict(settings).items() if name not in PARTS}
+    chosen = common | {"part": part, **asdict(settings.size(part))}
+    depends_on = [chosen, VARIANTS[part], ACCENTS, engine, entropy]
     raw = json.dumps(depends_on, sort_keys=True)
     return hashlib.sha256(raw.encode()).hexdigest()[:20]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -157,9 +157,8 @@ def _spoken(request: Request, counts: SlotCounts) -> Slots:
     part = request.part
     if part == "hidden" and not request.seed:
         raise needs_seed(synthetic.NAME)
-    settings: SyntheticSettings = (request.settings or SyntheticSettings()).with_size(
-        part, Size(counts.keywords, counts.others)
-    )
+    size = Size(counts.keywords, counts.others)
+    settings = replace(request.settings or SyntheticSettings(), **{part: size})
     # Under another name than the clips': the slots repeat no clip.
     entropy = seeds.entropy("tracks", part, request.seed)
     words = settings.size(part).clips

@@ -214,10 +214,9 @@ class Scene:
 
     def _person(self, key: str) -> Noun:
         if key not in self.people:
-            if key != "H" or self.draw.random() < 0.35:
-                self.people[key] = self.often_first(self.words.names)
-            else:
-                self.people[key] = self.one(self.words.holders)
+            named = key != "H" or self.draw.random() < 0.35
+            words = self.words
+            self.people[key] = self.often_first(words.names) if named else self.one(words.holders)
         return self.people[key]
 
     def _aspect(self, key: str) -> Noun:

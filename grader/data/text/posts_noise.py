@@ -47,13 +47,7 @@ _SMILEYS: dict[str, tuple[str, ...]] = {
     "speech": ("🎂", "🎁", "❤", "🌹", ")))", "😘", "🎉", "☀", "🙏", "!!!", "💐"),
 }
 _ANY = tuple(smiley for smileys in _SMILEYS.values() for smiley in smileys)
-_NEIGHBOURS = dict(
-    zip(
-        "йцукенгшщзхфывапролджэячсмитьбю",
-        "цйкунегшгщзыфаывпрлодлжчясимтию",
-        strict=True,
-    )
-)
+_NEIGHBOURS = str.maketrans("йцукенгшщзхфывапролджэячсмитьбю", "цйкунегшгщзыфаывпрлодлжчясимтию")
 _VOWELS = "аеиоуыэюя"
 
 EMOJI_SHARE = 0.33
@@ -116,7 +110,7 @@ def _typo(word: str, draw: random.Random) -> str:
         return word[:at] + word[at + 1 :]
     if kind == 2:
         return word[:at] + word[at] + word[at:]
-    return word[:at] + _NEIGHBOURS.get(word[at], word[at]) + word[at + 1 :]
+    return word[:at] + word[at].translate(_NEIGHBOURS) + word[at + 1 :]
 
 
 def _ending(text: str, label: str, draw: random.Random) -> str:

@@ -244,10 +244,6 @@ def _read(path: Path, part: Part) -> PostSet | None:
     return None
 
 
-def _is_prepared() -> bool:
-    return all(_path(part, None, PostSettings()).is_file() for part in PUBLIC_PARTS)
-
-
 _POSTS = PostSettings.train + PostSettings.validation + PostSettings.hidden
 DATASET = Dataset(
     name=NAME,
@@ -261,5 +257,5 @@ DATASET = Dataset(
     address=__name__,
     settings=PostSettings,
     load=_load,
-    is_prepared=_is_prepared,
+    is_prepared=lambda: all(_path(part, None, PostSettings()).is_file() for part in PUBLIC_PARTS),
 )
