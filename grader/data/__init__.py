@@ -64,14 +64,16 @@ __all__ = [
     "load_posts",
 ]
 
-DATASETS: dict[str, Dataset[Any]] = {
-    dataset.name: dataset
-    for dataset in (
-        *(synthetic.DATASET, *speech_commands.DATASETS, fsdd.DATASET),
-        *(chat_synthetic.DATASET, tinychat.DATASET),
-        *(posts_synthetic.DATASET, rusentiment.DATASET),
-    )
-}
+_DATASETS: tuple[Dataset[Any], ...] = (
+    synthetic.DATASET,
+    *speech_commands.DATASETS,
+    fsdd.DATASET,
+    chat_synthetic.DATASET,
+    tinychat.DATASET,
+    posts_synthetic.DATASET,
+    rusentiment.DATASET,
+)
+DATASETS = {dataset.name: dataset for dataset in _DATASETS}
 """All data sets by name; the first needs nothing."""
 
 T = TypeVar("T")

@@ -49,23 +49,18 @@ def audit(folder: Path, found: Forbidden) -> int:
     Raises Fault with the file's name and what is in it.
     """
     count = 0
-    for name, raw in contents(folder):
-        count += 1
-        if (path := found.files.get(_digest(raw))) is not None:
-            raise _leak(name, f"the private file {path}", f"закрытый файл {path}")
-        if any(secret in raw for secret in found.secrets):
-            raise _leak(name, "the seed of the hidden data", "секретное зерно скрытых данных")
+    for file in filter(Path.is_file, sorted(folder.rglob("*"))):
+        for name, raw in _unpacked(file.relative_to(folder).as_posix(), file.read_bytes()):
+            count += 1
+            if (path := found.files.get(_digest(raw))) is not None:
+                raise _leak(name, f"the private file {path}", f"закрытый файл {path}")
+            if any(secret in raw for secret in found.secrets):
+                raise _leak(name, "the seed of the hidden data", "секретное зерно скрытых данных")
     return count
 
 
-def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file under `folder`, also those inside zips and wheels, as (name, bytes)."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            yield from _unpacked(path.relative_to(folder).as_posix(), path.read_bytes())
-
-
 def _unpacked(name: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
+    """A file as (name, bytes), and where it is a zip or a wheel the files inside it."""
     yield name, raw
     if zipfile.is_zipfile(io.BytesIO(raw)):
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:

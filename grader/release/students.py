@@ -32,9 +32,6 @@ HANDOUTS = "handouts"
 _FILES = Path(__file__).parent / "files"
 _README = {"en": "README.md", "ru": "README.ru.md"}
 
-PACKAGE = Text(en="the package", ru="пакет")
-PAGES = Text(en="handouts", ru="лекции")
-PUBLIC_DATA = Text(en="public data", ru="открытые данные")
 SEARCH = Text(en="search for secrets", ru="поиск секретов")
 
 
@@ -145,11 +142,12 @@ def _steps(
         private += contents.references(every)
         audit.audit(staged, audit.forbidden(private, (file.source for file in files)))
 
-    steps = [(PACKAGE, package)]
+    steps = [(Text(en="the package", ru="пакет"), package)]
     if request.formats:
-        steps.append((PAGES, handouts))
+        steps.append((Text(en="handouts", ru="лекции"), handouts))
     if request.data:
-        steps.append((PUBLIC_DATA, lambda: _data(tree, staged)))
+        public = Text(en="public data", ru="открытые данные")
+        steps.append((public, lambda: _data(tree, staged)))
     return [*steps, (SEARCH, search)]
 
 

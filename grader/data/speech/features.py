@@ -55,12 +55,8 @@ def log_mel(audio: NDArray[np.int16]) -> NDArray[np.float32]:
 
 def create(folder: Path, clips: int, *, audio: bool) -> list[NDArray[Any]]:
     """Lay out features.npy, and audio.npy if asked for, mapped for a builder to fill."""
-    arrays: dict[str, tuple[Any, tuple[int, ...]]] = {
-        "features": (np.float32, (clips, BANDS, FRAMES))
-    }
-    if audio:
-        arrays["audio"] = (np.int16, (clips, CLIP_SAMPLES))
-    return cache.create_arrays(folder, **arrays)
+    sound = {"audio": (np.int16, (clips, CLIP_SAMPLES))} if audio else {}
+    return cache.create_arrays(folder, features=(np.float32, (clips, BANDS, FRAMES)), **sound)
 
 
 @lru_cache(maxsize=1)

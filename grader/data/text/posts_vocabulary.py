@@ -136,9 +136,7 @@ class _Reader:
             for key, value in section.items()
             if key not in ("good", "bad", "holders", "subjects", "names", "towns")
         }
-        brands = lexicon["brands"]
-        lists["beginnings"] = tuple(brands["beginnings"].split())
-        lists["endings"] = tuple(brands["endings"].split())
+        lists |= {key: tuple(value.split()) for key, value in lexicon["brands"].items()}
         return Vocabulary(
             domains=tuple(self.domain(name, one) for name, one in lexicon["domain"].items()),
             adjectives=self.adjectives(general),
