@@ -7,10 +7,10 @@
 `board.py` describes the protocol.
 """
 
-from grader.board.board import Board, Inference, Mark, Reply, milliseconds
+from grader.board.board import Board, Reply, milliseconds
 from grader.board.compiler import CompileError, build, is_prepared, load, prepare
-from grader.board.image import CLOCK_HZ, MAX_FLASH_BYTES, SRAM_BYTES, Image, Symbol
-from grader.board.processor import Event, Kind, Stop
+from grader.board.image import CLOCK_HZ, MAX_FLASH_BYTES, SRAM_BYTES, Image
+from grader.board.processor import Stop
 from grader.board.stopped import FirmwareStopped
 
 __all__ = [
@@ -19,15 +19,10 @@ __all__ = [
     "SRAM_BYTES",
     "Board",
     "CompileError",
-    "Event",
     "FirmwareStopped",
     "Image",
-    "Inference",
-    "Kind",
-    "Mark",
     "Reply",
     "Stop",
-    "Symbol",
     "build",
     "is_prepared",
     "load",

@@ -14,11 +14,12 @@ write 16 + k when layer k begins. A host waits for the answer before it sends th
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from grader.board.image import CLOCK_HZ, FLASH_BYTES, SRAM_BEGIN, SRAM_BYTES, Image
-from grader.board.processor import FLASH_WORDS, MAX_INPUT, Event, Kind, Processor, State, Stop
+from grader.board.processor import FLASH_WORDS, MAX_INPUT, Event, Kind, Processor, Stop
 from grader.board.stopped import FirmwareStopped, explain, explain_output
 
 BEGIN, END, FIRST_LAYER = 1, 2, 16
@@ -57,9 +58,9 @@ class Inference:
         the cycles before the first mark."""
         starts = [(-1, self.begin), *((m.value - FIRST_LAYER, m.cycle) for m in self.layers)]
         ends = [start for _, start in starts[1:]] + [self.end]
-        spent: dict[int, int] = {}
+        spent: Counter[int] = Counter()
         for (layer, start), end in zip(starts, ends, strict=True):
-            spent[layer] = spent.get(layer, 0) + end - start
+            spent[layer] += end - start
         return {layer: cycles for layer, cycles in spent.items() if layer >= 0 or cycles}
 
 
@@ -71,8 +72,6 @@ class Reply:
     """Without the line's end."""
     asked: int
     """Cycle at which the firmware read the first byte of the line."""
-    line_read: int
-    """Cycle at which it read the line's end."""
     sent: tuple[int, ...]
     """Cycle of each byte it sent, the line's end included."""
     marks: tuple[Mark, ...]
@@ -140,27 +139,23 @@ class Board:
         limit, events = self.cycle + max_cycles, list[Event]()
         while True:
             until = min(limit, self.cycle + _SLICE)
-            state, data = self._advance(until, data, events, stop_at_line_end=True)
-            if problem := explain_output(events, done=state.stop == Stop.AT_LINE_END):
-                raise FirmwareStopped(state.stop, problem, state.cycle)
-            if state.stop == Stop.AT_LINE_END:
+            state, new = self._processor.run(until, data, stop_at_line_end=True)
+            events += new
+            data = data[len(data) - state.input_left :]
+            self.cycle = state.cycle
+            self._lowest_sp = min(self._lowest_sp, state.lowest_sp)
+            stop = Stop(state.stop)
+            if problem := explain_output(events, done=stop == Stop.AT_LINE_END):
+                raise FirmwareStopped(stop, problem, state.cycle)
+            if stop == Stop.AT_LINE_END:
                 return _reply(events)
-            self._check_running(state, limit)
+            if stop != Stop.EVENTS_FULL and (stop != Stop.AT_LIMIT or state.cycle >= limit):
+                place = 2 * (state.pc if stop == Stop.INTO_DATA else state.last_pc)
+                symbol = self.image.symbol_at(place)
+                where = f"{symbol.name} ({place:#06x})" if symbol else f"{place:#06x}"
+                raise FirmwareStopped(stop, explain(stop, where, state.address), state.cycle)
             if len(events) > MAX_MARKS:
-                raise FirmwareStopped(state.stop, explain(Stop.EVENTS_FULL), state.cycle)
-
-    def run(self, cycles: int, data: bytes = b"") -> list[Event]:
-        """All events of a run of `cycles` in which the firmware can read `data`.
-
-        The run ends early when the firmware waits for more input.
-        """
-        limit, events = self.cycle + cycles, list[Event]()
-        while self.cycle < limit:
-            state, data = self._advance(limit, data, events)
-            if state.stop in (Stop.AT_LIMIT, Stop.STARVED):
-                break
-            self._check_running(state, limit)
-        return events
+                raise FirmwareStopped(stop, explain(Stop.EVENTS_FULL), state.cycle)
 
     @property
     def stack_bytes(self) -> int:
@@ -183,28 +178,6 @@ class Board:
         """The data space, (2,304,) bytes: registers, I/O as zeros, SRAM from 0x100."""
         return self._processor.memory()
 
-    def _advance(
-        self, limit: int, data: bytes, events: list[Event], *, stop_at_line_end: bool = False
-    ) -> tuple[State, bytes]:
-        """Run on and append to `events`; the state, and the part of `data` that was not read."""
-        state, new = self._processor.run(limit, data, stop_at_line_end=stop_at_line_end)
-        events += new
-        self.cycle = state.cycle
-        self._lowest_sp = min(self._lowest_sp, state.lowest_sp)
-        return state, data[len(data) - state.input_left :]
-
-    def _check_running(self, state: State, limit: int) -> None:
-        """Raise FirmwareStopped when the run cannot be continued."""
-        stop = Stop(state.stop)
-        if stop in (Stop.AT_LINE_END, Stop.EVENTS_FULL):
-            return
-        if stop == Stop.AT_LIMIT and state.cycle < limit:
-            return
-        place = 2 * (state.pc if stop == Stop.INTO_DATA else state.last_pc)
-        symbol = self.image.symbol_at(place)
-        where = f"{symbol.name} ({place:#06x})" if symbol else f"{place:#06x}"
-        raise FirmwareStopped(stop, explain(stop, where, state.address), state.cycle)
-
 
 def milliseconds(cycles: float) -> float:
     """Time that cycles take on an UNO."""
@@ -225,13 +198,11 @@ def _data_marks(image: Image) -> bytes:
 
 
 def _reply(events: Sequence[Event]) -> Reply:
-    received = [event for event in events if event.kind == Kind.RECEIVED]
     sent = [event for event in events if event.kind == Kind.SENT]
     marks = tuple(Mark(event.value, event.cycle) for event in events if event.kind == Kind.MARK)
     return Reply(
         text=bytes(event.value for event in sent[:-1]).decode("ascii"),
-        asked=received[0].cycle,
-        line_read=received[-1].cycle,
+        asked=next(event.cycle for event in events if event.kind == Kind.RECEIVED),
         sent=tuple(event.cycle for event in sent),
         marks=marks,
         inferences=tuple(_inferences(marks)),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 import threading
 import time
@@ -98,13 +99,9 @@ def compile_project(project: Project) -> image.Image:
         for name, data in runtime.items():
             (folder.scratch / name).write_bytes(data)
         elf = folder.link([*runtime, *objects])
-        return image.from_elf(elf, folder.log[:MAX_LOG], version())
-
-
-def version() -> str:
-    """As in `avr-gcc 15.2.0 (wasm post1)`."""
-    release, _, build_number = version_of(PACKAGE).partition(".post")
-    return f"avr-gcc {release} (wasm post{build_number or 0})"
+        release, _, build_number = version_of(PACKAGE).partition(".post")
+        compiler = f"avr-gcc {release} (wasm post{build_number or 0})"
+        return image.from_elf(elf, folder.log[:MAX_LOG], compiler)
 
 
 def prepare() -> None:
@@ -169,7 +166,7 @@ class _BuildFolder:
 
     def link(self, objects: Sequence[str]) -> bytes:
         """The ELF file of objects in the scratch folder."""
-        (self.scratch / "atmega328p.ld").write_bytes((RUNTIME / "atmega328p.ld").read_bytes())
+        shutil.copyfile(RUNTIME / "atmega328p.ld", self.scratch / "atmega328p.ld")
         command = ["avr-ld", "-m", "avr5", "-T", "/scratch/atmega328p.ld", *LINK_FLAGS]
         command += [f"/scratch/{name}" for name in objects]
         command += ["--start-group", "/lib/libgcc.a", "/lib/libm.a", "--end-group"]
@@ -336,22 +333,21 @@ def _compile_error(log: str, source: str) -> CompileError:
 def _link_error(log: str) -> CompileError:
     """The first error that the linker reports."""
     if found := re.search(r"undefined reference to [`'\"](.+?)['\"]", log):
-        name = found.group(1)
         text = Text(
-            en=f"The project does not link: '{name}' is used, but no file defines it.",
-            ru=f"Проект не собирается: «{name}» используется, но нигде не определена.",
+            en=f"The project does not link: '{found[1]}' is used, but no file defines it.",
+            ru=f"Проект не собирается: «{found[1]}» используется, но нигде не определена.",
         )
     elif found := re.search(r"(?:will not fit in|is not within) region [`'](\w+)'", log):
         over = re.search(r"overflowed by (\d+) bytes", log)
-        en = f"{int(over.group(1)):,} bytes " if over else ""
-        ru = f"на {over.group(1)} байт " if over else ""
+        en = f"{int(over[1]):,} bytes " if over else ""
+        ru = f"на {over[1]} байт " if over else ""
         text = Text(
             en=f"The program is {en}too large for the 32,768 bytes of flash; prune more or use "
             "fewer bits.",
             ru=f"Программа {ru}больше 32 768 байт флеш-памяти; прореживайте сильнее или берите "
             "меньше бит.",
         )
-        if found.group(1) in ("sram", "data"):
+        if found[1] in ("sram", "data"):
             text = Text(
                 en=f"The variables are {en}too large for the 2,048 bytes of SRAM; put tables into "
                 "flash with PROGMEM.",

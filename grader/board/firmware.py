@@ -94,7 +94,13 @@ def converse(image: board.Image, network: IntegerNetwork, questions: Questions) 
     """Ask for single characters, then for whole replies. Raises Rejected when an answer is not
     the model's, when answers are not repeatable, or when SRAM is too small."""
     with board.Board(image) as uno:
-        characters = _characters(uno, network, questions)
+        characters: list[Exchange] = []
+        answers = map(int, network.classes(questions.positions))
+        for position, answer in zip(questions.positions, answers, strict=True):
+            if uno.cycle > questions.max_cycles and len(characters) >= questions.fewest:
+                break
+            reply = uno.ask(line_of(position), questions.cycles_per_line)
+            characters.append(Exchange(position, character(answer), reply))
         wrong = [one for one in characters if one.reply.text != one.expected]
         replies = () if wrong else _whole_replies(uno, network, questions)
         sram, stack = uno.sram_bytes, uno.stack_bytes
@@ -128,19 +134,6 @@ def line_of(position: Position) -> str:
     return f"{position.query}\t{position.context}"
 
 
-def _characters(
-    uno: board.Board, network: IntegerNetwork, questions: Questions
-) -> tuple[Exchange, ...]:
-    asked: list[Exchange] = []
-    answers = network.classes(questions.positions)
-    for position, answer in zip(questions.positions, answers, strict=True):
-        if uno.cycle > questions.max_cycles and len(asked) >= questions.fewest:
-            break
-        reply = uno.ask(line_of(position), questions.cycles_per_line)
-        asked.append(Exchange(position, character(int(answer)), reply))
-    return tuple(asked)
-
-
 def _whole_replies(
     uno: board.Board, network: IntegerNetwork, questions: Questions
 ) -> tuple[str, ...]:
@@ -166,11 +159,10 @@ def _whole_replies(
 
 def _repeats(image: board.Image, asked: Sequence[Exchange], questions: Questions) -> bool:
     """Whether a board whose SRAM begins with noise gives the same answers in reverse order."""
-    few = list(asked[:: max(1, len(asked) // REPEATED)])[::-1]
     with board.Board(image, paint=None) as uno:
         return all(
             uno.ask(line_of(one.position), questions.cycles_per_line).text == one.reply.text
-            for one in few
+            for one in reversed(asked[:: max(1, len(asked) // REPEATED)])
         )
 
 

@@ -140,14 +140,8 @@ def read(raw: bytes) -> IntegerNetwork:
 def read_published(path: Path) -> IntegerNetwork:
     """The published tinychat network, whose file names its arrays differently."""
     with np.load(path, allow_pickle=False) as file:
-        layers = tuple(
-            Layer(
-                file[f"fc{number}_weight"],
-                file[f"fc{number}_bias"],
-                np.full(len(file[f"fc{number}_bias"]), 64, np.uint8),
-            )
-            for number in range(1, 5)
-        )
+        pairs = [(file[f"fc{number}_weight"], file[f"fc{number}_bias"]) for number in range(1, 5)]
+    layers = tuple(Layer(*pair, np.full(len(pair[1]), 64, np.uint8)) for pair in pairs)
     return IntegerNetwork(Encoding(128, 128, 8), layers)
 
 

@@ -102,10 +102,10 @@ class Processor:
         self._places = {
             name: self._call(name)
             for name in (
-                "flash_memory", "data_marks", "data_memory", "input", "events", "state_memory",
-                "processor",
+                *("flash_memory", "data_marks", "data_memory"),
+                *("input", "events", "state_memory", "processor"),
             )
-        }  # fmt: skip
+        }
 
     def load(self, flash: bytes, data_marks: bytes, sram: bytes, stack_limit: int) -> None:
         """Start from address 0. `flash` has 32,768 bytes; `data_marks` one byte per word of flash,

@@ -76,7 +76,18 @@ def read(project: Mapping[str, bytes] | Path) -> Project:
     are left out. Raises Rejected, or UsageError when there is no folder."""
     found = dict(project) if isinstance(project, Mapping) else dict(_from_folder(project))
     files = {name: data for name, data in found.items() if name.endswith((*SOURCES, *HEADERS))}
-    _check_sizes(files)
+    for name, data in files.items():
+        if len(data) > MAX_FILE_BYTES:
+            raise _too_large(name)
+    if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_TOTAL_BYTES:
+        raise Rejected(
+            Text(
+                en=f"The project has more than {MAX_FILES} source files or "
+                f"{MAX_TOTAL_BYTES:,} bytes; leave out what the firmware does not use.",
+                ru=f"В проекте больше {MAX_FILES} исходных файлов или "
+                f"{ru_number(MAX_TOTAL_BYTES)} байт; уберите то, что прошивка не использует.",
+            )
+        )
     for name, data in files.items():
         _check_name(name)
         _check_source(name, data)
@@ -112,21 +123,6 @@ def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
             if path.stat().st_size > MAX_FILE_BYTES:
                 raise _too_large(name)
             yield name, path.read_bytes()
-
-
-def _check_sizes(files: Mapping[str, bytes]) -> None:
-    for name, data in files.items():
-        if len(data) > MAX_FILE_BYTES:
-            raise _too_large(name)
-    if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_TOTAL_BYTES:
-        raise Rejected(
-            Text(
-                en=f"The project has more than {MAX_FILES} source files or "
-                f"{MAX_TOTAL_BYTES:,} bytes; leave out what the firmware does not use.",
-                ru=f"В проекте больше {MAX_FILES} исходных файлов или "
-                f"{ru_number(MAX_TOTAL_BYTES)} байт; уберите то, что прошивка не использует.",
-            )
-        )
 
 
 def _too_large(name: str) -> Rejected:

@@ -57,7 +57,6 @@ __all__ = [
     "Request",
     "Size",
     "SyntheticSettings",
-    "catalogue",
     "get",
     "hidden_seed",
     "load",
@@ -148,11 +147,6 @@ def get(
         }
     dataset.prepare(source, progress)
     return {part: _load(dataset, Request(part)) for part in PARTS}
-
-
-def catalogue() -> list[Dataset[Any]]:
-    """All data sets; the first needs nothing."""
-    return list(DATASETS.values())
 
 
 def _find(name: str, holds: type[T], en: str, ru: str) -> Dataset[T]:

@@ -35,7 +35,6 @@ from grader.lesson import course
 from grader.text import Text
 from grader.text.errors import DataError, UsageError
 
-ENVIRONMENT = course.CACHE
 SCHEMA = 1
 MANIFEST = "manifest.json"
 WAITING = Text(
@@ -119,7 +118,18 @@ def open_or_build(folder: Path, recipe: Recipe, progress: Progress | None = None
                 shutil.rmtree(folder)
         for leftover in folder.parent.glob(f".{folder.name}.*.partial"):
             shutil.rmtree(leftover, ignore_errors=True)  # of killed builds, since we hold the lock
-        _write(folder, recipe)
+        partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+        partial.mkdir(mode=0o700)
+        try:
+            recipe.build(partial)
+            sums = {path.name: FileSum.of(path) for path in sorted(partial.iterdir())}
+            manifest = Manifest(
+                SCHEMA, recipe.name, recipe.part, recipe.keyword, recipe.fingerprint(sums), sums
+            )
+            (partial / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return read(folder)
 
 
@@ -165,9 +175,9 @@ def locked(path: Path, progress: Progress | None = None) -> Iterator[None]:
         raise DataError(
             Text(
                 en=f"The cache folder {path.parent} cannot be written ({error.strerror}); set "
-                f"{ENVIRONMENT} to a folder that can.",
+                f"{course.CACHE} to a folder that can.",
                 ru=f"В папку кэша {path.parent} нельзя писать ({error.strerror}); укажите в "
-                f"{ENVIRONMENT} папку, доступную для записи.",
+                f"{course.CACHE} папку, доступную для записи.",
             )
         ) from error
     try:
@@ -199,9 +209,9 @@ def require_space(folder: Path, needed: int) -> None:
         raise DataError(
             Text(
                 en=f"{needed / 1e6:,.0f} MB are needed in {folder.parent} and {free / 1e6:,.0f} MB "
-                f"are free; make room, or set {ENVIRONMENT} to a folder on another disk.",
+                f"are free; make room, or set {course.CACHE} to a folder on another disk.",
                 ru=f"В {folder.parent} нужно {needed / 1e6:,.0f} МБ, а свободно "
-                f"{free / 1e6:,.0f} МБ; освободите место или укажите в {ENVIRONMENT} папку на "
+                f"{free / 1e6:,.0f} МБ; освободите место или укажите в {course.CACHE} папку на "
                 "другом диске.",
             )
         )
@@ -213,7 +223,12 @@ def add(folder: Path) -> list[str]:
     A file that was damaged on the way is found by its checksum when the entry is loaded, and the
     entry is then made anew. Raises UsageError when `folder` holds no prepared data.
     """
-    found = [path for path in sorted(folder.glob("*")) if _is_entry(path)]
+    found = [
+        path
+        for path in sorted(folder.glob("[!.]*"))
+        if not path.is_symlink()
+        and ((path / MANIFEST).is_file() or (path.is_file() and path.suffix == ".json"))
+    ]
     if not found:
         raise UsageError(
             Text(
@@ -222,27 +237,6 @@ def add(folder: Path) -> list[str]:
             )
         )
     return [path.name for path in found if _copy(path, data_folder() / path.name)]
-
-
-def _write(folder: Path, recipe: Recipe) -> None:
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    partial.mkdir(mode=0o700)
-    try:
-        recipe.build(partial)
-        sums = {path.name: FileSum.of(path) for path in sorted(partial.iterdir())}
-        manifest = Manifest(
-            SCHEMA, recipe.name, recipe.part, recipe.keyword, recipe.fingerprint(sums), sums
-        )
-        (partial / MANIFEST).write_bytes(msgspec.json.encode(manifest))
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _is_entry(path: Path) -> bool:
-    if path.is_symlink() or path.name.startswith("."):
-        return False
-    return (path / MANIFEST).is_file() or (path.is_file() and path.suffix == ".json")
 
 
 def _copy(source: Path, target: Path) -> bool:

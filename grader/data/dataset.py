@@ -94,10 +94,9 @@ def unknown(en: str, ru: str, found: object, known: tuple[str, ...]) -> UsageErr
 
 def damaged(path: Path, why: Text | Exception, remedy: Text) -> DataError:
     """A file of a data set that cannot be used."""
-    if isinstance(why, OSError):
-        why = Text(en=why.strerror or str(why), ru=why.strerror or str(why))
-    elif isinstance(why, Exception):
-        why = Text(en=str(why), ru=str(why))
+    if isinstance(why, Exception):
+        said = (isinstance(why, OSError) and why.strerror) or str(why)
+        why = Text(en=said, ru=said)
     return DataError(
         Text(
             en=f"{path} is damaged: {why.en}. {remedy.en}",

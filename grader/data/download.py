@@ -12,6 +12,7 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from grader.data import cache
@@ -89,26 +90,23 @@ class PublishedFiles:
         """
         with cache.locked(self.folder, progress):
             self.folder.mkdir(parents=True, exist_ok=True)
-            if source is not None:
-                self._copy(source, check)
+            if source is None:
+                for name, sha256 in self.sha256.items():
+                    target = self.folder / name
+                    if not target.exists() or _sha256(target) != sha256:
+                        fetch(self.url + name, target, sha256, progress=progress)
                 return
+            for name in self.required:
+                check(self.path(name, source))
             for name, sha256 in self.sha256.items():
-                target = self.folder / name
-                if not target.exists() or _sha256(target) != sha256:
-                    fetch(self.url + name, target, sha256, progress=progress)
-
-    def _copy(self, source: Path, check: Callable[[Path], object]) -> None:
-        for name in self.required:
-            check(self.path(name, source))
-        for name, sha256 in self.sha256.items():
-            path = source / name
-            if name in self.optional and not path.is_file():
-                continue
-            if _sha256(path) != sha256:
-                _log.warning("%s is not the published file, so figures will not compare.", path)
-            partial = self.folder / f".{name}.partial"
-            shutil.copyfile(path, partial)
-            partial.replace(self.folder / name)
+                path = source / name
+                if name in self.optional and not path.is_file():
+                    continue
+                if _sha256(path) != sha256:
+                    _log.warning("%s is not the published file, so figures will not compare.", path)
+                partial = self.folder / f".{name}.partial"
+                shutil.copyfile(path, partial)
+                partial.replace(self.folder / name)
 
 
 def fetch(
@@ -227,17 +225,15 @@ def _attempt(address: str, part: Path, progress: Progress | None, timeout: float
     try:
         response = urllib.request.urlopen(request, timeout=timeout)
     except urllib.error.HTTPError as error:
-        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
         if error.headers.get("Content-Range", "").endswith(f"/{have}"):
             return True  # nothing was missing
         part.unlink()
         return False
     with response:
-        continues = response.status == http.HTTPStatus.PARTIAL_CONTENT and response.headers.get(
-            "Content-Range", ""
-        ).startswith(f"bytes {have}-")
-        if not continues:
+        span = response.headers.get("Content-Range", "")
+        if response.status != HTTPStatus.PARTIAL_CONTENT or not span.startswith(f"bytes {have}-"):
             have = 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length is not None else None

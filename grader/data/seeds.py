@@ -73,8 +73,7 @@ def _make(path: Path) -> str:
         seed = secrets.token_hex(32)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(seed + "\n")
+        temporary.touch(0o600, exist_ok=False)
+        temporary.write_text(seed + "\n", encoding="utf-8")
         temporary.replace(path)
         return seed

@@ -36,7 +36,11 @@ def forbidden(private: Iterable[Path], public: Iterable[Path]) -> Forbidden:
         for path in private
         if path.stat().st_size >= _TRIVIAL and (digest := _digest(path.read_bytes())) not in known
     }
-    return Forbidden(files, tuple(secret.encode() for secret in _seeds()))
+    path = seeds.seed_file()
+    kept = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    given = os.environ.get(seeds.ENVIRONMENT, "")
+    secrets = tuple(seed.encode() for seed in (given, kept) if len(seed) >= SHORTEST_SECRET)
+    return Forbidden(files, secrets)
 
 
 def audit(folder: Path, found: Forbidden) -> int:
@@ -45,36 +49,24 @@ def audit(folder: Path, found: Forbidden) -> int:
     Raises Fault with the file's name and what is in it.
     """
     count = 0
-    for name, raw in contents(folder):
-        count += 1
-        if (path := found.files.get(_digest(raw))) is not None:
-            raise _leak(name, f"the private file {path}", f"закрытый файл {path}")
-        if any(secret in raw for secret in found.secrets):
-            raise _leak(name, "the seed of the hidden data", "секретное зерно скрытых данных")
+    for file in filter(Path.is_file, sorted(folder.rglob("*"))):
+        for name, raw in _unpacked(file.relative_to(folder).as_posix(), file.read_bytes()):
+            count += 1
+            if (path := found.files.get(_digest(raw))) is not None:
+                raise _leak(name, f"the private file {path}", f"закрытый файл {path}")
+            if any(secret in raw for secret in found.secrets):
+                raise _leak(name, "the seed of the hidden data", "секретное зерно скрытых данных")
     return count
 
 
-def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file under `folder`, also those inside zips and wheels, as (name, bytes)."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            yield from _unpacked(path.relative_to(folder).as_posix(), path.read_bytes())
-
-
 def _unpacked(name: str, raw: bytes) -> Iterator[tuple[str, bytes]]:
+    """A file as (name, bytes), and where it is a zip or a wheel the files inside it."""
     yield name, raw
     if zipfile.is_zipfile(io.BytesIO(raw)):
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             for entry in archive.infolist():
                 if not entry.is_dir():
                     yield from _unpacked(f"{name}!{entry.filename}", archive.read(entry))
-
-
-def _seeds() -> Iterator[str]:
-    given = os.environ.get(seeds.ENVIRONMENT, "")
-    path = seeds.seed_file()
-    kept = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
-    yield from (seed for seed in (given, kept) if len(seed) >= SHORTEST_SECRET)
 
 
 def _digest(raw: bytes) -> str:

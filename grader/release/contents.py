@@ -16,6 +16,8 @@ from grader.lesson import course
 from grader.lesson.loading import Lesson
 from grader.text.errors import SpecError
 
+COURSE = PurePosixPath("_course")
+"""The folder of the course inside the package."""
 SAMPLES = "samples"
 """Demonstration submissions of a lesson; some of them are good ones."""
 JUNK = (
@@ -36,9 +38,8 @@ class File:
 
 def engine() -> Iterator[File]:
     """The package without the course that a wheel has inside."""
-    root = Path(grader.__file__).resolve().parent
-    for inside, path in _files(root):
-        if inside.parts[0] != "_course":
+    for inside, path in _files(Path(grader.__file__).resolve().parent):
+        if not inside.is_relative_to(COURSE):
             yield File(inside, path)
 
 
@@ -46,25 +47,19 @@ def for_students(lessons: Sequence[Lesson]) -> Iterator[File]:
     """The course as students get it: specs, public checks, handouts, templates."""
     for lesson in lessons:
         kept_back = set(withheld(lesson))
-        for file in _assignment(lesson):
-            if file.source not in kept_back:
-                yield file
-        yield from _template(lesson)
+        yield from (file for file in _lesson(lesson) if file.source not in kept_back)
     yield from _common()
 
 
 def for_grading(lesson: Lesson) -> Iterator[File]:
     """The course as a platform needs it that grades one lesson."""
-    yield from _assignment(lesson)
-    yield from _template(lesson)
+    yield from _lesson(lesson)
     yield from _common()
 
 
-def references(lessons: Sequence[Lesson]) -> Iterator[Path]:
+def references(lessons: Sequence[Lesson]) -> list[Path]:
     """Files of the reference solutions, which are in no package."""
-    for lesson in lessons:
-        if lesson.reference.is_dir():
-            yield from (path for path in lesson.reference.rglob("*") if path.is_file())
+    return [path for one in lessons for path in one.reference.rglob("*") if path.is_file()]
 
 
 def withheld(lesson: Lesson) -> list[Path]:
@@ -77,7 +72,13 @@ def withheld(lesson: Lesson) -> list[Path]:
     inside = {path: PurePosixPath(path.relative_to(lesson.folder).as_posix()) for path in found}
     kept_back = [path for path in found if _instructors_only(inside[path])]
     for pattern in lesson.spec.release.withhold:
-        matched = [path for path in found if _names(pattern, inside[path])]
+        matched = [  # the file itself, or a folder that it is in
+            path
+            for path, place in inside.items()
+            if any(
+                fnmatchcase(str(part), pattern.rstrip("/")) for part in (place, *place.parents[:-1])
+            )
+        ]
         if not matched:
             raise SpecError(
                 f"{lesson.folder / 'lesson.toml'}: release.withhold names {pattern!r}, but there "
@@ -92,36 +93,24 @@ def _instructors_only(inside: PurePosixPath) -> bool:
     return inside.parts[0] == SAMPLES or (inside.parts[0] == "figures" and inside.suffix == ".py")
 
 
-def _names(pattern: str, path: PurePosixPath) -> bool:
-    """Whether a pattern names the file or a folder that it is in."""
-    pattern = pattern.rstrip("/")
-    return any(fnmatchcase(str(part), pattern) for part in (path, *path.parents[:-1]))
-
-
-def _assignment(lesson: Lesson) -> Iterator[File]:
+def _lesson(lesson: Lesson) -> Iterator[File]:
+    """The folder of a lesson and its template."""
     for inside, path in _files(lesson.folder):
         if not _instructors_only(inside):
-            yield File(_course("assignments", lesson.name) / inside, path)
-
-
-def _template(lesson: Lesson) -> Iterator[File]:
+            yield File(COURSE / "assignments" / lesson.name / inside, path)
     for inside, path in _files(lesson.template):
-        yield File(_course("student_template", lesson.name) / inside, path)
+        yield File(COURSE / "student_template" / lesson.name / inside, path)
 
 
 def _common() -> Iterator[File]:
     """Files beside the lessons (a glossary, platforms), and the pages that handouts link to."""
     for path in sorted(course.assignments().iterdir()):
         if path.is_file() and not _junk(PurePosixPath(path.name)):
-            yield File(_course("assignments") / path.name, path)
+            yield File(COURSE / "assignments" / path.name, path)
     for folder, suffix in (("docs", ".md"), ("platforms", ".toml")):
         for inside, path in _files(course.assignments().parent / folder):
             if path.suffix == suffix:
-                yield File(_course(folder) / inside, path)
-
-
-def _course(*parts: str) -> PurePosixPath:
-    return PurePosixPath("_course", *parts)
+                yield File(COURSE / folder / inside, path)
 
 
 def _files(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:

@@ -56,16 +56,11 @@ def export(lesson: Lesson, platform: Platform, seed: str, out: Path) -> int:
         found = audit.forbidden(contents.references([lesson]), (file.source for file in files))
         audit.audit(folder, audit.Forbidden(found.files, ()))
         (folder / SEED).write_text(seed + "\n", encoding="utf-8")
-        write_atomically(out.absolute(), _zipped(folder))
+        written = io.BytesIO()
+        with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(folder.iterdir()):  # at the top, where the platform looks for them
+                mode = 0o755 if file.name in _PROGRAMS else 0o600
+                wheel.add_file(archive, file.name, file.read_bytes(), mode)
+        write_atomically(out.absolute(), written.getvalue())
         out.chmod(0o600)  # the seed is in it
     return out.stat().st_size
-
-
-def _zipped(folder: Path) -> bytes:
-    """A zip of the files of a folder, not of the folder: the platform looks for them at the top."""
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(folder.iterdir()):
-            mode = 0o755 if file.name in _PROGRAMS else 0o600
-            wheel.add_file(archive, file.name, file.read_bytes(), mode)
-    return written.getvalue()

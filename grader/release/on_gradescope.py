@@ -69,8 +69,7 @@ def run(root: Path) -> int:
 
 
 def _settings(root: Path) -> Platform:
-    raw = (root / "source" / SETTINGS).read_bytes()
-    return msgspec.json.decode(raw, type=Platform)
+    return msgspec.json.decode((root / "source" / SETTINGS).read_bytes(), type=Platform)
 
 
 def _python(

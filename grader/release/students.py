@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,9 +32,6 @@ HANDOUTS = "handouts"
 _FILES = Path(__file__).parent / "files"
 _README = {"en": "README.md", "ru": "README.ru.md"}
 
-PACKAGE = Text(en="the package", ru="пакет")
-PAGES = Text(en="handouts", ru="лекции")
-PUBLIC_DATA = Text(en="public data", ru="открытые данные")
 SEARCH = Text(en="search for secrets", ru="поиск секретов")
 
 
@@ -125,7 +123,18 @@ def _steps(
         (staged / STARTERS).mkdir()
         for lesson in chosen:
             (staged / STARTERS / f"{lesson.name}.zip").write_bytes(starter.archive(lesson))
-        _unpack(files, tree)
+        # The course as it is in the wheel: handouts and data are made from nothing else.
+        for file in files:
+            if file.place.is_relative_to(contents.COURSE):
+                path = tree / file.place.relative_to(contents.COURSE)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.source, path)
+        (tree / "reference_solutions").mkdir()
+
+    def handouts() -> None:
+        chosen = [argument for kind in request.formats for argument in ("--format", kind)]
+        out = str(staged / HANDOUTS)
+        _run(tree, {}, "-m", "grader", "handout", "--all", "--no-execute", "--out", out, *chosen)
 
     def search() -> None:
         every = [loading.load(name) for name in loading.names()]  # also what is not released yet
@@ -133,27 +142,13 @@ def _steps(
         private += contents.references(every)
         audit.audit(staged, audit.forbidden(private, (file.source for file in files)))
 
-    steps = [(PACKAGE, package)]
+    steps = [(Text(en="the package", ru="пакет"), package)]
     if request.formats:
-        steps.append((PAGES, lambda: _handouts(tree, staged / HANDOUTS, request.formats)))
+        steps.append((Text(en="handouts", ru="лекции"), handouts))
     if request.data:
-        steps.append((PUBLIC_DATA, lambda: _data(tree, staged)))
+        public = Text(en="public data", ru="открытые данные")
+        steps.append((public, lambda: _data(tree, staged)))
     return [*steps, (SEARCH, search)]
-
-
-def _unpack(files: Sequence[contents.File], tree: Path) -> None:
-    """The course as it is in the wheel: handouts and data are made from nothing else."""
-    for file in files:
-        if file.place.parts[0] == "_course":
-            path = tree.joinpath(*file.place.parts[1:])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file.source, path)
-    (tree / "reference_solutions").mkdir()
-
-
-def _handouts(tree: Path, out: Path, formats: Sequence[str]) -> None:
-    chosen = [argument for kind in formats for argument in ("--format", kind)]
-    _run(tree, {}, "-m", "grader", "handout", "--all", "--no-execute", "--out", str(out), *chosen)
 
 
 def _data(tree: Path, staged: Path) -> None:
@@ -176,10 +171,12 @@ def _data(tree: Path, staged: Path) -> None:
 
 def _run(tree: Path, extra: Mapping[str, str], *arguments: str) -> None:
     """Our interpreter on the course in `tree`, without the instructor's settings and secrets."""
-    kept = {name: v for name, v in os.environ.items() if not name.startswith("GRADER_")}
-    for name in ("GRADER_LANG", "GRADER_CHROMIUM", "GRADER_CACHE"):
-        if name in os.environ:
-            kept[name] = os.environ[name]
+    harmless = ("GRADER_LANG", "GRADER_CHROMIUM", "GRADER_CACHE")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in harmless or not name.startswith("GRADER_")
+    }
     engine = str(Path(grader.__file__).resolve().parents[1])
     path = os.pathsep.join(p for p in (engine, kept.get("PYTHONPATH")) if p)
     ended = subprocess.run(
@@ -214,12 +211,6 @@ def _write_readme(staged: Path, chosen: Sequence[Lesson], request: ReleaseReques
         for name, value in values.items():
             text = text.replace(f"<<{name}>>", value)
         for part, wanted in (("handouts", bool(request.formats)), ("data", request.data)):
-            text = _section(text, part, wanted=wanted)
+            section = re.compile(rf"<<if {part}>>\n(.*?)<<end>>\n", re.DOTALL)
+            text = section.sub(r"\1" if wanted else "", text)
         (staged / _README[lang]).write_text(text, encoding="utf-8")
-
-
-def _section(text: str, name: str, *, wanted: bool) -> str:
-    """`text` with the lines between `<<if name>>` and `<<end>>`, or without them."""
-    before, _, rest = text.partition(f"<<if {name}>>\n")
-    inside, _, after = rest.partition("<<end>>\n")
-    return before + (inside if wanted else "") + after

@@ -54,9 +54,8 @@ def write(folder: Path, files: Iterable[File]) -> Path:
         add(f"{about}/WHEEL", _TAG.encode())
         add(f"{about}/entry_points.txt", _ENTRY_POINTS.encode())
         table = io.StringIO()
-        rows = csv.writer(table, lineterminator="\n")
-        rows.writerows(record)
-        rows.writerow((f"{about}/RECORD", "", ""))
+        rows = [*record, (f"{about}/RECORD", "", "")]
+        csv.writer(table, lineterminator="\n").writerows(rows)
         add(f"{about}/RECORD", table.getvalue().encode())
     return path
 

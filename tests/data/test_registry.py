@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from grader import data
 from grader.cli.data import command
-from grader.data import DATASETS, Dataset, Pair, PairSet, Request, catalogue, get, load, load_pairs
+from grader.data import DATASETS, Dataset, Pair, PairSet, Request, get, load, load_pairs
 from grader.text import Text
 from grader.text.errors import UsageError
 
@@ -36,7 +36,7 @@ def test_the_built_in_data_take_no_source(tmp_path: Path) -> None:
 
 
 def test_every_name_in_the_catalogue_is_known_and_described(cache: Path) -> None:
-    rows = catalogue()
+    rows = DATASETS.values()
     assert [row.name for row in rows] == [
         "speech-synthetic",
         "speech-commands-v0.01",
@@ -60,7 +60,10 @@ def test_every_name_in_the_catalogue_is_known_and_described(cache: Path) -> None
 
 def test_the_catalogue_tells_what_is_prepared(cache: Path, digits: Path) -> None:
     get("fsdd", digits)
-    assert {row.name for row in catalogue() if row.is_prepared()} == {"fsdd", "chat-synthetic"}
+    assert {row.name for row in DATASETS.values() if row.is_prepared()} == {
+        "fsdd",
+        "chat-synthetic",
+    }
 
 
 @pytest.fixture

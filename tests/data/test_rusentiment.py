@@ -96,7 +96,7 @@ def test_get_reports_what_was_mended_and_no_source_is_needed_afterwards(
     assert "28,218 training posts as published; 33 test posts were among them" in done.output
     assert "15 groups of the same post had conflicting labels" in done.output
     assert len(data.load_posts("rusentiment", "hidden")) == 2_967
-    assert any(info.name == "rusentiment" and info.is_prepared() for info in data.catalogue())
+    assert any(info.name == "rusentiment" and info.is_prepared() for info in data.DATASETS.values())
 
 
 # What is mended.

@@ -101,7 +101,7 @@ def test_clips_are_unclipped_and_as_loud_as_stated(shared_cache: Path) -> None:
 
 
 def test_settings_of_one_part_leave_the_other_parts_cache_alone() -> None:
-    more = SMALL.with_size("hidden", Size(50, 150))
+    more = replace(SMALL, hidden=Size(50, 150))
     assert more.hidden == Size(50, 150)
     for part in PARTS:
         entropy = seeds.entropy(NAME, part, "s")

@@ -144,7 +144,7 @@ def test_once_fetched_it_needs_no_source(published: Path, cache: Path) -> None:
     assert str(fetched["train"].summary) == "2,045 pairs, 1,570 distinct queries, 10,094 characters"
     assert data.load_pairs(tinychat.NAME, "train").fingerprint == fetched["train"].fingerprint
     assert tinychat.published_model().read_bytes() == (published / tinychat.MODEL).read_bytes()
-    assert any(info.name == tinychat.NAME and info.is_prepared() for info in data.catalogue())
+    assert any(info.name == tinychat.NAME and info.is_prepared() for info in data.DATASETS.values())
 
 
 def test_a_damaged_file_is_named_and_replaces_nothing(cache: Path, tmp_path: Path) -> None:

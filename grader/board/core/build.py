@@ -13,19 +13,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SOURCES = ("atmega328p.c", "board.h", "instructions.h")
 FLAGS = (
-    "--target=wasm32",
-    "-std=c11",
-    "-O3",
-    "-nostdlib",
-    "-ffreestanding",
-    "-fno-builtin",
-    "-mbulk-memory",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-Wl,--no-entry",
-    "-Wl,--strip-all",
-    "-Wl,-z,stack-size=16384",
+    *("--target=wasm32", "-std=c11", "-O3", "-nostdlib", "-ffreestanding", "-fno-builtin"),
+    *("-mbulk-memory", "-Wall", "-Wextra", "-Werror"),
+    *("-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=16384"),
 )
 
 

@@ -77,12 +77,14 @@ def write_slots(job: SpeechJob) -> None:
 
 def speak(plans: list[ClipPlan]) -> list[Waves]:
     """Clean words at 16 kHz, each (samples,), at most a second, without silence around them."""
-    from scipy.signal import resample_poly
+    from scipy.signal import firwin, resample_poly
 
     engine = Espeak()
     common = int(np.gcd(engine.sample_rate, SAMPLE_RATE))
     up, down = SAMPLE_RATE // common, engine.sample_rate // common
-    window = _antialias(up, down)
+    widest = max(up, down)
+    # The filter that resample_poly would design again for every word.
+    window = firwin(20 * widest + 1, 1.0 / widest, window=("kaiser", 5.0)).astype(np.float32)
     words = []
     for p in plans:
         raw = engine.say(
@@ -137,15 +139,6 @@ def _background(
     wave = noise.make(kind, rng, talk) if talk or kind != "babble" else noise.make("pink", rng, [])
     wave = wave * np.float32(10 ** (level / 20) / max(float(np.sqrt(np.mean(wave**2))), 1e-9))
     return np.round(np.clip(wave, -1, 1) * 32767.0).astype(np.int16)
-
-
-def _antialias(up: int, down: int) -> NDArray[np.float32]:
-    """The filter that resample_poly would design again for every word."""
-    from scipy.signal import firwin
-
-    widest = max(up, down)
-    taps = firwin(20 * widest + 1, 1.0 / widest, window=("kaiser", 5.0))
-    return np.asarray(taps, np.float32)
 
 
 if __name__ == "__main__":

@@ -42,20 +42,21 @@ def log_mel(audio: NDArray[np.int16]) -> NDArray[np.float32]:
     if audio.ndim != 2 or audio.shape[1] != CLIP_SAMPLES or audio.dtype != np.int16:
         raise ValueError(f"expected int16 (clips, {CLIP_SAMPLES}), got {audio.dtype} {audio.shape}")
     out = np.empty((len(audio), BANDS, FRAMES), np.float32)
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(N_FFT) / N_FFT)
     for start in range(0, len(audio), _CHUNK):
-        chunk = audio[start : start + _CHUNK].astype(np.float64) / 32768.0
-        out[start : start + _CHUNK] = _log_mel(chunk)
+        waves = audio[start : start + _CHUNK].astype(np.float64) / 32768.0
+        padded = np.pad(waves, ((0, 0), (N_FFT // 2, N_FFT // 2)), mode="reflect")
+        frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=1)[:, ::HOP]
+        spectrum = np.fft.rfft(frames * window, axis=2)
+        power = spectrum.real**2 + spectrum.imag**2
+        out[start : start + _CHUNK] = np.log(np.maximum(_in_bands(power), FLOOR))
     return out
 
 
 def create(folder: Path, clips: int, *, audio: bool) -> list[NDArray[Any]]:
     """Lay out features.npy, and audio.npy if asked for, mapped for a builder to fill."""
-    arrays: dict[str, tuple[Any, tuple[int, ...]]] = {
-        "features": (np.float32, (clips, BANDS, FRAMES))
-    }
-    if audio:
-        arrays["audio"] = (np.int16, (clips, CLIP_SAMPLES))
-    return cache.create_arrays(folder, **arrays)
+    sound = {"audio": (np.int16, (clips, CLIP_SAMPLES))} if audio else {}
+    return cache.create_arrays(folder, features=(np.float32, (clips, BANDS, FRAMES)), **sound)
 
 
 @lru_cache(maxsize=1)
@@ -71,17 +72,6 @@ def mel_bank() -> NDArray[np.float64]:
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     bank: NDArray[np.float64] = np.maximum(0.0, np.minimum(rising, falling))
     return bank
-
-
-def _log_mel(waves: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(clips, 16000) in -1..1 to (clips, 40, 101)."""
-    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(N_FFT) / N_FFT)
-    padded = np.pad(waves, ((0, 0), (N_FFT // 2, N_FFT // 2)), mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=1)[:, ::HOP]
-    spectrum = np.fft.rfft(frames * window, axis=2)
-    power = spectrum.real**2 + spectrum.imag**2
-    logs: NDArray[np.float64] = np.log(np.maximum(_in_bands(power), FLOOR))
-    return logs
 
 
 def _in_bands(power: NDArray[np.float64]) -> NDArray[np.float64]:

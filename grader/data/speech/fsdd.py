@@ -83,7 +83,18 @@ def collect(
                 ru=f"В {folder} нет записей fsdd, например 7_theo_0.wav. {REMEDY.ru}",
             )
         )
-    _warn_of_missing(folder, {match[0] for match in matches})
+    found = {match[0] for match in matches}
+    expected = [f"{d}_{s}_{i}.wav" for d in range(10) for s in SPEAKERS for i in range(TAKES)]
+    if missing := [name for name in expected if name not in found]:
+        _log.warning(
+            "%s lacks %s of the %s recordings, %s first, so figures do not compare with those of "
+            "the whole set. %s",
+            folder,
+            f"{len(missing):,}",
+            f"{len(expected):,}",
+            missing[0],
+            REMEDY.en,
+        )
     settings = settings or FsddSettings()
     return Collection(
         name=NAME,
@@ -95,21 +106,6 @@ def collect(
         settings=f"fsdd 1 {settings}",
         remedy=REMEDY,
     )
-
-
-def _warn_of_missing(folder: Path, found: set[str]) -> None:
-    expected = [f"{d}_{s}_{i}.wav" for d in range(10) for s in SPEAKERS for i in range(TAKES)]
-    missing = [name for name in expected if name not in found]
-    if missing:
-        _log.warning(
-            "%s lacks %s of the %s recordings, %s first, so figures do not compare with those of "
-            "the whole set. %s",
-            folder,
-            f"{len(missing):,}",
-            f"{len(expected):,}",
-            missing[0],
-            REMEDY.en,
-        )
 
 
 def _fit(samples: NDArray[np.int16], path: str, snr_db: float | None) -> NDArray[np.int16]:

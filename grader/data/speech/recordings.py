@@ -10,7 +10,6 @@ import hashlib
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -209,34 +208,23 @@ def require_folder(folder: Path, name: str, remedy: Text) -> None:
 
 
 def _open(collection: Collection, part: Part, progress: Progress | None) -> ClipSet:
-    return clips.open_or_build(
-        collection.name,
-        part,
-        collection.keyword,
-        collection.cache_key(part),
-        partial(_build, collection=collection, part=part, progress=progress),
-        progress,
-    )
+    """The clips of one part. Raises DataError for a damaged file."""
 
+    def build(folder: Path) -> tuple[list[str], list[str]]:
+        chosen = collection.of(part)
+        mel, *audio = features.create(folder, len(chosen), audio=part != "hidden")
+        reading = Text(en=f"reading {collection.name}", ru=f"чтение {collection.name}")
+        for start in range(0, len(chosen), _CHUNK):
+            rows = slice(start, min(start + _CHUNK, len(chosen)))
+            heard = np.stack([collection.clip(recording) for recording in chosen[rows]])
+            mel[rows] = features.log_mel(heard)
+            for array in audio:
+                array[rows] = heard
+            if progress:
+                progress(rows.stop, len(chosen), reading)
+        labels = np.array([r.word == collection.keyword for r in chosen], np.uint8)
+        np.save(folder / "labels.npy", labels, allow_pickle=False)
+        return [r.word for r in chosen], [r.speaker for r in chosen]
 
-def _build(
-    folder: Path, collection: Collection, part: Part, progress: Progress | None = None
-) -> tuple[list[str], list[str]]:
-    """Write features.npy and labels.npy, and audio.npy unless the part is hidden.
-
-    Returns the word and the speaker of each clip. Raises DataError for a damaged file.
-    """
-    chosen = collection.of(part)
-    mel, *audio = features.create(folder, len(chosen), audio=part != "hidden")
-    reading = Text(en=f"reading {collection.name}", ru=f"чтение {collection.name}")
-    for start in range(0, len(chosen), _CHUNK):
-        rows = slice(start, min(start + _CHUNK, len(chosen)))
-        heard = np.stack([collection.clip(recording) for recording in chosen[rows]])
-        mel[rows] = features.log_mel(heard)
-        for array in audio:
-            array[rows] = heard
-        if progress:
-            progress(rows.stop, len(chosen), reading)
-    labels = np.array([r.word == collection.keyword for r in chosen], np.uint8)
-    np.save(folder / "labels.npy", labels, allow_pickle=False)
-    return [r.word for r in chosen], [r.speaker for r in chosen]
+    key = collection.cache_key(part)
+    return clips.open_or_build(collection.name, part, collection.keyword, key, build, progress)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grader.data import cache, download
 from grader.data.dataset import Dataset, Part, Progress
@@ -87,10 +87,7 @@ def collect(release: Release, source: Path, progress: Progress | None = None) ->
     how = release.remedy
     require_folder(source, release.name, how)
     parts = {path: part for part in LISTS for path in _listed(source, part, how)}
-    recordings = tuple(
-        Recording(path, path.split("/")[0], _speaker(path), parts.get(path, "train"))
-        for path in _clips(source)
-    )
+    recordings = tuple(_recordings(source, parts))
     if not recordings:
         raise DataError(
             Text(
@@ -115,7 +112,9 @@ def collect(release: Release, source: Path, progress: Progress | None = None) ->
         keyword=KEYWORD,
         sample_rate=SAMPLE_RATE,
         recordings=recordings,
-        fit=_fit,
+        fit=lambda samples, _path: np.pad(
+            samples[:CLIP_SAMPLES], (0, max(CLIP_SAMPLES - len(samples), 0))
+        ),
         settings="speech-commands 1",
         remedy=how,
     )
@@ -149,7 +148,7 @@ def _unpacked(name: str, archive: Path, progress: Progress | None) -> Path:
 def _listed(folder: Path, part: Part, how: Text) -> list[str]:
     path = folder / LISTS[part]
     try:
-        lines = path.read_text(encoding="utf-8").split()
+        return path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             Text(
@@ -158,26 +157,17 @@ def _listed(folder: Path, part: Part, how: Text) -> list[str]:
                 f"читается. {how.ru}",
             )
         ) from error
-    return lines
 
 
-def _clips(folder: Path) -> Iterator[str]:
-    """Relative paths; folders such as _background_noise_ hold no words."""
+def _recordings(folder: Path, parts: Mapping[str, Part]) -> Iterator[Recording]:
+    """All clips by path; folders such as _background_noise_ hold no words."""
     for word in sorted(folder.iterdir()):
         if word.is_dir() and not word.name.startswith(("_", ".")):
             for clip in sorted(word.iterdir()):
                 if clip.suffix == ".wav" and not clip.name.startswith("."):
-                    yield f"{word.name}/{clip.name}"
-
-
-def _speaker(path: str) -> str:
-    return path.split("/")[1].removesuffix(".wav").split("_nohash_")[0]
-
-
-def _fit(samples: NDArray[np.int16], _path: str) -> NDArray[np.int16]:
-    clip = np.zeros(CLIP_SAMPLES, np.int16)
-    clip[: len(samples)] = samples[:CLIP_SAMPLES]
-    return clip
+                    path = f"{word.name}/{clip.name}"
+                    speaker = clip.stem.split("_nohash_")[0]
+                    yield Recording(path, word.name, speaker, parts.get(path, "train"))
 
 
 def _dataset(release: Release) -> Dataset[ClipSet]:
@@ -185,7 +175,7 @@ def _dataset(release: Release) -> Dataset[ClipSet]:
         release.name,
         release.remedy,
         collect=lambda source, _settings, progress: collect(release, source, progress),
-        download=lambda progress: _download(release, progress),
+        download=partial(_download, release),
     )
     return Dataset(
         name=release.name,

@@ -149,17 +149,6 @@ class SyntheticSettings:
         size: Size = getattr(self, part)
         return size
 
-    def with_size(self, part: Part, size: Size) -> SyntheticSettings:
-        """The same with another size of one part."""
-        return replace(self, **{part: size})  # type: ignore[arg-type]
-
-    def for_part(self, part: Part) -> dict[str, object]:
-        """What the clips of one part depend on: plain data, to be hashed and stored."""
-        values = asdict(self)
-        for other in PARTS:
-            del values[other]
-        return values | {"part": part, **asdict(self.size(part))}
-
 
 @dataclass(frozen=True)
 class ClipPlan:
@@ -198,7 +187,9 @@ class SpeechJob:
 def cache_key(part: Part, settings: SyntheticSettings, entropy: int) -> str:
     """Names the cache entry; a one-way digest, so that neither seed nor entropy is in it."""
     engine = importlib.metadata.version("espeakng-loader")
-    depends_on = [settings.for_part(part), VARIANTS[part], ACCENTS, engine, entropy]
+    common = {name: value for name, value in asdict(settings).items() if name not in PARTS}
+    chosen = common | {"part": part, **asdict(settings.size(part))}
+    depends_on = [chosen, VARIANTS[part], ACCENTS, engine, entropy]
     raw = json.dumps(depends_on, sort_keys=True)
     return hashlib.sha256(raw.encode()).hexdigest()[:20]
 
@@ -305,9 +296,7 @@ def speak(
 
 
 def _run(
-    job: SpeechJob,
-    finished: queue.SimpleQueue[int],
-    running: set[subprocess.Popen[str]],
+    job: SpeechJob, finished: queue.SimpleQueue[int], running: set[subprocess.Popen[str]]
 ) -> None:
     # -P: a file called numpy.py in the student's folder must not be imported.
     command = [sys.executable, "-P", "-m", "grader.data.speech.espeak_worker"]
@@ -338,10 +327,7 @@ def _run(
             said = stderr.read().decode(errors="replace").strip().splitlines()
             last = said[-1] if said else f"exit status {status}"
             raise Fault(
-                Text(
-                    en=f"Synthesising speech failed: {last}",
-                    ru=f"Синтез речи не удался: {last}",
-                )
+                Text(en=f"Synthesising speech failed: {last}", ru=f"Синтез речи не удался: {last}")
             )
 
 
@@ -360,11 +346,11 @@ def _load(request: Request) -> ClipSet:
 
 def _is_prepared() -> bool:
     """Whether the public parts are in the cache; their files are checked when they are loaded."""
-    keys = {
-        part: cache_key(part, SyntheticSettings(), seeds.entropy(NAME, part, None))
-        for part in PUBLIC_PARTS
-    }
-    return all(cache.entry(NAME, part, key).is_dir() for part, key in keys.items())
+    for part in PUBLIC_PARTS:
+        key = cache_key(part, SyntheticSettings(), seeds.entropy(NAME, part, None))
+        if not cache.entry(NAME, part, key).is_dir():
+            return False
+    return True
 
 
 _CLIPS = sum(SyntheticSettings().size(part).clips for part in PARTS)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -147,12 +147,9 @@ def glue(slots: Slots, order: Sequence[int]) -> NDArray[np.float32]:
 
 def keyword_spans(slots: Slots, order: Sequence[int]) -> NDArray[np.int64]:
     """(keywords, 2) samples in the glued stream at which the keyword begins and has ended."""
-    found = [
-        place * CLIP_SAMPLES + slots.spans[slot].astype(np.int64)
-        for place, slot in enumerate(order)
-        if slots.labels[slot]
-    ]
-    return np.array(found, np.int64).reshape(-1, 2)
+    slot = np.asarray(order, np.intp)
+    (places,) = np.nonzero(slots.labels[slot])
+    return places[:, None] * CLIP_SAMPLES + slots.spans[slot[places]].astype(np.int64)
 
 
 def _spoken(request: Request, counts: SlotCounts) -> Slots:
@@ -160,9 +157,8 @@ def _spoken(request: Request, counts: SlotCounts) -> Slots:
     part = request.part
     if part == "hidden" and not request.seed:
         raise needs_seed(synthetic.NAME)
-    settings: SyntheticSettings = (request.settings or SyntheticSettings()).with_size(
-        part, Size(counts.keywords, counts.others)
-    )
+    size = Size(counts.keywords, counts.others)
+    settings = replace(request.settings or SyntheticSettings(), **{part: size})
     # Under another name than the clips': the slots repeat no clip.
     entropy = seeds.entropy("tracks", part, request.seed)
     words = settings.size(part).clips

@@ -79,8 +79,7 @@ class PairSet:
 
     @property
     def summary(self) -> Text:
-        pairs, queries = len(self.pairs), len(self.queries)
-        places = len(self.positions)
+        pairs, queries, places = len(self.pairs), len(self.queries), len(self.positions)
         return Text(
             en=f"{pairs:,} pairs, {queries:,} distinct queries, {places:,} characters",
             ru=f"пар: {ru_number(pairs)}, разных запросов: {ru_number(queries)}, "

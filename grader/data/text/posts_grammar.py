@@ -114,16 +114,16 @@ class Scene:
 
     def render(self, nodes: Sequence[Node], sign: int) -> str:
         """The text of nodes; `sign` is 1 where {A} praises and 0 where it blames."""
-        return "".join([self._node(node, sign) for node in nodes])
-
-    def _node(self, node: Node, sign: int) -> str:
-        if isinstance(node, str):
-            return node
-        if isinstance(node, Choice):
-            if node.by_writer:
-                return self.render(node.options[self.woman], sign)
-            return self.render(self.one(node.options), sign)
-        return self._slot(node, 1 - sign if node.flip else sign)
+        text = ""
+        for node in nodes:
+            if isinstance(node, str):
+                text += node
+            elif isinstance(node, Slot):
+                text += self._slot(node, 1 - sign if node.flip else sign)
+            else:
+                chosen = node.options[self.woman] if node.by_writer else self.one(node.options)
+                text += self.render(chosen, sign)
+        return text
 
     # random() is the only method whose numbers Python promises to keep.
 
@@ -154,8 +154,7 @@ class Scene:
         if key[0] == "H" or re.fullmatch(r"N2?", key):
             return self._agree(self._person(key), slot)
         if key in ("A", "A2", "G"):
-            chosen = self._adjective(sign, gradable=key == "G")
-            return chosen.form(self.thing, case)
+            return self._adjective(sign, gradable=key == "G").form(self.thing, case)
         if key in ("B", "B2"):
             return self._aspect(key).form(case)
         if key in ("AB", "AB2"):
@@ -181,17 +180,16 @@ class Scene:
         if key in ("thing", "thing2"):
             return self.one(self.one(self.words.domains[2:3]).things).form(case)
         if key not in self.picked:
-            self.picked[key] = self._free(key)
+            kind = key.rstrip("23")
+            if kind == "title":
+                said = self.title()
+            elif kind == "fam":
+                noun = self.often_first(self.words.surnames)
+                said = surname(noun, self._person("N").gender, "и")
+            else:
+                said = self.render(parse(self.fresh(self.words.lists[kind])), 1)
+            self.picked[key] = said
         return self.picked[key]
-
-    def _free(self, key: str) -> str:
-        kind = key.rstrip("23")
-        if kind == "title":
-            return self.title()
-        if kind == "fam":
-            return surname(self.often_first(self.words.surnames), self._person("N").gender, "и")
-        text = self.fresh(self.words.lists[_LISTS[kind]])
-        return self.render(parse(text), 1)
 
     def _thing(self, slot: Slot) -> str:
         if slot.mark in (":", "~", "#") or slot.argument in PRONOUNS:
@@ -216,10 +214,9 @@ class Scene:
 
     def _person(self, key: str) -> Noun:
         if key not in self.people:
-            if key != "H" or self.draw.random() < 0.35:
-                self.people[key] = self.often_first(self.words.names)
-            else:
-                self.people[key] = self.one(self.words.holders)
+            named = key != "H" or self.draw.random() < 0.35
+            words = self.words
+            self.people[key] = self.often_first(words.names) if named else self.one(words.holders)
         return self.people[key]
 
     def _aspect(self, key: str) -> Noun:
@@ -250,7 +247,7 @@ class Scene:
     def title(self) -> str:
         chance = self.draw.random()
         if chance < 0.06:
-            return self.one(self.words.lists["feelings"])
+            return self.one(self.words.lists["feeling"])
         title = self.often_first(self.words.titles).capitalize()
         if chance > 0.9:
             title += " и " + self.often_first(self.words.titles)
@@ -259,21 +256,6 @@ class Scene:
 
 _POLAR = {"E": "events", "M": "moods", "P": "predicates", "L": "feelings"}
 """Fields of a vocabulary by their slots."""
-_LISTS = {
-    "time": "times",
-    "next": "next_times",
-    "about": "subjects",
-    "occ": "occasions",
-    "wish": "wishes",
-    "greet": "greetings",
-    "thanks": "thanks_for",
-    "addr": "addressees",
-    "int": "intensifiers",
-    "ne": "negations",
-    "line": "lines",
-    "rhyme": "rhymes",
-    "feeling": "feelings",
-}
 PRONOUNS = {
     "он": ("он", "она", "оно", "они"),
     "него": ("него", "неё", "него", "них"),

@@ -47,13 +47,7 @@ _SMILEYS: dict[str, tuple[str, ...]] = {
     "speech": ("🎂", "🎁", "❤", "🌹", ")))", "😘", "🎉", "☀", "🙏", "!!!", "💐"),
 }
 _ANY = tuple(smiley for smileys in _SMILEYS.values() for smiley in smileys)
-_NEIGHBOURS = dict(
-    zip(
-        "йцукенгшщзхфывапролджэячсмитьбю",
-        "цйкунегшгщзыфаывпрлодлжчясимтию",
-        strict=True,
-    )
-)
+_NEIGHBOURS = str.maketrans("йцукенгшщзхфывапролджэячсмитьбю", "цйкунегшгщзыфаывпрлодлжчясимтию")
 _VOWELS = "аеиоуыэюя"
 
 EMOJI_SHARE = 0.33
@@ -82,7 +76,7 @@ def spell(text: str, label: str, draw: random.Random) -> str:
     text = " ".join([_word(word, draw) for word in text.split(" ")])
     habit = chance()
     if habit < 0.5:
-        text = _sentences(text)
+        text = re.sub(r"(?:^|[.!?] )[«\"]?\w", lambda found: found[0].upper(), text)
     elif habit < 0.68:
         text = text.lower()
     elif habit < 0.7:
@@ -116,16 +110,7 @@ def _typo(word: str, draw: random.Random) -> str:
         return word[:at] + word[at + 1 :]
     if kind == 2:
         return word[:at] + word[at] + word[at:]
-    return word[:at] + _NEIGHBOURS.get(word[at], word[at]) + word[at + 1 :]
-
-
-def _sentences(text: str) -> str:
-    """A capital at the beginning of each sentence."""
-    return re.sub(
-        r"(^|[.!?] )([«\"]?)(\w)",
-        lambda found: found[1] + found[2] + found[3].upper(),
-        text,
-    )
+    return word[:at] + word[at].translate(_NEIGHBOURS) + word[at + 1 :]
 
 
 def _ending(text: str, label: str, draw: random.Random) -> str:

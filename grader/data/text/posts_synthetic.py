@@ -96,7 +96,10 @@ def write(
         if progress and len(texts) % 1_000 == 0:
             progress(len(texts), wanted, MAKING)
     if part == "train":
-        labels = [_mislabeled(label, label_draw, settings.label_noise) for label in labels]
+        for place, label in enumerate(labels):
+            if label_draw.random() < settings.label_noise:
+                shift = 1 + int(label_draw.random() * (len(LABELS) - 1))
+                labels[place] = (label + shift) % len(LABELS)
     groups = tuple(template.group for template in chosen)
     made = PostSet(NAME, part, tuple(texts), np.array(labels, np.int64), groups)
     return made, tuple(template.identity for template in chosen)
@@ -120,8 +123,11 @@ class _Author:
         if sign is None:
             sign = int(self.draw.random() * 2)
         scene = self._scene(group)
-        text = _tidy(scene.render(template.nodes, sign))
-        label = _label(template.rule, sign)
+        text = re.sub(r"\s+", " ", scene.render(template.nodes, sign)).strip()
+        text = re.sub(r"([!?])[.,](?= |$)", r"\1", text)
+        polar = ("negative", "positive")
+        fixed = {"0": "neutral", "?": "skip", "s": "speech"}
+        label = {"=": polar[sign], "~": polar[1 - sign], **fixed}[template.rule]
         return posts_noise.spell(text, label, self.draw), LABELS.index(label), template
 
     def _template(self, group: Group) -> Template:
@@ -141,69 +147,33 @@ class _Author:
                 break
         thing = domain.things[int(self.draw.random() * len(domain.things))]
         scene = Scene(self.words, self.draw, domain, thing, self.draw.random() < 0.5)
-        share, tail = _TAILS.get(domain.tail, (0.0, _title_tail))
-        if self.draw.random() < share:
-            scene.tail = tail(scene)
+        if self.draw.random() < _TAIL_SHARES.get(domain.tail, 0.0):
+            scene.tail = _tail(scene, domain.tail)
         return scene
 
 
-def _title_tail(scene: Scene) -> Callable[[str], str]:
-    title = scene.title()
-    return lambda case: f" «{title}»"
+_TAIL_SHARES = {"title": 0.45, "brand": 0.4, "city": 0.4, "surname": 0.5, "about": 0.5}
+"""How often something follows the name of a thing, by the domain's kind of tail."""
 
 
-def _brand_tail(scene: Scene) -> Callable[[str], str]:
-    lists = scene.words.lists
-    brand = scene.one(lists["beginnings"]) + scene.one(lists["endings"])
-    if scene.draw.random() < 0.4:
-        brand += f" {scene.one('ABCGKMPRSTXZ')}{1 + int(scene.draw.random() * 99)}"
-    return lambda case: f" {brand}"
-
-
-def _city_tail(scene: Scene) -> Callable[[str], str]:
-    town = scene.often_first(scene.words.towns).form("п")
-    return lambda case: f" в {town}"
-
-
-def _surname_tail(scene: Scene) -> Callable[[str], str]:
-    noun = scene.often_first(scene.words.surnames)
-    gender = scene.thing.gender
-    return lambda case: f" {surname(noun, gender, case)}"
-
-
-def _about_tail(scene: Scene) -> Callable[[str], str]:
-    subject = scene.one(scene.words.subjects).form("д")
-    return lambda case: f" по {subject}"
-
-
-_TAILS: dict[str, tuple[float, Callable[[Scene], Callable[[str], str]]]] = {
-    "title": (0.45, _title_tail),
-    "brand": (0.4, _brand_tail),
-    "city": (0.4, _city_tail),
-    "surname": (0.5, _surname_tail),
-    "about": (0.5, _about_tail),
-}
-"""What may follow the name of a thing, by the domain's kind of tail, and how often it does."""
-
-
-def _label(rule: str, sign: int) -> str:
-    polar = ("negative", "positive")
-    if rule == "=":
-        return polar[sign]
-    if rule == "~":
-        return polar[1 - sign]
-    return {"0": "neutral", "?": "skip", "s": "speech"}[rule]
-
-
-def _mislabeled(label: int, draw: random.Random, share: float) -> int:
-    if draw.random() >= share:
-        return label
-    return (label + 1 + int(draw.random() * (len(LABELS) - 1))) % len(LABELS)
-
-
-def _tidy(text: str) -> str:
-    text = re.sub(r"\s+", " ", text).strip()
-    return re.sub(r"([!?])[.,](?= |$)", r"\1", text)
+def _tail(scene: Scene, kind: str) -> Callable[[str], str]:
+    """What follows the name of a thing, as a function of the case that the thing is in."""
+    match kind:
+        case "brand":
+            lists = scene.words.lists
+            tail = " " + scene.one(lists["beginnings"]) + scene.one(lists["endings"])
+            if scene.draw.random() < 0.4:
+                tail += f" {scene.one('ABCGKMPRSTXZ')}{1 + int(scene.draw.random() * 99)}"
+        case "city":
+            tail = f" в {scene.often_first(scene.words.towns).form('п')}"
+        case "surname":
+            noun, gender = scene.often_first(scene.words.surnames), scene.thing.gender
+            return lambda case: f" {surname(noun, gender, case)}"
+        case "about":
+            tail = f" по {scene.one(scene.words.subjects).form('д')}"
+        case _:
+            tail = f" «{scene.title()}»"
+    return lambda case: tail
 
 
 def _load(request: Request) -> PostSet:
@@ -274,10 +244,6 @@ def _read(path: Path, part: Part) -> PostSet | None:
     return None
 
 
-def _is_prepared() -> bool:
-    return all(_path(part, None, PostSettings()).is_file() for part in PUBLIC_PARTS)
-
-
 _POSTS = PostSettings.train + PostSettings.validation + PostSettings.hidden
 DATASET = Dataset(
     name=NAME,
@@ -291,5 +257,5 @@ DATASET = Dataset(
     address=__name__,
     settings=PostSettings,
     load=_load,
-    is_prepared=_is_prepared,
+    is_prepared=lambda: all(_path(part, None, PostSettings()).is_file() for part in PUBLIC_PARTS),
 )

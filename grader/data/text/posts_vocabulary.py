@@ -102,16 +102,8 @@ def vocabulary(everything: bool) -> Vocabulary:
     return _Reader(everything).read()
 
 
-def held_out_words() -> frozenset[str]:
-    """Words that never occur outside the hidden part, in their dictionary form."""
-    lexicon, _, kinds = _files()
-    found = {word for kind in OPEN for word in kinds.get(kind, ()) if _held_out(word)}
-    adjectives = [lexicon["general"], *lexicon["domain"].values()]
-    judging = " ".join(f"{one['good']} {one['bad']}" for one in adjectives).split()
-    return frozenset(found | {word[1:] for word in judging if word.startswith("!")})
-
-
-def _held_out(word: str) -> bool:
+def is_held_out(word: str) -> bool:
+    """Whether a word of an OPEN kind occurs in the hidden part only."""
     return zlib.crc32(f"held out/{word.lower()}".encode()) % 100 < HELD_OUT_PERCENT
 
 
@@ -144,9 +136,7 @@ class _Reader:
             for key, value in section.items()
             if key not in ("good", "bad", "holders", "subjects", "names", "towns")
         }
-        brands = lexicon["brands"]
-        lists["beginnings"] = tuple(brands["beginnings"].split())
-        lists["endings"] = tuple(brands["endings"].split())
+        lists |= {key: tuple(value.split()) for key, value in lexicon["brands"].items()}
         return Vocabulary(
             domains=tuple(self.domain(name, one) for name, one in lexicon["domain"].items()),
             adjectives=self.adjectives(general),
@@ -198,11 +188,8 @@ class _Reader:
     def adjectives(
         self, section: dict[str, str]
     ) -> tuple[tuple[Adjective, ...], tuple[Adjective, ...]]:
-        bad, good = (
-            tuple(self.adjective(word) for word in self.listed(section[key]))
-            for key in ("bad", "good")
-        )
-        return bad, good
+        bad, good = (map(self.adjective, self.listed(section[key])) for key in ("bad", "good"))
+        return tuple(bad), tuple(good)
 
     def adjective(self, word: str) -> Adjective:
         _, _, stem, endings = self.rows["adjective", word]
@@ -218,7 +205,7 @@ class _Reader:
         return tuple(found)
 
     def fits(self, kind: str, word: str) -> bool:
-        return self.everything or kind not in OPEN or not _held_out(word)
+        return self.everything or kind not in OPEN or not is_held_out(word)
 
     def weighted(self, text: str) -> tuple[tuple[int, str], ...]:
         lines = (line.split(" ", 1) for line in text.strip().splitlines())
@@ -226,7 +213,5 @@ class _Reader:
 
 
 def _forms(stem: str, endings: str) -> tuple[str, ...]:
-    return tuple(
-        "" if ending == "-" else stem + ("" if ending == "0" else ending)
-        for ending in endings.split(" ")
-    )
+    whole = {"-": "", "0": stem}
+    return tuple(whole.get(ending, stem + ending) for ending in endings.split(" "))

@@ -10,8 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import zlib
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from grader.data.dataset import Dataset, Part, Request, damaged, empty
 from grader.data.download import PublishedFiles
 from grader.data.text.posts import LABELS, PostSet, spelling_key
 from grader.text import EMPTY, Text, ru_number
+from grader.text.errors import DataError
 
 NAME = "rusentiment"
 ADDRESS = "https://github.com/strawberrypie/rusentiment"
@@ -97,23 +98,23 @@ def clean(source: Path | None = None) -> tuple[list[Row], Cleaning]:
     train = [row for name in (RANDOM, PRESELECTED) for row in _read(FILES.path(name, source))]
     test = [_same(text) for _, text in _read(FILES.path(TEST, source))]
     tested = set(test)
-    votes: dict[str, Counter[str]] = {}
+    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for label, text in train:
-        votes.setdefault(_same(text), Counter())[label] += 1
+        votes[_same(text)][label] += 1
     rows: list[Row] = []
     seen: set[str] = set()
     leaked = repeated = undecided = 0
     for _, text in train:
         key = _same(text)
-        decided = _decided(votes[key])
+        (label, count), *others = votes[key].most_common(2)
         if key in tested:
             leaked += 1
-        elif decided is None:
+        elif others and others[0][1] == count:
             undecided += 1
         elif key in seen:
             repeated += 1
         else:
-            rows.append((decided, text))
+            rows.append((label, text))
         seen.add(key)
     cleaning = Cleaning(
         published=len(train),
@@ -145,12 +146,6 @@ def _same(text: str) -> str:
     return text.lower().strip()
 
 
-def _decided(votes: Counter[str]) -> str | None:
-    """The label given most often; None when two were given equally often."""
-    (label, count), *others = votes.most_common(2)
-    return None if others and others[0][1] == count else label
-
-
 def _part_of(text: str) -> Part:
     share = zlib.crc32(f"{NAME}/{spelling_key(text)}".encode()) % _VALIDATION_SHARE
     return "validation" if share == 0 else "train"
@@ -160,64 +155,64 @@ def _read(path: Path) -> list[Row]:
     """All rows of one file. A byte order mark, CRLF and columns in another order are fine."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise _Bad(f"it is larger than {MAX_BYTES:,} bytes", f"он больше {MAX_BYTES:,} байт")
+            raise _bad(
+                path,
+                f"it is larger than {MAX_BYTES:,} bytes",
+                f"он больше {MAX_BYTES:,} байт",
+            )
         text = path.read_bytes().decode("utf-8-sig")
-        rows = list(_parse(csv.reader(io.StringIO(text, newline=""), strict=True)))
-        if not rows:
-            raise _Bad("it holds no post", "в нём нет ни одного поста")
-        return rows
-    except _Bad as error:
-        raise damaged(path, error.text, FILES.remedy) from error
+        rows = list(_parse(path, csv.reader(io.StringIO(text, newline=""), strict=True)))
     except UnicodeDecodeError as error:
-        why = Text(
-            en=f"byte {error.start} is not UTF-8; save it as UTF-8",
-            ru=f"байт {error.start} не в кодировке UTF-8; сохраните файл в UTF-8",
-        )
-        raise damaged(path, why, FILES.remedy) from error
+        raise _bad(
+            path,
+            f"byte {error.start} is not UTF-8; save it as UTF-8",
+            f"байт {error.start} не в кодировке UTF-8; сохраните файл в UTF-8",
+        ) from error
     except (OSError, ValueError, csv.Error) as error:
         raise damaged(path, error, FILES.remedy) from error
+    if not rows:
+        raise _bad(path, "it holds no post", "в нём нет ни одного поста")
+    return rows
 
 
-class _Bad(Exception):
-    """What is wrong with a file, in both languages."""
-
-    def __init__(self, en: str, ru: str) -> None:
-        super().__init__(en)
-        self.text = Text(en=en, ru=ru)
+def _bad(path: Path, en: str, ru: str) -> DataError:
+    """A file that cannot be used, with the reason in both languages."""
+    return damaged(path, Text(en=en, ru=ru), FILES.remedy)
 
 
-def _parse(lines: Iterable[list[str]]) -> Iterable[Row]:
-    """Rows after the header. Raises _Bad that names the first bad row, the header being row 1."""
+def _parse(path: Path, lines: Iterator[list[str]]) -> Iterator[Row]:
+    """Rows after the header. Raises DataError with the first bad row, the header being row 1."""
     header: list[str] | None = None
     for number, fields in enumerate(lines, start=1):
         if header is None:
             header = [field.strip().lower() for field in fields]
             if "label" not in header or "text" not in header:
                 first = ",".join(fields)[:80]
-                raise _Bad(
+                raise _bad(
+                    path,
                     f"its first row is {first!r}, expected label,text",
                     f"первая строка {first!r}, а должна быть label,text",
                 )
-        elif fields:
-            yield _row(number, fields, header)
-
-
-def _row(number: int, fields: list[str], header: list[str]) -> Row:
-    if len(fields) != len(header):
-        raise _Bad(
-            f"row {number} has {len(fields)} fields, expected {len(header)}",
-            f"полей в записи {number}: {len(fields)}, а должно быть {len(header)}",
-        )
-    label, text = fields[header.index("label")].strip(), fields[header.index("text")]
-    if label not in LABELS:
-        known = ", ".join(LABELS)
-        raise _Bad(
-            f"row {number} has the label {label[:40]!r}, known are {known}",
-            f"в записи {number} метка {label[:40]!r}, а бывают {known}",
-        )
-    if not text.strip():
-        raise _Bad(f"row {number} has no text", f"в записи {number} нет текста")
-    return label, text
+            continue
+        if not fields:
+            continue
+        if len(fields) != len(header):
+            raise _bad(
+                path,
+                f"row {number} has {len(fields)} fields, expected {len(header)}",
+                f"полей в записи {number}: {len(fields)}, а должно быть {len(header)}",
+            )
+        label, text = fields[header.index("label")].strip(), fields[header.index("text")]
+        if label not in LABELS:
+            known = ", ".join(LABELS)
+            raise _bad(
+                path,
+                f"row {number} has the label {label[:40]!r}, known are {known}",
+                f"в записи {number} метка {label[:40]!r}, а бывают {known}",
+            )
+        if not text.strip():
+            raise _bad(path, f"row {number} has no text", f"в записи {number} нет текста")
+        yield label, text
 
 
 DATASET = Dataset(
