@@ -2,7 +2,7 @@
 
     platform = platforms.load("cortex-m4")
     platform.peak["int8"].value        # multiply-accumulates a second
-    platforms.names()
+    platforms.catalogue().platforms    # all, by name, the smallest first
 
 `catalogue.toml` beside this file holds the built-in platforms: a new one is one table in it. A
 course folder adds its own with `platforms/*.toml` beside `assignments/`, and a caller with `files`;
@@ -136,10 +136,6 @@ class Catalogue(msgspec.Struct, frozen=True):
     platforms: dict[str, Platform]
     sources: dict[str, Source]
 
-    def with_file(self, path: Path) -> Catalogue:
-        """With those of `path`; the same name replaces. Raises DataError or UsageError."""
-        return read(path, self)
-
 
 NOTHING = Catalogue({}, {})
 
@@ -175,13 +171,8 @@ def catalogue(files: Sequence[Path] = ()) -> Catalogue:
     found = read(BUILT_IN)
     of_course = sorted((course.assignments().parent / "platforms").glob("*.toml"))
     for path in [*of_course, *files]:
-        found = found.with_file(path)
+        found = read(path, found)
     return found
-
-
-def names(files: Sequence[Path] = ()) -> tuple[str, ...]:
-    """Names of all platforms, in the catalogue's order: the smallest first."""
-    return tuple(catalogue(files).platforms)
 
 
 def load(name: str, files: Sequence[Path] = ()) -> Platform:

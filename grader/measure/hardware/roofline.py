@@ -62,9 +62,11 @@ class Fit:
         """A sentence: it fits, or which memory overflows by how much."""
         if self.fits:
             return _enough(self)
-        over = [_overflow_ram(self)] if self.ram.surplus > 0 else []
+        over = []
         if self.storage is not None and self.storage.surplus > 0:
-            over.insert(0, _overflow_storage(self.storage))
+            over.append(_overflow(self.storage, "flash"))
+        if self.ram.surplus > 0:
+            over.append(_overflow(self.ram, "unified" if self.storage is None else "RAM"))
         en = "Does not fit: " + "; ".join(text.en for text in over) + "."
         ru = "Не помещается: " + "; ".join(text.ru for text in over) + "."
         if self.rescue is None:
@@ -241,15 +243,19 @@ def speedup_bound(prediction: Prediction, patterns: Iterable[str]) -> SpeedupBou
     (`/gru/*`, `GRU`, `Conv*`)."""
     asked = list(dict.fromkeys(patterns))
     matched = {
-        pattern: [layer for layer in prediction.layers if _matches(layer, pattern)]
+        pattern: [
+            layer
+            for layer in prediction.layers
+            for texts in [(layer.name, layer.op)]
+            if pattern in texts or any(fnmatchcase(text, pattern) for text in texts)
+        ]
         for pattern in asked
     }
     chosen = {id(layer) for found in matched.values() for layer in found}
     layers = tuple(layer for layer in prediction.layers if id(layer) in chosen)
+    share = math.fsum(prediction.share(layer) for layer in layers)
     if len(layers) == len(prediction.layers):
         share = 1.0  # a sum of parts may round to a little less
-    else:
-        share = math.fsum(prediction.share(layer) for layer in layers)
     unmatched = tuple(pattern for pattern in asked if not matched[pattern])
     return SpeedupBound(layers, min(share, 1.0), unmatched)
 
@@ -270,7 +276,12 @@ def _type(own: DType, platform: Platform, asked: DType | None) -> DType:
 
 
 def _time(work: Work, platform: Platform, asked: DType | None, stored: DType | None) -> LayerTime:
-    weights = _weight_traffic(work, platform, stored)
+    # Views do not run as an operator.
+    launched = bool(work.macs or work.activations != Amount())
+    weights = work.fetched.bytes(stored) if launched else 0
+    again, cache = work.repeated.bytes(stored), platform.memory.cache
+    if launched and (cache is None or again > cache.value):
+        weights += again * (work.steps - 1)  # recurrent weights are read at every step
     activations = work.activations.bytes(stored)
     from_storage = platform.storage_bandwidth or platform.bandwidth
     runs = _type(work.dtype, platform, asked)
@@ -281,23 +292,8 @@ def _time(work: Work, platform: Platform, asked: DType | None, stored: DType | N
         bytes_moved=weights + activations,
         compute_s=work.macs / platform.peak[runs].value,
         memory_s=weights / from_storage.value + activations / platform.bandwidth.value,
-        overhead_s=platform.overhead_s.value if platform.overhead_s and _launched(work) else 0.0,
+        overhead_s=platform.overhead_s.value if platform.overhead_s and launched else 0.0,
     )
-
-
-def _launched(work: Work) -> bool:
-    """Whether it runs as an operator; views do not."""
-    return bool(work.macs or work.activations != Amount())
-
-
-def _weight_traffic(work: Work, platform: Platform, stored: DType | None) -> int:
-    """Weights are read once; recurrent ones at every step, unless a cache keeps them."""
-    if not _launched(work):
-        return 0
-    once, again = work.fetched.bytes(stored), work.repeated.bytes(stored)
-    cache = platform.memory.cache
-    kept = cache is not None and again <= cache.value
-    return once if kept else once + again * (work.steps - 1)
 
 
 def _fit(weights: int, held: int, platform: Platform) -> Fit:
@@ -326,17 +322,14 @@ def _enough(found: Fit) -> Text:
     )
 
 
-def _overflow_storage(storage: Demand) -> Text:
-    needed, there, over = map(_size, (storage.needed, storage.available, storage.surplus))
-    return Text(
-        en=f"the weights take {needed.en}, {over.en} more than the {there.en} of flash",
-        ru=f"веса занимают {needed.ru}, на {over.ru} больше, чем flash ({there.ru})",
-    )
-
-
-def _overflow_ram(found: Fit) -> Text:
-    needed, there, over = map(_size, (found.ram.needed, found.ram.available, found.ram.surplus))
-    if found.storage is None:
+def _overflow(demand: Demand, memory: Literal["flash", "RAM", "unified"]) -> Text:
+    needed, there, over = map(_size, (demand.needed, demand.available, demand.surplus))
+    if memory == "flash":
+        return Text(
+            en=f"the weights take {needed.en}, {over.en} more than the {there.en} of flash",
+            ru=f"веса занимают {needed.ru}, на {over.ru} больше, чем flash ({there.ru})",
+        )
+    if memory == "unified":
         return Text(
             en=f"weights and activations take {needed.en}, {over.en} more than the {there.en} of "
             "memory",

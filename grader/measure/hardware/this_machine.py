@@ -84,7 +84,9 @@ def measure(
     """Time the model of `workload` here. Raises Stopped when it does not run."""
     pieces = cut(model, batch=workload.batch, sizes=sizes)
     parts = {work.name: pieces.parts[work.name] for work in workload.works}
-    copied = _copied(workload)
+    # Reading and writing so many numbers moves what the model holds.
+    held = workload.weights.bytes() + workload.peak_activation_bytes()
+    copied = min(max(held // 8, LEAST_COPIED), MOST_COPIED)
     probes = _probes({work.dtype for work in workload.works}, copied)
     asked = [*probes.values(), pieces.whole, *parts.values()]
     found = time_models(asked, LIMITS, rounds=rounds, seconds=seconds)
@@ -149,23 +151,16 @@ def as_platform(calibration: Calibration) -> Platform:
     )
 
 
-def _copied(workload: Workload) -> int:
-    """How many numbers to copy, so that reading and writing them moves what the model holds."""
-    held = workload.weights.bytes() + workload.peak_activation_bytes()
-    return min(max(held // 8, LEAST_COPIED), MOST_COPIED)
-
-
 def _probes(dtypes: set[DType], copied: int) -> dict[str, TimedModel]:
+    single, unsigned, signed = TensorProto.FLOAT, TensorProto.UINT8, TensorProto.INT8
     probes = {
-        "float32": _product("MatMul", TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.FLOAT),
+        "float32": _product("MatMul", single, single, single),
         "copy": _chain(1, copied),
         "one": _chain(1, 1),
         "chain": _chain(CHAIN, 1),
     }
     if "int8" in dtypes:
-        probes["int8"] = _product(
-            "MatMulInteger", TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32
-        )
+        probes["int8"] = _product("MatMulInteger", unsigned, signed, TensorProto.INT32)
     return probes
 
 
@@ -249,12 +244,11 @@ class _Cutter:
                     makers.append(maker)
 
         collect(step.node.proto)
-        outputs = [_info(name, self._values[name]) for name in step.node.outputs if name]
         graph = helper.make_graph(
             [*makers, step.node.proto],
             "part",
             [_info(name, value) for name, value in data.items()],
-            outputs,
+            [_info(name, self._values[name]) for name in step.node.outputs if name],
             list(stored.values()),
             sparse_initializer=list(sparse.values()),
         )

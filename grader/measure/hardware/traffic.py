@@ -105,12 +105,10 @@ def live_amounts(
         born[birth.get(name, 0)].append(name)
         dies[last].append(name)
     amounts, now = [], NOTHING
-    for index in range(len(uses)):
-        for name in born[index]:
-            now = now + sizes[name]
+    for begun, ended in zip(born, dies, strict=True):
+        now = now + total(sizes[name] for name in begun)
         amounts.append(now)
-        for name in dies[index]:
-            now = now - sizes[name]
+        now = now - total(sizes[name] for name in ended)
     return tuple(amounts)
 
 
@@ -180,23 +178,20 @@ class _Graph:
         behind = {root for name in constants for root in self.roots.get(name, ())}
         own = behind - taken
         taken |= behind
-        moved = NOTHING if op in VIEWS else self._moved(step)
-        fetched = total(self.stored[root] for root in sorted(behind))
         work = Work(
             name=name,
             op=op,
             macs=step.cost.macs,
             weights=total(self.stored[root] for root in sorted(own)),
-            fetched=fetched,
-            activations=moved,
+            fetched=total(self.stored[root] for root in sorted(behind)),
+            activations=NOTHING if op in VIEWS else self._moved(step),
             params=sum(self.stored[root].numbers for root in own),
             output_shape=step.shape,
             dtype=self._computed_in(step),
         )
         if op in LOOK_UPS and node.inputs[0] in constants:
-            return replace(
-                work, fetched=min(fetched, _amount(self._first_output(step)), key=Amount.bytes)
-            )
+            rows = _amount(self._first_output(step))
+            return replace(work, fetched=min(work.fetched, rows, key=Amount.bytes))
         if op in RECURRENT:
             again = total(self.stored[r] for r in sorted(self.roots.get(node.inputs[2], ())))
             return replace(work, repeated=again, steps=self.values[node.inputs[0]].shape[0])

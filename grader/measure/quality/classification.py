@@ -82,8 +82,7 @@ def f1(
     metric: Metric = "f1_macro" if average == "macro" else "f1_weighted"
     table = confusion(predicted, labels, classes)
     value = float(_of_tables(table[None], metric)[0])
-    drawn = _drawn(table)
-    return Estimate(value, _percentiles(_of_tables(drawn, metric), value))
+    return Estimate(value, _percentiles(_of_tables(_drawn(table), metric), value))
 
 
 def difference(
