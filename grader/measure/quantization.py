@@ -115,7 +115,7 @@ class Quantization:
 
 
 def inspect_quantization(model: bytes, limits: GraphLimits | None = None) -> Quantization:
-    """Read how `model` stores its weights. Raises graph.Refused as graph.inspect does."""
+    """Read how `model` stores its weights. Raises Refused as graph.inspect does."""
     counted = count(model, limits or GraphLimits())
     wiring = Wiring(counted)
     places = components(wiring)

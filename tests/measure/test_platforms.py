@@ -118,7 +118,7 @@ def test_a_lecturer_adds_and_replaces_platforms(tmp_path: Path) -> None:
     own = write(tmp_path, OWN)
     assert tuple(platforms.catalogue([own]).platforms) == (*ASKED, "board")
     board = platforms.load("board", [own])
-    assert board.memory.unified
+    assert board.memory.storage is None
     work = Work("product", "MatMul", macs=2_000_000, dtype="int8")
     found = predict(Workload("int8", 1, (work,), NOTHING, (), 0), board)
     assert (found.seconds, found.fit.fits) == (2.0, True)

@@ -120,16 +120,14 @@ def _joins_data(wiring: Wiring, step: Step) -> bool:
     """A product of two matrices that both depend on the data."""
     if step.constant or step.node.op not in ("MatMul", "MatMulInteger", "QLinearMatMul", "Einsum"):
         return False
-    second = 3 if step.node.op == "QLinearMatMul" else 1
-    if len(step.node.inputs) <= second:
-        return False
-    return not any(wiring.is_constant(step.node.inputs[i]) for i in (0, second))
+    inputs, second = step.node.inputs, 3 if step.node.op == "QLinearMatMul" else 1
+    return len(inputs) > second and not any(wiring.is_constant(inputs[i]) for i in (0, second))
 
 
 def _before(wiring: Wiring, index: int) -> set[int]:
     """Nodes that lead to the product, up to and including the layers with weights."""
     passed: set[int] = set()
-    waiting = list(wiring.data_inputs(wiring.steps[index]))
+    waiting = wiring.data_inputs(wiring.steps[index])
     while waiting and len(passed) < _MAX_PASSED:
         number = wiring.makers.get(waiting.pop())
         if number is None or number in passed:

@@ -17,7 +17,7 @@ from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from grader.lesson.grades import Layer
 from grader.measure.costs.parsing import STANDARD, flatten, read_model, standard_opset
-from grader.measure.costs.refusals import DEFAULT_LIMITS, GraphLimits, Refused, refuse
+from grader.measure.costs.refusals import DEFAULT_LIMITS, GraphLimits, refuse
 from grader.measure.costs.storage import (
     DTYPES,
     FREE_ENTRIES,
@@ -30,18 +30,6 @@ from grader.measure.costs.walk import Step, Walk, batch_names, walk
 from grader.text import Text
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
-
-__all__ = [
-    "CountedGraph",
-    "GraphLimits",
-    "GraphReport",
-    "Port",
-    "Refused",
-    "Tensor",
-    "count",
-    "inspect",
-    "require",
-]
 
 RECIPE_ENTRIES = 512
 """References and numbers of load-time nodes that are free, with one for every
@@ -254,8 +242,7 @@ def users_of(steps: Sequence[Step]) -> dict[str, int]:
     uses the result.
     """
     users: dict[str, int] = {}
-    for index in reversed(range(len(steps))):
-        step = steps[index]
+    for index, step in reversed(list(enumerate(steps))):
         user = index
         if step.constant:
             user = min((users[name] for name in step.node.outputs if name in users), default=index)

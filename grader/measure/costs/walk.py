@@ -367,21 +367,17 @@ def _check_ceil_mode(view: View, automatic: str) -> None:
 def _range_of(node: Node, attribute: str, ranks: list[int]) -> tuple[int, int]:
     """Least and greatest allowed value of an integer attribute."""
     rank = max(ranks[0], 1) if ranks else 1
-    if attribute in _AT_LEAST_ONE:
-        return 1, _MAX
-    if attribute in _FLAGS:
-        return 0, 1
-    if attribute == "pads":
-        return 0, _MAX
-    if attribute == "batch_dims":
-        return 0, min(ranks, default=0)
-    if attribute == "num_outputs":
-        return len(node.outputs), len(node.outputs)
     if attribute == "axis" and node.op in ("QuantizeLinear", "DequantizeLinear"):
         return -MAX_RANK, MAX_RANK  # ignored for a scale of one number
     if attribute in ("axis", "axes"):
         extra = node.op in ("Flatten", "OneHot")
         return -rank - extra, rank - 1 + extra
-    if attribute == "perm":
-        return 0, rank - 1
-    return -_MAX, _MAX
+    ranges = {
+        **dict.fromkeys(_AT_LEAST_ONE, (1, _MAX)),
+        **dict.fromkeys(_FLAGS, (0, 1)),
+        "pads": (0, _MAX),
+        "batch_dims": (0, min(ranks, default=0)),
+        "num_outputs": (len(node.outputs), len(node.outputs)),
+        "perm": (0, rank - 1),
+    }
+    return ranges.get(attribute, (-_MAX, _MAX))

@@ -73,10 +73,6 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache: Figure | None = None
     """On-chip memory that keeps weights between the time steps of one layer."""
 
-    @property
-    def unified(self) -> bool:
-        return self.storage is None
-
 
 class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One piece of hardware. Throughput is that of all its cores, unless `note` says otherwise."""
@@ -198,7 +194,7 @@ def _check(path: Path, found: _File, joined: Catalogue) -> None:
     if len({one.name for one in found.platform}) < len(found.platform):
         raise _wrong(path, "two platforms have the same name")
     for one in found.platform:
-        if one.storage_bandwidth is not None and one.memory.unified:
+        if one.storage_bandwidth is not None and one.memory.storage is None:
             raise _wrong(path, f"{one.name}: storage_bandwidth without memory.storage")
         for name, figure in one.figures().items():
             if figure.source not in joined.sources:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -222,7 +222,7 @@ def fit(workload: Workload, platform: Platform, dtype: DType | None = None) -> F
         return found
     smaller = sorted(workload.codes, key=lambda code: -code.bytes)
     rescue = next((c for c in smaller if _fit(c.bytes, held, platform).fits), None)
-    return Fit(weights, held, found.ram, found.storage, rescue)
+    return replace(found, rescue=rescue)
 
 
 def amdahl_bound(share: float, gain: float = math.inf) -> float:

@@ -69,20 +69,11 @@ def au_fa_fr(scores: ArrayLike, labels: ArrayLike, prior: float | None = PRIOR) 
     `scores` has shape (clips,), higher meaning more like the keyword, in any unit; `labels`
     has shape (clips,), 1 for the keyword and 0 for anything else. The area is stated for a
     share `prior` of keywords; with `prior=None` for the share found in `labels`, which is
-    what the course's loop over all thresholds computes. Differences from that loop, all
-    deliberate:
+    what the course's loop over all thresholds computes, except for scores that the loop gets
+    wrong: docs/measurements.md lists these cases.
 
-    - A score that is NaN or infinite raises ValueError. The loop never accepts a NaN, so a
-      model that answers NaN everywhere gets a perfect 0.
-    - The loop stops at threshold 1, so it drops the last trapezoid when another word has
-      probability exactly 1: answering 1 to everything gets a perfect 0. Here that is
-      p (1 - p) / 2, as for any constant.
-    - The loop needs probabilities: with scores outside [0, 1] its thresholds 0 and 1 fall
-      among them and the area can even be negative. Here any finite score will do.
-    - With one class only the loop gives 0; so does `prior=None` (p (1 - p) is 0). A stated
-      prior cannot be applied to clips that cannot be ranked: ValueError.
-
-    Raises ValueError also for lengths that differ, no clips, or labels other than 0 and 1.
+    Raises ValueError for scores that are NaN or infinite, lengths that differ, no clips, labels
+    other than 0 and 1, and for one class only with a stated prior (0 with `prior=None`).
     """
     values, truth = _validated(scores, labels)
     if prior is None and (truth.all() or not truth.any()):

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from grader.lesson.grades import Layer
-from grader.measure.costs.graph import GraphLimits, GraphReport, Port, Refused, inspect
+from grader.measure.costs.graph import GraphLimits, GraphReport, Port, inspect
+from grader.measure.costs.refusals import Refused
 from grader.measure.streams import torchscript
 from grader.measure.streams.detections import SAMPLE_RATE
 from grader.sandbox.runners.stream import Form
