@@ -569,12 +569,10 @@ def free(_: View) -> Cost:
 def _conv_weight(view: View, index: int) -> Value:
     """W, checked against X: (M, C/group, k...), or (C, M/group, k...) when transposed."""
     x, weight, group = view.input(0), view.input(index), view.integer("group", 1)
-    transposed = view.op == "ConvTranspose"
     fits = len(weight.shape) == len(x.shape) >= 3 and group > 0
-    if fits and transposed:
-        fits = x.shape[1] == weight.shape[0] and weight.shape[0] % group == 0
-    elif fits:
-        fits = x.shape[1] == weight.shape[1] * group and weight.shape[0] % group == 0
+    if fits:
+        channels = weight.shape[0] if view.op == "ConvTranspose" else weight.shape[1] * group
+        fits = x.shape[1] == channels and weight.shape[0] % group == 0
     kernel = view.integers("kernel_shape")
     if not fits or (kernel and kernel != weight.shape[2:]):
         view.misfit(f"X {x.shape}, W {weight.shape}, group {group}, kernel {kernel}")

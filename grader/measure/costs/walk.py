@@ -169,10 +169,10 @@ class _Walker:
                 continue
             dtype, dims = _known(inferred.get(name), name, node)
             shape = checked_shape(dims, DTYPES[dtype], self.max_bytes, name)
-            if not constant and not prod(shape):
-                refuse("dimension", tensor=name, size=0)
             if constant:
                 self.constant_bytes += DTYPES[dtype].nbytes(prod(shape))
+            elif not prod(shape):
+                refuse("dimension", tensor=name, size=0)
             outputs.append(Value(dtype, shape, constant))
         if self.constant_bytes > self.limits.max_constant_bytes:
             refuse("constant_size", limit=self.limits.max_constant_bytes)

@@ -150,7 +150,6 @@ def _named_sizes(data: bytes) -> list[str]:
 
 
 def _prediction(one: Prediction) -> dict[str, Any]:
-    storage = one.fit.storage
     return {
         "platform": one.platform.name,
         "dtype": one.dtype,
@@ -160,7 +159,7 @@ def _prediction(one: Prediction) -> dict[str, Any]:
         "weight_bytes": one.fit.weight_bytes,
         "peak_activation_bytes": one.fit.activation_bytes,
         "ram": asdict(one.fit.ram),
-        "storage": None if storage is None else asdict(storage),
+        "storage": asdict(one.fit.storage) if one.fit.storage else None,
         "seconds": one.seconds,
         "seconds_by_limit": one.time_by_limit(),
         "bytes_moved": one.bytes_moved,

@@ -246,8 +246,8 @@ def speedup_bound(prediction: Prediction, patterns: Iterable[str]) -> SpeedupBou
         pattern: [
             layer
             for layer in prediction.layers
-            for texts in [(layer.name, layer.op)]
-            if pattern in texts or any(fnmatchcase(text, pattern) for text in texts)
+            if pattern in (layer.name, layer.op)
+            or any(fnmatchcase(text, pattern) for text in (layer.name, layer.op))
         ]
         for pattern in asked
     }
@@ -350,9 +350,3 @@ def _size(count: int) -> Text:
     size, en, ru = (2**30, "GB", "ГБ") if count >= 2**30 else (2**20, "MB", "МБ")
     amount = f"{count / size:.1f}".removesuffix(".0")
     return Text(en=f"{amount} {en}", ru=f"{amount.replace('.', ',')}\u00a0{ru}")
-
-
-def _matches(layer: LayerTime, pattern: str) -> bool:
-    return pattern in (layer.name, layer.op) or any(
-        fnmatchcase(text, pattern) for text in (layer.name, layer.op)
-    )

@@ -169,10 +169,8 @@ class _Graph:
             behind = [] if node.op in ("Shape", "Size") else node.inputs
             reached = frozenset().union(*(self.roots.get(name, frozenset()) for name in behind))
             self.roots |= dict.fromkeys(filter(None, node.outputs), reached)
-        elif node.op in VIEWS and node.inputs[0] in self.values:
-            source = node.inputs[0]
-            if not self.values[source].constant:
-                self.home[node.outputs[0]] = self._home(source)
+        elif node.op in VIEWS and self._data(node.inputs[:1]):
+            self.home[node.outputs[0]] = self._home(node.inputs[0])
 
     def _work(self, step: Step, name: str, taken: set[str]) -> Work:
         node, op = step.node, step.node.op

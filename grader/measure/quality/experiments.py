@@ -95,9 +95,8 @@ def _table(text: str, numbers: tuple[str, ...]) -> Table:
         )
     missing = [column for column in ("name", *numbers) if column not in columns]
     if missing:
-        return Table(
-            [], [Text(en=f"column {c} is missing", ru=f"нет столбца {c}") for c in missing]
-        )
+        problems = [Text(en=f"column {c} is missing", ru=f"нет столбца {c}") for c in missing]
+        return Table([], problems)
     rows.fieldnames = columns
     table = Table([], [])
     for number, row in enumerate(rows):

@@ -103,8 +103,8 @@ def _open(data: bytes) -> zipfile.ZipFile:
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
         raise Rejected(_no_torchscript()) from error
     infos = archive.infolist()
-    names = [info.filename for info in infos]
-    if len(names) != len(set(names)) or any(info.compress_type not in _PLAIN for info in infos):
+    repeated = len({info.filename for info in infos}) < len(infos)
+    if repeated or any(info.compress_type not in _PLAIN for info in infos):
         raise Rejected(_no_torchscript())
     if len(infos) > MAX_ENTRIES or sum(info.file_size for info in infos) > MAX_BYTES:
         raise Rejected(
