@@ -19,6 +19,7 @@ Schemes, as ONNX Runtime's documentation names them ("Quantize ONNX models"):
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -105,22 +106,16 @@ class Quantization:
     """All stored bytes, biases and scales included; adds up to `report.bytes`."""
 
     @property
-    def embedding_quantized(self) -> bool | None:
-        """Whether every table of embeddings takes at most 8 bits an entry; None without any."""
-        tables = [w for w in self.weights if w.component == "embedding"]
-        return all(w.quantized for w in tables) if tables else None
-
-    @property
     def schemes(self) -> tuple[Scheme, ...]:
         """The schemes that occur, the one that stores most bytes first."""
-        found: dict[Scheme, int] = {}
+        found: Counter[Scheme] = Counter()
         for weight in self.weights:
-            found[weight.scheme] = found.get(weight.scheme, 0) + weight.nbytes
-        return tuple(sorted(found, key=lambda scheme: -found[scheme]))
+            found[weight.scheme] += weight.nbytes
+        return tuple(scheme for scheme, _ in found.most_common())
 
 
 def inspect_quantization(model: bytes, limits: GraphLimits | None = None) -> Quantization:
-    """Read how `model` stores its weights. Raises graph.Refused as graph.inspect does."""
+    """Read how `model` stores its weights. Raises Refused as graph.inspect does."""
     counted = count(model, limits or GraphLimits())
     wiring = Wiring(counted)
     places = components(wiring)
@@ -265,9 +260,8 @@ class _Trace:
         if self._wiring.is_constant(name):
             return name
         made = self._wiring.producer(name)
-        if made is None or made.node.op != "Mul":
-            return None
-        return next((i for i in made.node.inputs if self._wiring.is_constant(i)), None)
+        factors = made.node.inputs if made is not None and made.node.op == "Mul" else ()
+        return next(filter(self._wiring.is_constant, factors), None)
 
     def _dequantized(self, use: Use) -> Scales:
         node = use.step.node

@@ -53,11 +53,10 @@ def torch_figures(module: torch.nn.Module, example_input: torch.Tensor) -> Torch
     state = module.state_dict()
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    params = sum(parameter.numel() for parameter in module.parameters())
     cells = (torch.nn.RNNBase, torch.nn.RNNCellBase)
     thop_macs, thop_params = _thop(module, example_input)
     return TorchFigures(
-        params=params,
+        params=sum(parameter.numel() for parameter in module.parameters()),
         state_dict_bytes=buffer.getbuffer().nbytes,
         tensors=len(state),
         thop_macs=thop_macs,

@@ -47,7 +47,7 @@ def test_all_platforms_stand_beside_each_other(grader: Grader) -> None:
     done = grader("profile", SPEECH)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    for name in platforms.names():
+    for name in platforms.catalogue().platforms:
         (row,) = [line for line in lines if re.match(rf"{name} +float32", line)]
         assert (" no " in row) == (name == "atmega328p")
     assert "249,604 B more than the 32,256 B of flash" in done.stdout
@@ -66,7 +66,7 @@ def test_the_json_adds_up(grader: Grader) -> None:
     found = figures(grader("profile", SPEECH, "--json"))
     assert found["macs"] == 914_624
     assert found["weight_bytes"] == 281_860
-    assert [one["platform"] for one in found["platforms"]] == list(platforms.names())
+    assert [one["platform"] for one in found["platforms"]] == list(platforms.catalogue().platforms)
     for one in found["platforms"]:
         assert sum(layer["seconds"] for layer in one["layers"]) == pytest.approx(one["seconds"])
         assert sum(layer["macs"] for layer in one["layers"]) == found["macs"]

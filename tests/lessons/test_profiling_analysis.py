@@ -456,7 +456,7 @@ def workload() -> Any:
     return traffic.of_onnx((REFERENCE / "model.onnx").read_bytes())
 
 
-@pytest.mark.parametrize("platform", platforms.names())
+@pytest.mark.parametrize("platform", platforms.catalogue().platforms)
 def test_slowest_layers_are_slower_than_all_others(workload: Any, platform: str) -> None:
     prediction = predict(workload, platforms.load(platform))
     top = bottlenecks.slowest(prediction, 5, 0.02)
@@ -467,7 +467,7 @@ def test_slowest_layers_are_slower_than_all_others(workload: Any, platform: str)
     assert all(layer.seconds < least for layer in others)
 
 
-@pytest.mark.parametrize("platform", platforms.names())
+@pytest.mark.parametrize("platform", platforms.catalogue().platforms)
 @pytest.mark.parametrize("method", ["quantization", "inference", "architecture"])
 def test_bound_grows_with_the_layers_and_no_method_beats_amdahl(
     workload: Any, platform: str, method: str

@@ -20,7 +20,6 @@ from grader.measure.quality.detection import (
     detection,
     fa_fr_curve,
     ratio,
-    seminar_au_fa_fr,
     thin_curve,
 )
 
@@ -78,13 +77,6 @@ def test_equals_the_loop_on_probabilities_that_never_reach_one(data):
     assert au_fa_fr(scores / 9, labels, prior=None) == pytest.approx(
         loop(scores / 9, labels), abs=1e-12
     )
-
-
-@given(clips(both_classes=False))
-def test_the_seminar_figure_equals_the_loop_saturated_at_zero_and_one(data):
-    scores, labels = data
-    expected = loop(scores / 8, labels)
-    assert seminar_au_fa_fr(scores / 8, labels) == pytest.approx(expected, abs=1e-12)
 
 
 @given(clips(both_classes=False))
@@ -182,7 +174,6 @@ def test_one_bad_score_is_an_error_everywhere(bad, place):
     spoiled[place] = bad
     for call in (
         lambda: au_fa_fr(spoiled, labels),
-        lambda: seminar_au_fa_fr(spoiled, labels),
         lambda: detection(spoiled, labels),
         lambda: fa_fr_curve(spoiled, labels),
         lambda: ratio(spoiled, scores, labels),
@@ -194,7 +185,7 @@ def test_one_bad_score_is_an_error_everywhere(bad, place):
 
 def test_a_constant_one_is_perfect_to_the_loop_and_chance_to_us():
     labels = [1, 0, 0, 0]
-    assert loop([1, 1, 1, 1], labels) == seminar_au_fa_fr([1, 1, 1, 1], labels) == 0.0
+    assert loop([1, 1, 1, 1], labels) == 0.0
     assert au_fa_fr([1, 1, 1, 1], labels, prior=None) == 3 / 16 / 2
 
 
@@ -202,8 +193,6 @@ def test_logits_make_the_loop_negative_and_leave_us_unmoved():
     scores, labels = example(20, 60)
     assert loop(scores + 5, labels) < 0
     assert au_fa_fr(scores + 5, labels, None) == pytest.approx(au_fa_fr(scores, labels, None))
-    with pytest.raises(ValueError, match=r"\[0, 1\]"):
-        seminar_au_fa_fr(scores, labels)
 
 
 @pytest.mark.parametrize("label", [0, 1])

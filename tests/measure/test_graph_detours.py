@@ -11,7 +11,8 @@ import pytest
 from graph_models import model, node
 from onnx import NodeProto, TensorProto, helper
 
-from grader.measure.costs.graph import GraphReport, Refused, inspect
+from grader.measure.costs.graph import GraphReport, inspect
+from grader.measure.costs.refusals import Refused
 
 K, N = 16, 32
 RNG = np.random.default_rng(0)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from graph_models import CRNN, constants, export, model, node, weights
 
-from grader.measure.costs.graph import GraphReport, Port, Refused, inspect
+from grader.measure.costs.graph import GraphReport, Port, inspect
 from grader.measure.costs.operators import COSTS, counts
+from grader.measure.costs.refusals import Refused
 from grader.measure.costs.view import Cost, View
 
 EXAMPLE = torch.zeros(1, 40, 101)

@@ -9,7 +9,8 @@ import torch
 from graph_models import CRNN, export, model, node, weights
 from onnx import NodeProto, helper
 
-from grader.measure.costs.graph import GraphLimits, Refused, inspect
+from grader.measure.costs.graph import GraphLimits, inspect
+from grader.measure.costs.refusals import Refused
 
 K, N = 12, 8  # a product of a vector of K with a K x N matrix: 96 MACs
 X = {"x": ["n", 1, K]}

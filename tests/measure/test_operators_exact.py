@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from grader.measure.costs.graph import GraphReport, Refused, inspect
+from grader.measure.costs.graph import GraphReport, inspect
+from grader.measure.costs.refusals import Refused
 
 few = settings(max_examples=40, deadline=None)
 

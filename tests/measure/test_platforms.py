@@ -53,7 +53,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_the_zoo_is_complete() -> None:
-    assert platforms.names() == ASKED
+    assert tuple(platforms.catalogue().platforms) == ASKED
 
 
 def test_every_figure_has_a_source_and_says_how_it_was_derived(platform: Platform) -> None:
@@ -116,14 +116,14 @@ def test_an_unknown_platform_is_told_the_nearest() -> None:
 
 def test_a_lecturer_adds_and_replaces_platforms(tmp_path: Path) -> None:
     own = write(tmp_path, OWN)
-    assert platforms.names([own]) == (*ASKED, "board")
+    assert tuple(platforms.catalogue([own]).platforms) == (*ASKED, "board")
     board = platforms.load("board", [own])
-    assert board.memory.unified
+    assert board.memory.storage is None
     work = Work("product", "MatMul", macs=2_000_000, dtype="int8")
     found = predict(Workload("int8", 1, (work,), NOTHING, (), 0), board)
     assert (found.seconds, found.fit.fits) == (2.0, True)
     replacing = write(tmp_path, OWN.replace('"board"', '"esp32"'))
-    assert platforms.names([replacing]) == ASKED
+    assert tuple(platforms.catalogue([replacing]).platforms) == ASKED
     assert platforms.load("esp32", [replacing]).peak == {"int8": Figure(1e6, "sheet")}
 
 
@@ -134,7 +134,7 @@ def test_a_course_folder_has_platforms_of_its_own(
     (tmp_path / "platforms").mkdir()
     write(tmp_path / "platforms", OWN)
     monkeypatch.setenv("GRADER_COURSE", str(tmp_path))
-    assert platforms.names()[-1] == "board"
+    assert tuple(platforms.catalogue().platforms)[-1] == "board"
 
 
 @pytest.mark.parametrize(
@@ -167,14 +167,14 @@ def test_a_wrong_file_is_named_with_what_is_wrong(
     assert before in OWN
     own = write(tmp_path, OWN.replace(before, after))
     with pytest.raises(DataError) as caught:
-        platforms.names([own])
+        platforms.catalogue([own])
     assert "own.toml" in str(caught.value)
     assert said in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.toml"):
-        platforms.names([tmp_path / "none.toml"])
+        platforms.catalogue([tmp_path / "none.toml"])
 
 
 def test_the_example_of_the_documentation_is_a_platform(tmp_path: Path, repository: Path) -> None:

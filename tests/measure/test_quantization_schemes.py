@@ -50,7 +50,7 @@ def elements(found: Quantization, component: str) -> int:
 def test_a_float_transformer_by_component(exported: bytes) -> None:
     found = seen(exported)
     assert found.schemes == ("float",)
-    assert found.embedding_quantized is False
+    assert {w.quantized for w in found.weights if w.component == "embedding"} == {False}
     tables, matrices, biases = (500 + 48) * WIDTH, 2 * 4 * WIDTH * WIDTH, 2 * 4 * WIDTH
     assert elements(found, "embedding") == tables
     assert elements(found, "attention") == matrices
@@ -79,8 +79,8 @@ def test_dynamic_quantization(exported: bytes, per_channel: bool) -> None:
     }
     assert {w.granularity for w in matrices(found)} == {"channel" if per_channel else "tensor"}
     assert all(w.symmetric for w in matrices(found))
-    assert found.embedding_quantized is True
     tables = [w for w in found.weights if w.component == "embedding"]
+    assert all(w.quantized for w in tables)
     assert {(w.scheme, w.granularity, w.symmetric) for w in tables} == {
         ("weight_only", "tensor", False)  # the quantizer stores tables as uint8
     }
@@ -89,7 +89,7 @@ def test_dynamic_quantization(exported: bytes, per_channel: bool) -> None:
 def test_products_alone_leave_the_embedding_in_float(exported: bytes) -> None:
     """Most of a small text model is its embedding, so this hardly reduces its size."""
     found = seen(dynamic_int8(exported, ops=("MatMul",)))
-    assert found.embedding_quantized is False
+    assert {w.quantized for w in found.weights if w.component == "embedding"} == {False}
     assert {w.scheme for w in matrices(found)} == {"dynamic"}
     assert found.schemes[0] == "float"
 

@@ -10,10 +10,10 @@ import pytest
 from graph_models import model, node, weights
 from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
-from grader.measure.costs.graph import GraphLimits, Refused, inspect
+from grader.measure.costs.graph import GraphLimits, inspect
 from grader.measure.costs.operators import COSTS
 from grader.measure.costs.parsing import REFUSED_BY_NAME
-from grader.measure.costs.refusals import refuse
+from grader.measure.costs.refusals import Refused, refuse
 from grader.text.errors import ExitCode
 
 X = {"x": ["n", 4]}

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper
 from text_models import TextModel, dynamic_int8, export, static_int8
 from torch.utils.flop_counter import FlopCounterMode
 
-from grader.measure.costs.graph import GraphLimits, Refused, inspect
+from grader.measure.costs.graph import GraphLimits, inspect
+from grader.measure.costs.refusals import Refused
 
 LENGTH = 32
 LIMITS = GraphLimits(length=LENGTH)

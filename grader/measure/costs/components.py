@@ -55,12 +55,13 @@ class Wiring:
         self.steps = counted.steps
         self.tensors = {tensor.name: tensor for tensor in counted.graph.initializer}
         self.uses: dict[str, list[Use]] = {}
-        self._producers: dict[str, int] = {}
+        self.makers: dict[str, int] = {}
+        """Numbers of the steps that make each tensor."""
         for index, step in enumerate(self.steps):
             for position, name in enumerate(step.node.inputs):
                 if name:
                     self.uses.setdefault(name, []).append(Use(index, step, position))
-            self._producers |= dict.fromkeys(filter(None, step.node.outputs), index)
+            self.makers |= dict.fromkeys(filter(None, step.node.outputs), index)
             if step.node.op == "Constant":
                 for attribute in step.node.proto.attribute:
                     if attribute.HasField("t"):
@@ -68,11 +69,7 @@ class Wiring:
 
     def producer(self, name: str) -> Step | None:
         """The node that makes `name`; None for inputs and initializers."""
-        index = self._producers.get(name)
-        return None if index is None else self.steps[index]
-
-    def producer_index(self, name: str) -> int | None:
-        return self._producers.get(name)
+        return self.steps[self.makers[name]] if name in self.makers else None
 
     def is_constant(self, name: str) -> bool:
         """Whether `name` is stored, or computed from what is stored alone."""
@@ -112,8 +109,10 @@ def components(wiring: Wiring) -> dict[int, Component]:
             continue
         if step.node.op in LOOK_UPS and wiring.is_constant(step.node.inputs[0]):
             found |= dict.fromkeys((index, *_scaling(wiring, index)), "embedding")
-        elif _adds_looked_up(wiring, step):
-            found[index] = "embedding"
+        elif step.node.op in ("Add", "Sum") and any(
+            wiring.is_constant(name) and _looked_up(wiring, name) for name in step.node.inputs
+        ):
+            found[index] = "embedding"  # positions, looked up when the model is loaded
     return found
 
 
@@ -121,18 +120,16 @@ def _joins_data(wiring: Wiring, step: Step) -> bool:
     """A product of two matrices that both depend on the data."""
     if step.constant or step.node.op not in ("MatMul", "MatMulInteger", "QLinearMatMul", "Einsum"):
         return False
-    second = 3 if step.node.op == "QLinearMatMul" else 1
-    if len(step.node.inputs) <= second:
-        return False
-    return not any(wiring.is_constant(step.node.inputs[i]) for i in (0, second))
+    inputs, second = step.node.inputs, 3 if step.node.op == "QLinearMatMul" else 1
+    return len(inputs) > second and not any(wiring.is_constant(inputs[i]) for i in (0, second))
 
 
 def _before(wiring: Wiring, index: int) -> set[int]:
     """Nodes that lead to the product, up to and including the layers with weights."""
     passed: set[int] = set()
-    waiting = list(wiring.data_inputs(wiring.steps[index]))
+    waiting = wiring.data_inputs(wiring.steps[index])
     while waiting and len(passed) < _MAX_PASSED:
-        number = wiring.producer_index(waiting.pop())
+        number = wiring.makers.get(waiting.pop())
         if number is None or number in passed:
             continue
         step = wiring.steps[number]
@@ -155,9 +152,7 @@ def _after(wiring: Wiring, index: int) -> set[int]:
             if use.index in passed or step.node.op in _STOPS or joined:
                 continue
             weights = _has_weights(wiring, step)
-            if weights and met_weights:
-                continue
-            if met_weights and step.node.op not in _SCALES_AND_BIAS:
+            if met_weights and (weights or step.node.op not in _SCALES_AND_BIAS):
                 continue
             passed.add(use.index)
             met_weights = met_weights or weights
@@ -186,13 +181,6 @@ def _scaling(wiring: Wiring, index: int) -> set[int]:
         passed.add(uses[0].index)
         name = uses[0].step.node.outputs[0]
     return passed
-
-
-def _adds_looked_up(wiring: Wiring, step: Step) -> bool:
-    """Whether it adds a table of positions, which is looked up when the model is loaded."""
-    return step.node.op in ("Add", "Sum") and any(
-        wiring.is_constant(name) and _looked_up(wiring, name) for name in step.node.inputs
-    )
 
 
 def _looked_up(wiring: Wiring, name: str) -> bool:

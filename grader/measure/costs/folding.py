@@ -15,7 +15,7 @@ import onnx
 from onnx import AttributeProto
 
 from grader.measure.costs.storage import DTYPES
-from grader.measure.costs.view import Value, View
+from grader.measure.costs.view import View
 
 Arrays = Sequence[np.ndarray]
 Fold = Callable[[View, Arrays], np.ndarray | None]
@@ -27,8 +27,12 @@ _SAFE = 2**31
 def fold(view: View) -> list[np.ndarray | None]:
     """The value of every output of a constant node, or None where it is not computed."""
     unknown: list[np.ndarray | None] = [None] * len(view.outputs)
-    if view.op in ("Shape", "Size"):
-        return [_shape_of(view)]
+    if view.op == "Size":
+        return [np.asarray(view.input(0).size, np.int64)]
+    if view.op == "Shape":
+        shape = view.input(0).shape
+        start, end = view.integer("start", 0), view.integer("end", len(shape))
+        return [np.asarray(shape[start:end], np.int64)]
     if view.op not in _FOLDS or any(value.data is None for value in view.given):
         return unknown
     arrays = [value.data for value in view.given if value.data is not None]
@@ -39,7 +43,11 @@ def fold(view: View) -> list[np.ndarray | None]:
             result = _FOLDS[view.op](view, arrays)
     except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError):
         return unknown
-    return [_checked(result, view.outputs[0]), *unknown[1:]]
+    out = view.outputs[0]
+    if result is None or out is None or result.shape != out.shape:
+        return unknown
+    expected = onnx.helper.tensor_dtype_to_np_dtype(out.dtype)
+    return [result if result.dtype == expected else None, *unknown[1:]]
 
 
 def safe_for_inference(op: str, data: np.ndarray) -> bool:
@@ -60,21 +68,6 @@ def constant_value(attribute: AttributeProto) -> np.ndarray | None:
     if attribute.name in ("value_float", "value_floats"):
         return np.asarray(onnx.helper.get_attribute_value(attribute), np.float32)
     return None
-
-
-def _checked(result: np.ndarray | None, value: Value | None) -> np.ndarray | None:
-    if result is None or value is None or result.shape != value.shape:
-        return None
-    expected = onnx.helper.tensor_dtype_to_np_dtype(value.dtype)
-    return result if result.dtype == expected else None
-
-
-def _shape_of(view: View) -> np.ndarray:
-    x = view.input(0)
-    if view.op == "Size":
-        return np.asarray(x.size, np.int64)
-    start, end = view.integer("start", 0), view.integer("end", len(x.shape))
-    return np.asarray(x.shape[start:end], np.int64)
 
 
 def _cast(view: View, arrays: Arrays) -> np.ndarray | None:
@@ -115,10 +108,8 @@ def _slice(view: View, arrays: Arrays) -> np.ndarray | None:
     steps = view.known(4) if view.optional(4) is not None else np.ones(len(starts), np.int64)
     index: list[slice] = [slice(None)] * data.ndim
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        stop: int | None = int(end)
-        if step < 0 and stop is not None and stop < -data.shape[axis]:
-            stop = None
-        index[int(axis)] = slice(int(start), stop, int(step))
+        beyond = step < 0 and end < -data.shape[axis]
+        index[int(axis)] = slice(int(start), None if beyond else int(end), int(step))
     return data[tuple(index)]
 
 

@@ -17,7 +17,7 @@ from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from grader.lesson.grades import Layer
 from grader.measure.costs.parsing import STANDARD, flatten, read_model, standard_opset
-from grader.measure.costs.refusals import DEFAULT_LIMITS, GraphLimits, Refused, refuse
+from grader.measure.costs.refusals import DEFAULT_LIMITS, GraphLimits, refuse
 from grader.measure.costs.storage import (
     DTYPES,
     FREE_ENTRIES,
@@ -30,18 +30,6 @@ from grader.measure.costs.walk import Step, Walk, batch_names, walk
 from grader.text import Text
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
-
-__all__ = [
-    "CountedGraph",
-    "GraphLimits",
-    "GraphReport",
-    "Port",
-    "Refused",
-    "Tensor",
-    "count",
-    "inspect",
-    "require",
-]
 
 RECIPE_ENTRIES = 512
 """References and numbers of load-time nodes that are free, with one for every
@@ -121,8 +109,7 @@ def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> CountedGraph:
     parsed = read_model(model, limits)
     graph, opset = parsed.graph, standard_opset(parsed, limits)
     _check_names(graph)
-    ledger = _Ledger()
-    _enter_stored(parsed, opset, limits, ledger)
+    ledger = _Ledger(parsed, opset, limits)
     nodes = flatten(parsed, limits)
     first, *others = [(b, walk(graph, nodes, opset, b, limits)) for b in limits.batches]
     one = first[1]
@@ -133,7 +120,12 @@ def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> CountedGraph:
             refuse("batch_growth", one=one.macs, many=other.macs, batch=batch)
     ledger.enter_recipe(one)
     per_step, loose = ledger.assigned(one, graph)
-    layers = _layers(one, per_step, loose)
+    layers = [
+        _layer(step.node.name, step.node.op, per_step.get(index, []), step)
+        for index, step in enumerate(one.steps)
+        if index in per_step or step.cost.macs
+    ]
+    layers += [_layer(name, op, items) for (name, op), items in loose.items()]
     report = GraphReport(
         inputs=tuple(_declared(info) for info in graph.input if info.name not in ledger.named),
         outputs=tuple(_output(info, graph, [first, *others]) for info in graph.output),
@@ -143,7 +135,7 @@ def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> CountedGraph:
         elementwise_macs=sum(step.cost.elementwise for step in one.steps),
         params=sum(layer.params for layer in layers),
         file_bytes=len(model),
-        layers=layers,
+        layers=tuple(layers),
     )
     stored = {index: tuple(items) for index, items in per_step.items()}
     return CountedGraph(report, graph, tuple(one.steps), stored)
@@ -164,10 +156,29 @@ _Loose = dict[tuple[str, str], list[Constant]]
 class _Ledger:
     """Stored constants by their place: initializers by name, node attributes by index, others."""
 
-    def __init__(self) -> None:
-        self.named: dict[str, Constant] = {}
-        self.in_nodes: dict[int, list[Constant]] = {}
-        self.elsewhere: dict[tuple[str, str], list[Constant]] = {}
+    def __init__(self, model: ModelProto, opset: int, limits: GraphLimits) -> None:
+        """Read every constant of the file, in the graph, its nodes and its functions."""
+        self.named = {
+            tensor.name: stored_tensor(tensor, limits) for tensor in model.graph.initializer
+        }
+        for sparse in model.graph.sparse_initializer:
+            self.named[sparse.values.name] = stored_sparse(sparse, limits)
+
+        def of_node(node: onnx.NodeProto) -> list[Constant]:
+            known = node.domain in STANDARD and onnx.defs.has(node.op_type, opset, "")
+            schema = onnx.defs.get_schema(node.op_type, opset, "") if known else None
+            return stored_attributes(node, limits, schema)
+
+        found = {index: of_node(node) for index, node in enumerate(model.graph.node)}
+        self.in_nodes = {index: items for index, items in found.items() if items}
+        self.elsewhere: _Loose = {}
+        for function in model.functions:
+            items = [item for node in function.node for item in of_node(node)]
+            defaults = onnx.NodeProto(op_type=function.name, attribute=function.attribute_proto)
+            items += stored_attributes(defaults, limits, None)
+            if items:
+                key = (function.name, f"function {function.domain}")
+                self.elsewhere.setdefault(key, []).extend(items)
 
     def enter_recipe(self, one: Walk) -> None:
         """Count a byte for each reference of load-time nodes and each piece joined at run time
@@ -213,17 +224,6 @@ class _Ledger:
         return per_step, loose
 
 
-def _layers(one: Walk, per_step: dict[int, list[Constant]], loose: _Loose) -> tuple[Layer, ...]:
-    """Costs and constants of every node that has any."""
-    layers = []
-    for index, step in enumerate(one.steps):
-        items = per_step.get(index, [])
-        if items or step.cost.macs:
-            layers.append(_layer(step.node.name, step.node.op, items, step))
-    layers += [_layer(name, op, items) for (name, op), items in loose.items()]
-    return tuple(layers)
-
-
 def _layer(name: str, op: str, items: list[Constant], step: Step | None = None) -> Layer:
     return Layer(
         name=name,
@@ -242,8 +242,7 @@ def users_of(steps: Sequence[Step]) -> dict[str, int]:
     uses the result.
     """
     users: dict[str, int] = {}
-    for index in reversed(range(len(steps))):
-        step = steps[index]
+    for index, step in reversed(list(enumerate(steps))):
         user = index
         if step.constant:
             user = min((users[name] for name in step.node.outputs if name in users), default=index)
@@ -259,30 +258,6 @@ def _check_names(graph: GraphProto) -> None:
         for name, count in Counter(names).items():
             if count > 1 or not name:
                 refuse("duplicate", name=name)
-
-
-def _enter_stored(model: ModelProto, opset: int, limits: GraphLimits, ledger: _Ledger) -> None:
-    """Read every constant of the file, in the graph, its nodes and its functions."""
-    for tensor in model.graph.initializer:
-        ledger.named[tensor.name] = stored_tensor(tensor, limits)
-    for sparse in model.graph.sparse_initializer:
-        ledger.named[sparse.values.name] = stored_sparse(sparse, limits)
-
-    def of_node(node: onnx.NodeProto) -> list[Constant]:
-        known = node.domain in STANDARD and onnx.defs.has(node.op_type, opset, "")
-        schema = onnx.defs.get_schema(node.op_type, opset, "") if known else None
-        return stored_attributes(node, limits, schema)
-
-    for index, node in enumerate(model.graph.node):
-        if items := of_node(node):
-            ledger.in_nodes[index] = items
-    for function in model.functions:
-        items = [item for node in function.node for item in of_node(node)]
-        defaults = onnx.NodeProto(op_type=function.name, attribute=function.attribute_proto)
-        items += stored_attributes(defaults, limits, None)
-        if items:
-            key = (function.name, f"function {function.domain}")
-            ledger.elsewhere.setdefault(key, []).extend(items)
 
 
 def _declared(info: ValueInfoProto) -> Port:
@@ -302,17 +277,14 @@ def _output(info: ValueInfoProto, graph: GraphProto, walks: list[tuple[int, Walk
     shape: list[int | str | None] = []
     for axis, size in enumerate(value.shape):
         sizes = [other[axis] if axis < len(other) else -1 for _, other in shapes]
-        if all(other == size for other in sizes):
-            shape.append(size)
-        else:
-            shape.append(symbol if sizes == [batch for batch, _ in shapes] else None)
+        grown = symbol if sizes == [batch for batch, _ in shapes] else None
+        shape.append(size if all(other == size for other in sizes) else grown)
     return Port(info.name, DTYPES[value.dtype].name, tuple(shape))
 
 
 def _fits(port: Port, wanted: Tensor, *, unknown: bool = False) -> bool:
-    if (port.name, port.dtype) != (wanted.name, "float32"):
-        return False
-    if len(port.shape) != len(wanted.shape) + 1:
+    named = (port.name, port.dtype) == (wanted.name, "float32")
+    if not named or len(port.shape) != len(wanted.shape) + 1:
         return False
     batch, *sizes = port.shape
     return not (isinstance(batch, int) and batch != 1) and all(
@@ -322,7 +294,11 @@ def _fits(port: Port, wanted: Tensor, *, unknown: bool = False) -> bool:
 
 
 def _unexpected(what: str, what_ru: str, wanted: Tensor, found: Sequence[Port]) -> Text:
-    shown = ", ".join(map(_shown_port, found[:_SHOWN])) or "-"
+    ports = []
+    for port in found[:_SHOWN]:
+        sizes = ", ".join("?" if size is None else str(size) for size in port.shape)
+        ports.append(f"`{quoted(port.name)}` {port.dtype} {quoted(f'[{sizes}]')}")
+    shown = ", ".join(ports) or "-"
     more = len(found) - _SHOWN
     return Text(
         en=f"Expected one {what} {wanted} with batch free or 1, found {shown}"
@@ -331,8 +307,3 @@ def _unexpected(what: str, what_ru: str, wanted: Tensor, found: Sequence[Port]) 
         f"{f' и ещё {more}' if more > 0 else ''}; экспортируйте модель с помощью export.py из "
         "шаблона.",
     )
-
-
-def _shown_port(port: Port) -> str:
-    sizes = ", ".join("?" if size is None else str(size) for size in port.shape)
-    return f"`{quoted(port.name)}` {port.dtype} {quoted(f'[{sizes}]')}"

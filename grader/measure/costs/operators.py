@@ -218,8 +218,7 @@ def attention(view: View) -> Cost:
     batch, q_heads, q_length, depth = _heads(view, q, "q_num_heads")
     _, kv_heads, kv_length, k_depth = _heads(view, k, "kv_num_heads")
     value_depth = _heads(view, v, "kv_num_heads")[3]
-    past = view.optional(4)
-    if past is not None:
+    if (past := view.optional(4)) is not None:
         kv_length += past.shape[2]
     if k_depth != depth or kv_heads == 0 or q_heads % kv_heads:
         view.misfit(f"Q {q.shape}, K {k.shape}, V {v.shape}")
@@ -250,10 +249,12 @@ def determinant(view: View) -> Cost:
 def dft(view: View) -> Cost:
     """N bins: fast transform for powers of two, otherwise the product with the DFT matrix."""
     x = view.input(0)
-    axis = _dft_axis(view) % len(x.shape)
-    length = x.shape[axis]
-    if view.optional(1) is not None:
-        length = int(view.known(1).reshape(-1)[0])
+    axis = view.integer("axis", 1) if view.opset < 20 else -2
+    if view.opset >= 20 and view.optional(2) is not None:
+        axis = int(view.known(2).reshape(-1)[0])
+    axis %= len(x.shape)
+    given = view.optional(1) is not None
+    length = int(view.known(1).reshape(-1)[0]) if given else x.shape[axis]
     if axis == len(x.shape) - 1:
         view.misfit("the last axis holds the real and imaginary parts")
     signals = prod(x.shape[:axis]) * prod(x.shape[axis + 1 : -1])
@@ -272,10 +273,8 @@ def stft(view: View) -> Cost:
     signal, window = view.input(0), view.optional(2)
     if view.optional(3) is not None:
         length = int(view.known(3).reshape(-1)[0])
-    elif window is not None:
-        length = window.shape[0]
     else:
-        length = signal.shape[1]
+        length = signal.shape[1] if window is None else window.shape[0]
     batch, frames, bins = view.out.shape[:3]
     real = len(signal.shape) < 3 or signal.shape[-1] == 1
     windowed = length if window is not None else 0
@@ -430,14 +429,6 @@ def addition(view: View) -> Cost:
     return Cost(0, charged)
 
 
-@counts("Mean", "addition", "as Sum, + 1 per output", "как Sum, + 1 на выход")
-def mean(view: View) -> Cost:
-    """Mean of several tensors: their additions and a division per output."""
-    cost = addition(view)
-    view.out.credit = Credit(view.out.size)
-    return Cost(0, cost.elementwise + view.out.size * view.width)
-
-
 @counts(
     "ReduceSum",
     "addition",
@@ -447,20 +438,20 @@ def mean(view: View) -> Cost:
 def reduce_sum(view: View) -> Cost:
     """All inputs but the first of every sum are additions."""
     x = view.input(0)
-    charged = view.additions(max(x.size - view.out.size, 0))
     view.out.credit = x.credit
-    return Cost(0, charged)
+    return Cost(0, view.additions(max(x.size - view.out.size, 0)))
 
 
+@counts("Mean", "addition", "as Sum, + 1 per output", "как Sum, + 1 на выход")
 @counts(
     "ReduceMean GlobalAveragePool",
     "addition",
     "as ReduceSum, + 1 per output",
     "как ReduceSum, + 1 на выход",
 )
-def reduce_mean(view: View) -> Cost:
-    """The sum, and a division per output."""
-    cost = reduce_sum(view)
+def mean(view: View) -> Cost:
+    """The sum, of several tensors or along axes, and a division per output."""
+    cost = addition(view) if view.op == "Mean" else reduce_sum(view)
     view.out.credit = Credit(view.out.size)
     return Cost(0, cost.elementwise + view.out.size * view.width)
 
@@ -486,9 +477,8 @@ def softmax(view: View) -> Cost:
     "1 на выход, 0 сразу после умножения",
 )
 def cumulative_sum(view: View) -> Cost:
-    charged = view.additions(view.out.size)
     view.out.credit = view.input(0).credit
-    return Cost(0, charged)
+    return Cost(0, view.additions(view.out.size))
 
 
 @counts(
@@ -579,12 +569,10 @@ def free(_: View) -> Cost:
 def _conv_weight(view: View, index: int) -> Value:
     """W, checked against X: (M, C/group, k...), or (C, M/group, k...) when transposed."""
     x, weight, group = view.input(0), view.input(index), view.integer("group", 1)
-    transposed = view.op == "ConvTranspose"
     fits = len(weight.shape) == len(x.shape) >= 3 and group > 0
-    if fits and transposed:
-        fits = x.shape[1] == weight.shape[0] and weight.shape[0] % group == 0
-    elif fits:
-        fits = x.shape[1] == weight.shape[1] * group and weight.shape[0] % group == 0
+    if fits:
+        channels = weight.shape[0] if view.op == "ConvTranspose" else weight.shape[1] * group
+        fits = x.shape[1] == channels and weight.shape[0] % group == 0
     kernel = view.integers("kernel_shape")
     if not fits or (kernel and kernel != weight.shape[2:]):
         view.misfit(f"X {x.shape}, W {weight.shape}, group {group}, kernel {kernel}")
@@ -632,12 +620,6 @@ def _heads(view: View, value: Value, attribute: str) -> tuple[int, int, int, int
     if len(value.shape) != 3 or heads < 1 or value.shape[2] % heads:
         view.misfit(f"{value.shape} for {heads} heads")
     return value.shape[0], heads, value.shape[1], value.shape[2] // heads
-
-
-def _dft_axis(view: View) -> int:
-    if view.opset < 20:
-        return view.integer("axis", 1)
-    return int(view.known(2).reshape(-1)[0]) if view.optional(2) is not None else -2
 
 
 def _transform(length: int, bins: int, real: bool) -> int:

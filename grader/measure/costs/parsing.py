@@ -7,13 +7,13 @@ are put in place of their calls. Nothing here computes shapes or costs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
 import onnx
 from google.protobuf.message import DecodeError, Message
-from onnx import AttributeProto, FunctionProto, ModelProto, NodeProto
+from onnx import FunctionProto, ModelProto, NodeProto
 
 from grader.measure.costs.operators import COSTS
 from grader.measure.costs.refusals import GraphLimits, refuse
@@ -99,7 +99,11 @@ def read_model(raw: bytes, limits: GraphLimits) -> ModelProto:
         refuse("no_nodes")
     if not model.graph.output:
         refuse("no_outputs")
-    _check_operators(model, limits)
+    opset = standard_opset(model, limits)
+    local = {(f.domain, f.name, f.overload) for f in model.functions}
+    for part in (model.graph, *model.functions):
+        for node in part.node:
+            _check_operator(node, opset, local)
     return model
 
 
@@ -138,7 +142,11 @@ def flatten(model: ModelProto, limits: GraphLimits) -> list[Node]:
     flat: list[Node] = []
     for origin, node in enumerate(model.graph.node):
         for proto in inliner.expand(node):
-            flat.append(_node(proto, origin))
+            if proto.domain:
+                proto.domain = ""  # "ai.onnx" is another spelling of it
+            inputs, outputs = tuple(proto.input), tuple(proto.output)
+            name = proto.name or next(filter(None, outputs), proto.op_type)
+            flat.append(Node(proto, proto.op_type, name, inputs, outputs, origin))
             if len(flat) > limits.max_nodes:
                 refuse("many_nodes", limit=limits.max_nodes)
     context = onnx.checker.C.CheckerContext()
@@ -154,8 +162,7 @@ def flatten(model: ModelProto, limits: GraphLimits) -> list[Node]:
 
 def first_line(error: BaseException) -> str:
     """The message of an error of onnx, without its stack trace."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return next(filter(str.strip, str(error).splitlines()), type(error).__name__)
 
 
 def _check_strings(message: Message) -> None:
@@ -175,15 +182,7 @@ def _check_strings(message: Message) -> None:
                 _check_strings(inner)
 
 
-def _check_operators(model: ModelProto, limits: GraphLimits) -> None:
-    opset = standard_opset(model, limits)
-    local = {(f.domain, f.name, f.overload) for f in model.functions}
-    for nodes in (model.graph.node, *(function.node for function in model.functions)):
-        for node in nodes:
-            _check_operator(node, opset, local)
-
-
-def _check_operator(node: NodeProto, opset: int, local: set[tuple[str, str, str]]) -> None:
+def _check_operator(node: NodeProto, opset: int, local: set[_Key]) -> None:
     op = node.op_type
     if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
         refuse("control_flow", op=op)
@@ -197,14 +196,6 @@ def _check_operator(node: NodeProto, opset: int, local: set[tuple[str, str, str]
     find_schema(op, opset)
     if op not in COSTS:
         refuse("uncounted_operator", op=op)
-
-
-def _node(proto: NodeProto, origin: int) -> Node:
-    if proto.domain:
-        proto.domain = ""  # "ai.onnx" is another spelling of it
-    inputs, outputs = tuple(proto.input), tuple(proto.output)
-    name = proto.name or next(filter(None, outputs), proto.op_type)
-    return Node(proto, proto.op_type, name, inputs, outputs, origin)
 
 
 def _functions(model: ModelProto, opset: int) -> dict[_Key, FunctionProto]:
@@ -281,21 +272,13 @@ def _body(function: FunctionProto, call: NodeProto, prefix: str) -> Iterator[Nod
         copy.input[:] = [name and names[name] for name in node.input]
         copy.output[:] = [name and names[name] for name in node.output]
         copy.name = f"{call.name or call.op_type}/{node.name or node.op_type}"
-        copy.attribute.extend(_resolve(node.attribute, attributes))
+        for attribute in node.attribute:
+            if not attribute.ref_attr_name:
+                copy.attribute.append(attribute)
+            elif attribute.ref_attr_name in attributes:
+                copy.attribute.append(attributes[attribute.ref_attr_name])
+                copy.attribute[-1].name = attribute.name
         yield copy
     for name in function.output:
         if name not in names:
             refuse("missing_output", name=name)
-
-
-def _resolve(
-    attributes: Iterable[AttributeProto], given: dict[str, AttributeProto]
-) -> Iterator[AttributeProto]:
-    for attribute in attributes:
-        if not attribute.ref_attr_name:
-            yield attribute
-        elif attribute.ref_attr_name in given:
-            resolved = AttributeProto()
-            resolved.CopyFrom(given[attribute.ref_attr_name])
-            resolved.name = attribute.name
-            yield resolved

@@ -61,18 +61,12 @@ class Refused(Rejected):
 
 def refuse(code: str, **found: object) -> NoReturn:
     """Raise the refusal `code`, with the values `found` in its sentence."""
-    english, russian = _SENTENCES[code]
-    raise Refused(
-        code,
-        Text(
-            en=english.format(**{name: quoted(_in(value, "en")) for name, value in found.items()}),
-            ru=russian.format(**{name: quoted(_in(value, "ru")) for name, value in found.items()}),
-        ),
-    )
-
-
-def _in(value: object, lang: Lang) -> object:
-    return value.to(lang) if isinstance(value, Text) else value
+    languages: tuple[Lang, ...] = ("en", "ru")
+    texts: list[str] = []
+    for lang, sentence in zip(languages, _SENTENCES[code], strict=True):
+        values = {n: v.to(lang) if isinstance(v, Text) else v for n, v in found.items()}
+        texts.append(sentence.format(**{name: quoted(v) for name, v in values.items()}))
+    raise Refused(code, Text(*texts))
 
 
 _SENTENCES: dict[str, tuple[str, str]] = {

@@ -105,9 +105,7 @@ def stored_tensor(tensor: TensorProto, limits: GraphLimits, owner: str = "") -> 
     shape = checked_shape(tensor.dims, dtype, limits.max_tensor_bytes, name)
     elements = prod(shape)
     _check_payload(tensor, dtype, elements, name)
-    nbytes = dtype.nbytes(elements)
-    if not elements:
-        nbytes = 8 * sum(size > 1 for size in shape)
+    nbytes = dtype.nbytes(elements) if elements else 8 * sum(size > 1 for size in shape)
     counted = bool(shape) and tensor.data_type not in _NO_PARAMETERS
     return Constant(name, nbytes, elements if counted else 0)
 
@@ -143,7 +141,9 @@ def stored_attributes(
         inside += [stored_sparse(t, limits, label) for t in [*sparse, *attribute.sparse_tensors]]
         constant = node.op_type == "Constant" and node.domain in ("", "ai.onnx")
         found += inside if constant else [replace(item, params=0) for item in inside]
-        found += _numbers(attribute, label, constant, _default(schema, attribute.name))
+        defined = schema.attributes.get(attribute.name) if schema is not None else None
+        default = defined.default_value if defined is not None else AttributeProto()
+        found += _numbers(attribute, label, constant, default)
     return found
 
 
@@ -185,11 +185,12 @@ def _check_payload(tensor: TensorProto, dtype: DType, elements: int, name: str) 
 
 
 def _numbers(
-    attribute: AttributeProto, label: str, constant: bool, default: AttributeProto | None
+    attribute: AttributeProto, label: str, constant: bool, default: AttributeProto
 ) -> list[Constant]:
     """Floats, long lists and long strings; all of them when the node is a Constant."""
     found = []
-    if attribute.HasField("f") and (constant or default is None or default.f != attribute.f):
+    usual = default.HasField("f") and default.f == attribute.f
+    if attribute.HasField("f") and (constant or not usual):
         found.append(Constant(label, 4, 0))
     if attribute.floats:
         entries = len(attribute.floats)
@@ -205,10 +206,3 @@ def _numbers(
     if len(texts) > FREE_ENTRIES or length > FREE_CHARACTERS:
         found.append(Constant(label, length, 0))
     return found
-
-
-def _default(schema: onnx.defs.OpSchema | None, name: str) -> AttributeProto | None:
-    if schema is None or name not in schema.attributes:
-        return None
-    default = schema.attributes[name].default_value
-    return default if default.HasField("f") else None

@@ -15,15 +15,7 @@ from math import prod
 
 import numpy as np
 import onnx
-from onnx import (
-    AttributeProto,
-    GraphProto,
-    ModelProto,
-    NodeProto,
-    TensorProto,
-    TypeProto,
-    ValueInfoProto,
-)
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto
 
 from grader.measure.costs.folding import constant_value, fold, safe_for_inference
 from grader.measure.costs.operators import COSTS
@@ -99,7 +91,13 @@ def walk_file(model: bytes, batch: int, limits: GraphLimits) -> tuple[ModelProto
 
 def walk(graph: GraphProto, nodes: list[Node], opset: int, batch: int, limits: GraphLimits) -> Walk:
     """Follow the graph at `batch`; raises Refused for what cannot be known or is too large."""
-    values = _stored_values(graph)
+    values = {
+        tensor.name: Value(tensor.data_type, tuple(tensor.dims), True, small_array(tensor))
+        for tensor in graph.initializer
+    }
+    for sparse in graph.sparse_initializer:
+        dtype = sparse.values.data_type
+        values[sparse.values.name] = Value(dtype, tuple(sparse.dims), True)
     inputs = [info for info in graph.input if info.name not in values]
     ports = len(inputs) + len(graph.output)
     if ports > limits.max_inputs:
@@ -151,8 +149,7 @@ class _Walker:
         view = View(node.op, node.name, self.opset, attributes, inputs, outputs)
         if all(x is None for x in outputs) or not (view.given or node.op == "Constant"):
             refuse("invalid_node", op=node.op, name=node.name, why="no inputs or outputs")
-        _check_inference_only(view)
-        _check_same_meaning(view)
+        _check_operator(view)
         cost = self._count(view, constant)
         for name, value in zip(node.outputs, outputs, strict=True):
             if value is not None:
@@ -172,10 +169,10 @@ class _Walker:
                 continue
             dtype, dims = _known(inferred.get(name), name, node)
             shape = checked_shape(dims, DTYPES[dtype], self.max_bytes, name)
-            if not constant and not prod(shape):
-                refuse("dimension", tensor=name, size=0)
             if constant:
                 self.constant_bytes += DTYPES[dtype].nbytes(prod(shape))
+            elif not prod(shape):
+                refuse("dimension", tensor=name, size=0)
             outputs.append(Value(dtype, shape, constant))
         if self.constant_bytes > self.limits.max_constant_bytes:
             refuse("constant_size", limit=self.limits.max_constant_bytes)
@@ -194,23 +191,24 @@ class _Walker:
                         value.data = data
             return Cost()
         if rule.product:
-            for value in view.outputs:
-                if value is not None:
-                    # A product that cost nothing pays for no additions.
-                    value.credit = Credit(min(value.size, cost.macs))
+            for value in filter(None, view.outputs):
+                # A product that cost nothing pays for no additions.
+                value.credit = Credit(min(value.size, cost.macs))
         elif rule.kind == "free":
             # Views and activations share the credit of their input.
             credit = next((x.credit for x in view.given if x.credit is not None), None)
-            for value in view.outputs:
-                if value is not None:
-                    value.credit = credit
+            for value in filter(None, view.outputs):
+                value.credit = credit
         return cost
 
     def _infer(self, node: Node, inputs: tuple[Value | None, ...]) -> Mapping[str, TypeProto]:
         """Types of the outputs by onnx's inference for this one node."""
         schema = find_schema(node.op, self.opset)
         named = {n: v for n, v in zip(node.inputs, inputs, strict=True) if v is not None}
-        types = {name: _type(value.dtype, value.shape) for name, value in named.items()}
+        types = {
+            name: onnx.helper.make_tensor_type_proto(value.dtype, value.shape)
+            for name, value in named.items()
+        }
         data = {
             name: onnx.numpy_helper.from_array(value.data)
             for name, value in named.items()
@@ -219,8 +217,13 @@ class _Walker:
         try:
             if not schema.has_type_and_shape_inference_function:
                 return _elementwise_types(node, inputs)
+            proto = node.proto
+            if node.op == "STFT" and all(a.name != "onesided" for a in proto.attribute):
+                # onnx's inference does not apply this default.
+                proto = onnx.NodeProto.FromString(proto.SerializeToString())
+                proto.attribute.append(onnx.helper.make_attribute("onesided", 1))
             return onnx.shape_inference.infer_node_outputs(
-                schema, _explicit(node.proto), types, data, opset_imports=self.imports
+                schema, proto, types, data, opset_imports=self.imports
             )
         except _INFERENCE_ERRORS as error:
             if found := _UNSUPPORTED.search(str(error)):
@@ -228,17 +231,6 @@ class _Walker:
                     "operator_type", op=node.op, name=node.name, dtype=found[1], opset=self.opset
                 )
             refuse("shapes", op=node.op, name=node.name, why=first_line(error))
-
-
-def _stored_values(graph: GraphProto) -> dict[str, Value]:
-    values = {
-        tensor.name: Value(tensor.data_type, tuple(tensor.dims), True, small_array(tensor))
-        for tensor in graph.initializer
-    }
-    for sparse in graph.sparse_initializer:
-        name, dtype = sparse.values.name, sparse.values.data_type
-        values[name] = Value(dtype, tuple(sparse.dims), True)
-    return values
 
 
 def _input_value(info: ValueInfoProto, batch: int, names: set[str], limits: GraphLimits) -> Value:
@@ -263,11 +255,8 @@ def _input_value(info: ValueInfoProto, batch: int, names: set[str], limits: Grap
         else:
             refuse("dynamic_dimension", axis=axis, name=info.name, size=dim.dim_param or "?")
         dims.append(size)
-    return Value(
-        kind.elem_type,
-        checked_shape(dims, dtype, limits.max_tensor_bytes * batch, info.name),
-        False,
-    )
+    shape = checked_shape(dims, dtype, limits.max_tensor_bytes * batch, info.name)
+    return Value(kind.elem_type, shape, False)
 
 
 def _constant(node: Node) -> Value:
@@ -288,10 +277,6 @@ def _constant(node: Node) -> Value:
     return Value(code, array.shape, True, array if array.size <= FOLDABLE_ELEMENTS else None)
 
 
-def _type(dtype: int, shape: tuple[int, ...]) -> TypeProto:
-    return onnx.helper.make_tensor_type_proto(dtype, shape)
-
-
 def _known(found: TypeProto | None, name: str, node: Node) -> tuple[int, list[int]]:
     """Type and dimensions of an inferred output; refused unless all are known."""
     if found is None or not found.HasField("tensor_type"):
@@ -303,26 +288,15 @@ def _known(found: TypeProto | None, name: str, node: Node) -> tuple[int, list[in
     return kind.elem_type, [dim.dim_value for dim in kind.shape.dim]
 
 
-def _explicit(proto: NodeProto) -> NodeProto:
-    """The node with the default of STFT written out, which onnx's inference does not apply."""
-    if proto.op_type != "STFT" or any(a.name == "onesided" for a in proto.attribute):
-        return proto
-    copy = NodeProto()
-    copy.CopyFrom(proto)
-    copy.attribute.append(onnx.helper.make_attribute("onesided", 1))
-    return copy
-
-
 def _elementwise_types(node: Node, inputs: tuple[Value | None, ...]) -> dict[str, TypeProto]:
     """Output types of the few operators of old opsets for which onnx has no inference."""
-    shapes = [value.shape for value in inputs if value is not None]
-    first = next(value for value in inputs if value is not None)
+    given = [value for value in inputs if value is not None]
+    dtype, shape = given[0].dtype, given[0].shape
     if node.op in ("GreaterOrEqual", "LessOrEqual"):
-        shape = tuple(np.broadcast_shapes(*shapes))
-        return {node.outputs[0]: _type(TensorProto.BOOL, shape)}
-    if node.op not in ("MeanVarianceNormalization", "GroupNormalization"):
+        dtype, shape = TensorProto.BOOL, np.broadcast_shapes(*(value.shape for value in given))
+    elif node.op not in ("MeanVarianceNormalization", "GroupNormalization"):
         refuse("unknown_shape", name=node.outputs[0], op=node.op)
-    return {node.outputs[0]: _type(first.dtype, first.shape)}
+    return {node.outputs[0]: onnx.helper.make_tensor_type_proto(dtype, shape)}
 
 
 # Checks of attributes.
@@ -342,28 +316,22 @@ def _check_attributes(
     for name, attribute in attributes.items():
         least, most = _range_of(node, name, ranks)
         text = attribute.s.decode("latin-1")
-        if not (text.isascii() and len(text) <= FREE_CHARACTERS):
+        plain = text.isascii() and len(text) <= FREE_CHARACTERS
+        if not plain or (name == "equation" and not _EQUATION.fullmatch(text.replace(" ", ""))):
             refuse("attribute", op=node.op, attribute=name, value=text)
-        if name == "equation" and not _EQUATION.fullmatch(text.replace(" ", "")):
-            refuse("attribute", op=node.op, attribute=name, value=text)
-        numbers = [*attribute.ints, *([attribute.i] if attribute.HasField("i") else [])]
-        for number in numbers:
+        for number in [*attribute.ints, *([attribute.i] if attribute.HasField("i") else [])]:
             if not least <= number <= most:
                 refuse("attribute", op=node.op, attribute=name, value=number)
 
 
-def _check_inference_only(view: View) -> None:
-    """Refuse operators in training mode."""
+def _check_operator(view: View) -> None:
+    """Refuse operators in training mode, and what onnx and ONNX Runtime understand differently:
+    other shapes would run than those that are counted."""
     if view.op == "BatchNormalization" and view.integer("training_mode", 0):
         refuse("attribute", op=view.op, attribute="training_mode", value=1)
     mode = view.optional(2) if view.op == "Dropout" else None
     if mode is not None and (mode.data is None or mode.data.any()):
         refuse("random", op="Dropout (training_mode)")
-
-
-def _check_same_meaning(view: View) -> None:
-    """Refuse what onnx and ONNX Runtime understand differently: other shapes would run than those
-    that are counted."""
     given, automatic = view.attributes, view.text("auto_pad", "NOTSET")
     if automatic not in ("NOTSET", "") and view.integers("pads"):
         refuse("attribute", op=view.op, attribute="auto_pad", value=f"{automatic}, with pads")
@@ -399,21 +367,17 @@ def _check_ceil_mode(view: View, automatic: str) -> None:
 def _range_of(node: Node, attribute: str, ranks: list[int]) -> tuple[int, int]:
     """Least and greatest allowed value of an integer attribute."""
     rank = max(ranks[0], 1) if ranks else 1
-    if attribute in _AT_LEAST_ONE:
-        return 1, _MAX
-    if attribute in _FLAGS:
-        return 0, 1
-    if attribute == "pads":
-        return 0, _MAX
-    if attribute == "batch_dims":
-        return 0, min(ranks, default=0)
-    if attribute == "num_outputs":
-        return len(node.outputs), len(node.outputs)
     if attribute == "axis" and node.op in ("QuantizeLinear", "DequantizeLinear"):
         return -MAX_RANK, MAX_RANK  # ignored for a scale of one number
     if attribute in ("axis", "axes"):
         extra = node.op in ("Flatten", "OneHot")
         return -rank - extra, rank - 1 + extra
-    if attribute == "perm":
-        return 0, rank - 1
-    return -_MAX, _MAX
+    ranges = {
+        **dict.fromkeys(_AT_LEAST_ONE, (1, _MAX)),
+        **dict.fromkeys(_FLAGS, (0, 1)),
+        "pads": (0, _MAX),
+        "batch_dims": (0, min(ranks, default=0)),
+        "num_outputs": (len(node.outputs), len(node.outputs)),
+        "perm": (0, rank - 1),
+    }
+    return ranges.get(attribute, (-_MAX, _MAX))

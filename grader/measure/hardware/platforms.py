@@ -2,7 +2,7 @@
 
     platform = platforms.load("cortex-m4")
     platform.peak["int8"].value        # multiply-accumulates a second
-    platforms.names()
+    platforms.catalogue().platforms    # all, by name, the smallest first
 
 `catalogue.toml` beside this file holds the built-in platforms: a new one is one table in it. A
 course folder adds its own with `platforms/*.toml` beside `assignments/`, and a caller with `files`;
@@ -73,10 +73,6 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache: Figure | None = None
     """On-chip memory that keeps weights between the time steps of one layer."""
 
-    @property
-    def unified(self) -> bool:
-        return self.storage is None
-
 
 class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One piece of hardware. Throughput is that of all its cores, unless `note` says otherwise."""
@@ -136,10 +132,6 @@ class Catalogue(msgspec.Struct, frozen=True):
     platforms: dict[str, Platform]
     sources: dict[str, Source]
 
-    def with_file(self, path: Path) -> Catalogue:
-        """With those of `path`; the same name replaces. Raises DataError or UsageError."""
-        return read(path, self)
-
 
 NOTHING = Catalogue({}, {})
 
@@ -175,13 +167,8 @@ def catalogue(files: Sequence[Path] = ()) -> Catalogue:
     found = read(BUILT_IN)
     of_course = sorted((course.assignments().parent / "platforms").glob("*.toml"))
     for path in [*of_course, *files]:
-        found = found.with_file(path)
+        found = read(path, found)
     return found
-
-
-def names(files: Sequence[Path] = ()) -> tuple[str, ...]:
-    """Names of all platforms, in the catalogue's order: the smallest first."""
-    return tuple(catalogue(files).platforms)
 
 
 def load(name: str, files: Sequence[Path] = ()) -> Platform:
@@ -207,7 +194,7 @@ def _check(path: Path, found: _File, joined: Catalogue) -> None:
     if len({one.name for one in found.platform}) < len(found.platform):
         raise _wrong(path, "two platforms have the same name")
     for one in found.platform:
-        if one.storage_bandwidth is not None and one.memory.unified:
+        if one.storage_bandwidth is not None and one.memory.storage is None:
             raise _wrong(path, f"{one.name}: storage_bandwidth without memory.storage")
         for name, figure in one.figures().items():
             if figure.source not in joined.sources:

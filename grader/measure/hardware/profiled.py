@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import onnx
 from google.protobuf.message import DecodeError
 
@@ -77,7 +78,7 @@ def record(
         "macs": workload.macs,
         "weight_bytes": workload.weights.bytes(),
         "peak_activation_bytes": workload.peak_activation_bytes(),
-        "codes": [{"title": _texts(code.title), "bytes": code.bytes} for code in workload.codes],
+        "codes": msgspec.to_builtins(workload.codes),
         "platforms": [_prediction(one) for one in predictions],
         "measured": None if measured is None else _measured(measured),
     }
@@ -149,19 +150,16 @@ def _named_sizes(data: bytes) -> list[str]:
 
 
 def _prediction(one: Prediction) -> dict[str, Any]:
-    storage = one.fit.storage
     return {
         "platform": one.platform.name,
         "dtype": one.dtype,
         "fits": one.fit.fits,
         "fits_compressed": one.fit.rescue is not None,
-        "verdict": _texts(one.fit.sentence),
+        "verdict": msgspec.to_builtins(one.fit.sentence),
         "weight_bytes": one.fit.weight_bytes,
         "peak_activation_bytes": one.fit.activation_bytes,
-        "ram": {"needed": one.fit.ram.needed, "available": one.fit.ram.available},
-        "storage": None
-        if storage is None
-        else {"needed": storage.needed, "available": storage.available},
+        "ram": asdict(one.fit.ram),
+        "storage": asdict(one.fit.storage) if one.fit.storage else None,
         "seconds": one.seconds,
         "seconds_by_limit": one.time_by_limit(),
         "bytes_moved": one.bytes_moved,
@@ -208,7 +206,3 @@ def _measured(measured: Measured) -> dict[str, Any]:
             for layer in measured.prediction.layers
         ],
     }
-
-
-def _texts(text: Text) -> dict[str, str]:
-    return {"en": text.en, "ru": text.ru}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -62,9 +62,11 @@ class Fit:
         """A sentence: it fits, or which memory overflows by how much."""
         if self.fits:
             return _enough(self)
-        over = [_overflow_ram(self)] if self.ram.surplus > 0 else []
+        over = []
         if self.storage is not None and self.storage.surplus > 0:
-            over.insert(0, _overflow_storage(self.storage))
+            over.append(_overflow(self.storage, "flash"))
+        if self.ram.surplus > 0:
+            over.append(_overflow(self.ram, "unified" if self.storage is None else "RAM"))
         en = "Does not fit: " + "; ".join(text.en for text in over) + "."
         ru = "Не помещается: " + "; ".join(text.ru for text in over) + "."
         if self.rescue is None:
@@ -220,7 +222,7 @@ def fit(workload: Workload, platform: Platform, dtype: DType | None = None) -> F
         return found
     smaller = sorted(workload.codes, key=lambda code: -code.bytes)
     rescue = next((c for c in smaller if _fit(c.bytes, held, platform).fits), None)
-    return Fit(weights, held, found.ram, found.storage, rescue)
+    return replace(found, rescue=rescue)
 
 
 def amdahl_bound(share: float, gain: float = math.inf) -> float:
@@ -241,15 +243,19 @@ def speedup_bound(prediction: Prediction, patterns: Iterable[str]) -> SpeedupBou
     (`/gru/*`, `GRU`, `Conv*`)."""
     asked = list(dict.fromkeys(patterns))
     matched = {
-        pattern: [layer for layer in prediction.layers if _matches(layer, pattern)]
+        pattern: [
+            layer
+            for layer in prediction.layers
+            if pattern in (layer.name, layer.op)
+            or any(fnmatchcase(text, pattern) for text in (layer.name, layer.op))
+        ]
         for pattern in asked
     }
     chosen = {id(layer) for found in matched.values() for layer in found}
     layers = tuple(layer for layer in prediction.layers if id(layer) in chosen)
+    share = math.fsum(prediction.share(layer) for layer in layers)
     if len(layers) == len(prediction.layers):
         share = 1.0  # a sum of parts may round to a little less
-    else:
-        share = math.fsum(prediction.share(layer) for layer in layers)
     unmatched = tuple(pattern for pattern in asked if not matched[pattern])
     return SpeedupBound(layers, min(share, 1.0), unmatched)
 
@@ -270,7 +276,12 @@ def _type(own: DType, platform: Platform, asked: DType | None) -> DType:
 
 
 def _time(work: Work, platform: Platform, asked: DType | None, stored: DType | None) -> LayerTime:
-    weights = _weight_traffic(work, platform, stored)
+    # Views do not run as an operator.
+    launched = bool(work.macs or work.activations != Amount())
+    weights = work.fetched.bytes(stored) if launched else 0
+    again, cache = work.repeated.bytes(stored), platform.memory.cache
+    if launched and (cache is None or again > cache.value):
+        weights += again * (work.steps - 1)  # recurrent weights are read at every step
     activations = work.activations.bytes(stored)
     from_storage = platform.storage_bandwidth or platform.bandwidth
     runs = _type(work.dtype, platform, asked)
@@ -281,23 +292,8 @@ def _time(work: Work, platform: Platform, asked: DType | None, stored: DType | N
         bytes_moved=weights + activations,
         compute_s=work.macs / platform.peak[runs].value,
         memory_s=weights / from_storage.value + activations / platform.bandwidth.value,
-        overhead_s=platform.overhead_s.value if platform.overhead_s and _launched(work) else 0.0,
+        overhead_s=platform.overhead_s.value if platform.overhead_s and launched else 0.0,
     )
-
-
-def _launched(work: Work) -> bool:
-    """Whether it runs as an operator; views do not."""
-    return bool(work.macs or work.activations != Amount())
-
-
-def _weight_traffic(work: Work, platform: Platform, stored: DType | None) -> int:
-    """Weights are read once; recurrent ones at every step, unless a cache keeps them."""
-    if not _launched(work):
-        return 0
-    once, again = work.fetched.bytes(stored), work.repeated.bytes(stored)
-    cache = platform.memory.cache
-    kept = cache is not None and again <= cache.value
-    return once if kept else once + again * (work.steps - 1)
 
 
 def _fit(weights: int, held: int, platform: Platform) -> Fit:
@@ -326,17 +322,14 @@ def _enough(found: Fit) -> Text:
     )
 
 
-def _overflow_storage(storage: Demand) -> Text:
-    needed, there, over = map(_size, (storage.needed, storage.available, storage.surplus))
-    return Text(
-        en=f"the weights take {needed.en}, {over.en} more than the {there.en} of flash",
-        ru=f"веса занимают {needed.ru}, на {over.ru} больше, чем flash ({there.ru})",
-    )
-
-
-def _overflow_ram(found: Fit) -> Text:
-    needed, there, over = map(_size, (found.ram.needed, found.ram.available, found.ram.surplus))
-    if found.storage is None:
+def _overflow(demand: Demand, memory: Literal["flash", "RAM", "unified"]) -> Text:
+    needed, there, over = map(_size, (demand.needed, demand.available, demand.surplus))
+    if memory == "flash":
+        return Text(
+            en=f"the weights take {needed.en}, {over.en} more than the {there.en} of flash",
+            ru=f"веса занимают {needed.ru}, на {over.ru} больше, чем flash ({there.ru})",
+        )
+    if memory == "unified":
         return Text(
             en=f"weights and activations take {needed.en}, {over.en} more than the {there.en} of "
             "memory",
@@ -357,9 +350,3 @@ def _size(count: int) -> Text:
     size, en, ru = (2**30, "GB", "ГБ") if count >= 2**30 else (2**20, "MB", "МБ")
     amount = f"{count / size:.1f}".removesuffix(".0")
     return Text(en=f"{amount} {en}", ru=f"{amount.replace('.', ',')}\u00a0{ru}")
-
-
-def _matches(layer: LayerTime, pattern: str) -> bool:
-    return pattern in (layer.name, layer.op) or any(
-        fnmatchcase(text, pattern) for text in (layer.name, layer.op)
-    )

@@ -82,11 +82,13 @@ def measure(
     seconds: float = 20.0,
 ) -> Measured:
     """Time the model of `workload` here. Raises Stopped when it does not run."""
-    pieces = cut(model, batch=workload.batch, sizes=sizes)
-    parts = {work.name: pieces.parts[work.name] for work in workload.works}
-    copied = _copied(workload)
+    entire, operators = cut(model, batch=workload.batch, sizes=sizes)
+    parts = {work.name: operators[work.name] for work in workload.works}
+    # Reading and writing so many numbers moves what the model holds.
+    held = workload.weights.bytes() + workload.peak_activation_bytes()
+    copied = min(max(held // 8, LEAST_COPIED), MOST_COPIED)
     probes = _probes({work.dtype for work in workload.works}, copied)
-    asked = [*probes.values(), pieces.whole, *parts.values()]
+    asked = [*probes.values(), entire, *parts.values()]
     found = time_models(asked, LIMITS, rounds=rounds, seconds=seconds)
     fastest = np.nanmin(found, axis=1).tolist()
     calibration = _calibration(dict(zip(probes, fastest, strict=False)), copied)
@@ -103,16 +105,10 @@ def measure(
     )
 
 
-@dataclass(frozen=True)
-class CutModel:
-    """The model whole, and each of its operators alone by name."""
-
-    whole: TimedModel
-    parts: Mapping[str, TimedModel]
-
-
-def cut(model: bytes, *, batch: int = 1, sizes: Mapping[str, int] | None = None) -> CutModel:
-    """Cut `model` at a batch size into models of one operator each, which can be timed alone.
+def cut(
+    model: bytes, *, batch: int = 1, sizes: Mapping[str, int] | None = None
+) -> tuple[TimedModel, dict[str, TimedModel]]:
+    """`model` whole at a batch size, and models of each of its operators alone by name.
 
     Views and operators that run when the model is loaded are not among the parts. Raises Refused as
     traffic.of_onnx does.
@@ -122,10 +118,9 @@ def cut(model: bytes, *, batch: int = 1, sizes: Mapping[str, int] | None = None)
     cutter = _Cutter(parsed, standard_opset(parsed, limits), walked)
     running = named(step for step in walked.steps if not step.constant)
     given = [info.name for info in parsed.graph.input if not walked.values[info.name].constant]
-    return CutModel(
-        TimedModel(model, tuple(_port(name, walked.values[name]) for name in given)),
-        {name: cutter.part(step) for name, step in running if step.node.op not in VIEWS},
-    )
+    ports = tuple(_port(name, walked.values[name]) for name in given)
+    parts = {name: cutter.part(step) for name, step in running if step.node.op not in VIEWS}
+    return TimedModel(model, ports), parts
 
 
 def as_platform(calibration: Calibration) -> Platform:
@@ -149,23 +144,16 @@ def as_platform(calibration: Calibration) -> Platform:
     )
 
 
-def _copied(workload: Workload) -> int:
-    """How many numbers to copy, so that reading and writing them moves what the model holds."""
-    held = workload.weights.bytes() + workload.peak_activation_bytes()
-    return min(max(held // 8, LEAST_COPIED), MOST_COPIED)
-
-
 def _probes(dtypes: set[DType], copied: int) -> dict[str, TimedModel]:
+    single, unsigned, signed = TensorProto.FLOAT, TensorProto.UINT8, TensorProto.INT8
     probes = {
-        "float32": _product("MatMul", TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.FLOAT),
+        "float32": _product("MatMul", single, single, single),
         "copy": _chain(1, copied),
         "one": _chain(1, 1),
         "chain": _chain(CHAIN, 1),
     }
     if "int8" in dtypes:
-        probes["int8"] = _product(
-            "MatMulInteger", TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32
-        )
+        probes["int8"] = _product("MatMulInteger", unsigned, signed, TensorProto.INT32)
     return probes
 
 
@@ -249,12 +237,11 @@ class _Cutter:
                     makers.append(maker)
 
         collect(step.node.proto)
-        outputs = [_info(name, self._values[name]) for name in step.node.outputs if name]
         graph = helper.make_graph(
             [*makers, step.node.proto],
             "part",
             [_info(name, value) for name, value in data.items()],
-            outputs,
+            [_info(name, self._values[name]) for name in step.node.outputs if name],
             list(stored.values()),
             sparse_initializer=list(sparse.values()),
         )

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from onnx import GraphProto, SparseTensorProto, TensorProto
+from onnx import GraphProto, TensorProto
 
 from grader.measure.costs.graph import GraphLimits, inspect
 from grader.measure.costs.storage import DTYPES
@@ -105,12 +105,10 @@ def live_amounts(
         born[birth.get(name, 0)].append(name)
         dies[last].append(name)
     amounts, now = [], NOTHING
-    for index in range(len(uses)):
-        for name in born[index]:
-            now = now + sizes[name]
+    for begun, ended in zip(born, dies, strict=True):
+        now = now + total(sizes[name] for name in begun)
         amounts.append(now)
-        for name in dies[index]:
-            now = now - sizes[name]
+        now = now - total(sizes[name] for name in ended)
     return tuple(amounts)
 
 
@@ -119,13 +117,15 @@ class _Graph:
     activation the piece of memory it lies in."""
 
     def __init__(self, graph: GraphProto, walked: Walk) -> None:
-        self.walk = walked
         self.values = walked.values
+        self.running = [step for step in walked.steps if not step.constant]
         self.inputs = [info.name for info in graph.input]
         self.outputs = [info.name for info in graph.output]
         self.stored = {t.name: _amount(self.values[t.name]) for t in graph.initializer}
         for sparse in graph.sparse_initializer:
-            self.stored[sparse.values.name] = _sparse_amount(sparse)
+            numbers = Value(sparse.values.data_type, tuple(sparse.values.dims[:1]) or (0,), True)
+            places = DTYPES[sparse.indices.data_type].nbytes(prod(sparse.indices.dims))
+            self.stored[sparse.values.name] = _amount(numbers) + Amount(fixed=places)
         self.roots = {name: frozenset([name]) for name in self.stored}
         self.home: dict[str, str] = {}
         self.made_by = {name: step for step in walked.steps for name in step.node.outputs}
@@ -135,7 +135,7 @@ class _Graph:
     def works(self) -> Iterable[Work]:
         """Every operator that runs with the data, with the weights it is the first to use."""
         taken: set[str] = set()
-        for name, step in named(self._running()):
+        for name, step in named(self.running):
             work = self._work(step, name, taken)
             if step.node.op not in VIEWS and (work.macs or work.activations != NOTHING):
                 yield work
@@ -143,7 +143,7 @@ class _Graph:
     def live(self) -> tuple[Amount, ...]:
         uses: list[Use] = []
         sizes: dict[str, Amount] = {}
-        for step in self._running():
+        for step in self.running:
             reads = tuple(self._home(name) for name in self._data(step.node.inputs))
             makes = tuple(self._home(name) for name in self._data(step.node.outputs))
             uses.append(Use(reads, makes))
@@ -155,7 +155,7 @@ class _Graph:
     def dtype(self) -> DType:
         """What most of the MACs are computed in."""
         votes: Counter[DType] = Counter()
-        for step in self._running():
+        for step in self.running:
             votes[self._computed_in(step)] += step.cost.linear
         most = votes.most_common(1)
         return most[0][0] if most and most[0][1] else "float32"
@@ -169,10 +169,8 @@ class _Graph:
             behind = [] if node.op in ("Shape", "Size") else node.inputs
             reached = frozenset().union(*(self.roots.get(name, frozenset()) for name in behind))
             self.roots |= dict.fromkeys(filter(None, node.outputs), reached)
-        elif node.op in VIEWS and node.inputs[0] in self.values:
-            source = node.inputs[0]
-            if not self.values[source].constant:
-                self.home[node.outputs[0]] = self._home(source)
+        elif node.op in VIEWS and self._data(node.inputs[:1]):
+            self.home[node.outputs[0]] = self._home(node.inputs[0])
 
     def _work(self, step: Step, name: str, taken: set[str]) -> Work:
         node, op = step.node, step.node.op
@@ -180,23 +178,20 @@ class _Graph:
         behind = {root for name in constants for root in self.roots.get(name, ())}
         own = behind - taken
         taken |= behind
-        moved = NOTHING if op in VIEWS else self._moved(step)
-        fetched = total(self.stored[root] for root in sorted(behind))
         work = Work(
             name=name,
             op=op,
             macs=step.cost.macs,
             weights=total(self.stored[root] for root in sorted(own)),
-            fetched=fetched,
-            activations=moved,
+            fetched=total(self.stored[root] for root in sorted(behind)),
+            activations=NOTHING if op in VIEWS else self._moved(step),
             params=sum(self.stored[root].numbers for root in own),
             output_shape=step.shape,
             dtype=self._computed_in(step),
         )
         if op in LOOK_UPS and node.inputs[0] in constants:
-            return replace(
-                work, fetched=min(fetched, _amount(self._first_output(step)), key=Amount.bytes)
-            )
+            rows = _amount(self._first_output(step))
+            return replace(work, fetched=min(work.fetched, rows, key=Amount.bytes))
         if op in RECURRENT:
             again = total(self.stored[r] for r in sorted(self.roots.get(node.inputs[2], ())))
             return replace(work, repeated=again, steps=self.values[node.inputs[0]].shape[0])
@@ -222,9 +217,6 @@ class _Graph:
     def _first_output(self, step: Step) -> Value:
         return self.values[next(filter(None, step.node.outputs))]
 
-    def _running(self) -> list[Step]:
-        return [step for step in self.walk.steps if not step.constant]
-
     def _data(self, names: Iterable[str]) -> list[str]:
         """Those that depend on the data, each once."""
         found = dict.fromkeys(name for name in names if name and name in self.values)
@@ -239,10 +231,3 @@ def _amount(value: Value) -> Amount:
     if value.dtype in _FLOATING:
         return Amount(numbers=value.size, stored=nbytes)
     return Amount(fixed=nbytes)
-
-
-def _sparse_amount(sparse: SparseTensorProto) -> Amount:
-    values, indices = sparse.values, sparse.indices
-    numbers = values.dims[0] if values.dims else 0
-    places = DTYPES[indices.data_type].nbytes(prod(indices.dims))
-    return _amount(Value(values.data_type, (numbers,), True)) + Amount(fixed=places)

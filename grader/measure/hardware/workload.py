@@ -13,7 +13,7 @@ from functools import reduce
 
 import numpy as np
 
-from grader.board.integer_network import IntegerNetwork, Layer
+from grader.board.integer_network import IntegerNetwork
 from grader.measure.hardware.platforms import DType, bits
 from grader.text import Text
 
@@ -117,6 +117,7 @@ class Workload:
 
 def of_integer_network(network: IntegerNetwork) -> Workload:
     """The network of one character: dense layers, weights of few bits, 16-bit sums."""
+    types: dict[int, DType] = {1: "int2", 2: "int2", 4: "int4", 8: "int8"}
     works, live = [], []
     for index, layer in enumerate(network.layers):
         outputs, inputs = layer.weight.shape
@@ -132,7 +133,7 @@ def of_integer_network(network: IntegerNetwork) -> Workload:
                 activations=moved,
                 params=layer.weight.size + layer.bias.size,
                 output_shape=(outputs,),
-                dtype=_narrowest(layer),
+                dtype=types[bits_in_use(layer.weight)],
             )
         )
         live.append(moved)
@@ -165,11 +166,6 @@ def entropy_bits(weight: np.ndarray) -> float:
 
 def _packed(weight: np.ndarray) -> Amount:
     return Amount(numbers=weight.size, stored=-(-weight.size * bits_in_use(weight) // 8))
-
-
-def _narrowest(layer: Layer) -> DType:
-    names: dict[int, DType] = {1: "int2", 2: "int2", 4: "int4", 8: "int8"}
-    return names[bits_in_use(layer.weight)]
 
 
 def _codes(network: IntegerNetwork) -> tuple[Code, ...]:

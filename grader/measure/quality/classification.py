@@ -82,8 +82,7 @@ def f1(
     metric: Metric = "f1_macro" if average == "macro" else "f1_weighted"
     table = confusion(predicted, labels, classes)
     value = float(_of_tables(table[None], metric)[0])
-    drawn = _drawn(table)
-    return Estimate(value, _percentiles(_of_tables(drawn, metric), value))
+    return Estimate(value, _percentiles(_of_tables(_drawn(table), metric), value))
 
 
 def difference(
@@ -118,9 +117,7 @@ def confusion(predicted: Classes, labels: Classes, classes: int) -> NDArray[np.i
     return table
 
 
-def clustered(
-    right: NDArray[np.bool_], queries: Sequence[str]
-) -> tuple[float, tuple[float, float]]:
+def clustered(right: NDArray[np.bool_], queries: Sequence[str]) -> tuple[float, Interval]:
     """Share of `right` (n,) and its 95% interval for new queries; `queries` (n,) names clusters.
 
     Positions of one query are correlated, so the sampling unit is the query: the variance of a
@@ -137,7 +134,7 @@ def clustered(
     return share, wilson(share, min(effective, float(len(right))))
 
 
-def wilson(share: float, n: float) -> tuple[float, float]:
+def wilson(share: float, n: float) -> Interval:
     """Wilson's 95% interval of a share observed in `n` independent trials."""
     z2 = NORMAL_95**2
     center = (share + z2 / (2 * n)) / (1 + z2 / n)

@@ -69,41 +69,16 @@ def au_fa_fr(scores: ArrayLike, labels: ArrayLike, prior: float | None = PRIOR) 
     `scores` has shape (clips,), higher meaning more like the keyword, in any unit; `labels`
     has shape (clips,), 1 for the keyword and 0 for anything else. The area is stated for a
     share `prior` of keywords; with `prior=None` for the share found in `labels`, which is
-    what the course's loop over all thresholds computes. Differences from that loop, all
-    deliberate:
+    what the course's loop over all thresholds computes, except for scores that the loop gets
+    wrong: docs/measurements.md lists these cases.
 
-    - A score that is NaN or infinite raises ValueError. The loop never accepts a NaN, so a
-      model that answers NaN everywhere gets a perfect 0.
-    - The loop stops at threshold 1, so it drops the last trapezoid when another word has
-      probability exactly 1: answering 1 to everything gets a perfect 0. Here that is
-      p (1 - p) / 2, as for any constant. `seminar_au_fa_fr` gives the loop's own figure.
-    - The loop needs probabilities: with scores outside [0, 1] its thresholds 0 and 1 fall
-      among them and the area can even be negative. Here any finite score will do.
-    - With one class only the loop gives 0; so does `prior=None` (p (1 - p) is 0). A stated
-      prior cannot be applied to clips that cannot be ranked: ValueError.
-
-    Raises ValueError also for lengths that differ, no clips, or labels other than 0 and 1.
+    Raises ValueError for scores that are NaN or infinite, lengths that differ, no clips, labels
+    other than 0 and 1, and for one class only with a stated prior (0 with `prior=None`).
     """
     values, truth = _validated(scores, labels)
     if prior is None and (truth.all() or not truth.any()):
         return 0.0
     return _weight(prior, truth) * _error_rate(values, truth).rate
-
-
-def seminar_au_fa_fr(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """What the course's loop over all thresholds returns, in O(n log n).
-
-    For setting the course's published figures beside ours: it omits the last trapezoid, as
-    `au_fa_fr` explains. Raises ValueError as `au_fa_fr` does, and outside [0, 1].
-    """
-    values, truth = _validated(probabilities, labels)
-    if values.min() < 0 or values.max() > 1:
-        raise ValueError("probabilities must lie in [0, 1]; au_fa_fr takes any finite score")
-    certain = values == 1
-    keywords, total = int(truth.sum()), len(truth)
-    accepted, refused = int((certain & ~truth).sum()), keywords - int((certain & truth).sum())
-    dropped = accepted * (refused + keywords) / (2 * total**2)
-    return au_fa_fr(values, truth, prior=None) - dropped
 
 
 def detection(
@@ -139,8 +114,7 @@ def ratio(
 
     Both heard the same clips, so their errors are correlated and the ratio is known better
     than from two separate sets: the interval is that of the log ratio with DeLong's paired
-    covariance.
-    Raises as `detection` does.
+    covariance. Raises as `detection` does.
     """
     clips = _clips(labels, groups, level)
     ours = _error_rate(*_validated(scores, clips.labels))
@@ -150,13 +124,18 @@ def ratio(
     if base.rate == 0:
         return Ratio(None, None, numerator, denominator)
     value = ours.rate / base.rate
+    interval: Interval | None = None
     spread = None
     if ours.rate > 0:
         spread = _spread(ours.influence / ours.rate - base.influence / base.rate, clips, level)
     if spread is not None:
-        interval: Interval | None = (value * math.exp(-spread), value * math.exp(spread))
+        interval = (value * math.exp(-spread), value * math.exp(spread))
     else:
-        interval = _separate_bounds(ours, base, clips, level)
+        # One interval each, both at half the error (Bonferroni).
+        low, high = _bounds(ours, clips, (1 + level) / 2)
+        base_low, base_high = _bounds(base, clips, (1 + level) / 2)
+        if base_low > 0:
+            interval = (low / base_high, high / base_low)
     return Ratio(value, interval, numerator, denominator)
 
 
@@ -265,8 +244,7 @@ def _weight(prior: float | None, truth: NDArray[np.bool_]) -> float:
     share = float(truth.mean())
     if share in (0.0, 1.0):
         raise ValueError("there must be both keyword clips and others, to rank one against another")
-    if prior is None:
-        prior = share
+    prior = share if prior is None else prior
     if not 0 < prior < 1:
         raise ValueError(f"prior must lie between 0 and 1, not {prior}")
     return prior * (1 - prior)
@@ -403,16 +381,6 @@ def _divergence(p: float, q: float) -> float:
     first = p * math.log(p / q) if p > 0 else 0.0
     second = (1 - p) * (math.log1p(-p) - math.log1p(-q)) if p < 1 else 0.0
     return first + second
-
-
-def _separate_bounds(
-    ours: _ErrorRate, base: _ErrorRate, clips: _Clips, level: float
-) -> Interval | None:
-    """Bounds on the ratio from one interval each, both at half the error (Bonferroni)."""
-    stricter = (1 + level) / 2
-    low, high = _bounds(ours, clips, stricter)
-    base_low, base_high = _bounds(base, clips, stricter)
-    return (low / base_high, high / base_low) if base_low > 0 else None
 
 
 def _log(values: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
 import math
@@ -74,11 +75,9 @@ def _decoded(raw: bytes) -> str | None:
     else:
         encodings = ["utf-8-sig", "cp1251"]
     for encoding in encodings:
-        try:
+        with contextlib.suppress(UnicodeDecodeError):
             text = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return None if "\0" in text else text
+            return None if "\0" in text else text
     return None
 
 
@@ -96,14 +95,9 @@ def _table(text: str, numbers: tuple[str, ...]) -> Table:
         )
     missing = [column for column in ("name", *numbers) if column not in columns]
     if missing:
-        return Table(
-            [], [Text(en=f"column {c} is missing", ru=f"нет столбца {c}") for c in missing]
-        )
+        problems = [Text(en=f"column {c} is missing", ru=f"нет столбца {c}") for c in missing]
+        return Table([], problems)
     rows.fieldnames = columns
-    return _rows(rows, numbers)
-
-
-def _rows(rows: csv.DictReader[str], numbers: tuple[str, ...]) -> Table:
     table = Table([], [])
     for number, row in enumerate(rows):
         if number >= MAX_ROWS:

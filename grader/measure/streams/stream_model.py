@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from grader.lesson.grades import Layer
-from grader.measure.costs.graph import GraphLimits, GraphReport, Port, Refused, inspect
+from grader.measure.costs.graph import GraphLimits, GraphReport, Port, inspect
+from grader.measure.costs.refusals import Refused
 from grader.measure.streams import torchscript
 from grader.measure.streams.detections import SAMPLE_RATE
 from grader.sandbox.runners.stream import Form
@@ -49,21 +50,17 @@ class StreamModel:
 
 def read(data: bytes, form: Form, hops: Sequence[int]) -> StreamModel:
     """Check the contract and count the model at chunk sizes of `hops` hops. Raises Rejected."""
-    if form == "onnx":
-        return _onnx(data, hops)
-    return StreamModel("torchscript", data, torchscript.inspect(data).bytes, None, None, {}, ())
-
-
-def _onnx(data: bytes, hops: Sequence[int]) -> StreamModel:
+    if form == "torchscript":
+        return StreamModel(form, data, torchscript.inspect(data).bytes, None, None, {}, ())
     reports = {hop * HOP: _inspect(data, hop * HOP) for hop in hops}
     first = next(iter(reports.values()))
-    states = _require_contract(first)
+    state_bytes = _require_contract(first)
     model = StreamModel(
-        form="onnx",
+        form=form,
         data=data,
         bytes=first.bytes,
         params=first.params,
-        state_bytes=sum(4 * prod(_fixed(state)) for state in states),
+        state_bytes=state_bytes,
         macs_per_second={n: r.macs * SAMPLE_RATE / n for n, r in reports.items()},
         layers=(),
     )
@@ -71,25 +68,22 @@ def _onnx(data: bytes, hops: Sequence[int]) -> StreamModel:
 
 
 def _inspect(data: bytes, samples: int) -> GraphReport:
-    limits = GraphLimits(sizes={LENGTH: samples}, batches=(1,))
     try:
-        return inspect(data, limits)
+        return inspect(data, GraphLimits(sizes={LENGTH: samples}, batches=(1,)))
     except Refused as refused:
-        if refused.code in ("dynamic_dimension", "batch_growth"):
-            why = refused.text
-            raise Rejected(
-                Text(
-                    en=f"Expected `chunk` float32 [1, {LENGTH}] and states of fixed sizes: "
-                    f"{why.en}",
-                    ru=f"Ожидался вход `chunk` float32 [1, {LENGTH}] и состояния постоянных "
-                    f"размеров: {why.ru}",
-                )
-            ) from refused
-        raise
+        if refused.code not in ("dynamic_dimension", "batch_growth"):
+            raise
+        form, why = f"`chunk` float32 [1, {LENGTH}]", refused.text
+        raise Rejected(
+            Text(
+                en=f"Expected {form} and states of fixed sizes: {why.en}",
+                ru=f"Ожидался вход {form} и состояния постоянных размеров: {why.ru}",
+            )
+        ) from refused
 
 
-def _require_contract(report: GraphReport) -> list[Port]:
-    """The inputs that are states. Raises Rejected when inputs or outputs break the contract."""
+def _require_contract(report: GraphReport) -> int:
+    """Bytes of the states. Raises Rejected when inputs or outputs break the contract."""
     inputs = {port.name: port for port in report.inputs}
     outputs = {port.name: port for port in report.outputs}
     chunk, probability = inputs.pop("chunk", None), outputs.pop("probability", None)
@@ -108,31 +102,24 @@ def _require_contract(report: GraphReport) -> list[Port]:
         )
     if chunk.shape[0] != 1 or chunk.shape[1] != LENGTH:
         raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
-    if (
-        probability is None
-        or probability.dtype != "float32"
-        or not all(isinstance(size, int) for size in probability.shape)
-        or prod(size for size in probability.shape if isinstance(size, int)) != 1
-    ):
+    if probability is None or probability.dtype != "float32" or _elements(probability) != 1:
         raise Rejected(_wrong_port("output", "выход", "probability", "[1, 1]", probability))
-    for port in inputs.values():
-        _require_state(port, outputs.pop(port.name + NEXT, None))
+    numbers = [_require_state(p, outputs.pop(p.name + NEXT, None)) for p in inputs.values()]
     if outputs:
         extra = next(iter(outputs.values()))
         raise Rejected(_unmatched(extra.name.removesuffix(NEXT), None, extra))
-    return list(inputs.values())
+    return 4 * sum(numbers)
 
 
-def _require_state(port: Port, after: Port | None) -> None:
-    fixed = all(isinstance(size, int) for size in port.shape)
-    named = port.name.startswith("state")
-    if not named or not fixed or port.dtype != "float32":
+def _require_state(port: Port, after: Port | None) -> int:
+    """How many numbers the state holds; `after` is the output that returns it."""
+    before, named = _elements(port), port.name.startswith("state")
+    if not named or before is None or port.dtype != "float32":
         raise Rejected(_wrong_port("input", "вход", "state_...", "[fixed sizes]", port))
     if after is None:
         raise Rejected(_unmatched(port.name, port, None))
-    if not all(isinstance(size, int) for size in after.shape) or prod(_fixed(after)) > prod(
-        _fixed(port)
-    ):
+    later = _elements(after)
+    if later is None or later > before:
         raise Rejected(
             Text(
                 en=f"The state grows: {_shown(port)} goes in and {_shown(after)} comes out; keep "
@@ -143,10 +130,13 @@ def _require_state(port: Port, after: Port | None) -> None:
         )
     if after.shape != port.shape or after.dtype != "float32":
         raise Rejected(_unmatched(port.name, port, after))
+    return before
 
 
-def _fixed(port: Port) -> list[int]:
-    return [size for size in port.shape if isinstance(size, int)]
+def _elements(port: Port) -> int | None:
+    """How many numbers it holds; None where a size is free."""
+    sizes = [size for size in port.shape if isinstance(size, int)]
+    return prod(sizes) if len(sizes) == len(port.shape) else None
 
 
 def _shown(port: Port | None) -> str:

@@ -78,7 +78,8 @@ def inspect(data: bytes) -> ScriptReport:
     """Check the archive in `data`. Raises Rejected with a sentence when it is no archive, is too
     large, or calls a function that is not on the list."""
     archive = _open(data)
-    entries = {_inside(i.filename): i for i in archive.infolist() if not i.is_dir()}
+    # Without the top folder of the archive.
+    entries = {i.filename.split("/", 1)[-1]: i for i in archive.infolist() if not i.is_dir()}
     if "data.pkl" not in entries or not any(name.startswith("code/") for name in entries):
         raise Rejected(_no_torchscript())
     functions: set[str] = set()
@@ -102,8 +103,8 @@ def _open(data: bytes) -> zipfile.ZipFile:
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
         raise Rejected(_no_torchscript()) from error
     infos = archive.infolist()
-    names = [info.filename for info in infos]
-    if len(names) != len(set(names)) or any(info.compress_type not in _PLAIN for info in infos):
+    repeated = len({info.filename for info in infos}) < len(infos)
+    if repeated or any(info.compress_type not in _PLAIN for info in infos):
         raise Rejected(_no_torchscript())
     if len(infos) > MAX_ENTRIES or sum(info.file_size for info in infos) > MAX_BYTES:
         raise Rejected(
@@ -115,11 +116,6 @@ def _open(data: bytes) -> zipfile.ZipFile:
             )
         )
     return archive
-
-
-def _inside(name: str) -> str:
-    """A path without the top folder of the archive."""
-    return name.split("/", 1)[1] if "/" in name else name
 
 
 def _parse(source: str, name: str) -> ast.Module:
@@ -138,7 +134,12 @@ def _parse(source: str, name: str) -> ast.Module:
 
 def _calls(source: ast.Module) -> Iterator[str]:
     """Names of torch's functions that are called. Raises Rejected for any that is not listed."""
-    local = _local_names(source)
+    local = {  # `_25 = __torch__.rnn._apply`, functions, classes
+        node.id if isinstance(node, ast.Name) else node.name
+        for node in ast.walk(source)
+        if (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+        or isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
     for node in ast.walk(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if node.name in ("__setstate__", "__getstate__"):
@@ -151,12 +152,11 @@ def _calls(source: ast.Module) -> Iterator[str]:
             if root == "ops" and not (rest[:1] == ["prim"] and rest[-1] in PRIMITIVES):
                 if len(rest) > 1 or rest[:1] != ["prim"]:
                     raise Rejected(_not_allowed(".".join(rest)))
-            elif root == "torch" and len(rest) == 1:
-                if rest[0] not in FUNCTIONS:
-                    raise Rejected(_not_allowed(rest[0]))
-                yield rest[0]
             elif root == "torch":
-                raise Rejected(_not_allowed(".".join(rest)))
+                function = ".".join(rest)
+                if function not in FUNCTIONS:
+                    raise Rejected(_not_allowed(function))
+                yield function
         elif (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
@@ -174,16 +174,6 @@ def _dotted(node: ast.Attribute) -> str | None:
         parts.append(inner.attr)
         inner = inner.value
     return ".".join([inner.id, *reversed(parts)]) if isinstance(inner, ast.Name) else None
-
-
-def _local_names(source: ast.Module) -> set[str]:
-    """Names bound in this file: `_25 = __torch__.rnn._apply`, functions, classes."""
-    return {
-        node.id if isinstance(node, ast.Name) else node.name
-        for node in ast.walk(source)
-        if (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
-        or isinstance(node, ast.FunctionDef | ast.ClassDef)
-    }
 
 
 def _literals(source: ast.Module) -> tuple[int, int]:
