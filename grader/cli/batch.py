@@ -202,17 +202,13 @@ def _require_apart(request: Request) -> None:
     folder, out = request.folder, request.out
     if not folder.exists():
         raise UsageError(
-            Text(
-                en=f"{folder} is not a folder or an archive; expected what the class handed in.",
-                ru=f"{folder} — не папка и не архив; ожидались работы группы.",
-            )
+            en=f"{folder} is not a folder or an archive; expected what the class handed in.",
+            ru=f"{folder} — не папка и не архив; ожидались работы группы.",
         )
     if out.resolve() == folder.resolve():
         raise UsageError(
-            Text(
-                en=f"--out {out} is the folder of the submissions; choose another.",
-                ru=f"--out {out} — это папка с работами; выберите другую.",
-            )
+            en=f"--out {out} is the folder of the submissions; choose another.",
+            ru=f"--out {out} — это папка с работами; выберите другую.",
         )
 
 
@@ -224,10 +220,8 @@ def _collect(request: Request) -> tuple[HandedIn, list[Candidate]]:
         record, candidates = batch.collect(out, folder, request.spec, papers)
     if not candidates:
         raise UsageError(
-            Text(
-                en=f"{folder} holds no submissions; expected a folder or an archive each.",
-                ru=f"В {folder} нет работ; ожидалась папка или архив на каждую.",
-            )
+            en=f"{folder} holds no submissions; expected a folder or an archive each.",
+            ru=f"В {folder} нет работ; ожидалась папка или архив на каждую.",
         )
     return record, candidates
 
@@ -335,10 +329,8 @@ def _runner(place: Place, jobs: int, out: Path) -> Iterator[Callable[..., None]]
 def _require_consistent(place: Place) -> None:
     if place.dask is not None and place.slurm:
         raise UsageError(
-            Text(
-                en="--dask and --slurm are two places to run; give one of them.",
-                ru="--dask и --slurm — это два разных места запуска; укажите одно.",
-            )
+            en="--dask and --slurm are two places to run; give one of them.",
+            ru="--dask и --slurm — это два разных места запуска; укажите одно.",
         )
     unused = {"tls_": "--dask"} if place.dask is None else {}
     unused |= {} if place.slurm else {"slurm_": "--slurm"}
@@ -347,8 +339,6 @@ def _require_consistent(place: Place) -> None:
             if name.startswith(prefix) and getattr(place, name) is not None:
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(
-                    Text(
-                        en=f"{option} belongs to {owner}; give both.",
-                        ru=f"{option} имеет смысл только вместе с {owner}; укажите оба.",
-                    )
+                    en=f"{option} belongs to {owner}; give both.",
+                    ru=f"{option} имеет смысл только вместе с {owner}; укажите оба.",
                 )

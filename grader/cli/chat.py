@@ -55,10 +55,8 @@ def _load(firmware: Path, lang: Lang) -> Image:
 
     if not firmware.exists():
         raise UsageError(
-            Text(
-                en=f"There is no {firmware}; give a project folder, an .elf or a .hex file.",
-                ru=f"{firmware} не существует; укажите папку проекта, файл .elf или .hex.",
-            )
+            en=f"There is no {firmware}; give a project folder, an .elf or a .hex file.",
+            ru=f"{firmware} не существует; укажите папку проекта, файл .elf или .hex.",
         )
     inside = firmware / "firmware"
     if inside.is_dir() and not any(firmware.glob("*.c*")):
@@ -112,12 +110,9 @@ def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
     try:
         if not line.isascii() or len(line) > MAX_LINE:
             raise UsageError(
-                Text(
-                    en=f"The board reads ASCII, at most {MAX_LINE} characters a line; write in "
-                    "English letters.",
-                    ru=f"Плата читает ASCII, не больше {MAX_LINE} символов в строке; пишите "
-                    "латиницей.",
-                )
+                en=f"The board reads ASCII, at most {MAX_LINE} characters a line; write in "
+                "English letters.",
+                ru=f"Плата читает ASCII, не больше {MAX_LINE} символов в строке; пишите латиницей.",
             )
         reply = board.ask(line.encode("ascii"))
     except GraderError as error:

@@ -70,13 +70,10 @@ def command(
         checker = check.prepare(folder, lesson=lesson, data=data, source=source, progress=progress)
         if (hint or badge) and checker.project is None:
             raise UsageError(
-                Text(
-                    en=f"{folder.resolve()} was not made by `grader new LESSON DIR`, so nothing is "
-                    "kept in it; --hint and --badge work in a folder that it made.",
-                    ru=f"Папку {folder.resolve()} создала не команда `grader new LESSON DIR`, "
-                    "поэтому в ней ничего не хранится; --hint и --badge работают в созданной ею "
-                    "папке.",
-                )
+                en=f"{folder.resolve()} was not made by `grader new LESSON DIR`, so nothing is "
+                "kept in it; --hint and --badge work in a folder that it made.",
+                ru=f"Папку {folder.resolve()} создала не команда `grader new LESSON DIR`, поэтому "
+                "в ней ничего не хранится; --hint и --badge работают в созданной ею папке.",
             )
         grade = None if watch else checker.check()
     return _watch(checker, request) if grade is None else _show(checker, grade, request)

@@ -85,10 +85,8 @@ def command(
     """
     if len(outs) > 1 and format_ in ONE_LESSON:
         raise UsageError(
-            Text(
-                en=f"--format {format_} is for one lesson; give one OUT.",
-                ru=f"--format {format_} — для одного занятия; укажите одну папку OUT.",
-            )
+            en=f"--format {format_} is for one lesson; give one OUT.",
+            ru=f"--format {format_} — для одного занятия; укажите одну папку OUT.",
         )
     for out in outs:
         _bring_up_to_date(out, course, lang, jobs)
@@ -220,9 +218,7 @@ def _row(book: Book, name: str) -> Row:
     found = exact or [row for row in book.rows if matches(row)]
     if len(found) != 1:
         raise UsageError(
-            Text(
-                en=f"{len(found)} students are called {quoted(name)}; give an id of the gradebook.",
-                ru=f"Студентов с именем {quoted(name)}: {len(found)}; укажите id из ведомости.",
-            )
+            en=f"{len(found)} students are called {quoted(name)}; give an id of the gradebook.",
+            ru=f"Студентов с именем {quoted(name)}: {len(found)}; укажите id из ведомости.",
         )
     return found[0]

@@ -68,8 +68,6 @@ def new_course(folder: Path, lang: Lang) -> None:
 def _require_new(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
-            Text(
-                en=f"{folder} exists and is not empty; choose a new folder.",
-                ru=f"{folder} уже есть и не пуста; выберите новую папку.",
-            )
+            en=f"{folder} exists and is not empty; choose a new folder.",
+            ru=f"{folder} уже есть и не пуста; выберите новую папку.",
         )

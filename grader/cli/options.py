@@ -129,10 +129,8 @@ def _file_to_write(name: str, about: str) -> Callable[[Command], Command]:
     def writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
         if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
             raise UsageError(
-                Text(
-                    en=f"{name} {path} is a folder or lies in none; give the file to write.",
-                    ru=f"{name} {path} — папка или файл в несуществующей папке; укажите файл.",
-                )
+                en=f"{name} {path} is a folder or lies in none; give the file to write.",
+                ru=f"{name} {path} — папка или файл в несуществующей папке; укажите файл.",
             )
         return path
 

@@ -12,7 +12,7 @@ import click
 from grader.cli import options
 from grader.lesson.grades import write_atomically
 from grader.measure.hardware.platforms import DTYPES, DType, Platform, catalogue, load
-from grader.text import Lang, Text
+from grader.text import Lang
 from grader.text.errors import ExitCode, GraderError, UsageError
 
 if TYPE_CHECKING:
@@ -104,10 +104,8 @@ def _sizes(given: Sequence[str]) -> dict[str, int]:
         name, _, size = one.rpartition("=")
         if not name or not size.isdecimal() or not 1 <= int(size) <= 10**6:
             raise UsageError(
-                Text(
-                    en=f"--size {one} is not NAME=N with a whole number, as length=32.",
-                    ru=f"--size {one} — не ИМЯ=N с целым числом, например length=32.",
-                )
+                en=f"--size {one} is not NAME=N with a whole number, as length=32.",
+                ru=f"--size {one} — не ИМЯ=N с целым числом, например length=32.",
             )
         found[name] = int(size)
     return found
@@ -131,10 +129,8 @@ def _predictions(
                 raise
     if not found:
         raise UsageError(
-            Text(
-                en=f"No platform of the catalogue can compute in {dtype}.",
-                ru=f"Ни одна платформа каталога не умеет считать в {dtype}.",
-            )
+            en=f"No platform of the catalogue can compute in {dtype}.",
+            ru=f"Ни одна платформа каталога не умеет считать в {dtype}.",
         )
     return found
 
@@ -144,22 +140,18 @@ def _measured(opened: Profiled, dtype: DType | None, sizes: dict[str, int]) -> M
 
     if opened.form != "onnx":
         raise UsageError(
-            Text(
-                en="--measure runs ONNX models; an integer network is measured on the simulated "
-                "board, by `grader check` in its project.",
-                ru="--measure запускает модели ONNX; целочисленная сеть измеряется на "
-                "симулированной плате командой `grader check` в её проекте.",
-            )
+            en="--measure runs ONNX models; an integer network is measured on the simulated "
+            "board, by `grader check` in its project.",
+            ru="--measure запускает модели ONNX; целочисленная сеть измеряется на "
+            "симулированной плате командой `grader check` в её проекте.",
         )
     if dtype not in (None, opened.workload.dtype):
         raise UsageError(
-            Text(
-                en=f"--measure runs the model as it is exported, in {opened.workload.dtype}; "
-                f"leave --dtype {dtype} out, or convert the model first.",
-                ru=f"--measure запускает модель в том виде, в каком она экспортирована "
-                f"({opened.workload.dtype}); уберите --dtype {dtype} или сначала преобразуйте "
-                "модель.",
-            )
+            en=f"--measure runs the model as it is exported, in {opened.workload.dtype}; "
+            f"leave --dtype {dtype} out, or convert the model first.",
+            ru=f"--measure запускает модель в том виде, в каком она экспортирована "
+            f"({opened.workload.dtype}); уберите --dtype {dtype} или сначала преобразуйте "
+            "модель.",
         )
     try:
         return measure(opened.data, opened.workload, sizes=sizes)

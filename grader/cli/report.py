@@ -46,9 +46,7 @@ def grades(out: Path) -> dict[Path, Grade]:
     found = {path: grade for path, grade in read if grade is not None}
     if not found:
         raise UsageError(
-            Text(
-                en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
-                ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
-            )
+            en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
+            ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
         )
     return found

@@ -62,12 +62,10 @@ def command(
     points = dict(_assignment(one, spec) for one in assignments)
     if bool(points) != bool(why or by) or (points and not (name and why and by)):
         raise UsageError(
-            Text(
-                en="--set needs the submission's NAME, --why and --by, and they need --set; for "
-                'example grader rubric OUT NAME --set model=2 --why "clear" --by "A. Petrova".',
-                ru="Для --set нужны имя работы NAME, --why и --by, а без --set они ни к чему; "
-                'например, grader rubric OUT NAME --set model=2 --why "понятно" --by "А. Петрова".',
-            )
+            en="--set needs the submission's NAME, --why and --by, and they need --set; for "
+            'example grader rubric OUT NAME --set model=2 --why "clear" --by "A. Petrova".',
+            ru="Для --set нужны имя работы NAME, --why и --by, а без --set они ни к чему; "
+            'например, grader rubric OUT NAME --set model=2 --why "понятно" --by "А. Петрова".',
         )
     with batch.held(out), batch.disk_trouble(out):
         merged = (batch.merge(path, spec, lang, create=True) for path in grade_files(out))
@@ -97,10 +95,8 @@ def _spec(out: Path) -> LessonSpec:
     spec = loading.load(first.lesson).spec
     if not spec.rubric:
         raise UsageError(
-            Text(
-                en=f"The lesson {spec.name} has no rubric: the machine gives all of its points.",
-                ru=f"У занятия {spec.name} нет критериев: все его баллы ставит машина.",
-            )
+            en=f"The lesson {spec.name} has no rubric: the machine gives all of its points.",
+            ru=f"У занятия {spec.name} нет критериев: все его баллы ставит машина.",
         )
     return spec
 
@@ -116,10 +112,8 @@ def _assignment(text: str, spec: LessonSpec) -> tuple[str, float]:
     if name not in known or not 0 <= points <= known[name].max_points:
         expected = ", ".join(f"{one.name}=0…{one.max_points:g}" for one in spec.rubric)
         raise UsageError(
-            Text(
-                en=f"--set {quoted(text)} is none of {expected}; correct it.",
-                ru=f"--set {quoted(text)} не подходит; возможны {expected}.",
-            )
+            en=f"--set {quoted(text)} is none of {expected}; correct it.",
+            ru=f"--set {quoted(text)} не подходит; возможны {expected}.",
         )
     return name, points
 
@@ -130,10 +124,8 @@ def _grade_of(out: Path, name: str, found: dict[str, Merged]) -> Path:
         tip = f" Did you mean {one_line(close[0])}?" if close else ""
         ru_tip = f" Может быть, {one_line(close[0])}?" if close else ""
         raise UsageError(
-            Text(
-                en=f"No graded submission is called {quoted(name)}.{tip}",
-                ru=f"Среди оценённых работ нет работы {quoted(name)}.{ru_tip}",
-            )
+            en=f"No graded submission is called {quoted(name)}.{tip}",
+            ru=f"Среди оценённых работ нет работы {quoted(name)}.{ru_tip}",
         )
     return batch.grade_path(out, name)
 

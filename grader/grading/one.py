@@ -95,10 +95,8 @@ def prepare(
         exam = lesson.autograder.prepare(setup)
     except Stopped as error:  # the baseline, which is ours
         raise Fault(
-            Text(
-                en=f"The lesson's baseline does not run here: {error.text.en}",
-                ru=f"Базовая модель занятия здесь не запускается: {error.text.ru}",
-            )
+            en=f"The lesson's baseline does not run here: {error.text.en}",
+            ru=f"Базовая модель занятия здесь не запускается: {error.text.ru}",
         ) from error
     return Examination(lesson.name, exam, provenance(lesson, exam.data_id))
 
@@ -239,12 +237,10 @@ def _require_same_isolation(examination: Examination) -> None:
     promised, here = examination.provenance.isolation, current_level().level
     if promised != here:
         raise Fault(
-            Text(
-                en=f"The batch was started at isolation level {promised}, but this worker has "
-                f"{here}; run `grader doctor` where it runs.",
-                ru=f"Проверка начата при изоляции уровня {promised}, а у этого процесса уровень "
-                f"{here}; запустите `grader doctor` там, где он работает.",
-            )
+            en=f"The batch was started at isolation level {promised}, but this worker has "
+            f"{here}; run `grader doctor` where it runs.",
+            ru=f"Проверка начата при изоляции уровня {promised}, а у этого процесса уровень "
+            f"{here}; запустите `grader doctor` там, где он работает.",
         )
 
 

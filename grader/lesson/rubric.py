@@ -302,12 +302,8 @@ def _require_sound(form: Form, entry: Entry, criterion: Criterion, where: str) -
 
 def _wrong(where: str, en: str, ru: str) -> UsageError:
     return UsageError(
-        Text(
-            en=f"{where}: {en}. Correct the file and run the command again; nothing in it was "
-            "merged.",
-            ru=f"{where}: {ru}. Исправьте файл и запустите команду ещё раз; из него ничего не "
-            "внесено.",
-        )
+        en=f"{where}: {en}. Correct the file and run the command again; nothing in it was merged.",
+        ru=f"{where}: {ru}. Исправьте файл и запустите команду ещё раз; из него ничего не внесено.",
     )
 
 

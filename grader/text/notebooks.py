@@ -105,31 +105,25 @@ def read(raw: bytes) -> Notebook:
         raise Rejected(_damaged(str(error))) from error
     if found.nbformat != 4 or found.cells is None:
         raise Rejected(
-            Text(
-                en=f"{FILE} is of notebook format {found.nbformat}, expected 4; open it in Jupyter "
-                "and save it.",
-                ru=f"{FILE} записан в формате ноутбуков {found.nbformat}, ожидался 4; откройте его "
-                "в Jupyter и сохраните.",
-            )
+            en=f"{FILE} is of notebook format {found.nbformat}, expected 4; open it in Jupyter "
+            "and save it.",
+            ru=f"{FILE} записан в формате ноутбуков {found.nbformat}, ожидался 4; откройте его "
+            "в Jupyter и сохраните.",
         )
     language = _language(found.metadata)
     if language not in ("", "python"):
         shown = untrusted.quoted(language)
         raise Rejected(
-            Text(
-                en=f"{FILE} is a notebook for {shown}, expected Python; choose a Python kernel.",
-                ru=f"{FILE} — ноутбук для {shown}, ожидался Python; выберите ядро Python.",
-            )
+            en=f"{FILE} is a notebook for {shown}, expected Python; choose a Python kernel.",
+            ru=f"{FILE} — ноутбук для {shown}, ожидался Python; выберите ядро Python.",
         )
     cells = tuple(_cell(cell) for cell in found.cells)
     if len(cells) > MAX_CELLS or sum(len(cell.source) for cell in cells) > MAX_SOURCE:
         raise Rejected(
-            Text(
-                en=f"{FILE} has more than {MAX_CELLS:,} cells or {MAX_SOURCE:,} characters of "
-                "source; keep data in files beside it.",
-                ru=f"В {FILE} больше {ru_number(MAX_CELLS)} ячеек или {ru_number(MAX_SOURCE)} "
-                "символов исходного текста; храните данные в файлах рядом.",
-            )
+            en=f"{FILE} has more than {MAX_CELLS:,} cells or {MAX_SOURCE:,} characters of "
+            "source; keep data in files beside it.",
+            ru=f"В {FILE} больше {ru_number(MAX_CELLS)} ячеек или {ru_number(MAX_SOURCE)} "
+            "символов исходного текста; храните данные в файлах рядом.",
         )
     return Notebook(cells)
 
