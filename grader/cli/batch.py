@@ -24,8 +24,6 @@ from grader.text.errors import UsageError
 from grader.text.progress import Reporter
 from grader.text.untrusted import one_line
 
-MANY = 8
-"""Names that are listed in one line."""
 GRADING = Text(en="grading", ru="проверка работ")
 FINISHING = Text(
     en="Finishing what is in flight; press Ctrl-C again to stop at once.",
@@ -85,6 +83,11 @@ class Request:
         return loading.load(self.lesson).spec
 
 
+def _paper(name: str, about: str) -> Callable[[options.Command], options.Command]:
+    about += "  [default: that of the last run into OUT]"
+    return click.option(f"--{name}", type=options.PATH, help=about)
+
+
 def _place_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a cluster, given to `function` as one argument `place`."""
 
@@ -104,7 +107,9 @@ def _place_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("lesson")
 @click.argument("folder", metavar="DOWNLOAD", type=options.PATH)
 @click.option("--out", required=True, type=options.PATH, help="Folder for results.")
-@options.papers
+@_paper("course", "course.toml: deadlines, extensions, late days.")
+@_paper("roster", "CSV of the students: your own, or an export of Moodle, Canvas or GitHub.")
+@_paper("times", "CSV with the times of handing in, where the roster has none.")
 @click.option("--layout", type=click.Choice(LAYOUTS), help="Of DOWNLOAD.  [default: recognised]")
 @options.data
 @options.seed
@@ -243,8 +248,8 @@ def _print_roster(record: HandedIn, lang: Lang, progress: Reporter) -> None:
     )
     progress.line(present.to(lang))
     if strangers := [one.name or one.id for one in record.students if not one.listed]:
-        names = ", ".join(map(one_line, strangers[:MANY])) + (" …" if strangers[MANY:] else "")
-        progress.line(f"{Text(en='not in the roster', ru='нет в списке').to(lang)}: {names}")
+        label = Text(en="not in the roster", ru="нет в списке")
+        progress.line(f"{label.to(lang)}: {options.listed(strangers)}")
 
 
 def _grade(

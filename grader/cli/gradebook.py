@@ -37,8 +37,6 @@ NAMES = {
 }
 """Formats, and the file in OUT that each is written to."""
 ONE_LESSON = ("moodle", "moodle-feedback", "canvas-feedback", "gradescope")
-MANY = 8
-"""Names that are listed in one line."""
 
 
 @click.command()
@@ -102,10 +100,8 @@ def command(
         sys.stdout.buffer.write(written.raw)
         return ExitCode.OK
     place = to or outs[0] / NAMES[format_]
-    try:
+    with options.writing(place):
         write_atomically(place, written.raw)
-    except OSError as error:
-        raise UsageError(options.unwritable(place, error)) from error
     _print_written(place, written, lang, as_json)
     return ExitCode.OK
 
@@ -188,8 +184,7 @@ def _print_written(place: Path, written: Written, lang: Lang, as_json: bool) -> 
     strangers = Text(en="not in the class, left as is", ru="нет в группе, без изменений")
     for names, label in ((written.unmatched, unmatched), (written.strangers, strangers)):
         if names:
-            shown = ", ".join(map(one_line, names[:MANY])) + (" …" if names[MANY:] else "")
-            click.echo(f"{label.to(lang)} ({len(names)}): {shown}", err=True)
+            click.echo(f"{label.to(lang)} ({len(names)}): {options.listed(names)}", err=True)
 
 
 def _explain(book: Book, name: str, lang: Lang, as_json: bool) -> None:
