@@ -18,6 +18,7 @@ from grader.intake.downloads import LAYOUTS, Layout
 from grader.lesson import loading
 from grader.lesson.grades import Grade
 from grader.lesson.spec import LessonSpec
+from grader.sandbox.isolation.levels import require_for_others
 from grader.semester.handed_in import HandedIn
 from grader.text import Lang, Text, ru_number
 from grader.text.errors import UsageError
@@ -148,7 +149,7 @@ def command(
     nothing again.
     """
     spec = loading.load(lesson).spec
-    options.require_isolation(trust)
+    require_for_others(trust)
     papers = batch.Papers(course, roster, times, layout)
     request = Request(lesson, folder, out, jobs, data, source, seed, place, force, papers)
     with Reporter(lang) as progress:
@@ -182,7 +183,14 @@ def grade_folder(request: Request, lang: Lang, progress: Reporter) -> tuple[list
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
             raise UsageError(options.unwritable(out, error)) from error
     with batch.opened(out, request.lesson, request.folder, force=request.force):
-        record, candidates = _collect(request)
+        with batch.disk_trouble(out):
+            papers = request.papers.kept(out)
+            record, candidates = batch.collect(out, request.folder, spec, papers)
+        if not candidates:
+            raise UsageError(
+                en=f"{request.folder} holds no submissions; expected a folder or an archive each.",
+                ru=f"В {request.folder} нет работ; ожидалась папка или архив на каждую.",
+            )
         _print_roster(record, lang, progress)
         grades = _grade(request, candidates, record, lang, progress)
         with batch.disk_trouble(out):
@@ -215,20 +223,6 @@ def _require_apart(request: Request) -> None:
             en=f"--out {out} is the folder of the submissions; choose another.",
             ru=f"--out {out} — это папка с работами; выберите другую.",
         )
-
-
-def _collect(request: Request) -> tuple[HandedIn, list[Candidate]]:
-    """Who handed in what, and what is to be graded of it."""
-    folder, out = request.folder, request.out
-    with batch.disk_trouble(out):
-        papers = request.papers.kept(out)
-        record, candidates = batch.collect(out, folder, request.spec, papers)
-    if not candidates:
-        raise UsageError(
-            en=f"{folder} holds no submissions; expected a folder or an archive each.",
-            ru=f"В {folder} нет работ; ожидалась папка или архив на каждую.",
-        )
-    return record, candidates
 
 
 def _print_roster(record: HandedIn, lang: Lang, progress: Reporter) -> None:
@@ -337,11 +331,10 @@ def _require_consistent(place: Place) -> None:
             en="--dask and --slurm are two places to run; give one of them.",
             ru="--dask и --slurm — это два разных места запуска; укажите одно.",
         )
-    unused = {"tls_": "--dask"} if place.dask is None else {}
-    unused |= {} if place.slurm else {"slurm_": "--slurm"}
+    owners = (("tls_", "--dask", place.dask is not None), ("slurm_", "--slurm", place.slurm))
     for name in Place.__dataclass_fields__:
-        for prefix, owner in unused.items():
-            if name.startswith(prefix) and getattr(place, name) is not None:
+        for prefix, owner, used in owners:
+            if not used and name.startswith(prefix) and getattr(place, name) is not None:
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(
                     en=f"{option} belongs to {owner}; give both.",

@@ -178,10 +178,9 @@ def _about_hints(found: Hints, grade: Grade) -> Text:
             en="There are no further hints for what failed.",
             ru="Других подсказок к тому, что не прошло, нет.",
         )
-    left = found.left(name)
     title = next((one.title for one in grade.checks if one.name == name), None)
     en, ru = (f" for “{title.en}”", f" к «{title.ru}»") if title else ("", "")
     return Text(
-        en=f"`grader check --hint` shows the next hint{en} ({left} left).",
-        ru=f"`grader check --hint` покажет следующую подсказку{ru} (осталось: {left}).",
+        en=f"`grader check --hint` shows the next hint{en} ({found.left(name)} left).",
+        ru=f"`grader check --hint` покажет следующую подсказку{ru} (осталось: {found.left(name)}).",
     )

@@ -14,6 +14,7 @@ from grader.cli import keep_fault, options, show
 from grader.intake import Candidate, require_submission, submission_name
 from grader.lesson import loading
 from grader.lesson.grades import Grade, write_atomically
+from grader.sandbox.isolation.levels import require_for_others
 from grader.text import Lang
 from grader.text.errors import Fault, UsageError
 from grader.text.progress import Reporter
@@ -125,7 +126,7 @@ def _grade(
     outcomes: list[batch.Outcome] = []
     candidate = Candidate(submission_name(path), path.resolve())
     with batch.temporary_files():
-        options.require_isolation(trust)
+        require_for_others(trust)
         examination = grading.prepare(
             lesson, "hidden", data=data, source=source, seed=secret, progress=progress
         )

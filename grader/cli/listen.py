@@ -124,14 +124,6 @@ def _follow(
 def _from_file(path: Path, size: int) -> Iterator[NDArray[np.float32]]:
     """Chunks of a 16-bit mono .wav at 16 kHz; other rates are resampled. The last is filled up
     with silence to a multiple of the hop."""
-    import numpy as np
-
-    samples = _read(path)
-    samples = np.pad(samples, (0, -len(samples) % HOP))
-    yield from np.split(samples, range(size, len(samples), size))
-
-
-def _read(path: Path) -> NDArray[np.float32]:
     import wave
 
     import numpy as np
@@ -159,7 +151,8 @@ def _read(path: Path) -> NDArray[np.float32]:
 
         common = int(np.gcd(rate, SAMPLE_RATE))
         sound = resample_poly(sound, SAMPLE_RATE // common, rate // common)
-    return sound.astype(np.float32)
+    samples = np.pad(sound.astype(np.float32), (0, -len(sound) % HOP))
+    yield from np.split(samples, range(size, len(samples), size))
 
 
 def _from_microphone(size: int, seconds: float | None, lang: Lang) -> Iterator[NDArray[np.float32]]:

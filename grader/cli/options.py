@@ -102,13 +102,6 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def require_isolation(trust: bool) -> None:
-    """Raises UsageError where other people's work is not isolated well, unless `trust`."""
-    from grader.sandbox.isolation.levels import require_for_others
-
-    require_for_others(trust)
-
-
 def nobody(name: str) -> Text:
     """Says that nobody in the class has the name `name` of course.toml."""
     return Text(

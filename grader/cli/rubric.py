@@ -75,7 +75,12 @@ def command(
             if points:
                 batch.set_points(grade, spec, lang, points, why, by)
             else:
-                _edit(batch.rubric_path(grade), lang)
+                form = batch.rubric_path(grade)
+                if sys.stdin.isatty() or os.environ.get("VISUAL") or os.environ.get("EDITOR"):
+                    click.edit(filename=str(form))
+                else:
+                    place = "Заполните файл" if lang == "ru" else "Fill in"
+                    click.echo(f"{place}: {form.resolve()}", err=True)
             again = batch.merge(grade, spec, lang)
             assert again is not None
             found[name] = again
@@ -130,15 +135,6 @@ def _grade_of(out: Path, name: str, found: dict[str, Merged]) -> Path:
     return batch.grade_path(out, name)
 
 
-def _edit(form: Path, lang: Lang) -> None:
-    """Open the form in an editor; without a terminal and an editor, say where it is."""
-    if sys.stdin.isatty() or os.environ.get("VISUAL") or os.environ.get("EDITOR"):
-        click.edit(filename=str(form))
-        return
-    place = "Заполните файл" if lang == "ru" else "Fill in"
-    click.echo(f"{place}: {form.resolve()}", err=True)
-
-
 def _show(
     found: dict[str, Merged], spec: LessonSpec, lang: Lang, *, only_waiting: bool, as_json: bool
 ) -> None:
@@ -159,7 +155,13 @@ def _show(
     table.add_column(heads[2], justify="right", no_wrap=True)
     table.add_column(heads[1])
     for one in shown[:MAX_ROWS]:
-        table.add_row(*_cells(one, spec, lang))
+        given = rubric.current(one.grade.judgements)
+        points = (
+            f"{given[criterion.name].points:g}" if criterion.name in given else "—"
+            for criterion in spec.rubric
+        )
+        name, state = one_line(one.grade.submission.name), _state(one, spec).to(lang)
+        table.add_row(name, *points, show.score_cell(one.grade), state)
     console = show.wide_console()
     if shown:
         console.print(table)
@@ -174,19 +176,8 @@ def _show(
 
 def _waits(one: Merged, spec: LessonSpec) -> bool:
     """True when a person has to look: a criterion is open or outdated, or the form is damaged."""
-    grade = one.grade
-    open_criteria = rubric.waiting(grade, spec) or rubric.outdated(grade, spec)
+    open_criteria = rubric.waiting(one.grade, spec) or rubric.outdated(one.grade, spec)
     return one.problem is not None or bool(open_criteria)
-
-
-def _cells(one: Merged, spec: LessonSpec, lang: Lang) -> list[str]:
-    given = rubric.current(one.grade.judgements)
-    points = [
-        f"{given[criterion.name].points:g}" if criterion.name in given else "—"
-        for criterion in spec.rubric
-    ]
-    name, state = one_line(one.grade.submission.name), _state(one, spec).to(lang)
-    return [name, *points, show.score_cell(one.grade), state]
 
 
 def _state(one: Merged, spec: LessonSpec) -> Text:
