@@ -227,13 +227,11 @@ def duration(seconds: float, lang: Lang) -> str:
 
 def _bottleneck(one: Prediction, lang: Lang) -> str:
     """A sentence that says where the time goes."""
-    spent = one.time_by_limit()
+    if not (top := one.bottlenecks(1)):
+        return Text(en="It does no work.", ru="Работы нет.").to(lang)
+    first, spent = top[0], one.time_by_limit()
     limit = max(spent, key=spent.__getitem__)
     part = spent[limit] / one.seconds if one.seconds else 0.0
-    top = one.bottlenecks(1)
-    if not top:
-        return Text(en="It does no work.", ru="Работы нет.").to(lang)
-    first = top[0]
     what = {
         "compute": Text(en="arithmetic", ru="вычисления"),
         "memory": Text(en="moving bytes", ru="передача байт"),
@@ -338,11 +336,15 @@ def _print_measured(measured: Measured, lang: Lang) -> None:
     )
     click.echo(machine.to(lang))
     table = _table(("layer", "predicted", "measured", "ratio"), lang)
-    for layer in _shown(measured.prediction):
-        took = measured.by_layer[layer.name]
-        _row(table, f"{one_line(layer.name)[:44]} ({layer.op})", layer.seconds, took, lang)
+    rows = [
+        (f"{one_line(one.name)[:44]} ({one.op})", one.seconds, measured.by_layer[one.name])
+        for one in _shown(measured.prediction)
+    ]
     whole = Text(en="the model whole", ru="модель целиком").to(lang)
-    _row(table, whole, measured.prediction.seconds, measured.seconds, lang)
+    rows.append((whole, measured.prediction.seconds, measured.seconds))
+    for name, predicted, took in rows:
+        ratio = f"{took / predicted:.2f}" if predicted else "—"
+        table.add_row(name, duration(predicted, lang), duration(took, lang), ratio)
     wide_console().print(table)
     middle = duration(measured.median_s, lang)
     summary = Text(
@@ -350,11 +352,6 @@ def _print_measured(measured: Measured, lang: Lang) -> None:
         ru=f"Быстрейший из {measured.rounds} проходов; медиана для всей модели {middle}.",
     )
     click.echo(summary.to(lang))
-
-
-def _row(table: Table, name: str, predicted: float, took: float, lang: Lang) -> None:
-    ratio = f"{took / predicted:.2f}" if predicted else "—"
-    table.add_row(name, duration(predicted, lang), duration(took, lang), ratio)
 
 
 def _table(keys: tuple[str, ...], lang: Lang) -> Table:

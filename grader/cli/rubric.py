@@ -109,12 +109,12 @@ def _spec(out: Path) -> LessonSpec:
 def _assignment(text: str, spec: LessonSpec) -> tuple[str, float]:
     """`model=1.5` as criterion and points."""
     name, _, number = text.partition("=")
-    known = {one.name: one for one in spec.rubric}
+    known = {one.name: one.max_points for one in spec.rubric}
     try:
         points = float(number)
     except ValueError:
         points = -1.0
-    if name not in known or not 0 <= points <= known[name].max_points:
+    if not 0 <= points <= known.get(name, -1.0):
         expected = ", ".join(f"{one.name}=0…{one.max_points:g}" for one in spec.rubric)
         raise UsageError(
             en=f"--set {quoted(text)} is none of {expected}; correct it.",

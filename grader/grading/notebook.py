@@ -17,16 +17,14 @@ from grader.sandbox.runners.notebook import LeftFile, NotebookJob, NotebookRun, 
 from grader.text import notebooks
 from grader.text.errors import Rejected
 
-OnExecuted = Callable[[bytes], None]
-"""Called with the executed copy, also where a cell failed. Its contents are not trusted."""
-
 
 @contextmanager
 def executed(
-    submission: Submission, spec: LessonSpec, on_executed: OnExecuted
+    submission: Submission, spec: LessonSpec, on_executed: Callable[[bytes], None]
 ) -> Iterator[Submission]:
     """The submission itself, or where it holds a notebook, what running it leaves in a private
-    copy of its folder.
+    copy of its folder. `on_executed` gets the executed copy, also where a cell failed; it is not
+    trusted.
 
     Raises Stopped or Rejected with the cell that fails, and Rejected where what it leaves breaks a
     rule of intake.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import grader
 from grader.grading.notebook import executed
-from grader.intake import Submission, fingerprint, open_submission
+from grader.intake import fingerprint, open_submission
 from grader.lesson import loading, rubric
 from grader.lesson.contract import Audience, Exam, Findings, Progress, Setup
 from grader.lesson.grades import Grade, Provenance, Status, SubmissionId, Versions
@@ -152,8 +153,12 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> GradingR
             open_submission(path, lesson.spec.intake, name) as handed_in,
             executed(handed_in, lesson.spec, copies.append) as submission,
         ):
-            evidence = _evidence(lesson, submission)
-            findings = _examine(lesson, examination, submission)
+            with contextlib.suppress(Exception):  # no reason to leave a submission ungraded
+                evidence = collect(submission, lesson.name, lesson.template)
+            try:
+                findings = lesson.autograder.examine(examination.exam, submission)
+            except Disturbed:  # by the machine, which says nothing about the submission
+                findings = lesson.autograder.examine(examination.exam, submission)
             identity = SubmissionId(name, submission.fingerprint)
             result = _scored(lesson.spec, examination, identity, findings, started)
         if evidence is not None:
@@ -174,9 +179,8 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> GradingR
         ended = Stopped(Status.GRADER_FAULT, fault_sentence(error))
         fault = traceback.format_exc()
     identity = identify(path, name, lesson.spec)
-    return GradingResult(
-        ungraded(examination, identity, ended, started), fault, copies[-1], evidence
-    )
+    result = ungraded(examination, identity, ended, started)
+    return GradingResult(result, fault, copies[-1], evidence)
 
 
 def identify(path: Path, name: str, spec: LessonSpec) -> SubmissionId:
@@ -214,22 +218,6 @@ def fault_sentence(error: BaseException) -> Text:
         ru=f"Сбой самого грейдера ({ru}). Баллы из-за этого не снимаются; работу проверят заново, "
         "когда причину устранят.",
     )
-
-
-def _examine(lesson: Lesson, examination: Examination, submission: Submission) -> Findings:
-    """A run that the machine disturbed says nothing about the submission: it is tried again."""
-    try:
-        return lesson.autograder.examine(examination.exam, submission)
-    except Disturbed:
-        return lesson.autograder.examine(examination.exam, submission)
-
-
-def _evidence(lesson: Lesson, submission: Submission) -> Evidence | None:
-    """None where it cannot be collected: that is no reason to leave a submission ungraded."""
-    try:
-        return collect(submission, lesson.name, lesson.template)
-    except Exception:
-        return None
 
 
 def _require_same_isolation(examination: Examination) -> None:
