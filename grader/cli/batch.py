@@ -247,11 +247,7 @@ def _print_roster(record: HandedIn, lang: Lang, progress: Reporter) -> None:
 
 
 def _grade(
-    request: Request,
-    candidates: list[Candidate],
-    record: HandedIn,
-    lang: Lang,
-    progress: Reporter,
+    request: Request, candidates: list[Candidate], record: HandedIn, lang: Lang, progress: Reporter
 ) -> dict[str, Grade]:
     """Grade what is missing or changed; every grade by the name of its submission."""
     from grader.data import hidden_seed

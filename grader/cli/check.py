@@ -12,6 +12,7 @@ import msgspec
 from grader.cli import options, show
 from grader.grading import check, history, project
 from grader.grading.hints import REJECTED, Hints, hints, reveal
+from grader.grading.history import Version
 from grader.lesson.grades import Grade, Status, to_json, write_atomically
 from grader.text import Lang, Text
 from grader.text.errors import ExitCode, Fault, UsageError
@@ -111,7 +112,7 @@ def _show(checker: check.Checker, grade: Grade, request: Request) -> int:
     """Show one check and remember it in the project; its exit code."""
     lang, spec, folder = request.lang, checker.lesson.spec, checker.project
     found = hints(grade, checker.lesson, folder)
-    versions: list[history.Version] = []
+    versions: list[Version] = []
     if folder is not None:
         try:
             versions = history.add(folder, history.of(grade, spec))
@@ -141,11 +142,7 @@ def _show(checker: check.Checker, grade: Grade, request: Request) -> int:
 
 
 def _print(
-    checker: check.Checker,
-    grade: Grade,
-    found: Hints,
-    versions: list[history.Version],
-    request: Request,
+    checker: check.Checker, grade: Grade, found: Hints, versions: list[Version], request: Request
 ) -> None:
     lang, spec, folder = request.lang, checker.lesson.spec, checker.project
     show.one(grade, spec, lang, estimate=True, steps=found.of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,9 @@ class LessonName(click.ParamType):
     ) -> list[CompletionItem]:
         from grader.lesson import loading
 
-        try:
+        names: list[str] = []
+        with suppress(UsageError):  # GRADER_COURSE names no course
             names = loading.names()
-        except UsageError:  # GRADER_COURSE names no course
-            names = []
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

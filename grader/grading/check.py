@@ -71,10 +71,7 @@ class Checker:
         grade, fault = grading.grade(self.examination, self.folder, self.folder.name)
         if grade.status is Status.GRADER_FAULT:
             why = fault.strip().splitlines()[-1]
-            raise Fault(
-                en=f"{grade.reason.en} {why}",
-                ru=f"{grade.reason.ru} {why}",
-            )
+            raise Fault(en=f"{grade.reason.en} {why}", ru=f"{grade.reason.ru} {why}")
         return grade
 
 
