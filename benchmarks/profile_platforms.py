@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from grader import board
-from grader.cli.profile_tables import LIMITS, duration, verdict
+from grader.cli.profile import LIMITS, duration, verdict
 from grader.handout import figures
 from grader.lesson import course
 from grader.measure.hardware import platforms, this_machine

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import click
 
 from grader import __version__
+from grader.cli import russian
 from grader.text import LANGS, Lang, Text, language
 from grader.text.errors import ExitCode, GraderError
 
@@ -47,7 +48,7 @@ COMMANDS = {
     "new-course": "Start a course of your own, with one lesson that works.",
     "demo": "Build sample submissions, grade them and write the pages.",
 }
-_SHARED = {"reference": "grade", "export": "release", "new-course": "new"}
+_SHARED = {"lessons": "new", "reference": "grade", "export": "release", "new-course": "new"}
 """Commands that stand, under their own name, in the module of another."""
 
 
@@ -56,9 +57,8 @@ def find(name: str) -> click.Command | None:
     if name not in COMMANDS:
         return None
     module = importlib.import_module(f"grader.cli.{_SHARED.get(name, name)}")
-    command: click.Command = getattr(
-        module, name.replace("-", "_") if name in _SHARED else "command"
-    )
+    function = name.replace("-", "_") if name in _SHARED else "command"
+    command: click.Command = getattr(module, function)
     return command
 
 
@@ -71,16 +71,12 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = find(cmd_name)
         if command is not None and ctx.find_root().obj == "ru":
-            from grader.cli import russian
-
             return russian.translated(command, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         summaries = COMMANDS
         if ctx.find_root().obj == "ru":
-            from grader.cli import russian
-
             summaries = COMMANDS | russian.catalogue().commands
         with formatter.section("Commands"):
             formatter.write_dl([(name, summaries[name]) for name in COMMANDS])
@@ -115,11 +111,7 @@ def run(arguments: Sequence[str]) -> int:
     # filelock warns on systems without file locks; a cache is built once there all the same.
     warnings.filterwarnings("ignore", message="only soft file lock")
     try:
-        command: click.Command = cli
-        if lang == "ru":
-            from grader.cli import russian
-
-            command = russian.translated(cli, "")
+        command = russian.translated(cli, "") if lang == "ru" else cli
         result = command.main(list(arguments), "grader", standalone_mode=False, obj=lang)
         return int(result) if isinstance(result, int) else ExitCode.OK
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -131,8 +123,6 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         if lang == "ru":
-            from grader.cli import russian
-
             russian.show(error)
         else:
             error.show()

@@ -18,14 +18,13 @@ from grader.intake.downloads import LAYOUTS
 from grader.lesson import loading
 from grader.lesson.grades import Grade
 from grader.lesson.spec import LessonSpec
+from grader.sandbox.isolation.levels import require_for_others
 from grader.semester.handed_in import ClassRecord
 from grader.text import Lang, Text, ru_number
 from grader.text.errors import UsageError
 from grader.text.progress import Reporter
 from grader.text.untrusted import one_line
 
-MANY = 8
-"""Names that are listed in one line."""
 GRADING = Text(en="grading", ru="проверка работ")
 FINISHING = Text(
     en="Finishing what is in flight; press Ctrl-C again to stop at once.",
@@ -85,6 +84,11 @@ class Request:
         return loading.load(self.lesson).spec
 
 
+def _paper(name: str, about: str) -> Callable[[options.Command], options.Command]:
+    about += "  [default: that of the last run into OUT]"
+    return click.option(f"--{name}", type=options.PATH, help=about)
+
+
 def _place_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a cluster, given to `function` as one argument `place`."""
 
@@ -104,7 +108,9 @@ def _place_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("lesson")
 @click.argument("folder", metavar="DOWNLOAD", type=options.PATH)
 @click.option("--out", required=True, type=options.PATH, help="Folder for results.")
-@options.papers
+@_paper("course", "course.toml: deadlines, extensions, late days.")
+@_paper("roster", "CSV of the students: your own, or an export of Moodle, Canvas or GitHub.")
+@_paper("times", "CSV with the times of handing in, where the roster has none.")
 @click.option(
     "--layout", type=click.Choice(list(LAYOUTS)), help="Of DOWNLOAD.  [default: recognized]"
 )
@@ -145,7 +151,7 @@ def command(
     nothing again.
     """
     spec = loading.load(lesson).spec
-    options.require_isolation(trust)
+    require_for_others(trust)
     papers = batch.ClassFiles(course, roster, times, layout)
     request = Request(lesson, folder, out, jobs, data, source, seed, place, force, papers)
     with Reporter(lang) as progress:
@@ -179,7 +185,14 @@ def grade_folder(request: Request, lang: Lang, progress: Reporter) -> tuple[list
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
             raise UsageError(options.unwritable(out, error)) from error
     with batch.open_results(out, request.lesson, request.folder, force=request.force):
-        record, candidates = _collect(request)
+        with batch.disk_errors(out):
+            papers = request.papers.or_earlier(out)
+            record, candidates = batch.collect(out, request.folder, spec, papers)
+        if not candidates:
+            raise UsageError(
+                en=f"{request.folder} holds no submissions; expected a folder or an archive each.",
+                ru=f"В {request.folder} нет работ; ожидалась папка или архив на каждую.",
+            )
         _print_roster(record, lang, progress)
         grades = _grade(request, candidates, record, lang, progress)
         with batch.disk_errors(out):
@@ -204,34 +217,14 @@ def _require_apart(request: Request) -> None:
     folder, out = request.folder, request.out
     if not folder.exists():
         raise UsageError(
-            Text(
-                en=f"{folder} is not a folder or an archive; expected what the class handed in.",
-                ru=f"{folder} — не папка и не архив; ожидались работы группы.",
-            )
+            en=f"{folder} is not a folder or an archive; expected what the class handed in.",
+            ru=f"{folder} — не папка и не архив; ожидались работы группы.",
         )
     if out.resolve() == folder.resolve():
         raise UsageError(
-            Text(
-                en=f"--out {out} is the folder of the submissions; choose another.",
-                ru=f"--out {out} — это папка с работами; выберите другую.",
-            )
+            en=f"--out {out} is the folder of the submissions; choose another.",
+            ru=f"--out {out} — это папка с работами; выберите другую.",
         )
-
-
-def _collect(request: Request) -> tuple[ClassRecord, list[Candidate]]:
-    """Who handed in what, and what is to be graded of it."""
-    folder, out = request.folder, request.out
-    with batch.disk_errors(out):
-        papers = request.papers.or_earlier(out)
-        record, candidates = batch.collect(out, folder, request.spec, papers)
-    if not candidates:
-        raise UsageError(
-            Text(
-                en=f"{folder} holds no submissions; expected a folder or an archive each.",
-                ru=f"В {folder} нет работ; ожидалась папка или архив на каждую.",
-            )
-        )
-    return record, candidates
 
 
 def _print_roster(record: ClassRecord, lang: Lang, progress: Reporter) -> None:
@@ -251,8 +244,8 @@ def _print_roster(record: ClassRecord, lang: Lang, progress: Reporter) -> None:
     )
     progress.line(present.to(lang))
     if strangers := [one.name or one.id for one in record.students if not one.listed]:
-        names = ", ".join(map(one_line, strangers[:MANY])) + (" …" if strangers[MANY:] else "")
-        progress.line(f"{Text(en='not in the roster', ru='нет в списке').to(lang)}: {names}")
+        label = Text(en="not in the roster", ru="нет в списке")
+        progress.line(f"{label.to(lang)}: {options.listed(strangers)}")
 
 
 def _grade(
@@ -337,20 +330,15 @@ def _runner(place: Place, jobs: int, out: Path) -> Iterator[Callable[..., None]]
 def _require_consistent(place: Place) -> None:
     if place.dask is not None and place.slurm:
         raise UsageError(
-            Text(
-                en="--dask and --slurm are two places to run; give one of them.",
-                ru="--dask и --slurm — это два разных места запуска; укажите одно.",
-            )
+            en="--dask and --slurm are two places to run; give one of them.",
+            ru="--dask и --slurm — это два разных места запуска; укажите одно.",
         )
-    unused = {"tls_": "--dask"} if place.dask is None else {}
-    unused |= {} if place.slurm else {"slurm_": "--slurm"}
+    owners = (("tls_", "--dask", place.dask is not None), ("slurm_", "--slurm", place.slurm))
     for name in Place.__dataclass_fields__:
-        for prefix, owner in unused.items():
-            if name.startswith(prefix) and getattr(place, name) is not None:
+        for prefix, owner, used in owners:
+            if not used and name.startswith(prefix) and getattr(place, name) is not None:
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(
-                    Text(
-                        en=f"{option} belongs to {owner}; give both.",
-                        ru=f"{option} имеет смысл только вместе с {owner}; укажите оба.",
-                    )
+                    en=f"{option} belongs to {owner}; give both.",
+                    ru=f"{option} имеет смысл только вместе с {owner}; укажите оба.",
                 )

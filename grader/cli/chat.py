@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from grader.cli import options
-from grader.text import Lang, Text, ru_number
+from grader.text import EMPTY, Lang, Text, ru_number
 from grader.text.errors import ExitCode, GraderError, UsageError
 from grader.text.untrusted import one_line
 
 if TYPE_CHECKING:
-    from grader.board import Board, Image, Reply
+    from grader.board import Board, Image
 
 
 @click.command()
@@ -37,12 +37,17 @@ def command(firmware: Path, hex_file: Path | None, as_json: bool, lang: Lang) ->
 
     image = _load(firmware, lang)
     if hex_file is not None:
-        try:
+        with options.writing(hex_file):
             hex_file.write_text(image.to_hex(), encoding="ascii")
-        except OSError as error:
-            raise UsageError(options.unwritable(hex_file, error)) from error
     if not as_json:
-        click.echo(_about(image, lang), err=True)
+        flash, static = image.flash_bytes, image.static_bytes
+        about = Text(
+            en=f"{flash:,} bytes of flash, {static:,} of SRAM; an UNO at 16 MHz, simulated.",
+            ru=f"Флеш-память {ru_number(flash)} Б, SRAM {ru_number(static)} Б; "
+            "моделируется UNO, 16 МГц.",
+        )
+        ending = Text(en=" Ctrl-D ends.", ru=" Ctrl-D — выход.") if sys.stdin.isatty() else EMPTY
+        click.echo(about.to(lang) + ending.to(lang), err=True)
     failed = False
     with Board(image) as board:
         for line in _lines(lang):
@@ -55,10 +60,8 @@ def _load(firmware: Path, lang: Lang) -> Image:
 
     if not firmware.exists():
         raise UsageError(
-            Text(
-                en=f"There is no {firmware}; give a project folder, an .elf or a .hex file.",
-                ru=f"{firmware} не существует; укажите папку проекта, файл .elf или .hex.",
-            )
+            en=f"There is no {firmware}; give a project folder, an .elf or a .hex file.",
+            ru=f"{firmware} не существует; укажите папку проекта, файл .elf или .hex.",
         )
     inside = firmware / "firmware"
     if inside.is_dir() and not any(firmware.glob("*.c*")):
@@ -71,17 +74,6 @@ def _load(firmware: Path, lang: Lang) -> Image:
         )
         click.echo(waiting.to(lang), err=True)
     return board.load(firmware)
-
-
-def _about(image: Image, lang: Lang) -> str:
-    line = Text(
-        en=f"{image.flash_bytes:,} bytes of flash, {image.static_bytes:,} of SRAM; "
-        "an UNO at 16 MHz, simulated.",
-        ru=f"Флеш-память {ru_number(image.flash_bytes)} Б, SRAM {ru_number(image.static_bytes)} Б; "
-        "моделируется UNO, 16 МГц.",
-    )
-    ending = Text(en=" Ctrl-D ends.", ru=" Ctrl-D — выход.")
-    return line.to(lang) + (ending.to(lang) if sys.stdin.isatty() else "")
 
 
 def _lines(lang: Lang) -> Iterator[str]:
@@ -112,12 +104,9 @@ def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
     try:
         if not line.isascii() or len(line) > MAX_LINE:
             raise UsageError(
-                Text(
-                    en=f"The board reads ASCII, at most {MAX_LINE} characters a line; write in "
-                    "English letters.",
-                    ru=f"Плата читает ASCII, не больше {MAX_LINE} символов в строке; пишите "
-                    "латиницей.",
-                )
+                en=f"The board reads ASCII, at most {MAX_LINE} characters a line; write in "
+                "English letters.",
+                ru=f"Плата читает ASCII, не больше {MAX_LINE} символов в строке; пишите латиницей.",
             )
         reply = board.ask(line.encode("ascii"))
     except GraderError as error:
@@ -128,7 +117,11 @@ def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
         else:
             click.secho(f"✗ {one_line(error.to(lang))}", fg="red")
         return False
-    cycles = _cycles_per_character(reply)
+    # By the firmware's markers; without them, all cycles over all characters that were sent.
+    if reply.inferences:
+        cycles = reply.inference_cycles / len(reply.inferences)
+    else:
+        cycles = reply.cycles / len(reply.sent)
     each, total = milliseconds(cycles), milliseconds(reply.cycles)
     if as_json:
         facts = {
@@ -149,10 +142,3 @@ def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
     click.echo(one_line(reply.text))
     click.secho(f"    {timing.to(lang)}", dim=True)
     return True
-
-
-def _cycles_per_character(reply: Reply) -> float:
-    """By the firmware's markers; without them, all cycles over all characters that were sent."""
-    if reply.inferences:
-        return reply.inference_cycles / len(reply.inferences)
-    return reply.cycles / len(reply.sent)

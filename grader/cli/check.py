@@ -12,6 +12,7 @@ import msgspec
 from grader.cli import options, show
 from grader.grading import check, history, project
 from grader.grading.hints import REJECTED, Hints, hints, reveal
+from grader.grading.history import Version
 from grader.lesson.grades import Grade, Status, to_json, write_atomically
 from grader.text import Lang, Text
 from grader.text.errors import ExitCode, Fault, UsageError
@@ -70,13 +71,10 @@ def command(
         checker = check.prepare(folder, lesson=lesson, data=data, source=source, progress=progress)
         if (hint or badge) and checker.project is None:
             raise UsageError(
-                Text(
-                    en=f"{folder.resolve()} was not made by `grader new LESSON DIR`, so nothing is "
-                    "kept in it; --hint and --badge work in a folder that it made.",
-                    ru=f"Папку {folder.resolve()} создала не команда `grader new LESSON DIR`, "
-                    "поэтому в ней ничего не хранится; --hint и --badge работают в созданной ею "
-                    "папке.",
-                )
+                en=f"{folder.resolve()} was not made by `grader new LESSON DIR`, so nothing is "
+                "kept in it; --hint and --badge work in a folder that it made.",
+                ru=f"Папку {folder.resolve()} создала не команда `grader new LESSON DIR`, поэтому "
+                "в ней ничего не хранится; --hint и --badge работают в созданной ею папке.",
             )
         grade = None if watch else checker.check()
     return _watch(checker, request) if grade is None else _show(checker, grade, request)
@@ -114,7 +112,7 @@ def _show(checker: check.Checker, grade: Grade, request: Request) -> int:
     """Show one check and remember it in the project; its exit code."""
     lang, spec, folder = request.lang, checker.lesson.spec, checker.project
     found = hints(grade, checker.lesson, folder)
-    versions: list[history.Version] = []
+    versions: list[Version] = []
     if folder is not None:
         try:
             versions = history.add(folder, history.of(grade, spec))
@@ -144,11 +142,7 @@ def _show(checker: check.Checker, grade: Grade, request: Request) -> int:
 
 
 def _print(
-    checker: check.Checker,
-    grade: Grade,
-    found: Hints,
-    versions: list[history.Version],
-    request: Request,
+    checker: check.Checker, grade: Grade, found: Hints, versions: list[Version], request: Request
 ) -> None:
     lang, spec, folder = request.lang, checker.lesson.spec, checker.project
     show.one(grade, spec, lang, estimate=True, steps=found.of)
@@ -181,10 +175,9 @@ def _about_hints(found: Hints, grade: Grade) -> Text:
             en="There are no further hints for what failed.",
             ru="Других подсказок к тому, что не прошло, нет.",
         )
-    left = found.left(name)
     title = next((one.title for one in grade.checks if one.name == name), None)
     en, ru = (f" for “{title.en}”", f" к «{title.ru}»") if title else ("", "")
     return Text(
-        en=f"`grader check --hint` shows the next hint{en} ({left} left).",
-        ru=f"`grader check --hint` покажет следующую подсказку{ru} (осталось: {left}).",
+        en=f"`grader check --hint` shows the next hint{en} ({found.left(name)} left).",
+        ru=f"`grader check --hint` покажет следующую подсказку{ru} (осталось: {found.left(name)}).",
     )

@@ -12,7 +12,7 @@ from grader.cli import options, show
 from grader.cli.batch import Request, grade_folder
 from grader.lesson import loading
 from grader.lesson.grades import Status
-from grader.text import Lang, Text
+from grader.text import Lang
 from grader.text.errors import ExitCode, UsageError
 from grader.text.progress import Reporter
 
@@ -38,10 +38,8 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
         submissions = out / name / "submissions"
         if submissions.exists() and not (submissions / MARKER).exists():
             raise UsageError(
-                Text(
-                    en=f"{submissions} was not made by grader demo; choose another --out.",
-                    ru=f"Папку {submissions} создала не grader demo; укажите другую в --out.",
-                )
+                en=f"{submissions} was not made by grader demo; choose another --out.",
+                ru=f"Папку {submissions} создала не grader demo; укажите другую в --out.",
             )
         shutil.rmtree(submissions, ignore_errors=True)
         submissions.mkdir(parents=True)
@@ -58,11 +56,9 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
             worst = ExitCode.UNGRADED
     if not pages:
         raise UsageError(
-            Text(
-                en="This copy of the course has no sample submissions: a students' package is made "
-                "without them.",
-                ru="В этой копии курса нет образцов работ: в пакет для студентов они не входят.",
-            )
+            en="This copy of the course has no sample submissions: a students' package is made "
+            "without them.",
+            ru="В этой копии курса нет образцов работ: в пакет для студентов они не входят.",
         )
     for page in pages:
         click.echo(f"{show.CLASS_PAGE.to(lang)}: {page.resolve()}")

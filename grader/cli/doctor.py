@@ -66,8 +66,10 @@ def command(as_json: bool, lang: Lang) -> int:
 
 def examine(lang: Lang) -> list[Finding]:
     """One finding for each thing that the grader needs."""
+    remedy = Text(en="install Python 3.11 or newer", ru="установите Python 3.11 или новее")
+    python = f"{platform.python_version()} ({platform.system()} {platform.machine()})"
     return [
-        _python(lang),
+        Finding("Python", sys.version_info >= (3, 11), python, remedy.to(lang)),
         *(_package(name, lang) for name in PACKAGES),
         _lessons(lang),
         _speech(lang),
@@ -75,12 +77,6 @@ def examine(lang: Lang) -> list[Finding]:
         _memory(lang),
         _disk(lang),
     ]
-
-
-def _python(lang: Lang) -> Finding:
-    remedy = Text(en="install Python 3.11 or newer", ru="установите Python 3.11 или новее")
-    found = f"{platform.python_version()} ({platform.system()} {platform.machine()})"
-    return Finding("Python", sys.version_info >= (3, 11), found, remedy.to(lang))
 
 
 def _package(name: str, lang: Lang) -> Finding:

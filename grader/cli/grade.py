@@ -14,7 +14,8 @@ from grader.cli import keep_fault, options, show
 from grader.intake import Candidate, require_submission, submission_name
 from grader.lesson import loading
 from grader.lesson.grades import Grade, write_atomically
-from grader.text import Lang, Text
+from grader.sandbox.isolation.levels import require_for_others
+from grader.text import Lang
 from grader.text.errors import Fault, UsageError
 from grader.text.progress import Reporter
 
@@ -79,12 +80,10 @@ def reference(
     found = loading.load(lesson)
     if not found.reference.is_dir():
         raise UsageError(
-            Text(
-                en=f"This copy of the course has no reference solution of {lesson}: a students' "
-                "package is made without them.",
-                ru=f"В этой копии курса нет эталонного решения занятия {lesson}: в пакет для "
-                "студентов они не входят.",
-            )
+            en=f"This copy of the course has no reference solution of {lesson}: a students' "
+            "package is made without them.",
+            ru=f"В этой копии курса нет эталонного решения занятия {lesson}: в пакет для "
+            "студентов они не входят.",
         )
     if train:
         _train(found.reference, data, source)
@@ -94,12 +93,10 @@ def reference(
     artefact = folder / found.spec.intake.artefact
     if not artefact.is_file():
         raise UsageError(
-            Text(
-                en=f"The reference solution of {lesson} has no artefact for {data}: expected "
-                f"{artefact}; make it with --train.",
-                ru=f"В эталонном решении {lesson} нет файла для {data}: ожидался "
-                f"{artefact}; создайте его с --train.",
-            )
+            en=f"The reference solution of {lesson} has no artefact for {data}: expected "
+            f"{artefact}; make it with --train.",
+            ru=f"В эталонном решении {lesson} нет файла для {data}: ожидался "
+            f"{artefact}; создайте его с --train.",
         )
     with Reporter(lang) as progress:
         grade = _grade(found, folder, data, source, seed, progress)
@@ -129,7 +126,7 @@ def _grade(
     outcomes: list[batch.Outcome] = []
     candidate = Candidate(submission_name(path), path.resolve())
     with batch.temporary_files():
-        options.require_isolation(trust)
+        require_for_others(trust)
         examination = grading.prepare(
             lesson, "hidden", data=data, source=source, seed=secret, progress=progress
         )
@@ -152,8 +149,6 @@ def _train(folder: Path, data: str | None, source: Path | None) -> None:
     if ended.returncode:
         path, code = folder / "train.py", ended.returncode
         raise Fault(
-            Text(
-                en=f"{path} ended with exit code {code}; see above.",
-                ru=f"{path} завершился с кодом {code}; см. выше.",
-            )
+            en=f"{path} ended with exit code {code}; see above.",
+            ru=f"{path} завершился с кодом {code}; см. выше.",
         )

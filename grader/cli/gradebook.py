@@ -20,9 +20,6 @@ from grader.text.errors import ExitCode, UsageError
 from grader.text.progress import Reporter
 from grader.text.untrusted import one_line, quoted
 
-MANY = 8
-"""Names that are listed in one line."""
-
 
 @click.command()
 @click.argument("outs", metavar="OUT...", nargs=-1, required=True, type=options.PATH)
@@ -69,10 +66,8 @@ def command(
     chosen = gradebook.FORMATS[format_]
     if len(outs) > 1 and chosen.one_lesson:
         raise UsageError(
-            Text(
-                en=f"--format {format_} is for one lesson; give one OUT.",
-                ru=f"--format {format_} — для одного занятия; укажите одну папку OUT.",
-            )
+            en=f"--format {format_} is for one lesson; give one OUT.",
+            ru=f"--format {format_} — для одного занятия; укажите одну папку OUT.",
         )
     for out in outs:
         _bring_up_to_date(out, course, lang, jobs)
@@ -88,10 +83,8 @@ def command(
         sys.stdout.buffer.write(written.raw)
         return ExitCode.OK
     place = to or outs[0] / chosen.file
-    try:
+    with options.writing(place):
         write_atomically(place, written.raw)
-    except OSError as error:
-        raise UsageError(options.unwritable(place, error)) from error
     _print_written(place, written, lang, as_json)
     return ExitCode.OK
 
@@ -129,8 +122,7 @@ def _print_written(place: Path, written: Export, lang: Lang, as_json: bool) -> N
     strangers = Text(en="not in the class, left as is", ru="нет в группе, без изменений")
     for names, label in ((written.unmatched, unmatched), (written.strangers, strangers)):
         if names:
-            shown = ", ".join(map(one_line, names[:MANY])) + (" …" if names[MANY:] else "")
-            click.echo(f"{label.to(lang)} ({len(names)}): {shown}", err=True)
+            click.echo(f"{label.to(lang)} ({len(names)}): {options.listed(names)}", err=True)
 
 
 def _explain(book: Book, name: str, lang: Lang, as_json: bool) -> None:
@@ -159,9 +151,7 @@ def _row(book: Book, name: str) -> Row:
     found = exact or [row for row in book.rows if matches(row)]
     if len(found) != 1:
         raise UsageError(
-            Text(
-                en=f"{len(found)} students are called {quoted(name)}; give an id of the gradebook.",
-                ru=f"Студентов с именем {quoted(name)}: {len(found)}; укажите id из ведомости.",
-            )
+            en=f"{len(found)} students are called {quoted(name)}; give an id of the gradebook.",
+            ru=f"Студентов с именем {quoted(name)}: {len(found)}; укажите id из ведомости.",
         )
     return found[0]

@@ -54,10 +54,8 @@ def command(
     """Render LESSON's lecture: a page, slides, PDF or a notebook; or with --all the course."""
     if whole == bool(lesson):
         raise UsageError(
-            Text(
-                en="Name a lesson, or say --all for the whole course.",
-                ru="Назовите занятие или укажите --all для всего курса.",
-            )
+            en="Name a lesson, or say --all for the whole course.",
+            ru="Назовите занятие или укажите --all для всего курса.",
         )
     chosen = [name for name in FORMATS if name in formats]
     if lesson:

@@ -57,10 +57,8 @@ def command(
     job = _job(model)
     if chunk % 10:
         raise UsageError(
-            Text(
-                en=f"--chunk {chunk} is no multiple of 10 ms.",
-                ru=f"--chunk {chunk} не кратно 10 мс.",
-            )
+            en=f"--chunk {chunk} is no multiple of 10 ms.",
+            ru=f"--chunk {chunk} не кратно 10 мс.",
         )
     size = chunk * SAMPLE_RATE // 1000
     chunks = _from_file(sound, size) if sound is not None else _from_microphone(size, seconds, lang)
@@ -78,19 +76,15 @@ def _job(path: Path) -> StreamJob:
     form = FORMS.get(path.suffix.lower())
     if form is None:
         raise UsageError(
-            Text(
-                en=f"{path} is neither model.onnx nor model.ts; give a streaming model.",
-                ru=f"{path} — не model.onnx и не model.ts; укажите потоковую модель.",
-            )
+            en=f"{path} is neither model.onnx nor model.ts; give a streaming model.",
+            ru=f"{path} — не model.onnx и не model.ts; укажите потоковую модель.",
         )
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(
-            Text(
-                en=f"{path} cannot be read ({error.strerror}).",
-                ru=f"Не удаётся прочитать {path} ({error.strerror}).",
-            )
+            en=f"{path} cannot be read ({error.strerror}).",
+            ru=f"Не удаётся прочитать {path} ({error.strerror}).",
         ) from error
     read = stream_model.read(data, form, (8,))  # type: ignore[arg-type]
     return StreamJob(read.data, read.form)
@@ -130,14 +124,6 @@ def _follow(
 def _from_file(path: Path, size: int) -> Iterator[NDArray[np.float32]]:
     """Chunks of a 16-bit mono .wav at 16 kHz; other rates are resampled. The last is filled up
     with silence to a multiple of the hop."""
-    import numpy as np
-
-    samples = _read(path)
-    samples = np.pad(samples, (0, -len(samples) % HOP))
-    yield from np.split(samples, range(size, len(samples), size))
-
-
-def _read(path: Path) -> NDArray[np.float32]:
     import wave
 
     import numpy as np
@@ -149,19 +135,14 @@ def _read(path: Path) -> NDArray[np.float32]:
     except (OSError, EOFError, wave.Error) as error:
         why = error.strerror if isinstance(error, OSError) else str(error) or "cut short"
         raise UsageError(
-            Text(
-                en=f"{path} is no .wav file that can be read ({why}); convert it to 16-bit PCM.",
-                ru=f"{path} не читается как .wav ({why}); переведите его в 16-битный PCM.",
-            )
+            en=f"{path} is no .wav file that can be read ({why}); convert it to 16-bit PCM.",
+            ru=f"{path} не читается как .wav ({why}); переведите его в 16-битный PCM.",
         ) from error
     if width != 2 or not raw:
         raise UsageError(
-            Text(
-                en=f"{path} has {8 * width} bits a sample and {len(raw)} bytes of sound; expected "
-                "16-bit PCM.",
-                ru=f"В {path} {8 * width} бит на отсчёт и {len(raw)} байт звука; нужен 16-битный "
-                "PCM.",
-            )
+            en=f"{path} has {8 * width} bits a sample and {len(raw)} bytes of sound; expected "
+            "16-bit PCM.",
+            ru=f"В {path} {8 * width} бит на отсчёт и {len(raw)} байт звука; нужен 16-битный PCM.",
         )
     whole = len(raw) - len(raw) % (2 * channels)
     sound = np.frombuffer(raw[:whole], "<i2").reshape(-1, channels).mean(axis=1) / 32768.0
@@ -170,7 +151,8 @@ def _read(path: Path) -> NDArray[np.float32]:
 
         common = int(np.gcd(rate, SAMPLE_RATE))
         sound = resample_poly(sound, SAMPLE_RATE // common, rate // common)
-    return sound.astype(np.float32)
+    samples = np.pad(sound.astype(np.float32), (0, -len(sound) % HOP))
+    yield from np.split(samples, range(size, len(samples), size))
 
 
 def _from_microphone(size: int, seconds: float | None, lang: Lang) -> Iterator[NDArray[np.float32]]:
@@ -180,12 +162,10 @@ def _from_microphone(size: int, seconds: float | None, lang: Lang) -> Iterator[N
         import sounddevice
     except (ImportError, OSError) as error:
         raise UsageError(
-            Text(
-                en="The microphone needs the package sounddevice (`pip install sounddevice`, on "
-                "Linux also PortAudio); give a .wav file instead.",
-                ru="Для микрофона нужен пакет sounddevice (`pip install sounddevice`, в Linux ещё "
-                "PortAudio); или укажите файл .wav.",
-            )
+            en="The microphone needs the package sounddevice (`pip install sounddevice`, on "
+            "Linux also PortAudio); give a .wav file instead.",
+            ru="Для микрофона нужен пакет sounddevice (`pip install sounddevice`, в Linux ещё "
+            "PortAudio); или укажите файл .wav.",
         ) from error
     waiting: queue.Queue[Any] = queue.Queue()
     try:
@@ -198,10 +178,8 @@ def _from_microphone(size: int, seconds: float | None, lang: Lang) -> Iterator[N
         )
     except Exception as error:
         raise UsageError(
-            Text(
-                en=f"The microphone cannot be opened: {error}",
-                ru=f"Микрофон не открывается: {error}",
-            )
+            en=f"The microphone cannot be opened: {error}",
+            ru=f"Микрофон не открывается: {error}",
         ) from error
     click.echo("Слушаю; Ctrl-C — конец." if lang == "ru" else "Listening; Ctrl-C ends.")
     until = None if seconds is None else time.monotonic() + seconds

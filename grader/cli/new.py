@@ -1,4 +1,4 @@
-"""`grader new LESSON DIR` starts a lesson, `grader new-course DIR` a course of one's own."""
+"""`grader lessons`; `grader new LESSON DIR` starts one, `grader new-course DIR` a course."""
 
 from __future__ import annotations
 
@@ -8,10 +8,36 @@ from pathlib import Path
 import click
 
 from grader.cli import options
-from grader.grading.check import write_marker
 from grader.lesson import course, loading
 from grader.text import Lang, Text, notebooks
 from grader.text.errors import UsageError
+
+
+@click.command()
+@options.as_json
+@options.lang
+def lessons(as_json: bool, lang: Lang) -> None:
+    """List the lessons of the course."""
+    found = [lesson.spec for lesson in loading.every()]
+    if as_json:
+        rows = [
+            {
+                "name": spec.name,
+                "title": spec.title.to(lang),
+                "summary": spec.summary.to(lang),
+                "max_score": spec.max_score,
+                "formula": spec.formula,
+                "data": spec.data.names,
+            }
+            for spec in found
+        ]
+        options.print_json(rows)
+        return
+    label = "Баллы" if lang == "ru" else "Score"
+    for spec in found:
+        click.echo(f"{spec.name}  —  {spec.title.to(lang)}")
+        click.echo(f"    {spec.summary.to(lang)}")
+        click.echo(f"    {label}: {spec.formula}  (max {spec.max_score:g})")
 
 
 @click.command()
@@ -21,19 +47,18 @@ from grader.text.errors import UsageError
 @options.lang
 def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
     """Copy the template of LESSON into the new folder DIR."""
+    from grader.grading.check import write_marker
     from grader.handout import starter
 
     found = loading.load(lesson)
     _require_new(folder)
-    try:
+    with options.writing(folder):
         files = starter.notebook_files(found, lang) if notebook else starter.files(found)
         for inside, content in files:
             path = folder / inside
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         write_marker(folder, lesson)
-    except OSError as error:
-        raise UsageError(options.unwritable(folder, error)) from error
     step = found.spec.next_step
     if notebook:
         step = Text(
@@ -52,10 +77,8 @@ def new_course(folder: Path, lang: Lang) -> None:
     """Start a course of your own in the new folder DIR, with one lesson that works."""
     _require_new(folder)
     left_out = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*_cache")
-    try:
+    with options.writing(folder):
         shutil.copytree(course.new_course(), folder, dirs_exist_ok=True, ignore=left_out)
-    except OSError as error:
-        raise UsageError(options.unwritable(folder, error)) from error
     created = Text(
         en=f"Created {folder}. Set GRADER_COURSE={folder.resolve()}, then try `grader reference "
         "rank_one`; README.md says how to go on.",
@@ -68,8 +91,6 @@ def new_course(folder: Path, lang: Lang) -> None:
 def _require_new(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
-            Text(
-                en=f"{folder} exists and is not empty; choose a new folder.",
-                ru=f"{folder} уже есть и не пуста; выберите новую папку.",
-            )
+            en=f"{folder} exists and is not empty; choose a new folder.",
+            ru=f"{folder} уже есть и не пуста; выберите новую папку.",
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from click.shell_completion import CompletionItem
 
 from grader.text import LANGS, Text, language
 from grader.text.errors import UsageError
-from grader.text.untrusted import quoted
+from grader.text.untrusted import one_line, quoted
 
 Command = Callable[..., Any]
 PATH = click.Path(path_type=Path)
+MANY = 8
+"""Names that are listed in one line."""
 
 
 class LessonName(click.ParamType):
@@ -29,15 +32,13 @@ class LessonName(click.ParamType):
     ) -> list[CompletionItem]:
         from grader.lesson import loading
 
-        try:
+        names: list[str] = []
+        with suppress(UsageError):  # GRADER_COURSE names no course
             names = loading.names()
-        except UsageError:  # GRADER_COURSE names no course
-            names = []
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 LESSON = LessonName()
-
 
 lang = click.option(
     "--lang",
@@ -73,40 +74,31 @@ def data(function: Command) -> Command:
     return click.option("--data", help="Data set.  [default: the lesson's first]")(function)
 
 
-def papers(function: Command) -> Command:
-    """`--course`, `--roster` and `--times`."""
-    texts = {
-        "times": "CSV with the times of handing in, where the roster has none.",
-        "roster": "CSV of the students: your own, or an export of Moodle, Canvas or GitHub.",
-        "course": "course.toml: deadlines, extensions, late days.",
-    }
-    for name, text in texts.items():
-        about = f"{text}  [default: that of the last run into OUT]"
-        function = click.option(f"--{name}", type=PATH, help=about)(function)
-    return function
+def _writable(_: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuses a file that cannot be written before anything is measured."""
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        name = parameter.opts[0]
+        raise UsageError(
+            en=f"{name} {path} is a folder or lies in none; give the file to write.",
+            ru=f"{name} {path} — папка или файл в несуществующей папке; укажите файл.",
+        )
+    return path
 
 
-def html(function: Command) -> Command:
-    """`--html`, checked before anything is measured."""
-    return _file_to_write("--html", "Also write a report page to this file.")(function)
-
-
-def executed(function: Command) -> Command:
-    """`--executed`, checked before anything is run."""
-    about = "Also write the executed copy of a notebook to this file."
-    return _file_to_write("--executed", about)(function)
+html = click.option(
+    "--html", type=PATH, callback=_writable, help="Also write a report page to this file."
+)
+executed = click.option(
+    "--executed",
+    type=PATH,
+    callback=_writable,
+    help="Also write the executed copy of a notebook to this file.",
+)
 
 
 def print_json(value: object) -> None:
     """Print the result of a command for `--json`."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def require_isolation(trust: bool) -> None:
-    """Raises UsageError where other people's work is not isolated well, unless `trust`."""
-    from grader.sandbox.isolation.levels import require_for_others
-
-    require_for_others(trust)
 
 
 def nobody(name: str) -> Text:
@@ -117,6 +109,11 @@ def nobody(name: str) -> Text:
     )
 
 
+def listed(names: Sequence[str]) -> str:
+    """Some names on one line, the first `MANY` of them."""
+    return ", ".join(map(one_line, names[:MANY])) + (" …" if names[MANY:] else "")
+
+
 def unwritable(path: Path, error: OSError) -> Text:
     """Says why nothing can be written at `path`."""
     return Text(
@@ -125,18 +122,13 @@ def unwritable(path: Path, error: OSError) -> Text:
     )
 
 
-def _file_to_write(name: str, about: str) -> Callable[[Command], Command]:
-    def writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
-        if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-            raise UsageError(
-                Text(
-                    en=f"{name} {path} is a folder or lies in none; give the file to write.",
-                    ru=f"{name} {path} — папка или файл в несуществующей папке; укажите файл.",
-                )
-            )
-        return path
-
-    return click.option(name, type=PATH, callback=writable, help=about)
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns an OSError into a UsageError that says that nothing can be written at `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(unwritable(path, error)) from error
 
 
 def _available_cores() -> int:

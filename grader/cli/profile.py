@@ -1,26 +1,56 @@
-"""`grader profile MODEL`."""
+"""`grader profile MODEL`: one platform operator by operator, or all beside each other."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
+from rich.table import Table
 
 from grader.cli import options
+from grader.cli.show import wide_console
 from grader.lesson.grades import write_atomically
 from grader.measure.hardware.platforms import DTYPES, DType, Platform, catalogue, load
-from grader.text import Lang, Text
+from grader.text import Lang, Text, ru_number
 from grader.text.errors import ExitCode, GraderError, UsageError
+from grader.text.untrusted import one_line
 
 if TYPE_CHECKING:
     from grader.measure.hardware.profiled import Profiled
-    from grader.measure.hardware.roofline import Prediction
+    from grader.measure.hardware.roofline import LayerTime, Prediction
     from grader.measure.hardware.this_machine import Measured
 
 ALL = "all"
+MOST_LAYERS = 60
+"""Operators that are listed; of more, the longest."""
+LIMITS = {
+    "compute": Text(en="compute", ru="вычисления"),
+    "memory": Text(en="memory", ru="память"),
+    "overhead": Text(en="overhead", ru="запуск"),
+}
+_HEADINGS = {
+    "layer": Text(en="operator", ru="оператор"),
+    "macs": Text(en="MAC", ru="MAC"),
+    "weights": Text(en="weights, B", ru="веса, Б"),
+    "moved": Text(en="moved, B", ru="передано, Б"),
+    "intensity": Text(en="MAC/B", ru="MAC/Б"),
+    "limit": Text(en="limited by", ru="предел"),
+    "time": Text(en="time", ru="время"),
+    "share": Text(en="share", ru="доля"),
+    "platform": Text(en="platform", ru="платформа"),
+    "dtype": Text(en="type", ru="тип"),
+    "fits": Text(en="fits", ru="помещается"),
+    "bottleneck": Text(en="bottleneck", ru="узкое место"),
+    "predicted": Text(en="predicted", ru="предсказано"),
+    "measured": Text(en="measured", ru="измерено"),
+    "ratio": Text(en="measured / predicted", ru="измерено / предсказано"),
+}
+_WORDS = {"layer", "limit", "platform", "dtype", "fits", "bottleneck"}
+"""Columns that hold no numbers."""
 
 
 @click.command()
@@ -77,7 +107,6 @@ def command(
     MODEL is an .onnx file, or the model.npz of the Arduino lesson. Times are those of the roofline
     model, a lower bound: no program reaches the peak of its hardware.
     """
-    from grader.cli import profile_tables
     from grader.measure.hardware import profiled
 
     known, given_sizes = catalogue(files), _sizes(sizes)
@@ -94,7 +123,7 @@ def command(
         record = profiled.record(opened, found, here)
         click.echo(json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        profile_tables.show(opened, found, here, lang)
+        _show(opened, found, here, lang)
     return ExitCode.OK
 
 
@@ -104,10 +133,8 @@ def _sizes(given: Sequence[str]) -> dict[str, int]:
         name, _, size = one.rpartition("=")
         if not name or not size.isdecimal() or not 1 <= int(size) <= 10**6:
             raise UsageError(
-                Text(
-                    en=f"--size {one} is not NAME=N with a whole number, as length=32.",
-                    ru=f"--size {one} — не ИМЯ=N с целым числом, например length=32.",
-                )
+                en=f"--size {one} is not NAME=N with a whole number, as length=32.",
+                ru=f"--size {one} — не ИМЯ=N с целым числом, например length=32.",
             )
         found[name] = int(size)
     return found
@@ -131,10 +158,8 @@ def _predictions(
                 raise
     if not found:
         raise UsageError(
-            Text(
-                en=f"No platform of the catalogue can compute in {dtype}.",
-                ru=f"Ни одна платформа каталога не умеет считать в {dtype}.",
-            )
+            en=f"No platform of the catalogue can compute in {dtype}.",
+            ru=f"Ни одна платформа каталога не умеет считать в {dtype}.",
         )
     return found
 
@@ -144,25 +169,194 @@ def _measured(opened: Profiled, dtype: DType | None, sizes: dict[str, int]) -> M
 
     if opened.form != "onnx":
         raise UsageError(
-            Text(
-                en="--measure runs ONNX models; an integer network is measured on the simulated "
-                "board, by `grader check` in its project.",
-                ru="--measure запускает модели ONNX; целочисленная сеть измеряется на "
-                "симулированной плате командой `grader check` в её проекте.",
-            )
+            en="--measure runs ONNX models; an integer network is measured on the simulated "
+            "board, by `grader check` in its project.",
+            ru="--measure запускает модели ONNX; целочисленная сеть измеряется на "
+            "симулированной плате командой `grader check` в её проекте.",
         )
     if dtype not in (None, opened.workload.dtype):
         raise UsageError(
-            Text(
-                en=f"--measure runs the model as it is exported, in {opened.workload.dtype}; "
-                f"leave --dtype {dtype} out, or convert the model first.",
-                ru=f"--measure запускает модель в том виде, в каком она экспортирована "
-                f"({opened.workload.dtype}); уберите --dtype {dtype} или сначала преобразуйте "
-                "модель.",
-            )
+            en=f"--measure runs the model as it is exported, in {opened.workload.dtype}; "
+            f"leave --dtype {dtype} out, or convert the model first.",
+            ru=f"--measure запускает модель в том виде, в каком она экспортирована "
+            f"({opened.workload.dtype}); уберите --dtype {dtype} или сначала преобразуйте "
+            "модель.",
         )
     try:
         return measure(opened.data, opened.workload, sizes=sizes)
     except GraderError as error:
         error.exit_code = ExitCode.UNGRADED
         raise
+
+
+def _show(opened: Profiled, found: list[Prediction], measured: Measured | None, lang: Lang) -> None:
+    """Print the model, one prediction by operators or several as a table, and what was measured
+    on this machine."""
+    workload = opened.workload
+    weights, held = workload.weights.bytes(), workload.peak_activation_bytes()
+    number = (lambda n: f"{n:,}") if lang == "en" else ru_number
+    click.secho(one_line(opened.path.name), bold=True)
+    about = Text(
+        en=f"{number(workload.macs)} MACs, {number(workload.params)} parameters, "
+        f"{workload.dtype}, batch {workload.batch}; weights {number(weights)} B, activations "
+        f"at most {number(held)} B at once",
+        ru=f"{number(workload.macs)} MAC, параметров {number(workload.params)}, "
+        f"{workload.dtype}, батч {workload.batch}; веса {number(weights)} Б, активаций "
+        f"одновременно не больше {number(held)} Б",
+    )
+    click.echo(about.to(lang))
+    for code in workload.codes:
+        unit = "Б" if lang == "ru" else "B"
+        click.echo(f"    {number(code.bytes)} {unit}: {code.title.to(lang)}")
+    click.echo()
+    if len(found) == 1:
+        _print_operators(found[0], lang)
+    else:
+        _print_platforms(found, lang)
+    if measured is not None:
+        _print_measured(measured, lang)
+
+
+def duration(seconds: float, lang: Lang) -> str:
+    """Seconds in the unit that fits: `12.3 ms`."""
+    for size, en, ru in ((1.0, "s", "с"), (1e-3, "ms", "мс"), (1e-6, "µs", "мкс")):
+        if seconds >= size or en == "µs":
+            return f"{seconds / size:.3g} {ru if lang == 'ru' else en}"
+    raise AssertionError
+
+
+def _bottleneck(one: Prediction, lang: Lang) -> str:
+    """A sentence that says where the time goes."""
+    if not (top := one.bottlenecks(1)):
+        return Text(en="It does no work.", ru="Работы нет.").to(lang)
+    first, spent = top[0], one.time_by_limit()
+    limit = max(spent, key=spent.__getitem__)
+    part = spent[limit] / one.seconds if one.seconds else 0.0
+    what = {
+        "compute": Text(en="arithmetic", ru="вычисления"),
+        "memory": Text(en="moving bytes", ru="передача байт"),
+        "overhead": Text(en="starting operators", ru="запуск операторов"),
+    }[limit]
+    name, share = one_line(first.name)[:60], one.share(first)
+    return Text(
+        en=f"{part:.0%} of the time is {what.en}; the longest operator is {name} ({first.op}), "
+        f"{share:.0%}.",
+        ru=f"{part:.0%} времени — {what.ru}; дольше всех работает {name} ({first.op}), "
+        f"{share:.0%}.",
+    ).to(lang)
+
+
+def _print_operators(one: Prediction, lang: Lang) -> None:
+    click.secho(one.platform.title.to(lang), bold=True)
+    color = "green" if one.fit.fits else "yellow" if one.fit.rescue else "red"
+    click.secho(one.fit.sentence.to(lang), fg=color)
+    peak, moved = f"{one.peak / 1e9:.3g}", f"{one.platform.bandwidth.value / 1e9:.3g}"
+    hardware = Text(
+        en=f"Hardware: {peak} GMAC/s in {one.dtype}, {moved} GB/s",
+        ru=f"Железо: {peak} GMAC/с в {one.dtype}, {moved} ГБ/с",
+    ).to(lang)
+    if (power := one.platform.power_w) is not None:
+        hardware += f", {power.value:g} {'Вт' if lang == 'ru' else 'W'}"
+    click.echo(hardware)
+    lower = Text(en="Predicted, at best", ru="Предсказано, в лучшем случае").to(lang)
+    click.echo(f"{lower}: {duration(one.seconds, lang)} ({one.dtype}). {_bottleneck(one, lang)}")
+    click.echo()
+    columns = ("layer", "macs", "weights", "moved", "intensity", "limit", "time", "share")
+    table = _table(columns, lang)
+    for layer in _shown(one):
+        table.add_row(
+            f"{one_line(layer.name)[:44]} ({layer.op})",
+            f"{layer.macs:,}",
+            f"{layer.weight_bytes:,}",
+            f"{layer.bytes_moved:,}",
+            f"{layer.intensity:.3g}" if math.isfinite(layer.intensity) else "∞",
+            LIMITS[layer.limit].to(lang),
+            duration(layer.seconds, lang),
+            f"{one.share(layer):.1%}",
+        )
+    wide_console().print(table)
+    if len(one.layers) > MOST_LAYERS:
+        click.echo(f"... + {len(one.layers) - MOST_LAYERS}")
+
+
+def _shown(one: Prediction) -> list[LayerTime]:
+    """All operators in their order, or the longest of them where there are many."""
+    if len(one.layers) <= MOST_LAYERS:
+        return list(one.layers)
+    longest = {id(layer) for layer in one.bottlenecks(MOST_LAYERS)}
+    return [layer for layer in one.layers if id(layer) in longest]
+
+
+def _print_platforms(found: list[Prediction], lang: Lang) -> None:
+    table = _table(("platform", "dtype", "fits", "time", "limit", "bottleneck"), lang)
+    for one in found:
+        spent = one.time_by_limit()
+        top = one.bottlenecks(1)
+        table.add_row(
+            one.platform.name,
+            one.dtype,
+            verdict(one, lang),
+            duration(one.seconds, lang),
+            LIMITS[max(spent, key=spent.__getitem__)].to(lang),
+            one_line(top[0].name)[:40] if top else "",
+        )
+    wide_console().print(table)
+    click.echo()
+    for one in found:
+        if not one.fit.fits:
+            click.echo(f"{one.platform.name}: {one.fit.sentence.to(lang)}")
+    explained = Text(
+        en="Times are lower bounds (roofline); --platform NAME shows one by operators.",
+        ru="Время — нижняя оценка (roofline); --platform ИМЯ покажет одну по операторам.",
+    )
+    click.echo(explained.to(lang))
+
+
+def verdict(one: Prediction, lang: Lang) -> str:
+    """Whether the model fits the platform: yes, compressed, or no."""
+    if one.fit.fits:
+        return "да" if lang == "ru" else "yes"
+    if one.fit.rescue is not None:
+        return "сжатая" if lang == "ru" else "compressed"
+    return "нет" if lang == "ru" else "no"
+
+
+def _print_measured(measured: Measured, lang: Lang) -> None:
+    calibration = measured.calibration
+    rates = ", ".join(
+        f"{rate / 1e9:.1f} GMAC/s {dtype}" for dtype, rate in calibration.macs_per_second.items()
+    )
+    gigabytes, overhead = calibration.bytes_per_second / 1e9, calibration.overhead_s * 1e6
+    click.echo()
+    here = Text(en="This machine, one thread", ru="Эта машина, один поток")
+    click.secho(here.to(lang), bold=True)
+    machine = Text(
+        en=f"{rates}, {gigabytes:.1f} GB/s, {overhead:.2f} µs an operator",
+        ru=f"{rates}, {gigabytes:.1f} ГБ/с, {overhead:.2f} мкс на оператор",
+    )
+    click.echo(machine.to(lang))
+    table = _table(("layer", "predicted", "measured", "ratio"), lang)
+    rows = [
+        (f"{one_line(one.name)[:44]} ({one.op})", one.seconds, measured.by_layer[one.name])
+        for one in _shown(measured.prediction)
+    ]
+    whole = Text(en="the model whole", ru="модель целиком").to(lang)
+    rows.append((whole, measured.prediction.seconds, measured.seconds))
+    for name, predicted, took in rows:
+        ratio = f"{took / predicted:.2f}" if predicted else "—"
+        table.add_row(name, duration(predicted, lang), duration(took, lang), ratio)
+    wide_console().print(table)
+    middle = duration(measured.median_s, lang)
+    summary = Text(
+        en=f"Fastest of {measured.rounds} rounds; the median of the whole is {middle}.",
+        ru=f"Быстрейший из {measured.rounds} проходов; медиана для всей модели {middle}.",
+    )
+    click.echo(summary.to(lang))
+
+
+def _table(keys: tuple[str, ...], lang: Lang) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for key in keys:
+        justify: Literal["left", "right"] = "left" if key in _WORDS else "right"
+        table.add_column(_HEADINGS[key].to(lang), justify=justify, no_wrap=True)
+    return table

@@ -11,7 +11,6 @@ from grader.cli import options
 from grader.cli.handout import FORMATS
 from grader.lesson import loading
 from grader.text import Lang, Text, ru_number
-from grader.text.errors import UsageError
 from grader.text.progress import Reporter
 
 SHOWN = ("visible", "after_due_date", "after_published", "hidden")
@@ -53,11 +52,8 @@ def command(
     from grader.release import ReleaseRequest, release
 
     request = ReleaseRequest(folder, chosen, () if no_handouts else formats, with_data)
-    try:
-        with Reporter(lang) as progress:
-            made = release(request, progress)
-    except OSError as error:
-        raise UsageError(options.unwritable(folder, error)) from error
+    with options.writing(folder), Reporter(lang) as progress:
+        made = release(request, progress)
     files, size = len(made.files), sum(file.bytes for file in made.files.values())
     if as_json:
         summary = {"folder": str(folder), "lessons": made.lessons, "files": list(made.files)}
@@ -116,10 +112,8 @@ def gradescope(
     platform = msgspec.convert(
         {"lesson": lesson, "lang": lang, "shown": show, "data": data, "trust": trust}, Platform
     )
-    try:
+    with options.writing(target):
         size = write_zip(found, platform, hidden_seed(seed)[0], target)
-    except OSError as error:
-        raise UsageError(options.unwritable(target, error)) from error
     written = Text(
         en=f"{target} is written ({size / 1e6:.1f} MB). Upload it under Configure Autograder; it "
         "holds the seed of the hidden data, so give it to nobody else.",

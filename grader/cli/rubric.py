@@ -61,12 +61,10 @@ def command(
     points = dict(_assignment(one, spec) for one in assignments)
     if bool(points) != bool(why or by) or (points and not (name and why and by)):
         raise UsageError(
-            Text(
-                en="--set needs the submission's NAME, --why and --by, and they need --set; for "
-                'example grader rubric OUT NAME --set model=2 --why "clear" --by "A. Petrova".',
-                ru="Для --set нужны имя работы NAME, --why и --by, а без --set они ни к чему; "
-                'например, grader rubric OUT NAME --set model=2 --why "понятно" --by "А. Петрова".',
-            )
+            en="--set needs the submission's NAME, --why and --by, and they need --set; for "
+            'example grader rubric OUT NAME --set model=2 --why "clear" --by "A. Petrova".',
+            ru="Для --set нужны имя работы NAME, --why и --by, а без --set они ни к чему; "
+            'например, grader rubric OUT NAME --set model=2 --why "понятно" --by "А. Петрова".',
         )
     with batch.locked(out), batch.disk_errors(out):
         paths = batch.grade_files(out)
@@ -77,7 +75,12 @@ def command(
             if points:
                 batch.set_points(grade, spec, lang, points, why, by)
             else:
-                _edit(batch.beside(grade, "rubric"), lang)
+                form = batch.beside(grade, "rubric")
+                if sys.stdin.isatty() or os.environ.get("VISUAL") or os.environ.get("EDITOR"):
+                    click.edit(filename=str(form))
+                else:
+                    place = "Заполните файл" if lang == "ru" else "Fill in"
+                    click.echo(f"{place}: {form.resolve()}", err=True)
             again = batch.merge_form(grade, spec, lang)
             assert again is not None
             found[name] = again
@@ -96,10 +99,8 @@ def _spec(out: Path) -> LessonSpec:
     spec = loading.load(batch.first_grade(out).lesson).spec
     if not spec.rubric:
         raise UsageError(
-            Text(
-                en=f"The lesson {spec.name} has no rubric: the machine gives all of its points.",
-                ru=f"У занятия {spec.name} нет критериев: все его баллы ставит машина.",
-            )
+            en=f"The lesson {spec.name} has no rubric: the machine gives all of its points.",
+            ru=f"У занятия {spec.name} нет критериев: все его баллы ставит машина.",
         )
     return spec
 
@@ -107,18 +108,16 @@ def _spec(out: Path) -> LessonSpec:
 def _assignment(text: str, spec: LessonSpec) -> tuple[str, float]:
     """`model=1.5` as criterion and points."""
     name, _, number = text.partition("=")
-    known = {one.name: one for one in spec.rubric}
+    known = {one.name: one.max_points for one in spec.rubric}
     try:
         points = float(number)
     except ValueError:
         points = -1.0
-    if name not in known or not 0 <= points <= known[name].max_points:
+    if not 0 <= points <= known.get(name, -1.0):
         expected = ", ".join(f"{one.name}=0…{one.max_points:g}" for one in spec.rubric)
         raise UsageError(
-            Text(
-                en=f"--set {quoted(text)} is none of {expected}; correct it.",
-                ru=f"--set {quoted(text)} не подходит; возможны {expected}.",
-            )
+            en=f"--set {quoted(text)} is none of {expected}; correct it.",
+            ru=f"--set {quoted(text)} не подходит; возможны {expected}.",
         )
     return name, points
 
@@ -129,21 +128,10 @@ def _grade_of(out: Path, name: str, found: dict[str, MergedForm]) -> Path:
         tip = f" Did you mean {one_line(close[0])}?" if close else ""
         ru_tip = f" Может быть, {one_line(close[0])}?" if close else ""
         raise UsageError(
-            Text(
-                en=f"No graded submission is called {quoted(name)}.{tip}",
-                ru=f"Среди оценённых работ нет работы {quoted(name)}.{ru_tip}",
-            )
+            en=f"No graded submission is called {quoted(name)}.{tip}",
+            ru=f"Среди оценённых работ нет работы {quoted(name)}.{ru_tip}",
         )
     return batch.grade_path(out, name)
-
-
-def _edit(form: Path, lang: Lang) -> None:
-    """Open the form in an editor; without a terminal and an editor, say where it is."""
-    if sys.stdin.isatty() or os.environ.get("VISUAL") or os.environ.get("EDITOR"):
-        click.edit(filename=str(form))
-        return
-    place = "Заполните файл" if lang == "ru" else "Fill in"
-    click.echo(f"{place}: {form.resolve()}", err=True)
 
 
 def _show(
@@ -166,7 +154,13 @@ def _show(
     table.add_column(heads[2], justify="right", no_wrap=True)
     table.add_column(heads[1])
     for one in shown[:MAX_ROWS]:
-        table.add_row(*_cells(one, spec, lang))
+        given = rubric.current(one.grade.judgements)
+        points = (
+            f"{given[criterion.name].points:g}" if criterion.name in given else "—"
+            for criterion in spec.rubric
+        )
+        name, state = one_line(one.grade.submission.name), _state(one, spec).to(lang)
+        table.add_row(name, *points, show.score_cell(one.grade), state)
     console = show.wide_console()
     if shown:
         console.print(table)
@@ -181,19 +175,8 @@ def _show(
 
 def _waits(one: MergedForm, spec: LessonSpec) -> bool:
     """True when a person has to look: a criterion is open or outdated, or the form is damaged."""
-    grade = one.grade
-    open_criteria = rubric.waiting(grade, spec) or rubric.outdated(grade, spec)
+    open_criteria = rubric.waiting(one.grade, spec) or rubric.outdated(one.grade, spec)
     return one.problem is not None or bool(open_criteria)
-
-
-def _cells(one: MergedForm, spec: LessonSpec, lang: Lang) -> list[str]:
-    given = rubric.current(one.grade.judgements)
-    points = [
-        f"{given[criterion.name].points:g}" if criterion.name in given else "—"
-        for criterion in spec.rubric
-    ]
-    name, state = one_line(one.grade.submission.name), _state(one, spec).to(lang)
-    return [name, *points, show.score_cell(one.grade), state]
 
 
 def _state(one: MergedForm, spec: LessonSpec) -> Text:

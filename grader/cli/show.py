@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import click
 from rich.console import Console
@@ -28,15 +28,11 @@ CLASS_PAGE = Text(en="Class page", ru="Страница группы")
 MAX_ROWS = 60
 
 
-def exit_code(grades: Iterable[Grade]) -> ExitCode:
+def exit_code(grades: Collection[Grade]) -> ExitCode:
     """The worst of what happened: 3 not graded, 1 below the gate or a failed check, else 0."""
-    worst = ExitCode.OK
-    for grade in grades:
-        if grade.status in _STOPPED:
-            return ExitCode.UNGRADED
-        if not grade.passed:
-            worst = ExitCode.BELOW
-    return worst
+    if any(grade.status in _STOPPED for grade in grades):
+        return ExitCode.UNGRADED
+    return ExitCode.OK if all(grade.passed for grade in grades) else ExitCode.BELOW
 
 
 def one(
@@ -68,7 +64,13 @@ def one(
     if grade.figures and grade.figures[0].kind == "table":  # the lesson's main result
         _figure_table(grade.figures[0], lang)
         click.echo()
-    _measurements(grade, lang)
+    table = Table(box=None, pad_edge=False)
+    for head in ("", "artefact", "baseline") if lang == "en" else ("", "артефакт", "базовая"):
+        table.add_column(head)
+    for name, measured in grade.measurements.items():
+        base = grade.baseline.get(name)
+        table.add_row(name, _figure(measured), _figure(base) if base else "")
+    wide_console().print(table)
     _score(grade, lang, estimate)
 
 
@@ -83,7 +85,13 @@ def many(grades: list[Grade], spec: LessonSpec, lang: Lang) -> None:
         table.add_column(column.title.to(lang), justify="right", no_wrap=True)
     ordered = sorted(grades, key=lambda grade: rank_key(grade, spec))
     for grade in ordered[:MAX_ROWS]:
-        table.add_row(*_cells(grade, spec, lang))
+        status = STATUS[grade.status].to(lang)
+        if grade.gate is not None and not grade.gate.passed:
+            status += Text(en=", below the gate", ru=", порог не пройден").to(lang)
+        score = score_cell(grade) if grade.status is Status.GRADED else "—"
+        found = ((column.format, grade.value(column.name)) for column in spec.report.columns)
+        values = ("—" if value is None else shape.format(value) for shape, value in found)
+        table.add_row(one_line(grade.submission.name), status, score, *values)
     console = wide_console()
     console.print(table)
     if len(ordered) > MAX_ROWS:
@@ -99,25 +107,13 @@ def wide_console() -> Console:
     """A console for tables: of a terminal's width, or at least 160 columns in a log."""
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
-        console = Console(markup=False, highlight=False, width=max(console.width, 160))
+        console.width = max(console.width, 160)
     return console
 
 
 def score_cell(grade: Grade) -> str:
     """The score, and what a person may still add to it."""
     return f"{grade.score:.3f}" + (f" + {grade.pending:g}" if grade.pending else "")
-
-
-def _cells(grade: Grade, spec: LessonSpec, lang: Lang) -> list[str]:
-    status = STATUS[grade.status].to(lang)
-    if grade.gate is not None and not grade.gate.passed:
-        status += Text(en=", below the gate", ru=", порог не пройден").to(lang)
-    score = score_cell(grade) if grade.status is Status.GRADED else "—"
-    cells = [one_line(grade.submission.name), status, score]
-    for column in spec.report.columns:
-        value = grade.value(column.name)
-        cells.append("—" if value is None else column.format.format(value))
-    return cells
 
 
 def _figure(measured: Measurement) -> str:
@@ -129,16 +125,6 @@ def _figure(measured: Measurement) -> str:
         return f"{shown}{unit}"
     low, high = measured.interval
     return f"{shown}{unit}  [{low:.3g}, {high:.3g}]"
-
-
-def _measurements(grade: Grade, lang: Lang) -> None:
-    table = Table(box=None, pad_edge=False, show_header=True)
-    for name in ("", "artefact", "baseline") if lang == "en" else ("", "артефакт", "базовая"):
-        table.add_column(name, justify="left")
-    for name, measured in grade.measurements.items():
-        base = grade.baseline.get(name)
-        table.add_row(name, _figure(measured), _figure(base) if base else "")
-    wide_console().print(table)
 
 
 def _figure_table(figure: Figure, lang: Lang) -> None:
@@ -177,17 +163,18 @@ def _score(grade: Grade, lang: Lang, estimate: bool) -> None:
 
 
 def _gate(gate: Gate, lang: Lang) -> None:
-    verdict = Text(en="Gate passed", ru="Порог пройден")
-    if not gate.passed:
+    if gate.passed:
+        verdict = Text(en="Gate passed", ru="Порог пройден")
+    else:
         verdict = Text(
             en="Gate missed, gated terms score 0",
             ru="Порог не пройден, зависящие от него слагаемые равны 0",
         )
-    noise = Text(en=" (within the noise of the data)", ru=" (в пределах шума данных)").to(lang)
+    noise = Text(en=" (within the noise of the data)", ru=" (в пределах шума данных)")
+    doubt = noise.to(lang) if gate.within_noise else ""
     less = gate.value < gate.threshold
     sign = ("≤" if less else "≥") if gate.passed else ("<" if less else ">")
     click.secho(
-        f"{verdict.to(lang)}: {gate.metric} {gate.value:.4g} {sign} {gate.threshold:.4g}"
-        + (noise if gate.within_noise else ""),
+        f"{verdict.to(lang)}: {gate.metric} {gate.value:.4g} {sign} {gate.threshold:.4g}{doubt}",
         fg="green" if gate.passed else "red",
     )

@@ -64,12 +64,10 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
     stems = {grade.submission.name: path for path, grade in read if grade is not None}
     if not any(batch.beside(path, "evidence").exists() for path in stems.values()):
         raise UsageError(
-            Text(
-                en=f"{out} keeps nothing to compare: no submission in it could be opened, or an "
-                "earlier version graded it; in that case run grader batch again.",
-                ru=f"В {out} нечего сравнивать: ни одну работу не удалось открыть или проверяла "
-                "прежняя версия; тогда запустите grader batch ещё раз.",
-            )
+            en=f"{out} keeps nothing to compare: no submission in it could be opened, or an "
+            "earlier version graded it; in that case run grader batch again.",
+            ru=f"В {out} нечего сравнивать: ни одну работу не удалось открыть или проверяла "
+            "прежняя версия; тогда запустите grader batch ещё раз.",
         )
     with batch.locked(out), Reporter(lang) as progress:
         found = pairs.compare(
@@ -108,11 +106,9 @@ def _students(out: Path) -> dict[str, list[str]]:
         manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
     except (OSError, msgspec.MsgspecError) as error:
         raise UsageError(
-            Text(
-                en=f"{path} cannot be read ({error}); run grader batch again, or delete it.",
-                ru=f"Не удаётся прочитать {path} ({error}); повторите grader batch или удалите "
-                "этот файл.",
-            )
+            en=f"{path} cannot be read ({error}); run grader batch again, or delete it.",
+            ru=f"Не удаётся прочитать {path} ({error}); повторите grader batch или удалите "
+            "этот файл.",
         ) from error
     return {one.name: one.students for one in manifest.submissions}
 

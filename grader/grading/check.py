@@ -40,19 +40,15 @@ def lesson_of(folder: Path) -> str:
         name = tomllib.loads(path.read_text(encoding="utf-8"))["lesson"]
     except OSError as error:
         raise UsageError(
-            Text(
-                en=f"{folder.resolve()} is not a project: expected {MARKER} in it; go to the "
-                "folder that `grader new LESSON DIR` made, or name the lesson with --lesson.",
-                ru=f"{folder.resolve()} — не папка проекта: в ней нет {MARKER}; перейдите в "
-                "папку, созданную `grader new LESSON DIR`, или укажите занятие через --lesson.",
-            )
+            en=f"{folder.resolve()} is not a project: expected {MARKER} in it; go to the "
+            "folder that `grader new LESSON DIR` made, or name the lesson with --lesson.",
+            ru=f"{folder.resolve()} — не папка проекта: в ней нет {MARKER}; перейдите в "
+            "папку, созданную `grader new LESSON DIR`, или укажите занятие через --lesson.",
         ) from error
     except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError) as error:
         raise UsageError(
-            Text(
-                en=f'{path} must hold one line: lesson = "NAME"; write the lesson into it.',
-                ru=f'В файле {path} должна быть строка lesson = "NAME"; впишите в него занятие.',
-            )
+            en=f'{path} must hold one line: lesson = "NAME"; write the lesson into it.',
+            ru=f'В файле {path} должна быть строка lesson = "NAME"; впишите в него занятие.',
         ) from error
     return str(name)
 
@@ -75,7 +71,7 @@ class Checker:
         grade, fault = grading.grade(self.examination, self.folder, self.folder.name)
         if grade.status is Status.GRADER_FAULT:
             why = fault.strip().splitlines()[-1]
-            raise Fault(Text(en=f"{grade.reason.en} {why}", ru=f"{grade.reason.ru} {why}"))
+            raise Fault(en=f"{grade.reason.en} {why}", ru=f"{grade.reason.ru} {why}")
         return grade
 
 
@@ -90,10 +86,8 @@ def prepare(
     """Get ready to check one's own project on the public data. Raises UsageError, DataError."""
     if not folder.is_dir():
         raise UsageError(
-            Text(
-                en=f"{folder} is not a folder; run `grader check` in your project's folder.",
-                ru=f"{folder} — не папка; запустите `grader check` в папке проекта.",
-            )
+            en=f"{folder} is not a folder; run `grader check` in your project's folder.",
+            ru=f"{folder} — не папка; запустите `grader check` в папке проекта.",
         )
     found = loading.load(lesson or lesson_of(folder))
     examination = grading.prepare(found, "public", data=data, source=source, progress=progress)

@@ -10,6 +10,7 @@ lesson's `hints.toml`: a table for each check, or for several with a shell patte
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -76,7 +77,12 @@ def hints(grade: Grade, lesson: Lesson, project: Path | None) -> Hints:
     else:
         failed = [REJECTED] if grade.status is Status.REJECTED else []
     steps = {name: found for name in failed if (found := _steps(known, name))}
-    return Hints(steps, {} if project is None else _shown(project))
+    shown: dict[str, int] = {}
+    if project is not None:
+        with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            raw = kept(project, FILE).read_bytes()
+            shown = msgspec.json.decode(raw, type=dict[str, int])
+    return Hints(steps, {name: max(count, 0) for name, count in shown.items()})
 
 
 def reveal(found: Hints, project: Path) -> Hints:
@@ -92,12 +98,3 @@ def _steps(known: Mapping[str, Sequence[Text]], name: str) -> Sequence[Text]:
     if name in known:
         return known[name]
     return next((steps for pattern, steps in known.items() if fnmatchcase(name, pattern)), ())
-
-
-def _shown(project: Path) -> dict[str, int]:
-    try:
-        raw = kept(project, FILE).read_bytes()
-        found = msgspec.json.decode(raw, type=dict[str, int])
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return {}
-    return {name: max(count, 0) for name, count in found.items()}

@@ -70,7 +70,11 @@ def add(project: Path, version: Version) -> list[Version]:
 
     Returns all versions of its lesson, oldest first. Raises OSError.
     """
-    known = _all(project)
+    known: list[Version] = []
+    with contextlib.suppress(OSError):  # nothing is stored yet
+        for raw in kept(project, FILE).read_bytes().splitlines():
+            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):  # damaged
+                known.append(_decoder.decode(raw))
     if known and (known[-1].lesson, known[-1].fingerprint) == (version.lesson, version.fingerprint):
         known.pop()
     known = [*known, version][-MOST:]
@@ -124,19 +128,6 @@ def figure(versions: Sequence[Version]) -> Figure | None:
             ru="Баллы grader check на открытых данных; они хранятся в .grader/history.jsonl.",
         ),
     )
-
-
-def _all(project: Path) -> list[Version]:
-    """The versions of every lesson, oldest first; damaged lines are skipped."""
-    try:
-        lines = kept(project, FILE).read_bytes().splitlines()
-    except OSError:
-        return []
-    found = []
-    for line in lines:
-        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
-            found.append(_decoder.decode(line))
-    return found
 
 
 def _bar(version: Version) -> str:

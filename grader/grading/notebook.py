@@ -14,19 +14,17 @@ from grader.intake import Submission
 from grader.lesson.spec import LessonSpec
 from grader.sandbox.isolation.process import Disturbed, longest_run
 from grader.sandbox.runners.notebook import LeftFile, NotebookJob, NotebookRun, run_notebook
-from grader.text import Text, notebooks
+from grader.text import notebooks
 from grader.text.errors import Rejected
-
-OnExecuted = Callable[[bytes], None]
-"""Called with the executed copy, also where a cell failed. Its contents are not trusted."""
 
 
 @contextmanager
 def executed(
-    submission: Submission, spec: LessonSpec, on_executed: OnExecuted
+    submission: Submission, spec: LessonSpec, on_executed: Callable[[bytes], None]
 ) -> Iterator[Submission]:
     """The submission itself, or where it holds a notebook, what running it leaves in a private
-    copy of its folder.
+    copy of its folder. `on_executed` gets the executed copy, also where a cell failed; it is not
+    trusted.
 
     Raises Stopped or Rejected with the cell that fails, and Rejected where what it leaves breaks a
     rule of intake.
@@ -45,14 +43,12 @@ def executed(
         if not any(left.has(path) for path in (spec.intake.artefact, *spec.intake.alternatives)):
             artefact = spec.intake.artefact
             raise Rejected(
-                Text(
-                    en=f"{notebooks.FILE} ran to its end, but there is no {artefact} in its "
-                    "folder; write it in a cell that runs (`%%writefile`, an export), or hand it "
-                    "in beside the notebook.",
-                    ru=f"{notebooks.FILE} выполнен до конца, но в его папке нет файла {artefact}; "
-                    "создайте его в выполняемой ячейке (`%%writefile`, экспорт) или сдайте рядом "
-                    "с ноутбуком.",
-                )
+                en=f"{notebooks.FILE} ran to its end, but there is no {artefact} in its "
+                "folder; write it in a cell that runs (`%%writefile`, an export), or hand it "
+                "in beside the notebook.",
+                ru=f"{notebooks.FILE} выполнен до конца, но в его папке нет файла {artefact}; "
+                "создайте его в выполняемой ячейке (`%%writefile`, экспорт) или сдайте рядом "
+                "с ноутбуком.",
             )
         yield left
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import grader
 from grader.grading.notebook import executed
-from grader.intake import Submission, fingerprint, open_submission
+from grader.intake import fingerprint, open_submission
 from grader.lesson import loading, rubric
 from grader.lesson.contract import Audience, Exam, Findings, Progress, Setup
 from grader.lesson.grades import Grade, Provenance, Status, SubmissionId, Versions
@@ -95,10 +96,8 @@ def prepare(
         exam = lesson.autograder.prepare(setup)
     except Stopped as error:  # the baseline, which is ours
         raise Fault(
-            Text(
-                en=f"The lesson's baseline does not run here: {error.text.en}",
-                ru=f"Базовая модель занятия здесь не запускается: {error.text.ru}",
-            )
+            en=f"The lesson's baseline does not run here: {error.text.en}",
+            ru=f"Базовая модель занятия здесь не запускается: {error.text.ru}",
         ) from error
     return Examination(lesson.name, exam, provenance(lesson, exam.data_id))
 
@@ -154,8 +153,12 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> GradingR
             open_submission(path, lesson.spec.intake, name) as handed_in,
             executed(handed_in, lesson.spec, copies.append) as submission,
         ):
-            evidence = _evidence(lesson, submission)
-            findings = _examine(lesson, examination, submission)
+            with contextlib.suppress(Exception):  # no reason to leave a submission ungraded
+                evidence = collect(submission, lesson.name, lesson.template)
+            try:
+                findings = lesson.autograder.examine(examination.exam, submission)
+            except Disturbed:  # by the machine, which says nothing about the submission
+                findings = lesson.autograder.examine(examination.exam, submission)
             identity = SubmissionId(name, submission.fingerprint)
             result = _scored(lesson.spec, examination, identity, findings, started)
         if evidence is not None:
@@ -176,9 +179,8 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> GradingR
         ended = Stopped(Status.GRADER_FAULT, fault_sentence(error))
         fault = traceback.format_exc()
     identity = identify(path, name, lesson.spec)
-    return GradingResult(
-        ungraded(examination, identity, ended, started), fault, copies[-1], evidence
-    )
+    result = ungraded(examination, identity, ended, started)
+    return GradingResult(result, fault, copies[-1], evidence)
 
 
 def identify(path: Path, name: str, spec: LessonSpec) -> SubmissionId:
@@ -218,33 +220,15 @@ def fault_sentence(error: BaseException) -> Text:
     )
 
 
-def _examine(lesson: Lesson, examination: Examination, submission: Submission) -> Findings:
-    """A run that the machine disturbed says nothing about the submission: it is tried again."""
-    try:
-        return lesson.autograder.examine(examination.exam, submission)
-    except Disturbed:
-        return lesson.autograder.examine(examination.exam, submission)
-
-
-def _evidence(lesson: Lesson, submission: Submission) -> Evidence | None:
-    """None where it cannot be collected: that is no reason to leave a submission ungraded."""
-    try:
-        return collect(submission, lesson.name, lesson.template)
-    except Exception:
-        return None
-
-
 def _require_same_isolation(examination: Examination) -> None:
     """Raises Fault where this process isolates at another level than the grade would state."""
     promised, here = examination.provenance.isolation, current_level().level
     if promised != here:
         raise Fault(
-            Text(
-                en=f"The batch was started at isolation level {promised}, but this worker has "
-                f"{here}; run `grader doctor` where it runs.",
-                ru=f"Проверка начата при изоляции уровня {promised}, а у этого процесса уровень "
-                f"{here}; запустите `grader doctor` там, где он работает.",
-            )
+            en=f"The batch was started at isolation level {promised}, but this worker has "
+            f"{here}; run `grader doctor` where it runs.",
+            ru=f"Проверка начата при изоляции уровня {promised}, а у этого процесса уровень "
+            f"{here}; запустите `grader doctor` там, где он работает.",
         )
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import platformdirs
 
-from grader.text import Text
 from grader.text.errors import SpecError, UsageError
 
 CACHE = "GRADER_CACHE"
@@ -57,10 +56,8 @@ def _tree(name: str) -> Path:
         if (Path(own) / name).is_dir():
             return Path(own) / name
         raise UsageError(
-            Text(
-                en=f"GRADER_COURSE is {own}, but there is no folder {name}/ in it.",
-                ru=f"GRADER_COURSE указывает на {own}, но папки {name}/ там нет.",
-            )
+            en=f"GRADER_COURSE is {own}, but there is no folder {name}/ in it.",
+            ru=f"GRADER_COURSE указывает на {own}, но папки {name}/ там нет.",
         )
     return _built_in(name)
 

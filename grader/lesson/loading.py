@@ -19,7 +19,6 @@ import msgspec
 from grader.lesson import course, formula
 from grader.lesson.contract import Autograder
 from grader.lesson.spec import HINTS, LATE_VALUES, RUBRIC, LessonSpec
-from grader.text import Text
 from grader.text.errors import SpecError, UsageError
 
 
@@ -55,12 +54,10 @@ class Lesson:
         names = self.spec.data.names
         if name is not None and name not in names:
             raise UsageError(
-                Text(
-                    en=f"The lesson {self.name} does not use the data set {name!r}; it uses "
-                    f"{', '.join(names)}.",
-                    ru=f"Занятие {self.name} не использует набор данных {name!r}; подойдут "
-                    f"{', '.join(names)}.",
-                )
+                en=f"The lesson {self.name} does not use the data set {name!r}; it uses "
+                f"{', '.join(names)}.",
+                ru=f"Занятие {self.name} не использует набор данных {name!r}; подойдут "
+                f"{', '.join(names)}.",
             )
         return name or names[0]
 
@@ -115,10 +112,8 @@ def load(name: str) -> Lesson:
         tip = f" Did you mean {close[0]}?" if close else ""
         ru_tip = f" Может быть, {close[0]}?" if close else ""
         raise UsageError(
-            Text(
-                en=f"There is no lesson {name!r}. Lessons: {', '.join(known)}.{tip}",
-                ru=f"Занятия {name!r} нет. Занятия: {', '.join(known)}.{ru_tip}",
-            )
+            en=f"There is no lesson {name!r}. Lessons: {', '.join(known)}.{tip}",
+            ru=f"Занятия {name!r} нет. Занятия: {', '.join(known)}.{ru_tip}",
         )
     return load_folder(course.assignments() / name)
 

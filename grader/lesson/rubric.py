@@ -135,27 +135,12 @@ def read(raw: bytes, where: str, grade: Grade, spec: LessonSpec) -> Form:
     try:
         form = msgspec.toml.decode(raw.decode("utf-8-sig"), type=Form)
     except UnicodeDecodeError as error:
-        raise _wrong(where, "it is not UTF-8 text", "это не текст в UTF-8") from error
+        problem = Text(en="it is not UTF-8 text", ru="это не текст в UTF-8")
+        raise _wrong(where, problem) from error
     except msgspec.DecodeError as error:
-        raise _wrong(where, str(error), str(error)) from error
-    _require_same(form, where, grade)
-    known = {one.name: one for one in spec.rubric}
-    for one in form.history:
-        if one.points is not None and not 0 <= one.points < math.inf:
-            raise _wrong(
-                where,
-                f"points of {quoted(one.criterion)} in the history are {one.points:g}",
-                f"в истории у критерия {quoted(one.criterion)} баллы {one.points:g}",
-            )
-    for name, entry in form.criteria.items():
-        if name not in known:
-            names = ", ".join(known)
-            raise _wrong(
-                where,
-                f"there is no criterion {quoted(name)}; the criteria are {names}",
-                f"критерия {quoted(name)} нет; есть {names}",
-            )
-        _require_sound(form, entry, known[name], where)
+        raise _wrong(where, Text(en=str(error), ru=str(error))) from error
+    if (found := _problem(form, grade, spec)) is not None:
+        raise _wrong(where, found)
     return form
 
 
@@ -258,56 +243,61 @@ def _given(spec: LessonSpec, history: Iterable[Judgment]) -> dict[str, float]:
     }
 
 
-def _require_same(form: Form, where: str, grade: Grade) -> None:
+def _problem(form: Form, grade: Grade, spec: LessonSpec) -> Text | None:
+    """The first thing in a form that cannot be counted."""
     if form.schema != SCHEMA:
-        raise _wrong(
-            where,
-            f"schema is {form.schema}, this grader reads schema {SCHEMA}",
-            f"schema равно {form.schema}, а эта версия читает schema {SCHEMA}",
+        return Text(
+            en=f"schema is {form.schema}, this grader reads schema {SCHEMA}",
+            ru=f"schema равно {form.schema}, а эта версия читает schema {SCHEMA}",
         )
-    ours, theirs = (grade.lesson, grade.submission.name), (form.lesson, form.name)
-    if ours != theirs:
-        raise _wrong(
-            where,
-            f"it is for {quoted(form.name)} in {quoted(form.lesson)}, not for "
-            f"{quoted(ours[1])} in {ours[0]}",
-            f"он для работы {quoted(form.name)} занятия {quoted(form.lesson)}, а не для "
-            f"{quoted(ours[1])} занятия {ours[0]}",
+    name, lesson = quoted(form.name), quoted(form.lesson)
+    if (form.lesson, form.name) != (grade.lesson, grade.submission.name):
+        ours = quoted(grade.submission.name)
+        return Text(
+            en=f"it is for {name} in {lesson}, not for {ours} in {grade.lesson}",
+            ru=f"он для работы {name} занятия {lesson}, а не для {ours} занятия {grade.lesson}",
         )
+    for one in form.history:
+        if one.points is not None and not 0 <= one.points < math.inf:
+            name = quoted(one.criterion)
+            return Text(
+                en=f"points of {name} in the history are {one.points:g}",
+                ru=f"в истории у критерия {name} баллы {one.points:g}",
+            )
+    known = {one.name: one.max_points for one in spec.rubric}
+    for name, entry in form.criteria.items():
+        if name not in known:
+            names = ", ".join(known)
+            return Text(
+                en=f"there is no criterion {quoted(name)}; the criteria are {names}",
+                ru=f"критерия {quoted(name)} нет; есть {names}",
+            )
+        if entry.points is None:
+            continue
+        if not 0 <= entry.points <= known[name]:
+            return Text(
+                en=f"points of {name} are {entry.points:g}, not from 0 to {known[name]:g}",
+                ru=f"баллы {name} — {entry.points:g}, а должны быть от 0 до {known[name]:g}",
+            )
+        if not entry.why.strip():
+            return Text(
+                en=f"{name} has points, but why is empty; say why in a few words",
+                ru=f"у {name} есть баллы, но поле why пустое; напишите в двух словах почему",
+            )
+        if not form.by.strip():
+            return Text(
+                en="there are points, but by is empty; write who judges",
+                ru="баллы есть, а поле by пустое; напишите, кто оценивает",
+            )
+    return None
 
 
-def _require_sound(form: Form, entry: Entry, criterion: Criterion, where: str) -> None:
-    if entry.points is None:
-        return
-    name, most = criterion.name, criterion.max_points
-    if not 0 <= entry.points <= most:
-        raise _wrong(
-            where,
-            f"points of {name} are {entry.points:g}, not from 0 to {most:g}",
-            f"баллы {name} — {entry.points:g}, а должны быть от 0 до {most:g}",
-        )
-    if not entry.why.strip():
-        raise _wrong(
-            where,
-            f"{name} has points, but why is empty; say why in a few words",
-            f"у {name} есть баллы, но поле why пустое; напишите в двух словах почему",
-        )
-    if not form.by.strip():
-        raise _wrong(
-            where,
-            "there are points, but by is empty; write who judges",
-            "баллы есть, а поле by пустое; напишите, кто оценивает",
-        )
-
-
-def _wrong(where: str, en: str, ru: str) -> UsageError:
+def _wrong(where: str, why: Text) -> UsageError:
     return UsageError(
-        Text(
-            en=f"{where}: {en}. Correct the file and run the command again; nothing in it was "
-            "merged.",
-            ru=f"{where}: {ru}. Исправьте файл и запустите команду ещё раз; из него ничего не "
-            "внесено.",
-        )
+        en=f"{where}: {why.en}. Correct the file and run the command again; nothing in it was "
+        "merged.",
+        ru=f"{where}: {why.ru}. Исправьте файл и запустите команду ещё раз; из него ничего не "
+        "внесено.",
     )
 
 

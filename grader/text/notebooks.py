@@ -8,7 +8,7 @@ which a reader's browser would execute.
 from __future__ import annotations
 
 import base64
-import binascii
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -105,31 +105,25 @@ def read(raw: bytes) -> Notebook:
         raise Rejected(_damaged(str(error))) from error
     if found.nbformat != 4 or found.cells is None:
         raise Rejected(
-            Text(
-                en=f"{FILE} is of notebook format {found.nbformat}, expected 4; open it in Jupyter "
-                "and save it.",
-                ru=f"{FILE} записан в формате ноутбуков {found.nbformat}, ожидался 4; откройте его "
-                "в Jupyter и сохраните.",
-            )
+            en=f"{FILE} is of notebook format {found.nbformat}, expected 4; open it in Jupyter "
+            "and save it.",
+            ru=f"{FILE} записан в формате ноутбуков {found.nbformat}, ожидался 4; откройте его "
+            "в Jupyter и сохраните.",
         )
     language = _language(found.metadata)
     if language not in ("", "python"):
         shown = untrusted.quoted(language)
         raise Rejected(
-            Text(
-                en=f"{FILE} is a notebook for {shown}, expected Python; choose a Python kernel.",
-                ru=f"{FILE} — ноутбук для {shown}, ожидался Python; выберите ядро Python.",
-            )
+            en=f"{FILE} is a notebook for {shown}, expected Python; choose a Python kernel.",
+            ru=f"{FILE} — ноутбук для {shown}, ожидался Python; выберите ядро Python.",
         )
     cells = tuple(_cell(cell) for cell in found.cells)
     if len(cells) > MAX_CELLS or sum(len(cell.source) for cell in cells) > MAX_SOURCE:
         raise Rejected(
-            Text(
-                en=f"{FILE} has more than {MAX_CELLS:,} cells or {MAX_SOURCE:,} characters of "
-                "source; keep data in files beside it.",
-                ru=f"В {FILE} больше {ru_number(MAX_CELLS)} ячеек или {ru_number(MAX_SOURCE)} "
-                "символов исходного текста; храните данные в файлах рядом.",
-            )
+            en=f"{FILE} has more than {MAX_CELLS:,} cells or {MAX_SOURCE:,} characters of "
+            "source; keep data in files beside it.",
+            ru=f"В {FILE} больше {ru_number(MAX_CELLS)} ячеек или {ru_number(MAX_SOURCE)} "
+            "символов исходного текста; храните данные в файлах рядом.",
         )
     return Notebook(cells)
 
@@ -222,16 +216,11 @@ def _data(data: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(text := data.get("text/plain"), str):
         kept["text/plain"] = plain(text)
     for kind, signature in _PICTURES.items():
-        if isinstance(picture := data.get(kind), str) and _is_picture(picture, signature):
-            kept[kind] = picture
+        if isinstance(picture := data.get(kind), str):
+            with contextlib.suppress(ValueError):  # no base64
+                if base64.b64decode("".join(picture.split()), validate=True).startswith(signature):
+                    kept[kind] = picture
     return kept
-
-
-def _is_picture(encoded: str, signature: bytes) -> bool:
-    try:
-        return base64.b64decode("".join(encoded.split()), validate=True).startswith(signature)
-    except (binascii.Error, ValueError):
-        return False
 
 
 def _left_out() -> dict[str, Any]:

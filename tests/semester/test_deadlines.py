@@ -345,5 +345,5 @@ def test_no_deduction_takes_more_than_there_is_or_gives_points(formulas, days) -
     assert 0 <= grade.score <= plain.score
     assert all(one.points >= 0 for one in grade.deductions)
     assert grade.score + sum(one.points for one in grade.deductions) == pytest.approx(plain.score)
-    assert from_json(to_json(scoring.again(grade, SPEC))) == grade
+    assert from_json(to_json(scoring.taken_off(grade, SPEC, grade.deductions))) == grade
     assert scoring.taken_off(grade, SPEC, []) == plain

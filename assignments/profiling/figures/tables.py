@@ -28,7 +28,7 @@ from typing import Any
 import timed
 import torch
 
-from grader.cli.profile_tables import LIMITS, duration
+from grader.cli.profile import LIMITS, duration
 from grader.handout import measured
 from grader.handout.figures import Table, count, plain, project, publish
 from grader.lesson import course, loading
