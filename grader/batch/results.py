@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,13 +12,11 @@ from urllib.parse import quote
 import msgspec
 
 from grader import grading
-from grader.grading import Examination
+from grader.grading import Examination, Outcome
 from grader.intake import Candidate
 from grader.lesson import loading
 from grader.lesson.grades import Grade, Status, from_json, to_json, write_atomically
-from grader.lesson.spec import LessonSpec
 from grader.similarity import evidence as evidences
-from grader.similarity.evidence import Evidence
 from grader.text import Text
 from grader.text.errors import UsageError
 
@@ -38,28 +37,12 @@ _DEVICES = frozenset(
 """Names that Windows reserves."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The result of grading one submission."""
-
-    grade: Grade
-    fault: str = ""
-    """The traceback of a grader fault."""
-    notebook: bytes = b""
-    """The executed copy of a notebook, with untrusted contents."""
-    evidence: Evidence | None = None
-    """What the submission is compared with others by; None when it could not be opened."""
-
-
 @dataclass
 class Plan:
     """Submissions to grade, and the grades of those that are still valid."""
 
     todo: list[Candidate] = field(default_factory=list)
     done: list[Grade] = field(default_factory=list)
-
-
-_decoder = msgspec.json.Decoder(Outcome)
 
 
 def outcome_to_json(outcome: Outcome) -> bytes:
@@ -71,7 +54,7 @@ def outcome_to_json(outcome: Outcome) -> bytes:
 
 def outcome_from_json(raw: bytes) -> Outcome:
     """Raises msgspec.MsgspecError, a ValueError, when `raw` is not an outcome."""
-    return _decoder.decode(raw)
+    return msgspec.json.decode(raw, type=Outcome)
 
 
 def save(outcome: Outcome, out: Path) -> None:
@@ -147,17 +130,17 @@ def plan(examination: Examination, submissions: Iterable[Candidate], out: Path) 
     result = Plan()
     for candidate in submissions:
         old = read_grade(grade_path(out, candidate.name))
-        if old is not None and _is_valid(old, examination, candidate, spec):
+        valid = False
+        if (
+            old is not None
+            and old.status is not Status.GRADER_FAULT
+            and old.provenance == examination.provenance
+        ):
+            with contextlib.suppress(OSError):  # unreadable; grading reports it
+                now = grading.identify(candidate.path, candidate.name, spec)
+                valid = old.submission == now
+        if old is not None and valid:
             result.done.append(old)
         else:
             result.todo.append(candidate)
     return result
-
-
-def _is_valid(old: Grade, examination: Examination, candidate: Candidate, spec: LessonSpec) -> bool:
-    if old.status is Status.GRADER_FAULT or old.provenance != examination.provenance:
-        return False
-    try:
-        return old.submission == grading.identify(candidate.path, candidate.name, spec)
-    except OSError:  # unreadable; grading reports it
-        return False

@@ -35,16 +35,11 @@ def gradebook(
 
     `template` is Canvas's export. Without it the columns have the lessons' titles, and Canvas makes
     new assignments of them."""
-    if template is None:
-        return _new(classes, missing)
-    return _filled(classes, template, column, missing)
-
-
-def _new(classes: Sequence[Graded], missing: str) -> Export:
+    if template is not None:
+        return _filled(classes, template, column, missing)
     titles = [graded.spec.title.en for graded in classes]
-    lines: list[list[Value]] = [[*HEAD, *titles]]
     points = [graded.spec.max_score for graded in classes]
-    lines.append([POSSIBLE, *[""] * (len(HEAD) - 1), *points])
+    lines: list[list[Value]] = [[*HEAD, *titles], [POSSIBLE, "", "", "", "", *points]]
     people = everyone(classes)
     for one in people.values():
         scores: list[Value] = []

@@ -12,7 +12,7 @@ import re
 import shutil
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -86,14 +86,13 @@ def canvas(name: str) -> Label | None:
     upload is a new attachment with a larger number, and a file that was uploaded again has `-1`
     after its name. Texts and links end in `_text.html` and `_link.html`. Anonymous students are
     called `anon` and have letters in their numbers."""
-    found = _CANVAS_ANONYMOUS.fullmatch(name) or _CANVAS.fullmatch(name)
-    if found is not None:
-        late, attachment = bool(found["late"]), int(found["attachment"])
-        return Label(found["who"], found["number"], found["file"], False, attachment, late)
-    text = _CANVAS_TEXT.fullmatch(name)
-    if text is None:
+    kinds = (_CANVAS_ANONYMOUS, _CANVAS, _CANVAS_TEXT)
+    found = next(filter(None, (kind.fullmatch(name) for kind in kinds)), None)
+    if found is None:
         return None
-    return Label(text["who"], text["number"], text["file"], True, 0, bool(text["late"]))
+    attachment, late = int(found.groupdict().get("attachment", 0)), bool(found["late"])
+    is_text = found.re is _CANVAS_TEXT
+    return Label(found["who"], found["number"], found["file"], is_text, attachment, late)
 
 
 @dataclass(frozen=True)
@@ -196,10 +195,9 @@ def recognized(names: Sequence[str], clones: int = 0) -> str:
     return "plain"
 
 
-def logins(names: Iterable[str], parent: str) -> dict[str, str]:
+def logins(names: Sequence[str], parent: str) -> dict[str, str]:
     """The login or team in each name of a clone: what follows the name of the assignment, which is
     part of the folder's name (`kws-submissions`), or what all names begin with."""
-    names = list(names)
     prefix = f"{parent.removesuffix('-submissions')}-" if parent.endswith("-submissions") else ""
     if not prefix or not all(name.startswith(prefix) for name in names):
         common = os.path.commonprefix(names) if len(names) > 1 else ""  # noqa: RUF071

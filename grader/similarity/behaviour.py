@@ -82,10 +82,8 @@ def of_scores(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
 
 def of_values(stated: Sequence[object], right: Sequence[bool]) -> NDArray[np.uint8]:
     """(items,) codes of answers that are numbers or words; equal wrong answers have equal codes."""
-    codes = [
-        0 if ok else 1 + zlib.crc32(repr(one).encode()) % 255
-        for one, ok in zip(stated, right, strict=True)
-    ]
+    pairs = zip(stated, right, strict=True)
+    codes = [0 if ok else 1 + zlib.crc32(repr(one).encode()) % 255 for one, ok in pairs]
     return np.array(codes, np.uint8)
 
 
