@@ -162,9 +162,10 @@ def collect(
 
     Raises UsageError for a table or course.toml that cannot be used."""
     course = course_file.load(files.course) if files.course else None
-    people = roster.read(files.roster) if files.roster else None
-    if people is not None and files.roster is not None:
-        roster.students(people, files.roster)
+    people = None
+    if files.roster:
+        people = roster.read(files.roster)
+        roster.require_distinct(people, files.roster)
     times = roster.read(files.times) if files.times else []
     if course is not None and not course.works_in_teams(spec.name):
         people = None if people is None else roster.without_teams(people)
@@ -183,8 +184,8 @@ def collect(
     )
     handed_in.write(out, record)
     used = {version.path for version in found.versions}
-    with contextlib.suppress(OSError):
-        for path in store.iterdir():  # also what was unpacked from earlier downloads
+    with contextlib.suppress(OSError):  # remove what was unpacked from earlier downloads
+        for path in store.iterdir():
             if path not in used:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         if not any(store.iterdir()):

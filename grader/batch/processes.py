@@ -190,7 +190,13 @@ def folder() -> Iterator[Path]:
     for place in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             _remove_if_stale(place)
-    place, lock = _make()
+    while True:
+        place = Path(tempfile.mkdtemp(prefix=PREFIX))
+        lock = filelock.FileLock(place / _LOCK)
+        lock.acquire()
+        if (place / _LOCK).exists():
+            break
+        lock.release()  # another batch removed it as stale before it was locked
     try:
         yield place
     finally:
@@ -209,16 +215,6 @@ def temporary_files() -> Iterator[None]:
             yield
         finally:
             tempfile.tempdir = before
-
-
-def _make() -> tuple[Path, filelock.BaseFileLock]:
-    while True:
-        place = Path(tempfile.mkdtemp(prefix=PREFIX))
-        lock = filelock.FileLock(place / _LOCK)
-        lock.acquire()
-        if (place / _LOCK).exists():
-            return place, lock
-        lock.release()  # another batch removed it as stale before it was locked
 
 
 def _remove_if_stale(place: Path) -> None:

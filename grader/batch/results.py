@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from grader.grading import Examination, Outcome
 from grader.intake import Candidate
 from grader.lesson import loading
 from grader.lesson.grades import Grade, Status, from_json, to_json, write_atomically
+from grader.lesson.spec import LessonSpec
 from grader.similarity import evidence as evidences
 from grader.text import Text
 from grader.text.errors import UsageError
@@ -130,17 +130,17 @@ def plan(examination: Examination, submissions: Iterable[Candidate], out: Path) 
     result = Plan()
     for candidate in submissions:
         old = read_grade(grade_path(out, candidate.name))
-        valid = False
-        if (
-            old is not None
-            and old.status is not Status.GRADER_FAULT
-            and old.provenance == examination.provenance
-        ):
-            with contextlib.suppress(OSError):  # unreadable; grading reports it
-                now = grading.identify(candidate.path, candidate.name, spec)
-                valid = old.submission == now
-        if old is not None and valid:
+        if old is not None and _is_valid(old, examination, candidate, spec):
             result.done.append(old)
         else:
             result.todo.append(candidate)
     return result
+
+
+def _is_valid(old: Grade, examination: Examination, candidate: Candidate, spec: LessonSpec) -> bool:
+    if old.status is Status.GRADER_FAULT or old.provenance != examination.provenance:
+        return False
+    try:
+        return old.submission == grading.identify(candidate.path, candidate.name, spec)
+    except OSError:  # unreadable; grading reports it
+        return False

@@ -266,7 +266,14 @@ class PersistentWorker:
             return worker
         for attempt in range(STARTS):
             try:
-                return self._start()
+                self.close()
+                with self._lock:
+                    if self._killed:
+                        raise WorkerKilled
+                    self._worker = Worker(self._examination.lesson, self._file, self._folder)
+                self._worker.wait_until_ready()
+                self._memory_at_start = self._worker.memory_bytes
+                return self._worker
             except WorkerDied as error:
                 if attempt + 1 == STARTS:
                     last = (error.log.strip().splitlines() or [""])[-1][:300]
@@ -276,16 +283,6 @@ class PersistentWorker:
             except (OSError, WorkerProtocolError) as error:
                 raise Fault(_not_started(str(error))) from error
         raise AssertionError("the last attempt returns")
-
-    def _start(self) -> Worker:
-        self.close()
-        with self._lock:
-            if self._killed:
-                raise WorkerKilled
-            self._worker = Worker(self._examination.lesson, self._file, self._folder)
-        self._worker.wait_until_ready()
-        self._memory_at_start = self._worker.memory_bytes
-        return self._worker
 
 
 class Worker:

@@ -213,12 +213,11 @@ def _lesson_cells(graded: Graded, result: Result, lang: Lang) -> list[Cell]:
         off = Cell(sum(one.points for one in grade.deductions), why)
         waiting = Cell(grade.pending, _waiting(grade))
     total = score_why(graded, result)
-    maximum = Text(en="of the lesson", ru="наибольший балл занятия")
     return [
         *cells,
         off,
         Cell(result.score, total),
-        Cell(graded.spec.max_score, maximum),
+        Cell(graded.spec.max_score, Text(en="of the lesson", ru="наибольший балл занятия")),
         waiting,
         *_times(graded, result),
         Cell(result.submission.name if result.submission else None, _version(result)),
@@ -333,9 +332,8 @@ def _sum(parts: Sequence[tuple[str, float | None]]) -> Cell:
 def _values(formula: str, grade: Grade) -> str:
     """The measurements in a formula with their values."""
     found = [
-        f"{name} = {measured.value:.6g}"
-        for name in sorted(names(formula))
-        if (measured := grade.measurements.get(name)) is not None
+        f"{name} = {grade.measurements[name].value:.6g}"
+        for name in sorted(names(formula) & grade.measurements.keys())
     ]
     missed = grade.gate is not None and not grade.gate.passed
     return ", ".join(found) + (", gate missed" if missed else "")

@@ -52,12 +52,13 @@ def as_excel(book: Book, lang: Lang) -> bytes:
     grades, why = workbook.active, workbook.create_sheet("why")
     assert grades is not None
     grades.title = "grades"
+    heads: list[Value] = [*book.columns]
     tables: list[tuple[Any, list[list[Value]]]] = [
         (grades, [[cell.value for cell in row.cells] for row in book.rows]),
         (why, [[cell.why.to(lang) for cell in row.cells] for row in book.rows]),
     ]
     for sheet, lines in tables:
-        for at, line in enumerate([[*book.columns], *lines], start=1):
+        for at, line in enumerate([heads, *lines], start=1):
             for column, value in enumerate(line, start=1):
                 cell = sheet.cell(at, column)
                 if isinstance(value, str):  # stored as text, so that none of it is a formula

@@ -49,8 +49,7 @@ _BROKEN = (
 
 def require_archive_size(name: str, size: int, rules: Intake) -> None:
     """Raises Rejected for an archive that is larger than its contents may be."""
-    if size > rules.max_total_bytes:
-        limit = rules.max_total_bytes
+    if size > (limit := rules.max_total_bytes):
         raise Rejected(
             Text(
                 en=f"The archive {quoted(name)} has {size:,} bytes, at most {limit:,} are allowed; "

@@ -107,10 +107,8 @@ def may_be_notebook(path: Path) -> bool:
 def _with_distinct_names(found: list[tuple[str, Path]]) -> list[Candidate]:
     """Archives keep their suffix when two names would be equal; names that are equal even then (not
     UTF-8, or different only in case) get a number."""
-    taken = Counter(indistinct(name) for name, _ in found)
-    taken += Counter(
-        indistinct(readable(path.name)) for name, path in found if name != readable(path.name)
-    )
+    both = ({name, readable(path.name)} for name, path in found)
+    taken = Counter(indistinct(name) for names in both for name in names)
     used: set[str] = set()
     named = []
     for name, path in found:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from grader.intake.candidates import candidates, is_work
+from grader.intake.candidates import Candidate, candidates, is_work
 from grader.intake.rules import IGNORED_PARTS, archive_suffix, ignored
 from grader.intake.zips import ClassZip
 from grader.lesson.spec import Intake
@@ -73,8 +73,7 @@ def moodle(name: str) -> Label | None:
     `Full Name_12345_assignsubmission_file_/work.zip`, before 4.1 with the last underscore and since
     then without; or, without folders, `Full Name_12345_assignsubmission_file_work.zip`. The number
     is the participant's."""
-    found = _MOODLE.fullmatch(name)
-    if found is None:
+    if (found := _MOODLE.fullmatch(name)) is None:
         return None
     return Label(found["who"], found["number"], found["file"] or "", found["plugin"] != "file")
 
@@ -179,9 +178,7 @@ def open_download(
     who = {one.path.name: one.name for one in found}
     if LAYOUTS[layout].clones:
         who = logins([one.path.name for one in found], place.resolve().name)
-    versions = [
-        Version(one.name, who[one.path.name], one.path, (readable(one.path.name),)) for one in found
-    ]
+    versions = [_unlabeled(one, who[one.path.name]) for one in found]
     return Download(layout, versions, [readable(path.name) for path in loose])
 
 
@@ -238,24 +235,22 @@ def _from_zip(place: Path, store: Path, rules: Intake, stem: Stem, layout: str |
 def _labeled(place: Path, names: Sequence[str], layout: str, store: Path, stem: Stem) -> Download:
     """An LMS's download that was unpacked."""
     uploads: dict[str, _Uploads] = defaultdict(_Uploads)
-    rest = set()
-    for name in names:
-        label = LAYOUTS[layout].label_of(name)
-        if label is None:
-            rest.add(name)
-        else:
+    labels = {name: LAYOUTS[layout].label_of(name) for name in names}
+    for name, label in labels.items():
+        if label is not None:
             uploads[_owner(name, label, names)].entries[name] = label
     versions: list[Version] = []
     for owner, found in uploads.items():
         path = _put_together(place, found.graded(), store / stem(owner))
         versions += found.versions(owner, path)
     others, loose = candidates(place)
-    versions += [
-        Version(one.name, one.name, one.path, (readable(one.path.name),))
-        for one in others
-        if one.path.name in rest
-    ]
-    return Download(layout, versions, [readable(path.name) for path in loose if path.name in rest])
+    versions += [_unlabeled(one, one.name) for one in others if not labels[one.path.name]]
+    rest = [readable(path.name) for path in loose if not labels[path.name]]
+    return Download(layout, versions, rest)
+
+
+def _unlabeled(one: Candidate, who: str) -> Version:
+    return Version(one.name, who, one.path, (readable(one.path.name),))
 
 
 @dataclass

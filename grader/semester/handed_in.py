@@ -340,18 +340,14 @@ def _times(entries: Iterable[Entry], zone: tzinfo) -> dict[str, datetime]:
     """Times of handing in, by everything that may identify a student or a folder."""
     found: dict[str, datetime] = {}
     for entry in entries:
-        time = moment(entry.submitted, zone) if entry.submitted else None
+        one, time = entry.student, moment(entry.submitted, zone)
         if time is None:
             continue
-        one = entry.student
         identities = (
             ("where", entry.where),
             ("moodle", one.moodle),
             ("canvas", one.canvas),
-            ("key", one.id),
-            ("key", one.login),
-            ("key", one.email),
-            ("key", one.github),
+            *(("key", name) for name in (one.id, one.login, one.email, one.github)),
             # Two students may have the same name, but not the same number.
             ("key", "" if one.moodle or one.canvas else one.name),
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -84,15 +84,12 @@ def read(path: Path) -> list[Entry]:
     return found
 
 
-def students(entries: Iterable[Entry], path: Path) -> list[Student]:
-    """The students of a roster. Raises UsageError when an id occurs twice."""
-    found: dict[str, Student] = {}
-    for entry in entries:
-        if entry.student.id in found:
-            shown = quoted(entry.student.id)
+def require_distinct(entries: Iterable[Entry], path: Path) -> None:
+    """Raises UsageError when an id occurs twice in a roster."""
+    for identity, times in Counter(entry.student.id for entry in entries).items():
+        if times > 1:
+            shown = quoted(identity)
             raise no_table(path, f"{shown} is there twice", f"{shown} встречается дважды")
-        found[entry.student.id] = entry.student
-    return list(found.values())
 
 
 def without_teams(entries: Iterable[Entry]) -> list[Entry]:

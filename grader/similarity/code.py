@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from grader.intake.rules import ignored
-from grader.similarity.behaviour import rarity
+from grader.similarity.behaviour import products, rarity
 from grader.similarity.evidence import (
     FIRMWARE,
     MAX_TEXT_BYTES,
@@ -133,13 +133,11 @@ def _distinct(found: Sequence[Hashes]) -> Hashes:
 def similarity(prints: Sequence[Hashes]) -> NDArray[np.float32]:
     """(n, n), the similarity of n submissions, 0 to nearly 1; 0 on the diagonal."""
     n = len(prints)
-    alike = np.zeros((n, n), np.float32)
-    hashes, columns = np.unique(
-        np.concatenate([*prints, np.array([], np.uint64)]), return_inverse=True
-    )
+    nothing = np.array([], np.uint64)
+    hashes, columns = np.unique(np.concatenate([*prints, nothing]), return_inverse=True)
     rows = np.repeat(np.arange(n), [len(one) for one in prints])
     if n < 2 or not len(hashes):
-        return alike
+        return np.zeros((n, n), np.float32)
     holders = np.bincount(columns, minlength=len(hashes))
     weight = rarity(holders, n)
     mass = np.bincount(rows, weight[columns], minlength=n).astype(np.float32)
@@ -148,11 +146,8 @@ def similarity(prints: Sequence[Hashes]) -> NDArray[np.float32]:
         (np.sqrt(weight[columns[shared]]).astype(np.float32), (rows[shared], columns[shared])),
         shape=(n, len(hashes)),
     )
-    transposed = shares.T.tocsr()
-    for start in range(0, n, 256):
-        block = slice(start, start + 256)
-        smaller = np.minimum(mass[block, None], mass[None, :])
-        alike[block] = (shares[block] @ transposed).toarray() / (smaller + SMALL)
+    alike = products(shares)
+    alike /= np.minimum(mass[:, None], mass[None, :]) + SMALL
     np.fill_diagonal(alike, 0.0)
     return alike
 

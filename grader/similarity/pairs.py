@@ -143,9 +143,7 @@ class Scores:
 
     def numbers(self) -> NDArray[np.float32]:
         """(n, n), the number of every pair; 0 below the diagonal and for excluded pairs."""
-        left = 1 - self.code_beyond
-        left *= 1 - self.weights
-        left *= 1 - self.mistakes_beyond
+        left = (1 - self.code_beyond) * (1 - self.weights) * (1 - self.mistakes_beyond)
         found = np.triu(1 - left, 1)
         found[self.excluded] = 0
         return found

@@ -141,7 +141,7 @@ def test_cell_without_a_time_is_none(text: str) -> None:
 def test_a_roster_with_one_id_twice_is_refused(tmp_path: Path) -> None:
     path = table(tmp_path / "r.csv", "id,name\ns1,A\ns1,B\n")
     with pytest.raises(UsageError, match="s1"):
-        roster.students(roster.read(path), path)
+        roster.require_distinct(roster.read(path), path)
 
 
 def test_students_are_found_by_names_and_numbers_of_a_download() -> None:
@@ -345,5 +345,5 @@ def test_no_deduction_takes_more_than_there_is_or_gives_points(formulas, days) -
     assert 0 <= grade.score <= plain.score
     assert all(one.points >= 0 for one in grade.deductions)
     assert grade.score + sum(one.points for one in grade.deductions) == pytest.approx(plain.score)
-    assert from_json(to_json(scoring.again(grade, SPEC))) == grade
+    assert from_json(to_json(scoring.taken_off(grade, SPEC, grade.deductions))) == grade
     assert scoring.taken_off(grade, SPEC, []) == plain
