@@ -271,16 +271,15 @@ def score_why(graded: Graded, result: Result) -> Text:
 def _sum_of_parts(grade: Grade, spec: LessonSpec) -> Text:
     terms = " + ".join(f"{number(one.points)} ({one.name})" for one in grade.terms)
     before = grade.score + sum(one.points for one in grade.deductions)
-    raw = sum(one.points for one in grade.terms)
-    bounded = abs(before - raw) > 1e-9
+    bounded = abs(before - sum(one.points for one in grade.terms)) > 1e-9
     limit = f", bounded to 0…{number(spec.max_score)}" if bounded else ""
     ru_limit = f", в пределах 0…{number(spec.max_score)}" if bounded else ""
     off_en = "".join(f" − {number(one.points)} ({one.why.en})" for one in grade.deductions)
     off_ru = "".join(f" − {number(one.points)} ({one.why.ru})" for one in grade.deductions)
-    total = number(grade.score)
+    total, most = number(grade.score), number(grade.max_score)
     return Text(
-        en=f"{terms}{limit}{off_en} = {total} of {number(grade.max_score)}",
-        ru=f"{terms}{ru_limit}{off_ru} = {total} из {number(grade.max_score)}",
+        en=f"{terms}{limit}{off_en} = {total} of {most}",
+        ru=f"{terms}{ru_limit}{off_ru} = {total} из {most}",
     )
 
 

@@ -71,11 +71,9 @@ def results(
         for one in grade.deductions
     ]
     tests += [_check(check, lang, shown) for check in grade.checks]
-    for at, test in enumerate(tests, start=1):
-        test["number"] = str(at)
     return found | {
         "score": round(grade.score, 6),
-        "tests": tests,
+        "tests": [test | {"number": str(at)} for at, test in enumerate(tests, start=1)],
         "leaderboard": _leaderboard(grade, spec, lang),
     }
 
