@@ -12,7 +12,6 @@ from grader.batch.folder import (
 )
 from grader.batch.processes import sigterm_like_ctrl_c, temporary_files
 from grader.batch.results import (
-    Outcome,
     beside,
     first_grade,
     grade_files,
@@ -22,6 +21,7 @@ from grader.batch.results import (
     save,
 )
 from grader.batch.worker_pool import run
+from grader.grading import Outcome
 
 __all__ = [
     "ClassFiles",

@@ -4,8 +4,6 @@
     with start_slurm(SlurmOptions(jobs=8, ...), out / "slurm") as cluster:         # slurm.py
         run_on_cluster(examination, candidates, cluster, on_grade=keep, on_interrupt=say)
 
-`run_on_cluster` behaves as `worker_pool.run` does.
-
 A task is 10 to 50 submissions. Each outcome is sent back at once as an event, so a lost worker
 costs only the submission that it was grading; Dask runs the lost task again elsewhere. When a task
 keeps losing its workers, its submissions are graded one by one, and the one that ends the workers
@@ -32,8 +30,7 @@ from urllib.parse import urlsplit
 from grader import grading
 from grader.batch import worker_host
 from grader.batch.processes import MainLoop
-from grader.batch.results import Outcome
-from grader.grading import Examination
+from grader.grading import Examination, Outcome
 from grader.intake import Candidate
 from grader.lesson.grades import Status
 from grader.sandbox.isolation.process import Stopped
@@ -80,11 +77,7 @@ class Cluster:
 
 @contextmanager
 def connect_dask(
-    address: str,
-    *,
-    ca: Path | None = None,
-    cert: Path | None = None,
-    key: Path | None = None,
+    address: str, *, ca: Path | None = None, cert: Path | None = None, key: Path | None = None
 ) -> Iterator[Cluster]:
     """A running cluster, over TLS; what is not given comes from Dask's own configuration
     (`distributed.comm.tls`). Raises UsageError when there is no safe or no working connection."""
@@ -141,13 +134,8 @@ def run_on_cluster(
     on_grade: Callable[[Outcome], None],
     on_interrupt: Callable[[], None] = lambda: None,
 ) -> None:
-    """Grade on `cluster`; `on_grade` is called in this thread for each outcome.
-
-    On the first Ctrl-C or SIGTERM `on_interrupt` is called, no further submission is started,
-    those in progress are finished and passed to `on_grade`, and KeyboardInterrupt is raised; on
-    the second it is raised at once. Raises Fault when a worker would grade differently or does not
-    see the files, or when none is left.
-    """
+    """Grade on `cluster`; callbacks and signals as in `worker_pool.run`. Raises Fault when a worker
+    would grade differently or does not see the files, or when none is left."""
     if submissions:
         _Coordinator(examination, submissions, cluster, on_grade, on_interrupt).run()
 
@@ -261,16 +249,14 @@ class _Coordinator:
 
     def _receive(self, event: bytes) -> None:
         outcome = worker_host.read_event(event, self._batch)
-        if outcome is not None:
+        # A task that ran again sends some outcomes twice.
+        if outcome is not None and outcome.grade.submission.name in self._missing:
             self._deliver(outcome)
 
     def _deliver(self, outcome: Outcome) -> None:
-        """Pass on the first outcome of each submission; a task that ran again sends some twice."""
-        name = outcome.grade.submission.name
-        if name in self._missing:
-            self._on_grade(outcome)
-            self._missing.remove(name)
-            self._graded += 1
+        self._on_grade(outcome)
+        self._missing.remove(outcome.grade.submission.name)
+        self._graded += 1
 
     def _end(self, key: str) -> None:
         """Decide what happens to the submissions that an ended task has left ungraded."""
@@ -278,8 +264,10 @@ class _Coordinator:
 
         task = self._tasks.pop(key)
         left = [each for each in task.candidates if each.name in self._missing]
-        error = self._failure(task.future)
+        error = self._ask(task.future.exception) if task.future.status == "error" else None
         if error is None:
+            if task.future.status != "finished" and self._client.status != "running":
+                raise Fault(_connection_lost())
             self._send_again(left)
         elif not isinstance(error, KilledWorker):
             why = f"{type(error).__name__}: {error}".splitlines()[0][:300]
@@ -294,8 +282,18 @@ class _Coordinator:
                 )
             ) from error
         elif task.alone:
+            kills = error.allowed_failures + 1
+            reason = Text(
+                en=f"Reading the submission, by itself, ended {kills} processes of the cluster one "
+                "after another; export the model again and check it with `grader check`.",
+                ru=f"Чтение одной этой работы завершило подряд {kills} процессов кластера; "
+                "экспортируйте модель заново и проверьте её командой `grader check`.",
+            )
+            ended, now = Stopped(Status.CRASHED, reason), time.monotonic()
             for candidate in left:
-                self._deliver(self._crashed(candidate, error.allowed_failures + 1))
+                identity = worker_host.identity(candidate, self._job.lesson)
+                grade = grading.ungraded(self._examination, identity, ended, started=now)
+                self._deliver(Outcome(grade))
             # The others only shared a task or a machine with it.
             self._waiting.extendleft(reversed(self._suspects))
             self._suspects.clear()
@@ -303,15 +301,6 @@ class _Coordinator:
             # They are graded in order, so the first without an outcome is the most likely cause.
             self._suspects.appendleft(left[0])
             self._suspects.extend(left[1:])
-
-    def _failure(self, future: Future) -> BaseException | None:
-        """The error that a task ended with."""
-        if future.status == "error":
-            error: BaseException = self._ask(future.exception)
-            return error
-        if future.status != "finished" and self._client.status != "running":
-            raise Fault(_connection_lost())
-        return None
 
     def _send_again(self, candidates: list[Candidate]) -> None:
         """Requeue what a task that was stopped or cancelled has left."""
@@ -327,19 +316,6 @@ class _Coordinator:
                 )
             )
         self._waiting.extendleft(reversed(candidates))
-
-    def _crashed(self, candidate: Candidate, kills: int) -> Outcome:
-        reason = Text(
-            en=f"Reading the submission, by itself, ended {kills} processes of the cluster one "
-            "after another; export the model again and check it with `grader check`.",
-            ru=f"Чтение одной этой работы завершило подряд {kills} процессов кластера; "
-            "экспортируйте модель заново и проверьте её командой `grader check`.",
-        )
-        ended = Stopped(Status.CRASHED, reason)
-        identity = worker_host.identity(candidate, self._job.lesson)
-        return Outcome(
-            grading.ungraded(self._examination, identity, ended, started=time.monotonic())
-        )
 
 
 # Connecting ---------------------------------------------------------------------------------
@@ -360,7 +336,11 @@ def _require_safe(address: str) -> None:
                 ru=f"--dask {address} — не адрес планировщика Dask; ожидалось tls://HOST:PORT.",
             )
         )
-    if parts.scheme == "tcp" and not _is_loopback(str(parts.hostname)):
+    try:
+        is_local = ipaddress.ip_address(str(parts.hostname)).is_loopback
+    except ValueError:
+        is_local = parts.hostname == "localhost"
+    if parts.scheme == "tcp" and not is_local:
         raise UsageError(
             Text(
                 en=f"--dask {address} is not encrypted, and anyone in its network could read "
@@ -371,13 +351,6 @@ def _require_safe(address: str) -> None:
                 "tls://HOST:PORT (как — см. docs/cluster.md).",
             )
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _security(distributed: Any, ca: Path | None, cert: Path | None, key: Path | None) -> Any:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import filelock
 import msgspec
+from msgspec.structs import asdict
 
 from grader.batch.results import FOLDERS, beside, grade_path, read_grade
 from grader.intake import Candidate
@@ -68,20 +69,15 @@ class ClassFiles:
     def or_earlier(self, out: Path) -> ClassFiles:
         """These files; those that are not given now are taken from an earlier run into `out`."""
         record = handed_in.read(out)
-        before = SourceFiles() if record is None else record.given
-        return ClassFiles(
-            self.course or (Path(before.course) if before.course else None),
-            self.roster or (Path(before.roster) if before.roster else None),
-            self.times or (Path(before.times) if before.times else None),
-            self.layout,
-        )
+        if record is None:
+            return self
+        before = {name: Path(path) for name, path in asdict(record.given).items() if path}
+        return replace(self, **(before | {name: now for name, now in vars(self).items() if now}))
 
     def recorded(self) -> SourceFiles:
         """Absolute paths for `handed_in.json`."""
-        course, people, times = (
-            str(path.resolve()) if path else "" for path in (self.course, self.roster, self.times)
-        )
-        return SourceFiles(course=course, roster=people, times=times)
+        given = {"course": self.course, "roster": self.roster, "times": self.times}
+        return SourceFiles(**{name: str(path.resolve()) for name, path in given.items() if path})
 
 
 @contextlib.contextmanager
@@ -117,7 +113,19 @@ def locked(out: Path) -> Iterator[None]:
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:  # an OSError too, but not a disk error
-            raise UsageError(_busy(out, holder)) from None
+            en, ru = "another process", "другой процесс"
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                found = msgspec.json.decode(holder.read_bytes(), type=Holder)
+                en = f"process {found.pid} on {found.host}, since {found.since}"
+                ru = f"процесс {found.pid} на {found.host}, с {found.since}"
+            raise UsageError(
+                Text(
+                    en=f"Another batch is at work on {out} ({en}); wait for it, or give another "
+                    "--out.",
+                    ru=f"С папкой {out} уже работает другая проверка ({ru}); дождитесь её или "
+                    "укажите другую папку в --out.",
+                )
+            ) from None
     try:
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         with disk_errors(out):
@@ -154,9 +162,10 @@ def collect(
 
     Raises UsageError for a table or course.toml that cannot be used."""
     course = course_file.load(files.course) if files.course else None
-    people = roster.read(files.roster) if files.roster else None
-    if people is not None and files.roster is not None:
-        roster.students(people, files.roster)
+    people = None
+    if files.roster:
+        people = roster.read(files.roster)
+        roster.require_distinct(people, files.roster)
     times = roster.read(files.times) if files.times else []
     if course is not None and not course.works_in_teams(spec.name):
         people = None if people is None else roster.without_teams(people)
@@ -174,7 +183,13 @@ def collect(
         files.recorded(),
     )
     handed_in.write(out, record)
-    _remove_unused(store, {version.path for version in found.versions})
+    used = {version.path for version in found.versions}
+    with contextlib.suppress(OSError):  # remove what was unpacked from earlier downloads
+        for path in store.iterdir():
+            if path not in used:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if not any(store.iterdir()):
+            store.rmdir()
     return record, candidates
 
 
@@ -187,7 +202,10 @@ def set_aside_others(out: Path, names: Iterable[str]) -> int:
     kept = {grade_path(out, name).name for name in names}
     gone = [path for path in sorted((out / "grades").glob("*.json")) if path.name not in kept]
     if gone:
-        aside = _new_folder(out / "removed")
+        now = out / "removed" / time.strftime("%Y-%m-%d_%H-%M-%S")
+        others = (now.with_name(f"{now.name}-{number}") for number in itertools.count(2))
+        aside = next(place for place in itertools.chain([now], others) if not place.exists())
+        aside.mkdir(parents=True)
         for grade in gone:
             for path in (*(beside(grade, folder) for folder in FOLDERS), grade):
                 if path.exists():
@@ -212,7 +230,11 @@ def _require_same(out: Path, origin: Origin, force: bool) -> None:
                 "другую папку в --out.",
             )
         )
-    if not force and before.folder and not _same_place(before, origin):
+    moved_together = False
+    with contextlib.suppress(ValueError):  # no folder is recorded, or on two drives of Windows
+        were, are = ((one.folder, one.out) for one in (before, origin))
+        moved_together = os.path.relpath(*were) == os.path.relpath(*are)
+    if not force and before.folder not in ("", origin.folder) and not moved_together:
         raise UsageError(
             Text(
                 en=f"{out} holds grades of the submissions in {before.folder}, not in "
@@ -235,53 +257,8 @@ def _origin(out: Path) -> Origin | None:
         return None if found is None else Origin(SCHEMA, found.lesson, "", "")
 
 
-def _same_place(before: Origin, now: Origin) -> bool:
-    """Whether the submissions are the same folder, perhaps moved together with the results."""
-    if before.folder == now.folder:
-        return True
-    try:
-        return os.path.relpath(before.folder, before.out) == os.path.relpath(now.folder, now.out)
-    except ValueError:  # on two drives of Windows
-        return False
-
-
 def _remove_temporaries(out: Path) -> None:
     """Remove half-written files of a killed run; the lock excludes a running one."""
     for folder in (out, *(out / name for name in ("grades", *FOLDERS))):
         for path in folder.glob(".*.tmp"):
             path.unlink(missing_ok=True)
-
-
-def _remove_unused(store: Path, used: set[Path]) -> None:
-    """Remove what was unpacked from earlier downloads."""
-    with contextlib.suppress(OSError):
-        for path in store.iterdir():
-            if path not in used:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        if not any(store.iterdir()):
-            store.rmdir()
-
-
-def _new_folder(parent: Path) -> Path:
-    """A new folder that is named after the current time."""
-    parent.mkdir(exist_ok=True)
-    when = time.strftime("%Y-%m-%d_%H-%M-%S")
-    for number in itertools.count(1):
-        place = parent / (when if number == 1 else f"{when}-{number}")
-        with contextlib.suppress(FileExistsError):
-            place.mkdir()
-            return place
-    raise AssertionError("the loop does not end")
-
-
-def _busy(out: Path, holder: Path) -> Text:
-    en, ru = "another process", "другой процесс"
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
-        found = msgspec.json.decode(holder.read_bytes(), type=Holder)
-        en = f"process {found.pid} on {found.host}, since {found.since}"
-        ru = f"процесс {found.pid} на {found.host}, с {found.since}"
-    return Text(
-        en=f"Another batch is at work on {out} ({en}); wait for it, or give another --out.",
-        ru=f"С папкой {out} уже работает другая проверка ({ru}); дождитесь её или укажите другую "
-        "папку в --out.",
-    )

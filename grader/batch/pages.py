@@ -13,11 +13,11 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, get_args
+from typing import get_args
 
 import msgspec
 
-from grader.batch.processes import end_with_stdin, start
+from grader.batch.processes import end_with_stdin, read_log, start
 from grader.batch.results import first_grade
 from grader.lesson import loading
 from grader.text import Lang, Text
@@ -52,7 +52,7 @@ def write_pages(
     assert process.stdin is not None
     assert process.stdout is not None
     log = bytearray()
-    log_reader = threading.Thread(target=_read_log, args=(process.stderr, log), daemon=True)
+    log_reader = threading.Thread(target=read_log, args=(process.stderr, log, 4096), daemon=True)
     log_reader.start()
     page = ""
     try:
@@ -101,13 +101,6 @@ def main() -> None:
         _Message(errno=error.errno or -1, reason=reason, where=where).print()
         raise SystemExit(1) from None
     _Message(page=str(page)).print()
-
-
-def _read_log(stream: IO[bytes], log: bytearray) -> None:
-    """Keep the end of stderr."""
-    for line in stream:
-        log[:] = (log + line)[-4096:]
-    stream.close()
 
 
 if __name__ == "__main__":

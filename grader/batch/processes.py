@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 import filelock
 
@@ -59,6 +59,13 @@ def start(
         start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
+
+
+def read_log(stream: IO[bytes], log: bytearray, most: int) -> None:
+    """Keep the last `most` bytes of a child's stderr, which says why it died if anything does."""
+    while block := stream.read1(65536):  # type: ignore[attr-defined]
+        log[:] = (log + block)[-most:]
+    stream.close()
 
 
 def environment() -> dict[str, str]:
@@ -164,14 +171,10 @@ class MainLoop:
 @contextlib.contextmanager
 def sigterm_like_ctrl_c() -> Iterator[None]:
     """Make SIGTERM raise KeyboardInterrupt. Also usable as a decorator."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
@@ -187,7 +190,13 @@ def folder() -> Iterator[Path]:
     for place in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             _remove_if_stale(place)
-    place, lock = _make()
+    while True:
+        place = Path(tempfile.mkdtemp(prefix=PREFIX))
+        lock = filelock.FileLock(place / _LOCK)
+        lock.acquire()
+        if (place / _LOCK).exists():
+            break
+        lock.release()  # another batch removed it as stale before it was locked
     try:
         yield place
     finally:
@@ -206,16 +215,6 @@ def temporary_files() -> Iterator[None]:
             yield
         finally:
             tempfile.tempdir = before
-
-
-def _make() -> tuple[Path, filelock.BaseFileLock]:
-    while True:
-        place = Path(tempfile.mkdtemp(prefix=PREFIX))
-        lock = filelock.FileLock(place / _LOCK)
-        lock.acquire()
-        if (place / _LOCK).exists():
-            return place, lock
-        lock.release()  # another batch removed it as stale before it was locked
 
 
 def _remove_if_stale(place: Path) -> None:

@@ -11,13 +11,12 @@ from urllib.parse import quote
 import msgspec
 
 from grader import grading
-from grader.grading import Examination
+from grader.grading import Examination, Outcome
 from grader.intake import Candidate
 from grader.lesson import loading
 from grader.lesson.grades import Grade, Status, from_json, to_json, write_atomically
 from grader.lesson.spec import LessonSpec
 from grader.similarity import evidence as evidences
-from grader.similarity.evidence import Evidence
 from grader.text import Text
 from grader.text.errors import UsageError
 
@@ -38,28 +37,12 @@ _DEVICES = frozenset(
 """Names that Windows reserves."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The result of grading one submission."""
-
-    grade: Grade
-    fault: str = ""
-    """The traceback of a grader fault."""
-    notebook: bytes = b""
-    """The executed copy of a notebook, with untrusted contents."""
-    evidence: Evidence | None = None
-    """What the submission is compared with others by; None when it could not be opened."""
-
-
 @dataclass
 class Plan:
     """Submissions to grade, and the grades of those that are still valid."""
 
     todo: list[Candidate] = field(default_factory=list)
     done: list[Grade] = field(default_factory=list)
-
-
-_decoder = msgspec.json.Decoder(Outcome)
 
 
 def outcome_to_json(outcome: Outcome) -> bytes:
@@ -71,7 +54,7 @@ def outcome_to_json(outcome: Outcome) -> bytes:
 
 def outcome_from_json(raw: bytes) -> Outcome:
     """Raises msgspec.MsgspecError, a ValueError, when `raw` is not an outcome."""
-    return _decoder.decode(raw)
+    return msgspec.json.decode(raw, type=Outcome)
 
 
 def save(outcome: Outcome, out: Path) -> None:

@@ -78,7 +78,14 @@ def start_slurm(options: SlurmOptions, folder: Path) -> Iterator[Cluster]:
         tempfile.TemporaryDirectory(prefix=_KEYS, dir=folder.absolute()) as keys,
         _cluster(dask_jobqueue, options, _in_files(temporary, Path(keys)), folder) as jobs,
     ):
-        _require_accepted(jobs.job_script(), Path(keys))
+        script = Path(keys) / "job.sh"
+        script.write_text(jobs.job_script(), encoding="utf-8")
+        try:
+            tried = _run(["sbatch", "--test-only", str(script)])
+        except subprocess.TimeoutExpired as error:
+            raise UsageError(_not_started(f"no answer in {COMMAND_SECONDS} s")) from error
+        if tried.returncode != 0:
+            raise UsageError(_not_started((tried.stderr.strip().splitlines() or ["sbatch"])[-1]))
         jobs.scale(jobs=options.jobs)
         with distributed.Client(jobs, set_as_default=False) as client:
             yield SlurmCluster(client, jobs, options, folder)
@@ -142,19 +149,15 @@ def _in_files(security: Any, folder: Path) -> Security:
     """The same keys in files that only this user can read: one pair for all sides."""
     from distributed import Security
 
-    texts = {
-        "ca": security.tls_ca_file,
-        "cert": security.tls_client_cert,
-        "key": security.tls_client_key,
-    }
-    paths = {name: folder / f"{name}.pem" for name in texts}
-    for name, path in paths.items():
-        path.write_text(texts[name], encoding="ascii")
-    roles = ("client", "scheduler", "worker")
+    files = {}
+    for kind in ("ca_file", "client_cert", "client_key"):
+        path = folder / f"{kind}.pem"
+        path.write_text(getattr(security, f"tls_{kind}"), encoding="ascii")
+        files[kind] = str(path)
+    for role in ("scheduler", "worker"):
+        files |= {f"{role}_{kind}": files[f"client_{kind}"] for kind in ("cert", "key")}
     return Security(
-        require_encryption=True,
-        tls_ca_file=str(paths["ca"]),
-        **{f"tls_{role}_{kind}": str(paths[kind]) for role in roles for kind in ("cert", "key")},
+        require_encryption=True, **{f"tls_{kind}": path for kind, path in files.items()}
     )
 
 
@@ -196,18 +199,6 @@ def _cluster(
             )
     except (ValueError, OSError, RuntimeError) as error:
         raise UsageError(_not_started(str(error))) from error
-
-
-def _require_accepted(script: str, folder: Path) -> None:
-    """Raises UsageError when Slurm would not accept the job script."""
-    path = folder / "job.sh"
-    path.write_text(script, encoding="utf-8")
-    try:
-        tried = _run(["sbatch", "--test-only", str(path)])
-    except subprocess.TimeoutExpired as error:
-        raise UsageError(_not_started(f"no answer in {COMMAND_SECONDS} s")) from error
-    if tried.returncode != 0:
-        raise UsageError(_not_started((tried.stderr.strip().splitlines() or ["sbatch"])[-1]))
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

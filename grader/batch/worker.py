@@ -10,6 +10,7 @@ its parent ends.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -23,8 +24,8 @@ from typing import Any, BinaryIO
 
 from grader import grading
 from grader.batch.processes import end
-from grader.batch.results import Outcome, outcome_to_json
-from grader.grading import Examination
+from grader.batch.results import outcome_to_json
+from grader.grading import Examination, Outcome
 from grader.lesson import loading
 from grader.lesson.grades import Status, SubmissionId
 from grader.sandbox.isolation.process import Stopped
@@ -71,18 +72,15 @@ def _limit_memory() -> None:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard == resource.RLIM_INFINITY or hard > MEMORY_BYTES:
-        try:
+        with contextlib.suppress(ValueError, OSError):  # macOS refuses
             # The soft limit only, because a lesson may allow its runs more than this.
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, hard))
-        except (ValueError, OSError):  # macOS refuses
-            return
 
 
 def _grade(examination: Examination, path: Path, name: str) -> bytes:
     started = time.monotonic()
     try:
-        done = grading.grade_for_class(examination, path, name)
-        return outcome_to_json(Outcome(done.grade, done.fault, done.notebook, done.evidence))
+        return outcome_to_json(grading.grade_for_class(examination, path, name))
     except Exception as error:  # files that vanish; a measurement that is no number
         ended = Stopped(Status.GRADER_FAULT, grading.fault_sentence(error))
         grade = grading.ungraded(examination, SubmissionId(name, ""), ended, started)

@@ -30,9 +30,9 @@ import msgspec
 
 from grader import grading
 from grader.batch import processes
-from grader.batch.results import Outcome, outcome_from_json, outcome_to_json
+from grader.batch.results import outcome_from_json, outcome_to_json
 from grader.batch.worker_pool import START_SECONDS, PersistentWorker, WorkerKilled
-from grader.grading import Examination
+from grader.grading import Examination, Outcome
 from grader.intake import Candidate
 from grader.lesson import loading
 from grader.lesson.grades import Measurement, Provenance, SubmissionId
@@ -92,7 +92,9 @@ def grade(job: BatchJob, request: TaskRequest) -> None:
         dask_worker.log_event(TOPIC, msgspec.json.encode(message))
 
     with _hosts(dask_worker).task(job) as host:
-        problem = host.problem or _submission_problem(job, request)
+        problem, first = host.problem, request.candidates[0]
+        if problem is None and identity(first, job.lesson) != request.first:
+            problem = _file_differs(first.path, os.path.lexists(first.path))
         if problem is None:
             problem = _grade_each(host, request.candidates, send)
     if problem is not None:
@@ -290,8 +292,20 @@ def main() -> None:
 
 def _host_problem(job: BatchJob) -> Text | None:
     """How this machine differs from the coordinator's; None when it does not."""
+    # In a child process, as in grading: probing the isolation starts processes, which a Dask
+    # worker with its many threads should not do.
     try:
-        found = _local_provenance(job.lesson, job.provenance.data)
+        done = subprocess.run(
+            [*python(), "-m", "grader.batch.worker_host", job.lesson, job.provenance.data],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        if done.returncode != 0:
+            lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise subprocess.SubprocessError((lines or [f"exit code {done.returncode}"])[-1])
+        found = msgspec.json.decode(done.stdout, type=_LocalProvenance)
     except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
         return _differs(str(error), str(error))
     if found.provenance is None:
@@ -309,30 +323,6 @@ def _host_problem(job: BatchJob) -> Text | None:
         if not path.is_file() or _sha256(path) != digest:
             return _file_differs(path, path.is_file())
     return None
-
-
-def _submission_problem(job: BatchJob, request: TaskRequest) -> Text | None:
-    """Why the first submission is not what the coordinator sees; None when it is."""
-    candidate = request.candidates[0]
-    if identity(candidate, job.lesson) == request.first:
-        return None
-    return _file_differs(candidate.path, os.path.lexists(candidate.path))
-
-
-def _local_provenance(lesson: str, data: str) -> _LocalProvenance:
-    """Found in a child process, as in grading: probing the isolation starts processes, which a
-    Dask worker with its many threads should not do."""
-    done = subprocess.run(
-        [*python(), "-m", "grader.batch.worker_host", lesson, data],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=START_SECONDS,
-        check=False,
-    )
-    if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise subprocess.SubprocessError((lines or [f"exit code {done.returncode}"])[-1])
-    return msgspec.json.decode(done.stdout, type=_LocalProvenance)
 
 
 class _PathFinder(pickle.Pickler):

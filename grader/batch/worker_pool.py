@@ -31,8 +31,8 @@ import msgspec
 from grader import grading
 from grader.batch import processes
 from grader.batch.processes import MainLoop
-from grader.batch.results import Outcome, outcome_from_json
-from grader.grading import Examination
+from grader.batch.results import outcome_from_json
+from grader.grading import Examination, Outcome
 from grader.grading.notebook import longest_grading
 from grader.intake import Candidate
 from grader.lesson import loading
@@ -266,7 +266,14 @@ class PersistentWorker:
             return worker
         for attempt in range(STARTS):
             try:
-                return self._start()
+                self.close()
+                with self._lock:
+                    if self._killed:
+                        raise WorkerKilled
+                    self._worker = Worker(self._examination.lesson, self._file, self._folder)
+                self._worker.wait_until_ready()
+                self._memory_at_start = self._worker.memory_bytes
+                return self._worker
             except WorkerDied as error:
                 if attempt + 1 == STARTS:
                     last = (error.log.strip().splitlines() or [""])[-1][:300]
@@ -276,16 +283,6 @@ class PersistentWorker:
             except (OSError, WorkerProtocolError) as error:
                 raise Fault(_not_started(str(error))) from error
         raise AssertionError("the last attempt returns")
-
-    def _start(self) -> Worker:
-        self.close()
-        with self._lock:
-            if self._killed:
-                raise WorkerKilled
-            self._worker = Worker(self._examination.lesson, self._file, self._folder)
-        self._worker.wait_until_ready()
-        self._memory_at_start = self._worker.memory_bytes
-        return self._worker
 
 
 class Worker:
@@ -317,7 +314,9 @@ class Worker:
         self._requests: IO[bytes] = self._process.stdin
         self._answers: IO[bytes] = self._process.stdout
         self._log_reader = threading.Thread(
-            target=self._read_log, args=(self._process.stderr,), daemon=True
+            target=processes.read_log,
+            args=(self._process.stderr, self._log, LOG_BYTES),
+            daemon=True,
         )
         self._log_reader.start()
 
@@ -409,12 +408,6 @@ class Worker:
     def _time_out(self) -> None:
         self._timed_out = True
         self.kill()
-
-    def _read_log(self, stream: IO[bytes]) -> None:
-        """Keep the end of stderr, which says why the process died if anything does."""
-        while block := stream.read1(65536):  # type: ignore[attr-defined]
-            self._log = (self._log + block)[-LOG_BYTES:]
-        stream.close()
 
 
 def ending(code: int) -> str:

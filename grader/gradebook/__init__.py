@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.gradebook import canvas, files, gradescope, moodle
-from grader.gradebook.book import Export, Graded, build, everyone
+from grader.gradebook.book import Book, Export, Graded, build, everyone
 from grader.text import Lang
 
 
@@ -40,9 +40,9 @@ class Format:
     """True when a file holds one lesson only."""
 
 
-def _all(classes: Sequence[Graded], raw: bytes) -> Export:
+def _table(encode: Callable[[Book, Lang], bytes]) -> Callable[[Sequence[Graded], Options], Export]:
     """A file that holds all students of the classes."""
-    return Export(raw, len(everyone(classes)))
+    return lambda some, how: Export(encode(build(some, how.lang), how.lang), len(everyone(some)))
 
 
 def _zipped(contents: dict[str, bytes], without: Sequence[str] = ()) -> Export:
@@ -60,35 +60,23 @@ def _reports(found: tuple[dict[str, Path], list[str]]) -> Export:
 
 
 FORMATS: dict[str, Format] = {
-    "csv": Format(
-        "gradebook.csv", lambda some, how: _all(some, files.as_csv(build(some, how.lang)))
-    ),
-    "xlsx": Format(
-        "gradebook.xlsx",
-        lambda some, how: _all(some, files.as_excel(build(some, how.lang), how.lang)),
-    ),
-    "jsonl": Format(
-        "gradebook.jsonl",
-        lambda some, how: _all(some, files.as_json_lines(build(some, how.lang), how.lang)),
-    ),
+    "csv": Format("gradebook.csv", _table(lambda book, _: files.as_csv(book))),
+    "xlsx": Format("gradebook.xlsx", _table(files.as_excel)),
+    "jsonl": Format("gradebook.jsonl", _table(files.as_json_lines)),
     "moodle": Format(
         "moodle.csv",
         lambda some, how: moodle.worksheet(some[0], how.lang, how.template, how.missing),
         one_lesson=True,
     ),
     "moodle-feedback": Format(
-        "moodle-feedback.zip",
-        lambda some, how: _reports(moodle.feedback(some[0])),
-        one_lesson=True,
+        "moodle-feedback.zip", lambda some, _: _reports(moodle.feedback(some[0])), one_lesson=True
     ),
     "canvas": Format(
         "canvas.csv",
         lambda some, how: canvas.gradebook(some, how.template, how.column, how.missing),
     ),
     "canvas-feedback": Format(
-        "canvas-feedback.zip",
-        lambda some, how: _reports(canvas.feedback(some[0])),
-        one_lesson=True,
+        "canvas-feedback.zip", lambda some, _: _reports(canvas.feedback(some[0])), one_lesson=True
     ),
     "gradescope": Format(
         "gradescope.zip",

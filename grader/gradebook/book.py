@@ -139,10 +139,8 @@ def load(out: Path, course: Course | None = None) -> Graded:
 
 def everyone(classes: Sequence[Graded]) -> dict[str, Student]:
     """All students of the classes by id, as a roster describes them if one does."""
-    people = {one.id: one for graded in classes for one in graded.record.students}
-    return people | {
-        one.id: one for graded in classes for one in graded.record.students if one.listed
-    }
+    people = [one for graded in classes for one in graded.record.students]
+    return {one.id: one for one in people} | {one.id: one for one in people if one.listed}
 
 
 def build(classes: Sequence[Graded], lang: Lang) -> Book:
@@ -172,8 +170,14 @@ def number(value: float) -> str:
 
 
 def _cells(student: Student, classes: Sequence[Graded], lang: Lang) -> list[Cell]:
+    source = Text(en="from the roster", ru="из списка курса")
+    if not student.listed:
+        source = Text(
+            en="not in the roster; as the download says", ru="нет в списке курса; так в выгрузке"
+        )
+    unknown = Text(en="not known", ru="неизвестно")
     cells = [
-        Cell(value, _source(student, bool(value)))
+        Cell(value, source if value else unknown)
         for value in (student.id, student.name, student.email, student.section, student.team)
     ]
     scores, most = [], []
@@ -187,16 +191,6 @@ def _cells(student: Student, classes: Sequence[Graded], lang: Lang) -> list[Cell
     return cells
 
 
-def _source(student: Student, given: bool) -> Text:
-    if not given:
-        return Text(en="not known", ru="неизвестно")
-    if student.listed:
-        return Text(en="from the roster", ru="из списка курса")
-    return Text(
-        en="not in the roster; as the download says", ru="нет в списке курса; так в выгрузке"
-    )
-
-
 def _lesson_cells(graded: Graded, result: Result, lang: Lang) -> list[Cell]:
     grade = result.grade
     points = {term.name: term for term in grade.terms} if grade else {}
@@ -206,19 +200,24 @@ def _lesson_cells(graded: Graded, result: Result, lang: Lang) -> list[Cell]:
         if grade is None or (term := points.get(spec.name)) is None:
             cells.append(Cell(None, state))
         else:
-            why = f"{term.formula} ({_values(term.formula, grade)})"
-            cells.append(Cell(term.points, Text(en=why, ru=why)))
+            shown = f"{term.formula} ({_values(term.formula, grade)})"
+            cells.append(Cell(term.points, Text(en=shown, ru=shown)))
     off = waiting = Cell(None, state)
     if grade is not None:
-        off = Cell(sum(one.points for one in grade.deductions), _deductions_why(grade))
+        why = Text(en="no deadline is set, nothing is taken off", ru="срок не задан, вычетов нет")
+        if grade.deductions:
+            why = Text(
+                en=" ".join(f"{one.title.en}: {one.why.en}" for one in grade.deductions),
+                ru=" ".join(f"{one.title.ru}: {one.why.ru}" for one in grade.deductions),
+            )
+        off = Cell(sum(one.points for one in grade.deductions), why)
         waiting = Cell(grade.pending, _waiting(grade))
     total = score_why(graded, result)
-    maximum = Text(en="of the lesson", ru="наибольший балл занятия")
     return [
         *cells,
         off,
         Cell(result.score, total),
-        Cell(graded.spec.max_score, maximum),
+        Cell(graded.spec.max_score, Text(en="of the lesson", ru="наибольший балл занятия")),
         waiting,
         *_times(graded, result),
         Cell(result.submission.name if result.submission else None, _version(result)),
@@ -272,25 +271,15 @@ def score_why(graded: Graded, result: Result) -> Text:
 def _sum_of_parts(grade: Grade, spec: LessonSpec) -> Text:
     terms = " + ".join(f"{number(one.points)} ({one.name})" for one in grade.terms)
     before = grade.score + sum(one.points for one in grade.deductions)
-    raw = sum(one.points for one in grade.terms)
-    bounded = abs(before - raw) > 1e-9
+    bounded = abs(before - sum(one.points for one in grade.terms)) > 1e-9
     limit = f", bounded to 0…{number(spec.max_score)}" if bounded else ""
     ru_limit = f", в пределах 0…{number(spec.max_score)}" if bounded else ""
     off_en = "".join(f" − {number(one.points)} ({one.why.en})" for one in grade.deductions)
     off_ru = "".join(f" − {number(one.points)} ({one.why.ru})" for one in grade.deductions)
-    total = number(grade.score)
+    total, most = number(grade.score), number(grade.max_score)
     return Text(
-        en=f"{terms}{limit}{off_en} = {total} of {number(grade.max_score)}",
-        ru=f"{terms}{ru_limit}{off_ru} = {total} из {number(grade.max_score)}",
-    )
-
-
-def _deductions_why(grade: Grade) -> Text:
-    if not grade.deductions:
-        return Text(en="no deadline is set, nothing is taken off", ru="срок не задан, вычетов нет")
-    return Text(
-        en=" ".join(f"{one.title.en}: {one.why.en}" for one in grade.deductions),
-        ru=" ".join(f"{one.title.ru}: {one.why.ru}" for one in grade.deductions),
+        en=f"{terms}{limit}{off_en} = {total} of {most}",
+        ru=f"{terms}{ru_limit}{off_ru} = {total} из {most}",
     )
 
 
@@ -306,8 +295,7 @@ def _waiting(grade: Grade) -> Text:
 def _times(graded: Graded, result: Result) -> list[Cell]:
     one, grade = result.submission, result.grade
     if one is None:
-        state = status_why(graded, result)
-        return [Cell(None, state), Cell(None, state)]
+        return [Cell(None, status_why(graded, result))] * 2
     late = next((x for x in grade.deductions if x.name == "late"), None) if grade else None
     days = late.values.get("days_late") if late else None
     zone = graded.course.zone if graded.course else None
@@ -343,9 +331,8 @@ def _sum(parts: Sequence[tuple[str, float | None]]) -> Cell:
 def _values(formula: str, grade: Grade) -> str:
     """The measurements in a formula with their values."""
     found = [
-        f"{name} = {measured.value:.6g}"
-        for name in sorted(names(formula))
-        if (measured := grade.measurements.get(name)) is not None
+        f"{name} = {grade.measurements[name].value:.6g}"
+        for name in sorted(names(formula) & grade.measurements.keys())
     ]
     missed = grade.gate is not None and not grade.gate.passed
     return ", ".join(found) + (", gate missed" if missed else "")

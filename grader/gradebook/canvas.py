@@ -35,22 +35,15 @@ def gradebook(
 
     `template` is Canvas's export. Without it the columns have the lessons' titles, and Canvas makes
     new assignments of them."""
-    if template is None:
-        return _new(classes, missing)
-    return _filled(classes, template, column, missing)
-
-
-def _new(classes: Sequence[Graded], missing: str) -> Export:
+    if template is not None:
+        return _filled(classes, template, column, missing)
     titles = [graded.spec.title.en for graded in classes]
-    lines: list[list[Value]] = [[*HEAD, *titles]]
     points = [graded.spec.max_score for graded in classes]
-    lines.append([POSSIBLE, *[""] * (len(HEAD) - 1), *points])
+    lines: list[list[Value]] = [[*HEAD, *titles], [POSSIBLE, "", "", "", "", *points]]
     people = everyone(classes)
     for one in people.values():
-        scores: list[Value] = []
-        for graded in classes:
-            result = graded.results.get(one.id)
-            scores.append(graded.scaled(result, "", missing) if result else None)
+        results = ((graded, graded.results.get(one.id)) for graded in classes)
+        scores = [graded.scaled(own, "", missing) if own else None for graded, own in results]
         lines.append([one.name, one.canvas, one.sis or one.id, one.login, one.section, *scores])
     return Export(to_csv(lines), len(people))
 
@@ -93,12 +86,11 @@ def _filled(classes: Sequence[Graded], template: Path, column: str | None, missi
 def _column(heads: list[str], graded: Graded, wanted: str | None) -> int:
     """The place of the lesson's column. Raises UsageError when none or several may be meant."""
     titles = {graded.spec.name, graded.spec.title.en, graded.spec.title.ru}
-    names = {wanted} if wanted else titles
-    folded_names = {folded(name) for name in names if name}
+    names = {folded(name) for name in ({wanted} if wanted else titles) if name}
     found = [
         at
         for at, head in enumerate(heads)
-        if head not in _IDENTITY and {folded(head), folded(_NUMBER.sub("", head))} & folded_names
+        if head not in _IDENTITY and {folded(head), folded(_NUMBER.sub("", head))} & names
     ]
     if len(found) == 1:
         return found[0]

@@ -52,12 +52,21 @@ def as_excel(book: Book, lang: Lang) -> bytes:
     grades, why = workbook.active, workbook.create_sheet("why")
     assert grades is not None
     grades.title = "grades"
+    heads: list[Value] = [*book.columns]
     tables: list[tuple[Any, list[list[Value]]]] = [
         (grades, [[cell.value for cell in row.cells] for row in book.rows]),
         (why, [[cell.why.to(lang) for cell in row.cells] for row in book.rows]),
     ]
     for sheet, lines in tables:
-        _fill(sheet, [list(book.columns), *lines])
+        for at, line in enumerate([heads, *lines], start=1):
+            for column, value in enumerate(line, start=1):
+                cell = sheet.cell(at, column)
+                if isinstance(value, str):  # stored as text, so that none of it is a formula
+                    cell.value = one_line(value)[:MAX_TEXT]
+                    cell.data_type = "s"
+                    cell.quotePrefix = True
+                elif value is not None:
+                    cell.value = round(value, 4)
         for cell in sheet[1]:
             cell.font = Font(bold=True)
         sheet.freeze_panes = "C2"
@@ -99,18 +108,3 @@ def is_number(text: str) -> bool:
     """True for text such as -1.5 and +3, which begins like a formula and is harmless."""
     body = text[1:] if text[:1] in "+-" else text
     return body.replace(".", "", 1).isascii() and body.replace(".", "", 1).isdigit()
-
-
-def _fill(sheet: Any, lines: list[list[Value]]) -> None:
-    """Fill a sheet. Text is stored as text, so that none of it is a formula."""
-    for at, line in enumerate(lines, start=1):
-        for column, value in enumerate(line, start=1):
-            if value is None:
-                continue
-            cell = sheet.cell(at, column)
-            if isinstance(value, str):
-                cell.value = one_line(value)[:MAX_TEXT]
-                cell.data_type = "s"
-                cell.quotePrefix = True
-            else:
-                cell.value = round(value, 4)

@@ -11,7 +11,7 @@ import math
 from typing import Any, Literal
 
 from grader.gradebook.book import Graded, number
-from grader.lesson.grades import Check, Grade, Status, Term
+from grader.lesson.grades import Check, Grade, Status
 from grader.lesson.spec import LessonSpec
 from grader.text import Lang, Text
 from grader.text.untrusted import visible
@@ -48,14 +48,32 @@ def results(
     if grade.status is Status.GRADER_FAULT:
         return found
     titles = {term.name: term.title.to(lang) for term in spec.terms}
-    tests = [_term(term, titles.get(term.name, term.name), lang, shown) for term in grade.terms]
-    tests += _deductions(grade, lang)
+    tests: list[dict[str, Any]] = [
+        {
+            "name": titles.get(term.name, term.name),
+            "score": round(term.points, 6),
+            "max_score": term.max_points,
+            "output": f"{term.formula}\n{HIDDEN.to(lang)}",
+            "visibility": shown,
+            "tags": ["score"],
+        }
+        for term in grade.terms
+    ]
+    tests += [
+        {
+            "name": one.title.to(lang),
+            "score": round(0.0 - one.points, 6),
+            "max_score": 0.0,
+            "output": visible(one.why.to(lang)),
+            "visibility": "visible",
+            "tags": ["public"],
+        }
+        for one in grade.deductions
+    ]
     tests += [_check(check, lang, shown) for check in grade.checks]
-    for at, test in enumerate(tests, start=1):
-        test["number"] = str(at)
     return found | {
         "score": round(grade.score, 6),
-        "tests": tests,
+        "tests": [test | {"number": str(at)} for at, test in enumerate(tests, start=1)],
         "leaderboard": _leaderboard(grade, spec, lang),
     }
 
@@ -89,31 +107,6 @@ def _output(grade: Grade, lang: Lang, shown: Shown) -> str:
         )
         lines.append(words.to(lang))
     return "\n".join(line for line in lines if line)
-
-
-def _term(term: Term, title: str, lang: Lang, shown: Shown) -> dict[str, Any]:
-    return {
-        "name": title,
-        "score": round(term.points, 6),
-        "max_score": term.max_points,
-        "output": f"{term.formula}\n{HIDDEN.to(lang)}",
-        "visibility": shown,
-        "tags": ["score"],
-    }
-
-
-def _deductions(grade: Grade, lang: Lang) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": one.title.to(lang),
-            "score": round(0.0 - one.points, 6),
-            "max_score": 0.0,
-            "output": visible(one.why.to(lang)),
-            "visibility": "visible",
-            "tags": ["public"],
-        }
-        for one in grade.deductions
-    ]
 
 
 def _check(check: Check, lang: Lang, shown: Shown) -> dict[str, Any]:

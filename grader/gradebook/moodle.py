@@ -39,12 +39,8 @@ def worksheet(graded: Graded, lang: Lang, template: Path | None, missing: str) -
 
     `template` is Moodle's export. Without it there is a row for each student whose number is
     known."""
-    if template is None:
-        return _new(graded, lang, missing)
-    return _filled(graded, lang, template, missing)
-
-
-def _new(graded: Graded, lang: Lang, missing: str) -> Export:
+    if template is not None:
+        return _filled(graded, lang, template, missing)
     lines: list[list[Value]] = [list(HEAD)]
     unmatched = []
     for result in graded.results.values():

@@ -7,6 +7,7 @@ between checks (in `.grader/`, which is no part of a submission).
 
 from grader.grading.one import (
     Examination,
+    Outcome,
     fault_sentence,
     grade,
     grade_for_class,
@@ -18,6 +19,7 @@ from grader.grading.one import (
 
 __all__ = [
     "Examination",
+    "Outcome",
     "fault_sentence",
     "grade",
     "grade_for_class",

@@ -60,7 +60,7 @@ class Examination:
 
 
 @dataclass(frozen=True)
-class GradingResult:
+class Outcome:
     """The grade of one submission, and what a batch keeps beside it."""
 
     grade: Grade
@@ -140,7 +140,7 @@ def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
     return done.grade, done.fault
 
 
-def grade_for_class(examination: Examination, path: Path, name: str) -> GradingResult:
+def grade_for_class(examination: Examination, path: Path, name: str) -> Outcome:
     """Like `grade`, with what a batch keeps beside the grade."""
     evidence: Evidence | None = None
     copies = [b""]
@@ -164,7 +164,7 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> GradingR
         if evidence is not None:
             items = examination.provenance.data
             evidence = with_mistakes(evidence, items, findings.mistakes)
-        return GradingResult(result, "", copies[-1], evidence)
+        return Outcome(result, "", copies[-1], evidence)
     except Rejected as error:
         ended = Stopped(Status.REJECTED, error.text)
     except Stopped as error:
@@ -179,8 +179,7 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> GradingR
         ended = Stopped(Status.GRADER_FAULT, fault_sentence(error))
         fault = traceback.format_exc()
     identity = identify(path, name, lesson.spec)
-    result = ungraded(examination, identity, ended, started)
-    return GradingResult(result, fault, copies[-1], evidence)
+    return Outcome(ungraded(examination, identity, ended, started), fault, copies[-1], evidence)
 
 
 def identify(path: Path, name: str, spec: LessonSpec) -> SubmissionId:

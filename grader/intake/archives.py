@@ -49,8 +49,7 @@ _BROKEN = (
 
 def require_archive_size(name: str, size: int, rules: Intake) -> None:
     """Raises Rejected for an archive that is larger than its contents may be."""
-    if size > rules.max_total_bytes:
-        limit = rules.max_total_bytes
+    if size > (limit := rules.max_total_bytes):
         raise Rejected(
             Text(
                 en=f"The archive {quoted(name)} has {size:,} bytes, at most {limit:,} are allowed; "
@@ -85,29 +84,17 @@ def unpack(raw: io.FileIO, name: str, folder: Path, rules: Intake) -> None:
     is_zip = start.startswith(b"PK") or (name.lower().endswith(".zip") and not known_tar)
     try:
         (unpack_zip if is_zip else unpack_tar)(raw, folder, rules)
-    except OSError as error:
-        if error.errno in _OUR_DISK:
+    except (OSError, *_BROKEN) as error:
+        if isinstance(error, OSError) and error.errno in _OUR_DISK:
             raise
-        raise Rejected(_damaged(name)) from error
-    except _BROKEN as error:
-        raise Rejected(_damaged(name)) from error
+        raise Rejected(
+            Text(
+                en=f"The archive {quoted(name)} is damaged, encrypted or not an archive; pack the "
+                "folder again.",
+                ru=f"Архив {quoted(name)} повреждён, зашифрован или не является архивом; упакуйте "
+                "папку заново.",
+            )
+        ) from error
     after = os.fstat(raw.fileno())
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise Rejected(changed(name))
-
-
-def other_archive(name: str) -> Text:
-    """Why an archive of an unsupported kind cannot be graded."""
-    return Text(
-        en=f"{quoted(name)} is an archive of a kind that is not read; pack the folder as a .zip.",
-        ru=f"{quoted(name)} — архив такого вида, который не читается; упакуйте папку в .zip.",
-    )
-
-
-def _damaged(name: str) -> Text:
-    return Text(
-        en=f"The archive {quoted(name)} is damaged, encrypted or not an archive; pack the folder "
-        "again.",
-        ru=f"Архив {quoted(name)} повреждён, зашифрован или не является архивом; упакуйте папку "
-        "заново.",
-    )

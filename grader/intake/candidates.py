@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from grader.intake.archives import OTHER_ARCHIVES, other_archive
+from grader.intake.archives import OTHER_ARCHIVES
 from grader.intake.listing import SubmittedFile
-from grader.intake.rules import ARCHIVES, IGNORED_PARTS, archive_suffix
+from grader.intake.rules import ARCHIVES, IGNORED_PARTS, archive_suffix, indistinct
 from grader.text import Text
 from grader.text.errors import UsageError
 from grader.text.notebooks import FILE, SUFFIX
@@ -108,26 +107,18 @@ def may_be_notebook(path: Path) -> bool:
 def _with_distinct_names(found: list[tuple[str, Path]]) -> list[Candidate]:
     """Archives keep their suffix when two names would be equal; names that are equal even then (not
     UTF-8, or different only in case) get a number."""
-    taken = Counter(_key(name) for name, _ in found)
-    taken += Counter(
-        _key(readable(path.name)) for name, path in found if name != readable(path.name)
-    )
+    both = ({name, readable(path.name)} for name, path in found)
+    taken = Counter(indistinct(name) for names in both for name in names)
     used: set[str] = set()
     named = []
     for name, path in found:
-        full = readable(path.name)
-        chosen = name if taken[_key(name)] == 1 else full
-        number = 2
-        while _key(chosen) in used:
+        full, number = readable(path.name), 2
+        chosen = name if taken[indistinct(name)] == 1 else full
+        while indistinct(chosen) in used:
             chosen, number = f"{full} ({number})", number + 1
-        used.add(_key(chosen))
+        used.add(indistinct(chosen))
         named.append(Candidate(chosen, path))
     return named
-
-
-def _key(name: str) -> str:
-    """Equal for names that some file system does not distinguish."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _notebook_suffix(path: Path) -> str:
@@ -203,11 +194,15 @@ def missing(artefact: str, files: Sequence[SubmittedFile]) -> Text:
 
 def wrong_form(path: Path, artefact: str) -> Text:
     """Why the loose file at `path` among the submissions cannot be graded."""
+    name = quoted(path.name)
     if path.suffix.lower() in OTHER_ARCHIVES:
-        return other_archive(path.name)
+        return Text(
+            en=f"{name} is an archive of a kind that is not read; pack the folder as a .zip.",
+            ru=f"{name} — архив такого вида, который не читается; упакуйте папку в .zip.",
+        )
     return Text(
-        en=f"Expected a folder or a .zip with {artefact} in it, found the single file "
-        f"{quoted(path.name)}; pack everything that the handout asks for.",
-        ru=f"Ожидалась папка или .zip с файлом {artefact}, найден один файл "
-        f"{quoted(path.name)}; упакуйте всё, что требует задание.",
+        en=f"Expected a folder or a .zip with {artefact} in it, found the single file {name}; pack "
+        "everything that the handout asks for.",
+        ru=f"Ожидалась папка или .zip с файлом {artefact}, найден один файл {name}; упакуйте всё, "
+        "что требует задание.",
     )

@@ -12,11 +12,11 @@ import re
 import shutil
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from grader.intake.candidates import candidates, is_work
+from grader.intake.candidates import Candidate, candidates, is_work
 from grader.intake.rules import IGNORED_PARTS, archive_suffix, ignored
 from grader.intake.zips import ClassZip
 from grader.lesson.spec import Intake
@@ -73,8 +73,7 @@ def moodle(name: str) -> Label | None:
     `Full Name_12345_assignsubmission_file_/work.zip`, before 4.1 with the last underscore and since
     then without; or, without folders, `Full Name_12345_assignsubmission_file_work.zip`. The number
     is the participant's."""
-    found = _MOODLE.fullmatch(name)
-    if found is None:
+    if (found := _MOODLE.fullmatch(name)) is None:
         return None
     return Label(found["who"], found["number"], found["file"] or "", found["plugin"] != "file")
 
@@ -86,14 +85,13 @@ def canvas(name: str) -> Label | None:
     upload is a new attachment with a larger number, and a file that was uploaded again has `-1`
     after its name. Texts and links end in `_text.html` and `_link.html`. Anonymous students are
     called `anon` and have letters in their numbers."""
-    found = _CANVAS_ANONYMOUS.fullmatch(name) or _CANVAS.fullmatch(name)
-    if found is not None:
-        late, attachment = bool(found["late"]), int(found["attachment"])
-        return Label(found["who"], found["number"], found["file"], False, attachment, late)
-    text = _CANVAS_TEXT.fullmatch(name)
-    if text is None:
+    kinds = (_CANVAS_ANONYMOUS, _CANVAS, _CANVAS_TEXT)
+    found = next(filter(None, (kind.fullmatch(name) for kind in kinds)), None)
+    if found is None:
         return None
-    return Label(text["who"], text["number"], text["file"], True, 0, bool(text["late"]))
+    attachment, late = int(found.groupdict().get("attachment", 0)), bool(found["late"])
+    is_text = found.re is _CANVAS_TEXT
+    return Label(found["who"], found["number"], found["file"], is_text, attachment, late)
 
 
 @dataclass(frozen=True)
@@ -180,9 +178,7 @@ def open_download(
     who = {one.path.name: one.name for one in found}
     if LAYOUTS[layout].clones:
         who = logins([one.path.name for one in found], place.resolve().name)
-    versions = [
-        Version(one.name, who[one.path.name], one.path, (readable(one.path.name),)) for one in found
-    ]
+    versions = [_unlabeled(one, who[one.path.name]) for one in found]
     return Download(layout, versions, [readable(path.name) for path in loose])
 
 
@@ -196,10 +192,9 @@ def recognized(names: Sequence[str], clones: int = 0) -> str:
     return "plain"
 
 
-def logins(names: Iterable[str], parent: str) -> dict[str, str]:
+def logins(names: Sequence[str], parent: str) -> dict[str, str]:
     """The login or team in each name of a clone: what follows the name of the assignment, which is
     part of the folder's name (`kws-submissions`), or what all names begin with."""
-    names = list(names)
     prefix = f"{parent.removesuffix('-submissions')}-" if parent.endswith("-submissions") else ""
     if not prefix or not all(name.startswith(prefix) for name in names):
         common = os.path.commonprefix(names) if len(names) > 1 else ""  # noqa: RUF071
@@ -240,24 +235,22 @@ def _from_zip(place: Path, store: Path, rules: Intake, stem: Stem, layout: str |
 def _labeled(place: Path, names: Sequence[str], layout: str, store: Path, stem: Stem) -> Download:
     """An LMS's download that was unpacked."""
     uploads: dict[str, _Uploads] = defaultdict(_Uploads)
-    rest = set()
-    for name in names:
-        label = LAYOUTS[layout].label_of(name)
-        if label is None:
-            rest.add(name)
-        else:
+    labels = {name: LAYOUTS[layout].label_of(name) for name in names}
+    for name, label in labels.items():
+        if label is not None:
             uploads[_owner(name, label, names)].entries[name] = label
     versions: list[Version] = []
     for owner, found in uploads.items():
         path = _put_together(place, found.graded(), store / stem(owner))
         versions += found.versions(owner, path)
     others, loose = candidates(place)
-    versions += [
-        Version(one.name, one.name, one.path, (readable(one.path.name),))
-        for one in others
-        if one.path.name in rest
-    ]
-    return Download(layout, versions, [readable(path.name) for path in loose if path.name in rest])
+    versions += [_unlabeled(one, one.name) for one in others if not labels[one.path.name]]
+    rest = [readable(path.name) for path in loose if not labels[path.name]]
+    return Download(layout, versions, rest)
+
+
+def _unlabeled(one: Candidate, who: str) -> Version:
+    return Version(one.name, who, one.path, (readable(one.path.name),))
 
 
 @dataclass

@@ -24,11 +24,11 @@ from grader.intake.rules import (
     not_utf8,
     too_deep,
     too_many,
-    unreadable_file,
 )
 from grader.lesson.spec import Intake
+from grader.text import Text
 from grader.text.errors import Rejected
-from grader.text.untrusted import readable
+from grader.text.untrusted import quoted, readable
 
 _READ = (
     os.O_RDONLY
@@ -40,7 +40,6 @@ _READ = (
 )
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
-
 _BLOCK = 2**20
 
 
@@ -71,7 +70,15 @@ def open_file(root: Path, path: PurePosixPath) -> io.FileIO:
         if error.errno in (errno.ELOOP, errno.EMLINK):
             raise Rejected(link(str(path))) from error
         if error.errno == errno.EACCES:
-            raise Rejected(unreadable_file(str(path))) from error
+            name = quoted(str(path))
+            raise Rejected(
+                Text(
+                    en=f"{name} may not be read: its rights forbid it; hand it in again, readable "
+                    "for everyone (on Linux: chmod a+r).",
+                    ru=f"Файл {name} нельзя прочитать: не хватает прав; сдайте его заново, открыв "
+                    "на чтение всем (в Linux: chmod a+r).",
+                )
+            ) from error
         if error.errno == errno.ENXIO:  # a socket
             raise Rejected(not_a_file(str(path))) from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
@@ -127,18 +134,18 @@ def list_files(folder: Path, rules: Intake, *, hashed: bool) -> list[SubmittedFi
     total = 0
     for path in _walk(folder, max_members(rules)):
         relative = PurePosixPath(path.relative_to(folder).as_posix())
-        if readable(str(relative)) != str(relative):
-            raise Rejected(not_utf8(str(relative)))
+        name, status = str(relative), path.lstat()
+        if readable(name) != name:
+            raise Rejected(not_utf8(name))
         if len(relative.parts) > MAX_DEPTH:
-            raise Rejected(too_deep(str(relative)))
-        status = path.lstat()
-        require_plain(str(relative), status)
+            raise Rejected(too_deep(name))
+        require_plain(name, status)
         total += status.st_size
-        check_sizes(str(relative), status.st_size, len(found) + 1, total, rules)
+        check_sizes(name, status.st_size, len(found) + 1, total, rules)
         digest = ""
         if hashed:
             with open_file(folder, relative) as file:
-                digest = sha256(file, str(relative), status.st_size)
+                digest = sha256(file, name, status.st_size)
         found.append(SubmittedFile(relative, status.st_size, digest))
     return found
 
@@ -158,9 +165,8 @@ def fingerprint_of_refused(folder: Path, rules: Intake) -> str:
     try:
         for path in _walk(folder, max_members(rules)):
             status = path.lstat()
-            line = (
-                f"{path.relative_to(folder).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\0"
-            )
+            name = path.relative_to(folder).as_posix()
+            line = f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0"
             digest.update(readable(line).encode())
     except Rejected:  # too many entries
         digest.update(str(folder.stat().st_mtime_ns).encode())
@@ -170,11 +176,9 @@ def fingerprint_of_refused(folder: Path, rules: Intake) -> str:
 def sha256(file: io.FileIO, name: str, size: int) -> str:
     """sha256 of the `size` bytes in `file`. Raises Rejected when there are more or fewer by now."""
     digest, left = hashlib.sha256(), size
-    while block := file.read(min(_BLOCK, left + 1)):
+    while left >= 0 and (block := file.read(min(_BLOCK, left + 1))):
         digest.update(block)
         left -= len(block)
-        if left < 0:
-            break
     if left != 0:
         raise Rejected(changed(name))
     return digest.hexdigest()

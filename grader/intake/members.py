@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from grader.intake.rules import (
     MAX_DEPTH,
     check_sizes,
     ignored,
+    indistinct,
     link,
     max_members,
     not_a_file,
@@ -23,6 +23,9 @@ from grader.lesson.spec import Intake
 from grader.text import Text, notebooks, ru_number
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted, readable
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 MAX_PATH = 240
 """Bytes of a member's path."""
@@ -72,12 +75,26 @@ def files_to_unpack(members: Iterable[Member], rules: Intake) -> list[PlannedFil
         path = _checked_path(member)
         if path is None or ignored(path):
             continue
-        _require_file_or_folder(member)
+        name = quoted(member.name)
+        if member.kind == "link":
+            raise Rejected(link(member.name))
+        if member.kind == "sparse":
+            raise Rejected(
+                Text(
+                    en=f"The archive holds {name} as a sparse file; pack the folder without that "
+                    "option of tar.",
+                    ru=f"В архиве файл {name} записан как разреженный; упакуйте папку без этого "
+                    "параметра tar.",
+                )
+            )
+        if member.kind == "other":
+            raise Rejected(not_a_file(member.name))
+        if member.size < 0:
+            raise Damaged
         if member.kind == "folder":
             continue
-        key = _key(path)
+        key = indistinct(path.as_posix())
         if key in keys:
-            name = quoted(member.name)
             raise Rejected(
                 Text(
                     en=f"The archive holds {name} twice (or twice but for upper and lower case); "
@@ -87,7 +104,7 @@ def files_to_unpack(members: Iterable[Member], rules: Intake) -> list[PlannedFil
                 )
             )
         keys.add(key)
-        folders.update(_key(parent) for parent in path.parents)
+        folders.update(indistinct(parent.as_posix()) for parent in path.parents)
         total += member.size
         check_sizes(member.name, member.size, len(keys), total, rules)
         planned.append(PlannedFile(index, path, member.size))
@@ -122,23 +139,15 @@ def places(
     }
 
 
-class Source(Protocol):
-    """What `write` reads from."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-
-def write(path: Path, source: Source, size: int) -> None:
+def write(path: Path, source: SupportsRead[bytes], size: int) -> None:
     """Write exactly `size` bytes into a new file. Raises Damaged when there are fewer."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as target:
-        left = size
-        while left > 0:
-            block = source.read(min(left, BLOCK))
+        while size > 0:
+            block = source.read(min(size, BLOCK))
             if not block:
                 raise Damaged
-            target.write(block)
-            left -= len(block)
+            size -= target.write(block)
 
 
 def _checked_path(member: Member) -> PurePosixPath | None:
@@ -166,30 +175,6 @@ def _checked_path(member: Member) -> PurePosixPath | None:
     if len(path.parts) > MAX_DEPTH:
         raise Rejected(too_deep(name))
     return path
-
-
-def _require_file_or_folder(member: Member) -> None:
-    if member.kind == "link":
-        raise Rejected(link(member.name))
-    if member.kind == "sparse":
-        name = quoted(member.name)
-        raise Rejected(
-            Text(
-                en=f"The archive holds {name} as a sparse file; pack the folder without that "
-                "option of tar.",
-                ru=f"В архиве файл {name} записан как разреженный; упакуйте папку без этого "
-                "параметра tar.",
-            )
-        )
-    if member.kind == "other":
-        raise Rejected(not_a_file(member.name))
-    if member.size < 0:
-        raise Damaged
-
-
-def _key(path: PurePosixPath) -> str:
-    """Equal for paths that some file system does not distinguish."""
-    return unicodedata.normalize("NFC", path.as_posix()).casefold()
 
 
 def _long_name(name: str) -> Text:

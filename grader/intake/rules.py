@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path, PurePath, PurePosixPath
 
 from grader.lesson.spec import Intake
@@ -34,6 +35,11 @@ def archive_suffix(path: PurePosixPath | Path) -> str:
 def ignored(path: PurePath) -> bool:
     """True for files that tools leave behind, which are no part of a submission and never read."""
     return path.name in IGNORED_FILES or not IGNORED_PARTS.isdisjoint(path.parts)
+
+
+def indistinct(name: str) -> str:
+    """Equal for names that some file system does not distinguish."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def max_members(rules: Intake) -> int:
@@ -79,16 +85,6 @@ def link(name: str) -> Text:
     return Text(
         en=f"{quoted(name)} is a link; replace it with the file itself.",
         ru=f"{quoted(name)} — это ссылка; замените её самим файлом.",
-    )
-
-
-def unreadable_file(name: str) -> Text:
-    """The sentence about a file without read permission."""
-    return Text(
-        en=f"{quoted(name)} may not be read: its rights forbid it; hand it in again, readable for "
-        "everyone (on Linux: chmod a+r).",
-        ru=f"Файл {quoted(name)} нельзя прочитать: не хватает прав; сдайте его заново, открыв на "
-        "чтение всем (в Linux: chmod a+r).",
     )
 
 

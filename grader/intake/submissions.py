@@ -9,7 +9,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from grader.intake.archives import require_archive_size, unpack
@@ -87,26 +87,27 @@ def open_submission(path: Path, rules: Intake, name: str | None = None) -> Itera
         if _kind(path) == "folder":
             files = list_files(path, rules, hashed=True)
             identity, folder = fingerprint_of(files), path
-        elif _is_notebook(path):
-            folder = Path(temporary) / "submission"
-            identity = _take_notebook(path, folder, rules)
-            files = list_files(folder, rules, hashed=False)
         else:
-            _require_archive(path, rules)
             folder = Path(temporary) / "submission"
-            with open_file(path.parent, PurePosixPath(path.name)) as raw:
-                identity = _file_fingerprint(raw, path.name)
-                folder.mkdir()
-                unpack(raw, path.name, folder, rules)
+            if _is_notebook(path):
+                identity = _take_notebook(path, folder, rules)
+            else:
+                _require_archive(path, rules)
+                with open_file(path.parent, PurePosixPath(path.name)) as raw:
+                    identity = _file_fingerprint(raw, path.name)
+                    folder.mkdir()
+                    unpack(raw, path.name, folder, rules)
             files = list_files(folder, rules, hashed=False)
-        inner = _only_archive(files, rules)
-        if inner is not None:
-            with open_file(folder, inner.path) as raw:
-                if inner.sha256 not in ("", _file_fingerprint(raw, inner.path.name)):
-                    raise Rejected(changed(inner.path.name))
+        wanted = {PurePosixPath(one).name for one in (rules.artefact, *rules.alternatives)}
+        inner = files[0].path if len(files) == 1 else PurePosixPath()
+        if archive_suffix(inner) and inner.name not in wanted:
+            # An archive that is the only file of a folder, as in downloads from an LMS.
+            with open_file(folder, inner) as raw:
+                if files[0].sha256 not in ("", _file_fingerprint(raw, inner.name)):
+                    raise Rejected(changed(inner.name))
                 folder = Path(temporary) / "inner"
                 folder.mkdir()
-                unpack(raw, inner.path.name, folder, rules)
+                unpack(raw, inner.name, folder, rules)
             files = list_files(folder, rules, hashed=False)
         if len(files) == 1 and files[0].path.suffix.lower() == notebooks.SUFFIX:
             # A notebook that was handed in alone may have any name.
@@ -115,7 +116,7 @@ def open_submission(path: Path, rules: Intake, name: str | None = None) -> Itera
             files = list_files(folder, rules, hashed=False)
         root = _find_root(files, rules)
         inside = tuple(
-            SubmittedFile(file.path.relative_to(root), file.size, file.sha256)
+            replace(file, path=file.path.relative_to(root))
             for file in files
             if file.path.is_relative_to(root)
         )
@@ -205,22 +206,14 @@ def _file_fingerprint(raw: io.FileIO, name: str) -> str:
     return digest
 
 
-def _only_archive(files: list[SubmittedFile], rules: Intake) -> SubmittedFile | None:
-    """The archive that is the only file of a folder, as in downloads from an LMS."""
-    if len(files) != 1 or files[0].path.name in {
-        PurePosixPath(artefact).name for artefact in (rules.artefact, *rules.alternatives)
-    }:
-        return None
-    return files[0] if archive_suffix(files[0].path) else None
-
-
 def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
     """The folder with the notebook, or otherwise with the artefact: LMS downloads often wrap it in
     one or two folders."""
-    named = {
-        name: _folders_of(name, files)
-        for name in (notebooks.FILE, rules.artefact, *rules.alternatives)
-    }
+    named: dict[str, list[PurePosixPath]] = {}
+    for name in (notebooks.FILE, rules.artefact, *rules.alternatives):
+        parts = PurePosixPath(name).parts
+        paths = [file.path.parts for file in files if file.path.parts[-len(parts) :] == parts]
+        named[name] = [PurePosixPath(*path[: -len(parts)]) for path in paths]
     # A notebook below the folder of the artefact is just one of its files.
     above = {root for name, roots in named.items() if name != notebooks.FILE for root in roots}
     named[notebooks.FILE] = [
@@ -244,13 +237,3 @@ def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
             "оставьте тот, который нужно оценить, и удалите остальные.",
         )
     )
-
-
-def _folders_of(name: str, files: list[SubmittedFile]) -> list[PurePosixPath]:
-    """The folders that contain a file with the relative path `name`."""
-    parts = PurePosixPath(name).parts
-    return [
-        PurePosixPath(*file.path.parts[: -len(parts)])
-        for file in files
-        if file.path.parts[-len(parts) :] == parts
-    ]

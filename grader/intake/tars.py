@@ -47,7 +47,7 @@ def unpack_tar(raw: io.FileIO, folder: Path, rules: Intake) -> None:
     limit = rules.max_total_bytes + headers
     first = _Stream(_decompressed(raw), limit, headers)
     planned = {each.index: each for each in files_to_unpack(_members(first), rules)}
-    first.drain()
+    first.seek(limit + 1)  # to the end, where compressed data has its checksum
     raw.seek(0)
     again = _Stream(_decompressed(raw), limit)
     for index, member in enumerate(_members(again)):
@@ -70,7 +70,8 @@ class _Stream:
         self._position = 0
         self._limit = limit
         self._headers = headers
-        self._of_member = 0
+        self.of_member = 0
+        """Bytes of headers that were read for the current member."""
         self.last = b""
         """The result of the last read."""
 
@@ -83,13 +84,13 @@ class _Stream:
         while self._position < position and self._take(position - self._position):
             pass
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         if size < 0:
             raise Damaged
         if self._headers is not None:
             self._headers -= size
-            self._of_member += size
-            if self._of_member > MAX_HEADER_BYTES or self._headers < 0:
+            self.of_member += size
+            if self.of_member > MAX_HEADER_BYTES or self._headers < 0:
                 raise Rejected(LARGE_HEADERS)
         parts = bytearray()
         while len(parts) < size and (part := self._take(size - len(parts))):
@@ -98,15 +99,6 @@ class _Stream:
         if self._headers is not None and size > tarfile.BLOCKSIZE and _DIGITS.search(parts):
             raise Damaged
         return self.last
-
-    def next_member(self) -> None:
-        """Start to count the headers of the next member."""
-        self._of_member = 0
-
-    def drain(self) -> None:
-        """Read to the end, where compressed data has its checksum."""
-        while self._take(BLOCK):
-            pass
 
     def _take(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end."""
@@ -137,7 +129,7 @@ def _members(stream: _Stream) -> Iterator[Member]:
             yield Member(info.name, info.size, _kind(info))
             # tarfile keeps all members with their headers.
             file.members.clear()  # type: ignore[attr-defined]
-            stream.next_member()
+            stream.of_member = 0
     if stream.last.strip(b"\0"):
         raise Damaged  # an invalid header, at which tarfile stops without an error
 

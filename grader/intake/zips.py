@@ -11,7 +11,6 @@ the same sentence as any other archive.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import shutil
 import stat
@@ -80,11 +79,14 @@ class ClassZip:
                 )
             ) from error
         self._infos = self._file.infolist()
-        paths = [_path(info.filename) for info in self._infos]
+        # Relative, whatever the name begins with; without parts for a name of the folder itself.
+        paths = [
+            PurePosixPath(info.filename.replace("\\", "/").lstrip("/")) for info in self._infos
+        ]
         self.members: list[tuple[int, PurePosixPath]] = [
             (index, path)
             for index, path in enumerate(_below_wrapper(paths, is_labeled))
-            if path is not None and path.parts and not _is_hidden(path)
+            if path.parts and not _is_hidden(path)
         ]
         """Each file or folder by its index, and its path below a folder that wraps them all."""
 
@@ -108,8 +110,8 @@ class ClassZip:
         ]
         folder.mkdir(parents=True)
         try:
-            if any(_is_unsupported(info) for info in infos):
-                raise Damaged
+            for info in infos:
+                _require_supported(info)
             for each in files_to_unpack(named, rules):
                 with self._file.open(infos[each.index]) as source:
                     write(folder / each.path, source, each.size)
@@ -180,10 +182,6 @@ def _kind(info: zipfile.ZipInfo) -> Kind:
     return "file" if stat.S_IFMT(mode) in (0, stat.S_IFREG) else "other"
 
 
-def _is_unsupported(info: zipfile.ZipInfo) -> bool:
-    return bool(info.flag_bits & _UNSUPPORTED_FLAGS) or info.compress_type not in _METHODS
-
-
 def _require_supported(info: zipfile.ZipInfo) -> None:
     if info.flag_bits & _UNSUPPORTED_FLAGS:
         raise Damaged
@@ -223,24 +221,16 @@ def _require_disjoint(file: _BoundedReader, infos: list[zipfile.ZipInfo], direct
             )
 
 
-def _path(name: str) -> PurePosixPath | None:
-    """The path of a member of a class's archive; None when its name has no parts."""
-    with contextlib.suppress(ValueError):
-        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
-        return PurePosixPath(*parts) if parts else None
-    return None
-
-
 def _is_hidden(path: PurePosixPath) -> bool:
     return path.parts[0].startswith(".") or path.parts[0] in IGNORED_PARTS
 
 
 def _below_wrapper(
-    paths: list[PurePosixPath | None], is_labeled: Callable[[str], bool]
-) -> list[PurePosixPath | None]:
+    paths: list[PurePosixPath], is_labeled: Callable[[str], bool]
+) -> list[PurePosixPath]:
     """The paths without the one folder that some programs put around everything. The folder of a
     single student is not one: an LMS named it, or it holds mostly loose files."""
-    visible = [path for path in paths if path is not None and not _is_hidden(path)]
+    visible = [path for path in paths if path.parts and not _is_hidden(path)]
     tops = {path.parts[0] for path in visible}
     if len(tops) != 1 or is_labeled(tops.pop()):
         return paths
@@ -254,8 +244,6 @@ def _below_wrapper(
     if not students or len(loose) > len(students):
         return paths
     return [
-        PurePosixPath(*path.parts[1:])
-        if path is not None and len(path.parts) > 1 and not _is_hidden(path)
-        else None
+        PurePosixPath() if not path.parts or _is_hidden(path) else PurePosixPath(*path.parts[1:])
         for path in paths
     ]

@@ -152,21 +152,17 @@ def load(path: Path) -> Course:
         ("late", course.late.penalty),
         *((f"lessons.{name}", dates.penalty) for name, dates in course.lessons.items()),
     ]:
-        _check(path, name, expression)
+        if not expression:
+            continue
+        try:
+            unknown = formula.names(expression) - LATE_VALUES
+            if unknown:
+                known = ", ".join(sorted(LATE_VALUES))
+                raise SpecError(f"{', '.join(sorted(unknown))} is not known; there are {known}")
+            formula.evaluate(expression, dict.fromkeys(LATE_VALUES, 1.0))
+        except SpecError as error:
+            raise _wrong(path, f"{name}.penalty: {error}") from error
     return course
-
-
-def _check(path: Path, where: str, expression: str) -> None:
-    if not expression:
-        return
-    try:
-        unknown = formula.names(expression) - LATE_VALUES
-        if unknown:
-            known = ", ".join(sorted(LATE_VALUES))
-            raise SpecError(f"{', '.join(sorted(unknown))} is not known; there are {known}")
-        formula.evaluate(expression, dict.fromkeys(LATE_VALUES, 1.0))
-    except SpecError as error:
-        raise _wrong(path, f"{where}.penalty: {error}") from error
 
 
 def _wrong(path: Path, why: str) -> UsageError:

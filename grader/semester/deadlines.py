@@ -108,10 +108,14 @@ def lateness(course: Course, folder: Path, lesson: str, record: ClassRecord) -> 
                 continue
             keys = [folded(member.id) for member in members]
             left = max(course.late.free_days - max((spent[key] for key in keys), default=0), 0)
-            found = _lateness(course, due, one.submitted, left)
-            result[one.name] = found
+            seconds = (one.submitted - due.deadline).total_seconds()
+            beyond = seconds - 60 * course.late.grace_minutes
+            days = math.ceil(beyond / DAY_SECONDS) if beyond > 0 else 0
+            most = course.late.free_days_per_lesson
+            free = min(days, left, days if most is None else most)
+            result[one.name] = Lateness(due, seconds / 3600, days, free, left - free)
             for key in keys:
-                spent[key] += found.free
+                spent[key] += free
     return result
 
 
@@ -125,11 +129,9 @@ def due_of(
     best = Due(deadline)
     for one in course.extensions:
         if one.lesson in ("", lesson) and _is_one_of(one.student, members, submission):
-            until = (
-                course.moment(one.until)
-                if one.until is not None
-                else deadline + timedelta(days=one.days or 0.0)
-            )
+            until = deadline + timedelta(days=one.days or 0.0)
+            if one.until is not None:
+                until = course.moment(one.until)
             if until > best.deadline:
                 best = Due(until, one)
     return best
@@ -151,15 +153,6 @@ def _records_until(
         if earlier is not None and earlier.lesson == name:
             yield name, earlier
     yield lesson, record
-
-
-def _lateness(course: Course, due: Due, submitted: datetime, left: int) -> Lateness:
-    seconds = (submitted - due.deadline).total_seconds()
-    beyond = seconds - 60 * course.late.grace_minutes
-    days = math.ceil(beyond / DAY_SECONDS) if beyond > 0 else 0
-    most = course.late.free_days_per_lesson
-    free = min(days, left, days if most is None else most)
-    return Lateness(due, seconds / 3600, days, free, left - free)
 
 
 def _is_one_of(name: str, members: list[Student], submission: Submission | None) -> bool:

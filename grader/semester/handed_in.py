@@ -136,9 +136,7 @@ def collect(
     directory = Directory(people)
     known = _times([*(roster or ()), *times], zone)
     # Without a roster, a table of times may say more about a person than the download does.
-    others = Directory(
-        {entry.student.id: entry.student for entry in times if roster is None}.values()
-    )
+    others = Directory(entry.student for entry in times if roster is None)
     owned: dict[str, list[tuple[Version, SubmittedVersion]]] = defaultdict(list)
     persons: dict[str, Student] = {}
     teams: dict[str, str] = {}
@@ -168,9 +166,8 @@ def collect(
     for key, versions in owned.items():
         members = [one.id for one in people if teams[key] and one.team == teams[key]]
         members += [one.student for _, one in versions if one.student]
-        submission, candidate = _submission(
-            versions, teams[key], list(dict.fromkeys(members)), used
-        )
+        members = list(dict.fromkeys(members))
+        submission, candidate = _submission(versions, teams[key], members, used)
         submissions.append(submission)
         candidates.append(candidate)
     listed = {one.id for one in people}
@@ -190,10 +187,7 @@ def collect(
 
 
 def _submission(
-    versions: list[tuple[Version, SubmittedVersion]],
-    team: str,
-    members: list[str],
-    used: set[str],
+    versions: list[tuple[Version, SubmittedVersion]], team: str, members: list[str], used: set[str]
 ) -> tuple[Submission, Candidate]:
     best = max(versions, key=_rank)
     counted = best[1]
@@ -204,12 +198,10 @@ def _submission(
     while folded(name) in used:
         name, number = f"{team or first} ({number})", number + 1
     used.add(folded(name))
-    kept = [
-        msgspec.structs.replace(
-            one, counts=one is counted, why=_why(one, counted, len(versions), unclear)
-        )
-        for _, one in sorted(versions, key=_rank)
-    ]
+    kept = []
+    for _, one in sorted(versions, key=_rank):
+        why = _why(one, counted, len(versions), unclear)
+        kept.append(msgspec.structs.replace(one, counts=one is counted, why=why))
     submission = Submission(
         name=name,
         students=members,
@@ -348,18 +340,14 @@ def _times(entries: Iterable[Entry], zone: tzinfo) -> dict[str, datetime]:
     """Times of handing in, by everything that may identify a student or a folder."""
     found: dict[str, datetime] = {}
     for entry in entries:
-        time = moment(entry.submitted, zone) if entry.submitted else None
+        one, time = entry.student, moment(entry.submitted, zone)
         if time is None:
             continue
-        one = entry.student
         identities = (
             ("where", entry.where),
             ("moodle", one.moodle),
             ("canvas", one.canvas),
-            ("key", one.id),
-            ("key", one.login),
-            ("key", one.email),
-            ("key", one.github),
+            *(("key", name) for name in (one.id, one.login, one.email, one.github)),
             # Two students may have the same name, but not the same number.
             ("key", "" if one.moodle or one.canvas else one.name),
         )

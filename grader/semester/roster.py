@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -84,15 +84,12 @@ def read(path: Path) -> list[Entry]:
     return found
 
 
-def students(entries: Iterable[Entry], path: Path) -> list[Student]:
-    """The students of a roster. Raises UsageError when an id occurs twice."""
-    found: dict[str, Student] = {}
-    for entry in entries:
-        if entry.student.id in found:
-            shown = quoted(entry.student.id)
+def require_distinct(entries: Iterable[Entry], path: Path) -> None:
+    """Raises UsageError when an id occurs twice in a roster."""
+    for identity, times in Counter(entry.student.id for entry in entries).items():
+        if times > 1:
+            shown = quoted(identity)
             raise no_table(path, f"{shown} is there twice", f"{shown} встречается дважды")
-        found[entry.student.id] = entry.student
-    return list(found.values())
 
 
 def without_teams(entries: Iterable[Entry]) -> list[Entry]:
@@ -137,13 +134,15 @@ class Directory:
         self._by: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         self.people = {one.id: one for one in people}
         for one in self.people.values():
-            for field in ("id", "login", "email", "github", "sis"):
-                self._add("key", getattr(one, field), one.id)
-            self._add("key", one.email.partition("@")[0], one.id)
+            mailbox = one.email.partition("@")[0]
+            for key in (one.id, one.login, one.email, mailbox, one.github, one.sis):
+                self._add("key", key, one.id)
             for field in ("moodle", "canvas", "team"):
                 self._add(field, getattr(one, field), one.id)
-            for name in _spellings(one.name):
-                self._add("name", name, one.id)
+            # In each rotation of its parts and without spaces, as Canvas writes names.
+            parts = [part for part in re.split(r"[\s,]+", one.name) if part]
+            for at in range(len(parts)):
+                self._add("name", "".join(parts[at:] + parts[:at]), one.id)
 
     def find(self, who: str, number: str, layout: str) -> Student | None:
         """The student with this name or number; None when there is none or more than one."""
@@ -183,9 +182,3 @@ def folded(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).casefold().replace("ё", "е")
     kept = "".join(char for char in plain if char.isalnum())
     return kept or plain.strip()
-
-
-def _spellings(name: str) -> set[str]:
-    """The name with its parts in each rotation and without spaces, as Canvas writes names."""
-    parts = [part for part in re.split(r"[\s,]+", name) if part]
-    return {"".join(parts[at:] + parts[:at]) for at in range(len(parts))}

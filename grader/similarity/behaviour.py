@@ -82,10 +82,8 @@ def of_scores(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.uint8]:
 
 def of_values(stated: Sequence[object], right: Sequence[bool]) -> NDArray[np.uint8]:
     """(items,) codes of answers that are numbers or words; equal wrong answers have equal codes."""
-    codes = [
-        0 if ok else 1 + zlib.crc32(repr(one).encode()) % 255
-        for one, ok in zip(stated, right, strict=True)
-    ]
+    pairs = zip(stated, right, strict=True)
+    codes = [0 if ok else 1 + zlib.crc32(repr(one).encode()) % 255 for one, ok in pairs]
     return np.array(codes, np.uint8)
 
 
@@ -139,11 +137,16 @@ def _common(made: sparse.csr_matrix, weight: NDArray[np.float64]) -> NDArray[np.
     for start in range(0, dense.shape[1], _CHUNK):
         part = np.ascontiguousarray(dense[:, start : start + _CHUNK].toarray())
         total += part @ part.T
-    transposed = rare.T.tocsr()
+    return total + products(rare)
+
+
+def products(rows: sparse.csr_matrix) -> NDArray[np.float32]:
+    """(n, n), `rows` times its transpose. The sparse results are kept for 256 rows at a time."""
+    n, transposed = rows.shape[0], rows.T.tocsr()
+    found = np.empty((n, n), np.float32)
     for start in range(0, n, 256):
-        block = slice(start, start + 256)
-        total[block] += (rare[block] @ transposed).toarray()
-    return total
+        found[start : start + 256] = (rows[start : start + 256] @ transposed).toarray()
+    return found
 
 
 def _chance(

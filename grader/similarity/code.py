@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from grader.intake.rules import ignored
-from grader.similarity.behaviour import rarity
+from grader.similarity.behaviour import products, rarity
 from grader.similarity.evidence import (
     FIRMWARE,
     MAX_TEXT_BYTES,
@@ -90,7 +90,10 @@ def fingerprints(text: str, path: str, window: int = WINDOW) -> Prints:
     reduced, positions = _reduced(text, path)
     if len(reduced) < CHARACTERS:
         return nothing
-    hashes = _hashed(reduced, _kind(path))
+    # A number for the kind of file, so that files of different kinds have no common hash.
+    suffix = PurePosixPath(path).suffix.lower()
+    kinds = enumerate((PYTHON, FIRMWARE, PROSE), 1)
+    hashes = _hashed(reduced, next((number for number, kind in kinds if suffix in kind), 0))
     if window == 1:
         chosen = np.arange(len(hashes))
     else:
@@ -114,26 +117,27 @@ def common_to_all(template: Path, handouts: Sequence[Path] = ()) -> Hashes:
     for path in handouts:
         for block in _FENCED.findall(path.read_text(encoding="utf-8")):
             found.append(fingerprints(block, "example.py", window=1).hashes)
-    return np.unique(np.concatenate(found)) if found else np.array([], np.uint64)
+    return _distinct(found)
 
 
 def own_prints(texts: Mapping[str, str], common: Hashes) -> Hashes:
     """The distinct fingerprints of a submission's texts without those in `common`, sorted."""
-    found = [fingerprints(text, path).hashes for path, text in texts.items()]
-    every = np.unique(np.concatenate(found)) if found else np.array([], np.uint64)
-    return np.setdiff1d(every, common, assume_unique=True)
+    found = _distinct([fingerprints(text, path).hashes for path, text in texts.items()])
+    return np.setdiff1d(found, common, assume_unique=True)
+
+
+def _distinct(found: Sequence[Hashes]) -> Hashes:
+    return np.unique(np.concatenate([*found, np.array([], np.uint64)]))
 
 
 def similarity(prints: Sequence[Hashes]) -> NDArray[np.float32]:
     """(n, n), the similarity of n submissions, 0 to nearly 1; 0 on the diagonal."""
     n = len(prints)
-    alike = np.zeros((n, n), np.float32)
-    hashes, columns = np.unique(
-        np.concatenate([*prints, np.array([], np.uint64)]), return_inverse=True
-    )
+    nothing = np.array([], np.uint64)
+    hashes, columns = np.unique(np.concatenate([*prints, nothing]), return_inverse=True)
     rows = np.repeat(np.arange(n), [len(one) for one in prints])
     if n < 2 or not len(hashes):
-        return alike
+        return np.zeros((n, n), np.float32)
     holders = np.bincount(columns, minlength=len(hashes))
     weight = rarity(holders, n)
     mass = np.bincount(rows, weight[columns], minlength=n).astype(np.float32)
@@ -142,11 +146,8 @@ def similarity(prints: Sequence[Hashes]) -> NDArray[np.float32]:
         (np.sqrt(weight[columns[shared]]).astype(np.float32), (rows[shared], columns[shared])),
         shape=(n, len(hashes)),
     )
-    transposed = shares.T.tocsr()
-    for start in range(0, n, 256):
-        block = slice(start, start + 256)
-        smaller = np.minimum(mass[block, None], mass[None, :])
-        alike[block] = (shares[block] @ transposed).toarray() / (smaller + SMALL)
+    alike = products(shares)
+    alike /= np.minimum(mass[:, None], mass[None, :]) + SMALL
     np.fill_diagonal(alike, 0.0)
     return alike
 
@@ -229,18 +230,15 @@ def _lines(text: str, start: int, end: int) -> tuple[int, int]:
     return text.count("\n", 0, start) + 1, text.count("\n", 0, last) + 1
 
 
-def _kind(path: str) -> int:
-    """A number for the kind of file, so that files of different kinds have no common hash."""
-    suffix = PurePosixPath(path).suffix.lower()
-    kinds = (PYTHON, FIRMWARE, PROSE)
-    return next((number for number, kind in enumerate(kinds, 1) if suffix in kind), 0)
-
-
 def _reduced(text: str, path: str) -> tuple[str, NDArray[np.int64]]:
     """The text's structure, and the index in `text` of each of its characters."""
     suffix = PurePosixPath(path).suffix.lower()
     if suffix in PROSE:
-        return _words(text)
+        found = list(_WORD.finditer(text))
+        words = [(match[0], match[0].lower()) for match in found]
+        reduced = "".join(low if len(low) == len(word) else word for word, low in words)
+        indices = [np.arange(*match.span()) for match in found]
+        return reduced, np.concatenate([*indices, np.array([], np.int64)])
     from copydetect.utils import filter_code
 
     reduced, table = filter_code(text, _LEXERS.get(suffix, f"file{suffix}"))
@@ -252,15 +250,6 @@ def _reduced(text: str, path: str) -> tuple[str, NDArray[np.int64]]:
         nearest = np.searchsorted(table[:, 0], places)
         places = places + dropped[np.minimum(nearest, len(table) - 1)]
     return reduced, np.minimum(places, max(len(text) - 1, 0))
-
-
-def _words(text: str) -> tuple[str, NDArray[np.int64]]:
-    found = list(_WORD.finditer(text))
-    reduced = "".join(
-        match[0].lower() if len(match[0].lower()) == len(match[0]) else match[0] for match in found
-    )
-    places = [np.arange(*match.span()) for match in found]
-    return reduced, np.concatenate(places) if places else np.array([], np.int64)
 
 
 def _is_generated(text: str, path: str) -> bool:

@@ -88,6 +88,7 @@ class Pair(msgspec.Struct, frozen=True):
     more_passages: int = 0
     tensors: list[Match] = []
     answers: Mistakes | None = None
+    """None if the submissions cannot be compared by their mistakes."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,9 +143,7 @@ class Scores:
 
     def numbers(self) -> NDArray[np.float32]:
         """(n, n), the number of every pair; 0 below the diagonal and for excluded pairs."""
-        left = 1 - self.code_beyond
-        left *= 1 - self.weights
-        left *= 1 - self.mistakes_beyond
+        left = (1 - self.code_beyond) * (1 - self.weights) * (1 - self.mistakes_beyond)
         found = np.triu(1 - left, 1)
         found[self.excluded] = 0
         return found
@@ -177,11 +176,8 @@ def compare(
     usual = _usual_items(features)
     has_code = np.array([len(one.prints) > 0 for one in features])
     unchanged = sum(one.as_given for one in features)
-    together = {
-        (a, b)
-        for members in _by_student(features, students or {})
-        for a, b in itertools.combinations(members, 2)
-    }
+    members = _by_student(features, students or {})
+    together = {pair for owned in members for pair in itertools.combinations(owned, 2)}
     return Comparison(
         lesson=lesson.name,
         compared=len(features),
@@ -302,6 +298,16 @@ def _pair(
     texts = left.read_texts(), right.read_texts()
     found = code.passages(*texts, common)
     theirs = set(right.files.values())
+    value, error = float(scores.agreement.value[at]), float(scores.agreement.error[at])
+    answers = None
+    if a.items and a.items == b.items and error:
+        answers = Mistakes(
+            a=int(np.count_nonzero(a.mistakes)),
+            b=int(np.count_nonzero(b.mistakes)),
+            shared=int(np.count_nonzero((a.mistakes > 0) & (a.mistakes == b.mistakes))),
+            agreement=value,
+            interval=(value - NORMAL_95 * error, min(value + NORMAL_95 * error, 1.0)),
+        )
     return Pair(
         a=a.name,
         b=b.name,
@@ -321,7 +327,7 @@ def _pair(
         ],
         more_passages=max(len(found) - MOST_PASSAGES, 0),
         tensors=weights.matches(a.tensors, b.tensors),
-        answers=_answers(a, b, scores.agreement, at),
+        answers=answers,
     )
 
 
@@ -329,19 +335,3 @@ def _lines(text: str, span: tuple[int, int]) -> list[str]:
     first, last = span
     lines = text.split("\n")[first - 1 : min(last, first - 1 + MOST_LINES)]
     return [line.expandtabs(4)[:MOST_CHARACTERS] for line in lines]
-
-
-def _answers(
-    a: Features, b: Features, agreement: Agreement, at: tuple[int, int]
-) -> Mistakes | None:
-    """None if the submissions cannot be compared by their mistakes."""
-    value, error = float(agreement.value[at]), float(agreement.error[at])
-    if not a.items or a.items != b.items or not error:
-        return None
-    return Mistakes(
-        a=int(np.count_nonzero(a.mistakes)),
-        b=int(np.count_nonzero(b.mistakes)),
-        shared=int(np.count_nonzero((a.mistakes > 0) & (a.mistakes == b.mistakes))),
-        agreement=value,
-        interval=(value - NORMAL_95 * error, min(value + NORMAL_95 * error, 1.0)),
-    )

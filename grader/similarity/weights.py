@@ -29,7 +29,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.similarity.behaviour import rarity, usual_similarity
+from grader.similarity.behaviour import beyond_class, rarity
 
 MODELS = (".onnx", ".npz")
 """Suffixes of files whose tensors are compared."""
@@ -149,17 +149,10 @@ def similarity(owned: Sequence[dict[Key, Sketch]], known: LessonTensors) -> NDAr
 
 def matches(a: dict[Key, Sketch], b: dict[Key, Sketch]) -> list[Match]:
     """The tensors by which two submissions are compared, the largest first."""
-    found = [
-        Match(
-            one.name,
-            b[key].name,
-            one.shape,
-            float(np.clip(one.vector() @ b[key].vector(), -1, 1)),
-            one.bag == b[key].bag,
-        )
-        for key, one in a.items()
-        if key in b
-    ]
+    found = []
+    for one, other in ((a[key], b[key]) for key in a if key in b):
+        cosine = float(np.clip(one.vector() @ other.vector(), -1, 1))
+        found.append(Match(one.name, other.name, one.shape, cosine, one.bag == other.bag))
     return sorted(found, key=lambda match: -math.prod(match.shape))
 
 
@@ -167,8 +160,7 @@ def _beyond(tensors: Sequence[Sketch], known: LessonTensors, n: int) -> NDArray[
     """(g, g), how far the tensors of g submissions are alike beyond what is usual."""
     vectors = np.stack([known.own_part(tensor) for tensor in tensors])
     cosines = vectors @ vectors.T
-    usual = usual_similarity(cosines, SAME_SEED)
-    beyond = np.clip((cosines - usual) / np.maximum(1 - usual, 1e-3), 0, 1)
+    beyond = beyond_class(cosines, SAME_SEED)
     _, bags = np.unique([tensor.bag for tensor in tensors], return_inverse=True)
     equal = bags[:, None] == bags[None, :]
     # A tensor that many have, such as of a public network, weighs little.

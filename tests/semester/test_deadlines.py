@@ -141,7 +141,7 @@ def test_cell_without_a_time_is_none(text: str) -> None:
 def test_a_roster_with_one_id_twice_is_refused(tmp_path: Path) -> None:
     path = table(tmp_path / "r.csv", "id,name\ns1,A\ns1,B\n")
     with pytest.raises(UsageError, match="s1"):
-        roster.students(roster.read(path), path)
+        roster.require_distinct(roster.read(path), path)
 
 
 def test_students_are_found_by_names_and_numbers_of_a_download() -> None:
