@@ -61,7 +61,9 @@ def site(
     work = [(one, lang) for one in found for lang in LANGS if document.exists(one, lang)]
     for done, (lesson, lang) in enumerate(work):
         progress(done, len(work))
-        bar = [*_files(lesson, lang, chosen[1:]), *_switch(lesson, lang)]
+        bar = _files(lesson, lang, chosen[1:])
+        if document.exists(lesson, other := _OTHER[lang]):
+            bar.append(_language(other, file_name(lesson.name, other, "html")))
         home = f"index.{lang}.html"
         build(Order(lesson, lang, chosen, execute, True, bar, home, minutes), out)
     progress(len(work), len(work))
@@ -70,7 +72,8 @@ def site(
     for lang in LANGS:
         write(out / f"index.{lang}.html", _index(found, lang, chosen).encode("utf-8"))
         write(out / f"glossary.{lang}.html", _glossary(found, lang).encode("utf-8"))
-    return write(out / "index.html", _front().encode("utf-8"))
+    front = page("front.html.j2", Labels("ru"), ru=Labels("ru"), en=Labels("en"))
+    return write(out / "index.html", front.encode("utf-8"))
 
 
 def terms(lang: Lang) -> list[Term]:
@@ -101,13 +104,6 @@ def _files(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> list[Link]:
     return [*links, Link(labels("starter"), _starter(lesson), download=True)]
 
 
-def _switch(lesson: Lesson, lang: Lang) -> list[Link]:
-    other = _OTHER[lang]
-    if not document.exists(lesson, other):
-        return []
-    return [_language(other, file_name(lesson.name, other, "html"))]
-
-
 def _language(lang: Lang, href: str) -> Link:
     return Link(Labels(lang)("english" if lang == "en" else "russian"), href, lang)
 
@@ -131,16 +127,15 @@ def _index(found: Sequence[Lesson], lang: Lang, formats: Sequence[str]) -> str:
 
 
 def _entry(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> dict[str, object]:
-    spec = lesson.spec
-    there = document.exists(lesson, lang)
+    spec, href = lesson.spec, _href(lesson, lang)
     return {
         "title": spec.title.to(lang),
         "summary": spec.summary.to(lang),
-        "href": file_name(lesson.name, lang, "html") if there else "",
+        "href": href,
         "formula": spec.formula,
         "points": f"{spec.max_score:g}",
         "gate": _gate(spec, Labels(lang)),
-        "files": _files(lesson, lang, formats if there else ()),
+        "files": _files(lesson, lang, formats if href else ()),
     }
 
 
@@ -163,7 +158,11 @@ def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
             "word": term.word(lang),
             "other": term.word(other),
             "about": term.about.to(lang),
-            "lessons": [_where(by_name[name], lang) for name in term.lessons if name in by_name],
+            "lessons": [
+                {"title": one.spec.title.to(lang).split(":")[0], "href": _href(one, lang)}
+                for one in map(by_name.get, term.lessons)
+                if one is not None
+            ],
         }
         for number, term in enumerate(terms(lang), 1)
     ]
@@ -177,16 +176,6 @@ def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
     )
 
 
-def _where(lesson: Lesson, lang: Lang) -> dict[str, str]:
-    there = document.exists(lesson, lang)
-    href = file_name(lesson.name, lang, "html") if there else ""
-    return {"title": lesson.spec.title.to(lang).split(":")[0], "href": href}
-
-
-def _front() -> str:
-    return page(
-        "front.html.j2",
-        Labels("ru"),
-        ru=Labels("ru"),
-        en=Labels("en"),
-    )
+def _href(lesson: Lesson, lang: Lang) -> str:
+    """The address of the lesson's page; empty without a handout."""
+    return file_name(lesson.name, lang, "html") if document.exists(lesson, lang) else ""

@@ -18,7 +18,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from grader.handout.blocks import Block
-from grader.handout.document import Document, Links, Section, Slide
+from grader.handout.document import Document, Links, Section
 from grader.handout.pages import Labels, page
 from grader.handout.render import Renderer
 
@@ -117,7 +117,9 @@ def deck(document: Document, renderer: Renderer, *, goals: str) -> list[Card]:
 def _section(section: Section, renderer: Renderer) -> Iterator[Card]:
     title = renderer.heading(section.heading)
     opening = Card("section", section.anchor, title, section=title)
-    opening.body.append(_agenda(section.slides, renderer))
+    if section.slides:
+        agenda = [renderer.heading(slide.heading) for slide in section.slides]
+        opening.body.append(Markup('<ul class="agenda">\n{}</ul>\n').format(_listed(agenda)))
     for piece in _pieces(section.blocks, renderer):
         (opening.notes if piece.note else opening.body).append(piece.html)
     yield opening
@@ -126,10 +128,8 @@ def _section(section: Section, renderer: Renderer) -> Iterator[Card]:
         yield from _cards(first, slide.blocks, renderer)
 
 
-def _agenda(slides: Sequence[Slide], renderer: Renderer) -> Markup:
-    items = (Markup("<li>{}</li>\n").format(renderer.heading(one.heading)) for one in slides)
-    listed = Markup("").join(items)
-    return Markup('<ul class="agenda">\n{}</ul>\n').format(listed) if slides else listed
+def _listed(items: Iterable[Markup]) -> Markup:
+    return Markup("").join(Markup("<li>{}</li>\n").format(one) for one in items)
 
 
 def _cards(first: Card, blocks: Sequence[Block], renderer: Renderer) -> list[Card]:
@@ -178,9 +178,9 @@ def _merged(pieces: Sequence[Piece]) -> Iterator[Piece]:
             notes.append(piece)
         else:
             if points:
-                items = Markup("").join(Markup("<li>{}</li>\n").format(one.html) for one in points)
                 room = sum(one.height for one in points)
-                yield Piece(Markup("<ul>\n{}</ul>\n").format(items), room)
+                listed = _listed(one.html for one in points)
+                yield Piece(Markup("<ul>\n{}</ul>\n").format(listed), room)
             yield from notes
             points, notes = [], []
             if piece is not None:
@@ -236,21 +236,18 @@ def _shown(block: Block, renderer: Renderer) -> list[Piece]:
 def _sentence(block: Block, after: Block | None, renderer: Renderer, points: bool) -> list[Piece]:
     """What a slide shows of a paragraph: its last words before a colon, or its first sentence."""
     found = list(_sentences(block.tokens[1].children or []))
-    if after is not None and _introduces(_plain(found[-1]), after):
+    last = _plain(found[-1])
+    if after is not None and after.kind in _INTRODUCED and (
+        last.endswith(":") or (after.kind == "math" and not last.endswith((".", "!", "?", "…")))
+    ):  # fmt: skip
         html = Markup('<p class="lead">{}</p>\n').format(renderer.inline(found[-1]))
-        return [Piece(html, 1.5 * _lines(_plain(found[-1])), introduces=True)]
+        return [Piece(html, 1.5 * _lines(last), introduces=True)]
     chosen = found[0]
     if not points or _plain(chosen)[:1].islower():
         return []  # a sentence with a small first letter is the end of one with a formula
     if len(_plain(chosen)) < SHORT and len(found) > 1:
         chosen = [*chosen, Token("softbreak", "br", 0), *found[1]]
     return [Piece(renderer.inline(chosen), 1.5 * _lines(_plain(chosen)), point=True)]
-
-
-def _introduces(sentence: str, after: Block) -> bool:
-    """Whether a sentence continues in the block after it."""
-    open_ended = after.kind == "math" and not re.search(r"[.!?…]$", sentence)
-    return after.kind in _INTRODUCED and (sentence.endswith(":") or open_ended)
 
 
 def _sentences(children: Sequence[Token]) -> Iterator[list[Token]]:
@@ -262,7 +259,8 @@ def _sentences(children: Sequence[Token]) -> Iterator[list[Token]]:
         if child.type == "footnote_ref":
             continue
         if child.type == "softbreak":
-            if depth == 0 and _ends(_plain(sentence)):
+            text = _plain(sentence)
+            if depth == 0 and text.endswith((".", "!", "?", "…")) and not _ABBREVIATED.search(text):
                 yield sentence
                 sentence = []
             else:
@@ -293,10 +291,6 @@ def _split(text: str) -> list[str]:
         else:
             parts.append(part)
     return parts
-
-
-def _ends(text: str) -> bool:
-    return bool(re.search(r"[.!?…]$", text.rstrip())) and not _ABBREVIATED.search(text.rstrip())
 
 
 def _height(block: Block) -> float:

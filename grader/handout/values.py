@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +42,12 @@ class Values:
         Raises SpecError naming `path` and the line of an expression that cannot be evaluated.
         """
         return "\n".join(
-            self._fill_line(line, path, number) if "{{" in line else line
+            _EXPRESSION.sub(partial(self._value, path, number), line)
             for number, line in enumerate(text.split("\n"), 1)
         )
 
-    def _fill_line(self, line: str, path: Path, number: int) -> str:
-        return _EXPRESSION.sub(lambda found: self._value(found[1], path, number), line)
-
-    def _value(self, expression: str, path: Path, line: int) -> str:
-        code = expression.strip()
+    def _value(self, path: Path, line: int, expression: re.Match[str]) -> str:
+        code = expression[1].strip()
         try:
             result = self._environment.compile_expression(code, undefined_to_none=False)(
                 **self._names
@@ -75,7 +72,10 @@ class Values:
                 f"`{{{{ {code} }}}}` is {type(result).__name__}, not a number or a text.",
                 f"`{{{{ {code} }}}}` — {type(result).__name__}, а не число и не текст.",
             )
-        return _plain(result)
+        if type(result) is not float:
+            return str(result)
+        whole = result.is_integer() and abs(result) < 1e15
+        return str(int(result)) if whole else f"{result:.12g}"
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
@@ -179,9 +179,3 @@ def _in_language(value: Any, lang: Lang) -> Any:
     if isinstance(value, list):
         return [_in_language(one, lang) for one in value]
     return value
-
-
-def _plain(value: float | str) -> str:
-    if type(value) is not float:
-        return str(value)
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"
