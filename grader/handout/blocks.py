@@ -50,11 +50,8 @@ _SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
 
 
 class _Misplaced(ValueError):
-    """A directive without its counterpart, or an unknown one. `en` and `ru` are the message."""
-
-    def __init__(self, line: int, en: str, ru: str) -> None:
-        super().__init__(en)
-        self.line, self.en, self.ru = line, en, ru
+    """A directive without its counterpart, or an unknown one: its line, the message in English and
+    in Russian."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def parse(text: str, path: Path) -> list[Block]:
     try:
         return list(_joined(_blocks(tokens)))
     except _Misplaced as error:
-        raise wrong(path, error.line, error.en, error.ru) from error
+        raise wrong(path, *error.args) from error
 
 
 def wrong(path: Path, line: int, en: str, ru: str) -> SpecError:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from grader.handout import blocks as markdown
 from grader.handout.blocks import Block
-from grader.handout.document import Document, Links, Section, Source
+from grader.handout.document import Document, Links, Source
 from grader.handout.pages import Labels, page
 from grader.handout.render import Renderer
 from grader.handout.values import Values
@@ -57,7 +57,8 @@ def chapter(
         page_title=title.striptags(),
         links=bar,
         home=home,
-        contents=[_entry(section, renderer) for section in document.sections],
+        contents=document.sections,
+        titled=lambda one: Markup(re.sub(r"</?a\b[^>]*>", "", renderer.heading(one.heading))),
         body=Markup("").join(_body(document, renderer, labels, answers)),
     )
 
@@ -76,21 +77,6 @@ def companion(path: Path, lesson: Lesson, home: str = "") -> str:
             words = re.sub(r"[^\w\- ]", "", block.tokens[1].content.lower()).replace(" ", "-")
             document.named.add(str(block.tokens[0].attrs.setdefault("id", words)))
     return chapter(document, Links(alone=True), home=home)
-
-
-def _entry(section: Section, renderer: Renderer) -> dict[str, object]:
-    return {
-        "anchor": section.anchor,
-        "title": _unlinked(renderer.heading(section.heading)),
-        "slides": [
-            {"anchor": slide.anchor, "title": _unlinked(renderer.heading(slide.heading))}
-            for slide in section.slides
-        ],
-    }
-
-
-def _unlinked(title: Markup) -> Markup:
-    return Markup(re.sub(r"</?a\b[^>]*>", "", title))
 
 
 def _body(

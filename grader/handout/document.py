@@ -128,7 +128,7 @@ class Links:
 
 def exists(lesson: Lesson, lang: Lang, stem: str = "handout") -> bool:
     """Whether the lesson has this source."""
-    return _path(lesson, lang, stem).is_file()
+    return (lesson.folder / f"{stem}.{lang}.md").is_file()
 
 
 def read(lesson: Lesson, lang: Lang, stem: str = "handout") -> Source:
@@ -136,7 +136,7 @@ def read(lesson: Lesson, lang: Lang, stem: str = "handout") -> Source:
 
     Raises UsageError when there is none, SpecError for a value that does not exist.
     """
-    path = _path(lesson, lang, stem)
+    path = lesson.folder / f"{stem}.{lang}.md"
     if not path.is_file():
         raise UsageError(
             Text(
@@ -172,14 +172,8 @@ def document(source: Source) -> Document:
 
 def page_name(path: Path) -> str:
     """The name of a Markdown file's page: the last two folders and the file's name."""
-    parts = [path.stem, *(one.name for one in list(path.parents)[:2] if one.name)]
-    if path.parent.name == "docs":
-        parts = parts[:2]
-    return ".".join(reversed(parts)) + ".html"
-
-
-def _path(lesson: Lesson, lang: Lang, stem: str) -> Path:
-    return lesson.folder / f"{stem}.{lang}.md"
+    folders = [one.name for one in list(path.parents)[: 1 if path.parent.name == "docs" else 2]]
+    return ".".join([*filter(None, reversed(folders)), path.stem, "html"])
 
 
 def _minutes(result: Document) -> int:

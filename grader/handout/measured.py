@@ -84,8 +84,7 @@ def keep(page: Path, name: str) -> None:
     if lang is None:
         return
     kept = record(page.parent)
-    table = tables(page.read_text(encoding="utf-8"))[name]
-    kept.setdefault(name, {})[lang] = table
+    kept.setdefault(name, {})[lang] = tables(page.read_text(encoding="utf-8"))[name]
     path = page.parent / KEPT
     path.parent.mkdir(exist_ok=True)
     ordered = {name: dict(sorted(kept[name].items())) for name in sorted(kept)}

@@ -100,16 +100,10 @@ def _cells(document: Document) -> Iterable[Cell]:
 
 
 def _flat(document: Document) -> Iterable[Block]:
-    yield document.heading
-    yield from _unwrapped(document.blocks)
-    for one in document.headed():
+    for one in (document, *document.headed()):
         yield one.heading
-        yield from _unwrapped(one.blocks)
-
-
-def _unwrapped(blocks: Sequence[Block]) -> Iterable[Block]:
-    for block in blocks:
-        yield from block.inner if block.kind == "chapter" else (block,)
+        for block in one.blocks:
+            yield from block.inner if block.kind == "chapter" else (block,)
 
 
 def _text(cell: Cell, document: Document) -> NotebookNode:
@@ -131,7 +125,11 @@ def _text(cell: Cell, document: Document) -> NotebookNode:
         below = f"\n\n*{caption}*" if caption else ""
         return f"![{alt}](attachment:{name}){below}"
 
-    text = _LINK.sub(r"\1", _PICTURE.sub(attach, _numbered(cell.text, document)))
+    # Notebooks have no footnotes: each reference outside code becomes a superscript number.
+    parts = _CODE.split(cell.text)
+    for number, (mark, _) in _footnotes(document).items():
+        parts[::2] = [part.replace(mark, f"<sup>{number}</sup>") for part in parts[::2]]
+    text = _LINK.sub(r"\1", _PICTURE.sub(attach, "".join(parts)))
     node = nbformat.v4.new_markdown_cell(text)
     if attachments:
         node.attachments = nbformat.from_dict(attachments)
@@ -154,14 +152,6 @@ def _footnotes(document: Document) -> dict[int, tuple[str, str]]:
             text = "\n\n".join(parts)
             found[number] = (f"^[{text}]" if label is None else f"[^{label}]", text)
     return found
-
-
-def _numbered(text: str, document: Document) -> str:
-    """Notebooks have no footnotes: each reference outside code becomes a superscript number."""
-    parts = _CODE.split(text)
-    for number, (mark, _) in _footnotes(document).items():
-        parts[::2] = [part.replace(mark, f"<sup>{number}</sup>") for part in parts[::2]]
-    return "".join(parts)
 
 
 def _run(result: NotebookNode, cells: Sequence[Cell], document: Document) -> None:

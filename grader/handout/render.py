@@ -50,7 +50,7 @@ class Renderer(RendererHTML):
 
     def __init__(self, document: Document, links: Links, *, footnoted: bool = True) -> None:
         super().__init__()
-        self.document, self.links = document, links
+        self.document, self.links, self._closing = document, links, ""
         parser = markdown.parser()
         self._options = parser.options
         assert isinstance(parser.renderer, RendererHTML)
@@ -63,7 +63,7 @@ class Renderer(RendererHTML):
             "image": lambda tokens, index, *_: self.picture(tokens[index]),
             "footnote_ref": parser.renderer.rules["footnote_ref"] if footnoted else lambda *_: "",
             "link_open": self._link_open,
-            "link_close": self._link_close,
+            "link_close": lambda *_: self._closing,
             "table_open": lambda *_: '<div class="scroll"><table>\n',
             "table_close": lambda *_: "</table></div>\n",
         }
@@ -188,17 +188,11 @@ class Renderer(RendererHTML):
         return f'<div class="formula">{self._math(tokens, index, display=True)}</div>\n'
 
     def _link_open(self, tokens: Sequence[Token], index: int, *_: object) -> str:
-        href = self._target(tokens[index])
+        token = tokens[index]
+        line = token.meta.get("line", 0)
+        href = self.links.resolve(str(token.attrs["href"]), self.document, line)
+        self._closing = "</span>" if href is None else "</a>"  # links do not nest
         return "<span>" if href is None else f'<a href="{escape(href)}">'
-
-    def _link_close(self, tokens: Sequence[Token], index: int, *_: object) -> str:
-        opening = next(one for one in reversed(tokens[:index]) if one.type == "link_open")
-        return "</span>" if self._target(opening) is None else "</a>"
-
-    def _target(self, token: Token) -> str | None:
-        return self.links.resolve(
-            str(token.attrs["href"]), self.document, token.meta.get("line", 0)
-        )
 
 
 def drawn(document: Document, name: str, kind: drawing.Kind = "svg") -> bytes:

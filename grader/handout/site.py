@@ -13,7 +13,6 @@ from grader.handout.chapter import Link
 from grader.handout.pages import Labels, page
 from grader.lesson import course, loading
 from grader.lesson.loading import Lesson
-from grader.lesson.spec import LessonSpec
 from grader.text import LANGS, Lang, Text
 from grader.text.errors import SpecError
 
@@ -93,14 +92,11 @@ def terms(lang: Lang) -> list[Term]:
 
 def _files(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> list[Link]:
     labels = Labels(lang)
-    links = [
-        Link(
-            labels(FORMATS[kind].label) if FORMATS[kind].label else kind.upper(),
-            file_name(lesson.name, lang, kind),
-            download=FORMATS[kind].download,
-        )
-        for kind in formats
-    ]
+    links = []
+    for kind in formats:
+        label, download = FORMATS[kind].label, FORMATS[kind].download
+        title = labels(label) if label else kind.upper()
+        links.append(Link(title, file_name(lesson.name, lang, kind), download=download))
     return [*links, Link(labels("starter"), _starter(lesson), download=True)]
 
 
@@ -127,25 +123,21 @@ def _index(found: Sequence[Lesson], lang: Lang, formats: Sequence[str]) -> str:
 
 
 def _entry(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> dict[str, object]:
-    spec, href = lesson.spec, _href(lesson, lang)
+    spec, href, labels, gate = lesson.spec, _href(lesson, lang), Labels(lang), ""
+    if spec.gate and spec.gate.threshold is not None:
+        threshold = f"{spec.gate.threshold:g}"
+        gate = labels("gate_threshold", metric=spec.gate.metric, threshold=threshold)
+    elif spec.gate:
+        gate = labels("gate_factor", metric=spec.gate.metric, factor=f"{spec.gate.factor:g}")
     return {
         "title": spec.title.to(lang),
         "summary": spec.summary.to(lang),
         "href": href,
         "formula": spec.formula,
         "points": f"{spec.max_score:g}",
-        "gate": _gate(spec, Labels(lang)),
+        "gate": gate,
         "files": _files(lesson, lang, formats if href else ()),
     }
-
-
-def _gate(spec: LessonSpec, labels: Labels) -> str:
-    gate = spec.gate
-    if gate is None:
-        return ""
-    if gate.threshold is not None:
-        return labels("gate_threshold", metric=gate.metric, threshold=f"{gate.threshold:g}")
-    return labels("gate_factor", metric=gate.metric, factor=f"{gate.factor:g}")
 
 
 def _glossary(found: Sequence[Lesson], lang: Lang) -> str:

@@ -301,7 +301,14 @@ def _height(block: Block) -> float:
         case "math":
             return FORMULA * (block.tokens[0].content.count("\\\\") + 1)
         case "table":
-            return _table_height(block.tokens)
+            rows, width = 0.0, 0
+            for token in block.tokens:
+                if token.type == "inline":
+                    width += len(token.content) + 4
+                elif token.type == "tr_close":
+                    rows += TABLE * max(1, round(width / (1.35 * CHARACTERS) + 0.3))
+                    width = 0
+            return rows
         case "measured":
             caption = "".join(one.tokens[1].content for one in block.inner if one.kind != "table")
             tables = sum(_height(one) for one in block.inner if one.kind == "table")
@@ -316,17 +323,6 @@ def _height(block: Block) -> float:
             return _text_height(block.tokens)
 
 
-def _table_height(tokens: Sequence[Token]) -> float:
-    rows, width = 0.0, 0
-    for token in tokens:
-        if token.type == "inline":
-            width += len(token.content) + 4
-        elif token.type == "tr_close":
-            rows += TABLE * max(1, round(width / (1.35 * CHARACTERS) + 0.3))
-            width = 0
-    return rows
-
-
 def _text_height(tokens: Sequence[Token]) -> float:
     return sum(1.4 * _lines(token.content) for token in tokens if token.type == "inline")
 
@@ -337,22 +333,17 @@ def _lines(text: str) -> int:
 
 def _code_parts(block: Block) -> list[Block]:
     """Code cut at blank lines into parts that fit a slide; leading imports alone are left out."""
-    parts = list(_cut(block))
-    imports = _IMPORTS.fullmatch(parts[0].tokens[0].content)
-    return parts[1:] if imports and len(parts) > 1 else parts
-
-
-def _cut(block: Block) -> Iterator[Block]:
-    token, part, blank = block.tokens[0], "", ""
+    token, parts, blank = block.tokens[0], [""], ""
     for text in re.split(r"(?<=\n)(\n+)(?=\S)", token.content):
         if not text.strip():
             blank = text
-        elif part and (part + blank + text).count("\n") > CODE_LINES:
-            yield replace(block, tokens=(token.copy(content=part),))
-            part = text
+        elif parts[-1] and (parts[-1] + blank + text).count("\n") > CODE_LINES:
+            parts.append(text)
         else:
-            part += blank + text
-    yield replace(block, tokens=(token.copy(content=part),))
+            parts[-1] += blank + text
+    if len(parts) > 1 and _IMPORTS.fullmatch(parts[0]):
+        del parts[0]
+    return [replace(block, tokens=(token.copy(content=part),)) for part in parts]
 
 
 def _list_parts(block: Block) -> Iterator[Block]:
@@ -382,25 +373,18 @@ def _table_parts(block: Block) -> Iterator[Block]:
 
     Each part has the header; the caption of a measured table goes with the last part.
     """
-    count = math.ceil(_height(block) / ROOM)
-    if block.kind != "measured":
-        yield from _tables(block, count)
-        return
-    table, *below = block.inner
-    parts = list(_tables(table, count))
-    for part in parts:
-        inner = (part, *below) if part is parts[-1] else (part,)
-        yield replace(block, tokens=part.tokens, inner=inner)
-
-
-def _tables(table: Block, count: int) -> Iterator[Block]:
+    table, *below = block.inner if block.kind == "measured" else (block,)
     names = [token.type for token in table.tokens]
     first, last = names.index("tbody_open") + 1, names.index("tbody_close")
     rows = list(_items(table.tokens[first:last]))
-    size = math.ceil(len(rows) / count)
+    size = math.ceil(len(rows) / math.ceil(_height(block) / ROOM))
     for start in range(0, len(rows), size):
         chosen = [token for row in rows[start : start + size] for token in row]
-        yield replace(table, tokens=(*table.tokens[:first], *chosen, *table.tokens[last:]))
+        part = replace(table, tokens=(*table.tokens[:first], *chosen, *table.tokens[last:]))
+        if block.kind == "measured":
+            inner = (part,) if start + size < len(rows) else (part, *below)
+            part = replace(block, tokens=part.tokens, inner=inner)
+        yield part
 
 
 def _items(tokens: Sequence[Token]) -> Iterator[list[Token]]:

@@ -49,9 +49,8 @@ class Values:
     def _value(self, path: Path, line: int, expression: re.Match[str]) -> str:
         code = expression[1].strip()
         try:
-            result = self._environment.compile_expression(code, undefined_to_none=False)(
-                **self._names
-            )
+            compiled = self._environment.compile_expression(code, undefined_to_none=False)
+            result = compiled(**self._names)
             if isinstance(result, StrictUndefined):
                 str(result)  # raises an error with the name
         except (
@@ -80,8 +79,7 @@ class Values:
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
         environment = SandboxedEnvironment(undefined=StrictUndefined)
-        environment.filters.clear()
-        environment.filters.update(filters(self._lang))
+        environment.filters = dict(filters(self._lang))
         return environment
 
     @cached_property
@@ -118,9 +116,8 @@ class Values:
     def _computed(self, name: str) -> Any:
         from grader.handout.drawing import functions
 
-        made: dict[str, Any] = getattr(functions(self._lesson), "values", lambda _: {})(
-            self._lesson
-        )
+        make: Any = getattr(functions(self._lesson), "values", lambda _: {})
+        made: dict[str, Any] = make(self._lesson)
         if name not in made:
             raise ValueError(f"values(lesson) gives no {name!r}")
         return _in_language(made[name], self._lang)
@@ -134,9 +131,8 @@ def filters(lang: Lang) -> dict[str, Callable[..., str | float]]:
         return whole.replace(",", _SPACE[lang]) + (_POINT[lang] + rest if rest else "")
 
     def number(value: float) -> str:
-        return written(
-            f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}".rstrip("0")
-        )
+        whole = float(value).is_integer()
+        return written(f"{value:,.0f}" if whole else f"{value:,.3f}".rstrip("0"))
 
     def fixed(value: float, digits: int = 0) -> str:
         return written(f"{value:,.{digits}f}")
