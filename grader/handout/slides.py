@@ -236,10 +236,9 @@ def _shown(block: Block, renderer: Renderer) -> list[Piece]:
 def _sentence(block: Block, after: Block | None, renderer: Renderer, points: bool) -> list[Piece]:
     """What a slide shows of a paragraph: its last words before a colon, or its first sentence."""
     found = list(_sentences(block.tokens[1].children or []))
-    last = _plain(found[-1])
-    if after is not None and after.kind in _INTRODUCED and (
-        last.endswith(":") or (after.kind == "math" and not last.endswith((".", "!", "?", "…")))
-    ):  # fmt: skip
+    last, kind = _plain(found[-1]), after.kind if after else ""
+    unfinished = kind == "math" and not last.endswith((".", "!", "?", "…"))
+    if unfinished or (kind in _INTRODUCED and last.endswith(":")):
         html = Markup('<p class="lead">{}</p>\n').format(renderer.inline(found[-1]))
         return [Piece(html, 1.5 * _lines(last), introduces=True)]
     chosen = found[0]

@@ -111,16 +111,7 @@ def data(board: Leaderboard, places: Iterable[Sequence[tuple[float, float] | Non
     rows: list[list[object]] = [
         [
             *(row.rank, row.name, row.href, kinds[row.outcome], row.failed),
-            # Nine significant digits are enough for sorting and take half the space.
-            *(
-                part
-                for cell in row.cells
-                for part in (
-                    cell.text,
-                    None if cell.value is None else float(f"{cell.value:.9g}"),
-                    cell.note,
-                )
-            ),
+            *(part for cell in row.cells for part in (cell.text, _short(cell.value), cell.note)),
         ]
         for row in board.rows
     ]

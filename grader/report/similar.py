@@ -101,7 +101,7 @@ def _row(pair: Pair) -> Row:
 
 def _sides(pair: Pair, shared: Shared) -> tuple[Side, Side]:
     where = shared.passage
-    equal = {line.strip() for line in shared.text_a} & {line.strip() for line in shared.text_b}
+    equal = set(map(str.strip, shared.text_a)) & set(map(str.strip, shared.text_b))
     return (
         _side(pair.a, where.file_a, where.lines_a, shared.text_a, equal),
         _side(pair.b, where.file_b, where.lines_b, shared.text_b, equal),

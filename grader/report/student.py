@@ -175,14 +175,11 @@ def _rubric(grade: Grade, spec: LessonSpec, labels: Labels) -> RubricView | None
     """The rubric of a graded submission; None where the lesson has none."""
     if not spec.rubric or grade.status is not Status.GRADED:
         return None
-    given = rubric.current(grade.judgements)
-    judged = [one for one in spec.rubric if one.name in given]
-    points = grade.value(rubric.RUBRIC) or 0.0
-    old = {one.name for one in rubric.outdated(grade, spec)}
-    lines = []
-    for criterion in spec.rubric:
-        note = labels("rubric_outdated") if criterion.name in old else ""
-        lines.append(_judgment(criterion, given.get(criterion.name), labels, note))
+    given, outdated = rubric.current(grade.judgements), rubric.outdated(grade, spec)
+    old = {one.name: labels("rubric_outdated") for one in outdated}
+    lines = [
+        _judgment(one, given.get(one.name), labels, old.get(one.name, "")) for one in spec.rubric
+    ]
     known = {one.name: one for one in spec.rubric}
     earlier = [
         _judgment(known[one.criterion], one, labels)
@@ -191,9 +188,9 @@ def _rubric(grade: Grade, spec: LessonSpec, labels: Labels) -> RubricView | None
     ]
     says = labels(
         "rubric_says",
-        judged=len(judged),
+        judged=sum(one.name in given for one in spec.rubric),
         total=len(spec.rubric),
-        points=numbers.points(points),
+        points=numbers.points(grade.value(rubric.RUBRIC) or 0.0),
         max=numbers.points(sum(one.max_points for one in spec.rubric)),
     )
     return RubricView(says, lines, earlier)
@@ -220,11 +217,8 @@ def _layers(layers: Sequence[Layer]) -> tuple[list[Layer], list[Layer]]:
     """The layers that cost most in MACs or bytes, and the others; both in the model's order."""
     macs = max(sum(one.macs for one in layers), 1)
     size = max(sum(one.bytes for one in layers), 1)
-    costly = sorted(
-        range(len(layers)),
-        key=lambda index: (-max(layers[index].macs / macs, layers[index].bytes / size), index),
-    )
-    shown = set(costly[:LAYER_ROWS])
+    shares = [max(one.macs / macs, one.bytes / size) for one in layers]
+    shown = set(sorted(range(len(layers)), key=lambda index: -shares[index])[:LAYER_ROWS])
     return (
         [one for index, one in enumerate(layers) if index in shown],
         [one for index, one in enumerate(layers) if index not in shown],

@@ -165,12 +165,10 @@ def _table(figure: Figure, rows: list[_Row], head: str, labels: Labels) -> Table
 
 
 def _description(figure: Figure, rows: list[_Row], labels: Labels) -> str:
-    described = []
-    for row in rows:
-        amounts = ", ".join(
-            f"{bar.series.label.to(labels.lang)} {numbers.number(bar.value)}" for bar in row.bars
-        )
-        described.append(f"{row.name}: {amounts}")
+    def amount(bar: _Bar) -> str:
+        return f"{bar.series.label.to(labels.lang)} {numbers.number(bar.value)}"
+
+    described = (f"{row.name}: {', '.join(map(amount, row.bars))}" for row in rows)
     return f"{figure.title.to(labels.lang)}. {'; '.join(described)}"
 
 
