@@ -143,25 +143,15 @@ def _entry(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> dict[str, obje
 def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
     labels = Labels(lang)
     other = _OTHER[lang]
-    by_name = {lesson.name: lesson for lesson in found}
-    rows = [
-        {
-            "anchor": f"t{number}",
-            "word": term.word(lang),
-            "other": term.word(other),
-            "about": term.about.to(lang),
-            "lessons": [
-                {"title": one.spec.title.to(lang).split(":")[0], "href": _href(one, lang)}
-                for one in map(by_name.get, term.lessons)
-                if one is not None
-            ],
-        }
-        for number, term in enumerate(terms(lang), 1)
-    ]
+    lessons = {
+        one.name: {"title": one.spec.title.to(lang).split(":")[0], "href": _href(one, lang)}
+        for one in found
+    }
     return page(
         "glossary.html.j2",
         labels,
-        terms=rows,
+        terms=terms(lang),
+        lessons=lessons,
         other=other,
         home=f"index.{lang}.html",
         links=[_language(other, f"glossary.{other}.html")],
