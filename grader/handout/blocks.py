@@ -45,16 +45,13 @@ _KINDS: dict[str, Kind] = {
 }
 _BEGIN = re.compile(r"<!-- begin: ([\w-]+) -->")
 _END = re.compile(r"<!-- end: ([\w-]+) -->")
-_NEXT = re.compile(r"<!-- next slide -->")
+_NEXT = "<!-- next slide -->"
 _SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
 
 
 class _Misplaced(ValueError):
-    """A directive without its counterpart, or an unknown one. `en` and `ru` are the message."""
-
-    def __init__(self, line: int, en: str, ru: str) -> None:
-        super().__init__(en)
-        self.line, self.en, self.ru = line, en, ru
+    """A directive without its counterpart, or an unknown one: its line, the message in English and
+    in Russian."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +84,13 @@ def parser() -> MarkdownIt:
 def parse(text: str, path: Path) -> list[Block]:
     """The blocks of the source `text` of the file `path`. Raises SpecError naming its line."""
     tokens = parser().parse(text)
-    _number(tokens)
+    for token in tokens:
+        if token.type == "inline" and token.map:
+            _number(token.children or [], token.map[0] + 1)
     try:
         return list(_joined(_blocks(tokens)))
     except _Misplaced as error:
-        raise wrong(path, error.line, error.en, error.ru) from error
+        raise wrong(path, *error.args) from error
 
 
 def wrong(path: Path, line: int, en: str, ru: str) -> SpecError:
@@ -142,7 +141,7 @@ def _joined(blocks: Iterator[Block]) -> Iterator[Block]:
             yield _until(blocks, block, "measured", found[1], _END)
         elif block.tokens[0].content.startswith("<details"):
             yield _details(blocks, block)
-        elif _NEXT.search(block.tokens[0].content):
+        elif _NEXT in block.tokens[0].content:
             yield Block("break", (), block.line, block.end)
         else:
             yield block
@@ -174,13 +173,9 @@ def _details(blocks: Iterator[Block], first: Block) -> Block:
     return _until(blocks, first, "details", summary[1].strip(), re.compile("</details>"))
 
 
-def _number(tokens: Sequence[Token]) -> None:
-    """Store in the tokens of each paragraph the lines of the source."""
-    for token in tokens:
-        if token.type != "inline" or not token.map:
-            continue
-        line = token.map[0] + 1
-        for child in token.children or []:
-            child.meta["line"] = line
-            line += child.type in ("softbreak", "hardbreak")
-            line += child.content.count("\n") if child.type == "math_inline" else 0
+def _number(children: Sequence[Token], line: int) -> None:
+    """Store the lines of the source in the tokens of a paragraph that begins in `line`."""
+    for child in children:
+        child.meta["line"] = line
+        line += child.type in ("softbreak", "hardbreak")
+        line += child.content.count("\n") if child.type == "math_inline" else 0

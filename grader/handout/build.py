@@ -55,16 +55,13 @@ def build(order: Order, out: Path) -> list[Path]:
 
     handout = document.document(document.read(order.lesson, order.lang))
     links = document.Links(site=order.site)
-    written = [
-        write(
-            out / file_name(order.lesson.name, order.lang, name),
-            FORMATS[name].make(handout, links, order),
-        )
-        for name in order.formats
-    ]
+    written = []
+    for name in order.formats:
+        content = FORMATS[name].make(handout, links, order)
+        written.append(write(out / file_name(order.lesson.name, order.lang, name), content))
     for name, path in sorted(links.companions.items()):
-        page = companion(path, order.lesson, order.home)
-        written.append(write(out / name, page.encode("utf-8")))
+        page = companion(path, order.lesson, order.home).encode("utf-8")
+        written.append(write(out / name, page))
     return written
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from grader.handout import blocks as markdown
 from grader.handout.blocks import Block
-from grader.handout.document import Document, Links, Section, Slide, Source
+from grader.handout.document import Document, Links, Source
 from grader.handout.pages import Labels, page
 from grader.handout.render import Renderer
 from grader.handout.values import Values
@@ -57,7 +57,8 @@ def chapter(
         page_title=title.striptags(),
         links=bar,
         home=home,
-        contents=[_entry(section, renderer) for section in document.sections],
+        contents=document.sections,
+        titled=lambda one: Markup(re.sub(r"</?a\b[^>]*>", "", renderer.heading(one.heading))),
         body=Markup("").join(_body(document, renderer, labels, answers)),
     )
 
@@ -70,25 +71,12 @@ def companion(path: Path, lesson: Lesson, home: str = "") -> str:
     if not found or found[0].kind != "heading":
         raise SpecError(f"{path}:1: begin with `# Title`.")
     document = Document(Source(lesson, lang, path, text, {}), found[0], strict=False)
-    document.blocks = [_anchored(block) for block in found[1:]]
-    document.named = {str(block.tokens[0].attrs["id"]) for block in document.blocks
-                      if block.kind == "heading"}  # fmt: skip
+    document.blocks = found[1:]
+    for block in document.blocks:
+        if block.kind == "heading":
+            words = re.sub(r"[^\w\- ]", "", block.tokens[1].content.lower()).replace(" ", "-")
+            document.named.add(str(block.tokens[0].attrs.setdefault("id", words)))
     return chapter(document, Links(alone=True), home=home)
-
-
-def _entry(section: Section, renderer: Renderer) -> dict[str, object]:
-    return {
-        "anchor": section.anchor,
-        "title": _unlinked(renderer.heading(section.heading)),
-        "slides": [
-            {"anchor": slide.anchor, "title": _unlinked(renderer.heading(slide.heading))}
-            for slide in section.slides
-        ],
-    }
-
-
-def _unlinked(title: Markup) -> Markup:
-    return Markup(re.sub(r"</?a\b[^>]*>", "", title))
 
 
 def _body(
@@ -98,17 +86,11 @@ def _body(
         kept = [one for one in blocks if one.kind not in ("slide", "notes") and one.tokens]
         return renderer.blocks([_unmarked(one) for one in kept], answers=answers)
 
-    def titled(tag: str, one: Section | Slide) -> Markup:
-        title = renderer.heading(one.heading)
-        return _ANCHOR.format(tag=tag, id=one.anchor, title=title, said=labels("anchor"))
-
     yield shown(document.blocks)
-    for section in document.sections:
-        yield titled("h2", section)
-        yield shown(section.blocks)
-        for slide in section.slides:
-            yield titled("h3", slide)
-            yield shown(slide.blocks)
+    for one in document.headed():
+        tag, title = one.heading.tokens[0].tag, renderer.heading(one.heading)
+        yield _ANCHOR.format(tag=tag, id=one.anchor, title=title, said=labels("anchor"))
+        yield shown(one.blocks)
     if document.footnotes is not None:
         yield renderer.block(document.footnotes)
 
@@ -120,10 +102,3 @@ def _unmarked(block: Block) -> Block:
     first = block.tokens[0]
     rest = {name: value for name, value in first.attrs.items() if name != "class"}
     return replace(block, tokens=(first.copy(attrs=rest), *block.tokens[1:]))
-
-
-def _anchored(block: Block) -> Block:
-    if block.kind == "heading" and "id" not in block.tokens[0].attrs:
-        words = re.sub(r"[^\w\- ]", "", block.tokens[1].content.lower())
-        block.tokens[0].attrSet("id", words.replace(" ", "-"))
-    return block

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -74,9 +74,13 @@ class Document:
 
     def anchors(self) -> set[str]:
         """The targets of links within the page."""
-        own = {section.anchor for section in self.sections}
-        slides = {slide.anchor for section in self.sections for slide in section.slides}
-        return own | slides | self.named
+        return {one.anchor for one in self.headed()} | self.named
+
+    def headed(self) -> Iterator[Section | Slide]:
+        """Sections, each followed by its slides."""
+        for section in self.sections:
+            yield section
+            yield from section.slides
 
 
 @dataclass
@@ -108,7 +112,8 @@ class Links:
             return href
         target = (document.source.path.parent / unquote(parts.path)).resolve()
         if not target.is_file():
-            if _within_course(target):
+            trees = (course.assignments(), course.student_template(), course.reference_solutions())
+            if any(target.is_relative_to(tree.resolve()) for tree in trees):
                 raise _nowhere(document, line, href)
             return None  # a wheel has the lessons, but not the rest of the repository
         if self.alone or target.suffix != ".md":
@@ -123,7 +128,7 @@ class Links:
 
 def exists(lesson: Lesson, lang: Lang, stem: str = "handout") -> bool:
     """Whether the lesson has this source."""
-    return _path(lesson, lang, stem).is_file()
+    return (lesson.folder / f"{stem}.{lang}.md").is_file()
 
 
 def read(lesson: Lesson, lang: Lang, stem: str = "handout") -> Source:
@@ -131,7 +136,7 @@ def read(lesson: Lesson, lang: Lang, stem: str = "handout") -> Source:
 
     Raises UsageError when there is none, SpecError for a value that does not exist.
     """
-    path = _path(lesson, lang, stem)
+    path = lesson.folder / f"{stem}.{lang}.md"
     if not path.is_file():
         raise UsageError(
             Text(
@@ -147,11 +152,6 @@ def read(lesson: Lesson, lang: Lang, stem: str = "handout") -> Source:
         raise SpecError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error
     found = tables(raw)
     return Source(lesson, lang, path, Values(lesson, lang, found).fill(raw, path), found)
-
-
-def text(lesson: Lesson, lang: Lang) -> str:
-    """The handout as students read it: its Markdown with every value filled in."""
-    return read(lesson, lang).text
 
 
 def document(source: Source) -> Document:
@@ -172,14 +172,8 @@ def document(source: Source) -> Document:
 
 def page_name(path: Path) -> str:
     """The name of a Markdown file's page: the last two folders and the file's name."""
-    parts = [path.stem, *(one.name for one in list(path.parents)[:2] if one.name)]
-    if path.parent.name == "docs":
-        parts = parts[:2]
-    return ".".join(reversed(parts)) + ".html"
-
-
-def _path(lesson: Lesson, lang: Lang, stem: str) -> Path:
-    return lesson.folder / f"{stem}.{lang}.md"
+    folders = [one.name for one in list(path.parents)[: 1 if path.parent.name == "docs" else 2]]
+    return ".".join([*filter(None, reversed(folders)), path.stem, "html"])
 
 
 def _minutes(result: Document) -> int:
@@ -198,17 +192,15 @@ def _place(result: Document, block: Block) -> None:
     level = _level(block)
     sections = result.sections
     if level == 0:
-        holder = result if not sections else sections[-1]
-        if isinstance(holder, Section) and holder.slides:
-            holder.slides[-1].blocks.append(block)
-        else:
-            holder.blocks.append(block)
+        *_, holder = (result, *result.headed())
+        holder.blocks.append(block)
     elif level == 2:
-        sections.append(Section(block, _anchor(block, f"s{len(sections) + 1}")))
+        anchor = block.tokens[0].attrs.get("id", f"s{len(sections) + 1}")
+        sections.append(Section(block, str(anchor)))
     elif level == 3 and sections:
-        section = sections[-1]
-        default = f"s{len(sections)}-{len(section.slides) + 1}"
-        section.slides.append(Slide(block, _anchor(block, default)))
+        slides = sections[-1].slides
+        anchor = block.tokens[0].attrs.get("id", f"s{len(sections)}-{len(slides) + 1}")
+        slides.append(Slide(block, str(anchor)))
     else:
         raise result.error(
             block.line,
@@ -221,27 +213,16 @@ def _level(block: Block) -> int:
     return int(block.tokens[0].tag[1]) if block.kind == "heading" else 0
 
 
-def _anchor(block: Block, default: str) -> str:
-    return str(block.tokens[0].attrs.get("id", default))
-
-
 def _unique(result: Document) -> None:
     seen: dict[str, int] = {}
-    for section in result.sections:
-        both: list[Section | Slide] = [section, *section.slides]
-        for one in both:
-            if one.anchor in seen:
-                raise result.error(
-                    one.heading.line,
-                    f"the anchor {one.anchor} is that of line {seen[one.anchor]} already.",
-                    f"якорь {one.anchor} уже есть в строке {seen[one.anchor]}.",
-                )
-            seen[one.anchor] = one.heading.line
-
-
-def _within_course(path: Path) -> bool:
-    trees = (course.assignments(), course.student_template(), course.reference_solutions())
-    return any(path.is_relative_to(tree.resolve()) for tree in trees)
+    for one in result.headed():
+        if one.anchor in seen:
+            raise result.error(
+                one.heading.line,
+                f"the anchor {one.anchor} is that of line {seen[one.anchor]} already.",
+                f"якорь {one.anchor} уже есть в строке {seen[one.anchor]}.",
+            )
+        seen[one.anchor] = one.heading.line
 
 
 def _nowhere(document: Document, line: int, href: str) -> SpecError:

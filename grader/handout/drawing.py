@@ -108,12 +108,11 @@ def drawn(drawing: Drawing, name: str, kind: Kind = "svg") -> bytes:
     return cached(
         f"figures/{lesson.name}-{name}.{kind}",
         [*key, *(path.read_bytes() for path in sorted(files) if path.is_file())],
-        lambda: draw(drawing, name, kind),
+        lambda: _draw(drawing, name, kind),
     )
 
 
-def draw(drawing: Drawing, name: str, kind: Kind = "svg") -> bytes:
-    """The picture of the lesson's function `name`. Raises SpecError when there is none."""
+def _draw(drawing: Drawing, name: str, kind: Kind) -> bytes:
     import matplotlib
 
     function = getattr(functions(drawing.lesson), name, None)

@@ -45,8 +45,8 @@ class Table:
 
     def to(self, lang: Lang) -> str:
         rule = "|---|" + "---:|" * (len(self.header) - 1)
-        lines = [_line(self.header, lang), rule, *(_line(row, lang) for row in self.rows)]
-        return "\n".join([*lines, "", self.caption.to(lang)])
+        header, *rows = (_row([cell.to(lang) for cell in one]) for one in (self.header, *self.rows))
+        return "\n".join([header, rule, *rows, "", self.caption.to(lang)])
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -92,10 +92,6 @@ def plain(text: str) -> Text:
 def count(number: int) -> Text:
     """A whole number with its thousands apart."""
     return Text(en=f"{number:,}", ru=ru_number(number))
-
-
-def _line(cells: Sequence[Text], lang: Lang) -> str:
-    return _row([cell.to(lang) for cell in cells])
 
 
 def _row(cells: Sequence[str]) -> str:

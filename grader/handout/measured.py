@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +68,6 @@ class Table(msgspec.Struct, frozen=True):
         return [float(cell) if isinstance(cell, Cell) else float("nan") for cell in cells]
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A table of a page that differs from the one that its benchmark kept."""
-
-    page: Path
-    table: str
-    reason: str
-
-
 def value(text: str) -> Cell | str:
     """A cell's number, or its text."""
     return Cell(text) if _NUMBER.fullmatch(text) else text
@@ -93,36 +83,12 @@ def keep(page: Path, name: str) -> None:
     lang = next((lang for lang in LANGS if page.name == f"handout.{lang}.md"), None)
     if lang is None:
         return
-    kept = _kept(page.parent)
-    table = tables(page.read_text(encoding="utf-8"))[name]
-    kept.setdefault(name, {})[lang] = table
+    kept = record(page.parent)
+    kept.setdefault(name, {})[lang] = tables(page.read_text(encoding="utf-8"))[name]
     path = page.parent / KEPT
     path.parent.mkdir(exist_ok=True)
     ordered = {name: dict(sorted(kept[name].items())) for name in sorted(kept)}
     path.write_bytes(msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n")
-
-
-def differences(folder: Path) -> list[Difference]:
-    """Tables of a lesson's handouts that differ from what its benchmarks kept."""
-    kept, found = _kept(folder), []
-    for lang in LANGS:
-        page = folder / f"handout.{lang}.md"
-        if not page.is_file():
-            continue
-        shown = tables(page.read_text(encoding="utf-8"))
-        for name in sorted(shown.keys() | {one for one in kept if lang in kept[one]}):
-            reason = _difference(shown.get(name), kept.get(name, {}).get(lang))
-            if reason:
-                found.append(Difference(page, name, reason))
-    return found
-
-
-def _difference(shown: Table | None, kept: Table | None) -> str:
-    if shown is None:
-        return "is kept, but not on the page"
-    if kept is None:
-        return "is on the page, but no benchmark kept it"
-    return "" if shown == kept else "differs from what the benchmark kept"
 
 
 def _table(text: str) -> Table:
@@ -133,7 +99,8 @@ def _table(text: str) -> Table:
     return Table(rows[0] if rows else (), tuple(rows[1:]), caption)
 
 
-def _kept(folder: Path) -> dict[str, dict[str, Table]]:
+def record(folder: Path) -> dict[str, dict[str, Table]]:
+    """The tables that a lesson's benchmarks kept, by name and language."""
     path = folder / KEPT
     if not path.is_file():
         return {}

@@ -95,27 +95,15 @@ def _cells(document: Document) -> Iterable[Cell]:
             text.append((block.line, _MARKS.sub("", part).strip("\n")))
     yield from written()
     if notes := _footnotes(document):
-        below = "\n\n".join(f"<sup>{number}</sup> {note.text}" for number, note in notes.items())
+        below = "\n\n".join(f"<sup>{number}</sup> {text}" for number, (_, text) in notes.items())
         yield Cell(False, f"---\n\n{below}", 0)
 
 
 def _flat(document: Document) -> Iterable[Block]:
-    yield document.heading
-    yield from _unwrapped(document.blocks)
-    for section in document.sections:
-        yield section.heading
-        yield from _unwrapped(section.blocks)
-        for slide in section.slides:
-            yield slide.heading
-            yield from _unwrapped(slide.blocks)
-
-
-def _unwrapped(blocks: Sequence[Block]) -> Iterable[Block]:
-    for block in blocks:
-        if block.kind == "chapter":
-            yield from block.inner
-        else:
-            yield block
+    for one in (document, *document.headed()):
+        yield one.heading
+        for block in one.blocks:
+            yield from block.inner if block.kind == "chapter" else (block,)
 
 
 def _text(cell: Cell, document: Document) -> NotebookNode:
@@ -126,29 +114,34 @@ def _text(cell: Cell, document: Document) -> NotebookNode:
 
     def attach(found: re.Match[str]) -> str:
         alt, source, caption = found.groups()
-        name, content = _picture(source, document)
+        if source.startswith(FIGURE):
+            name = f"{source.removeprefix(FIGURE)}.png"
+            content = drawn(document, source.removeprefix(FIGURE), "png")
+        else:
+            path = document.source.path.parent / source
+            name, content = path.name, path.read_bytes()
         kind = KINDS[Path(name).suffix]
         attachments[name] = {kind: base64.b64encode(content).decode("ascii")}
         below = f"\n\n*{caption}*" if caption else ""
         return f"![{alt}](attachment:{name}){below}"
 
-    text = _LINK.sub(r"\1", _PICTURE.sub(attach, _numbered(cell.text, document)))
+    # Notebooks have no footnotes: each reference outside code becomes a superscript number.
+    parts = _CODE.split(cell.text)
+    for number, (mark, _) in _footnotes(document).items():
+        parts[::2] = [part.replace(mark, f"<sup>{number}</sup>") for part in parts[::2]]
+    text = _LINK.sub(r"\1", _PICTURE.sub(attach, "".join(parts)))
     node = nbformat.v4.new_markdown_cell(text)
     if attachments:
         node.attachments = nbformat.from_dict(attachments)
     return node
 
 
-@dataclass(frozen=True)
-class _Footnote:
-    mark: str
-    """How the source refers to it: `[^label]` or `^[the note itself]`."""
-    text: str
+def _footnotes(document: Document) -> dict[int, tuple[str, str]]:
+    """The footnotes of a document by their numbers, in the order of the references.
 
-
-def _footnotes(document: Document) -> dict[int, _Footnote]:
-    """The footnotes of a document by their numbers, in the order of the references."""
-    found: dict[int, _Footnote] = {}
+    Each is how the source refers to it, `[^label]` or `^[the note itself]`, and its text.
+    """
+    found: dict[int, tuple[str, str]] = {}
     number, label, parts = 0, None, list[str]()
     for token in document.footnotes.tokens if document.footnotes is not None else ():
         if token.type == "footnote_open":
@@ -157,25 +150,8 @@ def _footnotes(document: Document) -> dict[int, _Footnote]:
             parts.append(token.content)
         elif token.type == "footnote_close":
             text = "\n\n".join(parts)
-            found[number] = _Footnote(f"^[{text}]" if label is None else f"[^{label}]", text)
+            found[number] = (f"^[{text}]" if label is None else f"[^{label}]", text)
     return found
-
-
-def _numbered(text: str, document: Document) -> str:
-    """Notebooks have no footnotes: each reference outside code becomes a superscript number."""
-    parts = _CODE.split(text)
-    for number, note in _footnotes(document).items():
-        raised = f"<sup>{number}</sup>"
-        parts[::2] = [part.replace(note.mark, raised) for part in parts[::2]]
-    return "".join(parts)
-
-
-def _picture(source: str, document: Document) -> tuple[str, bytes]:
-    if source.startswith(FIGURE):
-        name = source.removeprefix(FIGURE)
-        return f"{name}.png", drawn(document, name, "png")
-    path = document.source.path.parent / source
-    return path.name, path.read_bytes()
 
 
 def _run(result: NotebookNode, cells: Sequence[Cell], document: Document) -> None:
@@ -211,16 +187,25 @@ def _executed(code: Sequence[str], lines: Sequence[int], document: Document) -> 
         )  # fmt: skip
         try:
             # nbclient shuts down a kernel manager that it did not create only with cleanup_kc.
-            client.execute(cleanup_kc=True, env=_environment(Path(folder)))
+            # One thread, for reproducible outputs, and no start-up files of the user.
+            own = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+            own["IPYTHONDIR"] = str(Path(folder) / "ipython")
+            client.execute(cleanup_kc=True, env={**os.environ, **own})
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            raise _failed(ran, code, lines, document, error) from error
+            number = _at(ran)
+            name = getattr(error, "ename", type(error).__name__)
+            value = getattr(error, "evalue", "")
+            what = f"{name}: {value}".strip().strip(":") if value else name
+            where = f"{document.source.path}:{lines[number]}"
+            shown = "\n".join(f"    {line}" for line in code[number].splitlines())
+            count = f"{number + 1}/{len(code)}"
+            raise SpecError(
+                Text(
+                    en=f"{where}: code cell {count} failed: {what}\n{shown}",
+                    ru=f"{where}: ячейка с кодом {count} не выполнилась: {what}\n{shown}",
+                )
+            ) from error
     return nbformat.writes(ran).encode("utf-8")
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """One thread, for reproducible outputs, and no start-up files of the user."""
-    own = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "IPYTHONDIR": str(folder / "ipython")}
-    return {**os.environ, **own}
 
 
 def _kernel(folder: Path) -> AsyncKernelManager:
@@ -232,27 +217,6 @@ def _kernel(folder: Path) -> AsyncKernelManager:
     if sys.platform != "win32" and len(folder.as_posix()) < LONGEST:
         manager.transport, manager.ip = "ipc", str(folder / "k")
     return manager
-
-
-def _failed(
-    ran: NotebookNode,
-    code: Sequence[str],
-    lines: Sequence[int],
-    document: Document,
-    error: Exception,
-) -> SpecError:
-    number = _at(ran)
-    name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", "")
-    what = f"{name}: {value}".strip().strip(":") if value else name
-    where = f"{document.source.path}:{lines[number]}"
-    shown = "\n".join(f"    {line}" for line in code[number].splitlines())
-    count = f"{number + 1}/{len(code)}"
-    return SpecError(
-        Text(
-            en=f"{where}: code cell {count} failed: {what}\n{shown}",
-            ru=f"{where}: ячейка с кодом {count} не выполнилась: {what}\n{shown}",
-        )
-    )
 
 
 def _at(ran: NotebookNode) -> int:

@@ -44,8 +44,7 @@ def catalogue() -> dict[str, Text]:
 @cache
 def colors(*, dark: bool = False) -> dict[str, str]:
     """The colors of the course by name, as `#rrggbb`."""
-    found = _COLOR.findall(_roots()[int(dark)])
-    return {name: long_color(value) for name, value in found}
+    return {name: long_color(value) for name, value in _COLOR.findall(_roots()[int(dark)])}
 
 
 def long_color(value: str) -> str:
@@ -55,7 +54,9 @@ def long_color(value: str) -> str:
 
 def variables() -> str:
     """CSS that defines the colors, for light and dark, or as `data-theme` on the page says."""
-    light, dark = (_custom(root) for root in _roots())
+    light, dark = (
+        " ".join(f"--{name}: {value};" for name, value in _COLOR.findall(root)) for root in _roots()
+    )
     return (
         f":root {{ color-scheme: light; {light} }}\n"
         "@media screen and (prefers-color-scheme: dark) {\n"
@@ -104,7 +105,3 @@ def _asset(name: str) -> str:
 def _roots() -> tuple[str, str]:
     light, dark, *_ = _ROOT.findall(_SHEET.read_text(encoding="utf-8"))
     return light, dark
-
-
-def _custom(block: str) -> str:
-    return " ".join(f"--{name}: {value};" for name, value in _COLOR.findall(block))

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from grader.handout.cache import cached
@@ -53,7 +52,8 @@ def engine() -> Path | None:
     """The program that prints: GRADER_CHROMIUM, or a Chromium, Chrome or Edge that is installed."""
     if given := os.environ.get(ENVIRONMENT):
         return Path(given)
-    return next(_installed(), None)
+    programs = [*map(shutil.which, _NAMES), *_APPLICATIONS.get(sys.platform, ())]
+    return next((Path(one) for one in programs if one and Path(one).is_file()), None)
 
 
 def require() -> Path:
@@ -114,19 +114,6 @@ def _with_fonts(page: str) -> str:
     return allowed.replace("</head>", f"<style>\n{style}</style></head>", 1)
 
 
-def _installed() -> Iterator[Path]:
-    for name in _NAMES:
-        if found := shutil.which(name):
-            yield Path(found)
-    for path in map(Path, _APPLICATIONS.get(sys.platform, ())):
-        if path.is_file():
-            yield path
-
-
 def _failed(program: Path, reason: str) -> Fault:
-    return Fault(
-        Text(
-            en=f"{program} printed nothing: {reason}",
-            ru=f"{program} ничего не напечатал: {reason}",
-        )
-    )
+    en, ru = f"{program} printed nothing: {reason}", f"{program} ничего не напечатал: {reason}"
+    return Fault(Text(en=en, ru=ru))

@@ -41,10 +41,6 @@ _FENCES = {"&#x0230A;": "prefix", "&#x0230B;": "postfix", "&#x02308;": "prefix",
            "&#x02309;": "postfix"}  # fmt: skip
 
 
-class UnknownLanguage(ValueError):
-    """The language of a fenced block is unknown to Pygments."""
-
-
 class BadFormula(ValueError):
     """A formula that cannot be shown; the message says why."""
 
@@ -54,7 +50,7 @@ class Renderer(RendererHTML):
 
     def __init__(self, document: Document, links: Links, *, footnoted: bool = True) -> None:
         super().__init__()
-        self.document, self.links = document, links
+        self.document, self.links, self._closing = document, links, ""
         parser = markdown.parser()
         self._options = parser.options
         assert isinstance(parser.renderer, RendererHTML)
@@ -67,7 +63,7 @@ class Renderer(RendererHTML):
             "image": lambda tokens, index, *_: self.picture(tokens[index]),
             "footnote_ref": parser.renderer.rules["footnote_ref"] if footnoted else lambda *_: "",
             "link_open": self._link_open,
-            "link_close": self._link_close,
+            "link_close": lambda *_: self._closing,
             "table_open": lambda *_: '<div class="scroll"><table>\n',
             "table_close": lambda *_: "</table></div>\n",
         }
@@ -81,11 +77,16 @@ class Renderer(RendererHTML):
             case "measured":
                 return self._measured(block)
             case "details":
-                return self._details(block, answers)
+                return Markup("<details{}><summary>{}</summary>\n{}</details>\n").format(
+                    Markup(" open") if answers else "",
+                    self.words(unescape(block.name)),
+                    self.blocks(block.inner),
+                )
             case "notes" | "slide" | "chapter":
                 return self.blocks(block.inner, answers=answers)
             case "html":
-                return self._html(block)
+                text = re.sub(r"<!--.*?-->", "", block.tokens[0].content, flags=re.DOTALL)
+                return Markup(text if text.strip() else "")
             case _:
                 return self._tokens(block.tokens)
 
@@ -111,10 +112,6 @@ class Renderer(RendererHTML):
     def _tokens(self, tokens: Sequence[Token]) -> Markup:
         return Markup(self.render(tokens, self._options, {}))
 
-    def _html(self, block: Block) -> Markup:
-        text = re.sub(r"<!--.*?-->", "", block.tokens[0].content, flags=re.DOTALL)
-        return Markup(text) if text.strip() else Markup("")
-
     def _figure(self, block: Block) -> Markup:
         image = (block.tokens[1].children or [])[0]
         caption = str(image.attrs.get("title", ""))
@@ -123,9 +120,9 @@ class Renderer(RendererHTML):
         return whole.format(self.inline([image]), below)
 
     def _measured(self, block: Block) -> Markup:
-        table, *rest = block.inner or (None,)
         if not self.document.strict:
             return self.blocks(block.inner)
+        table, *rest = block.inner or (None,)
         if table is None or table.kind != "table":
             raise self.document.error(
                 block.line, f"{block.name} holds no table.", f"в {block.name} нет таблицы."
@@ -135,11 +132,6 @@ class Renderer(RendererHTML):
         return Markup('<figure class="measured">{}{}</figure>\n').format(
             self._tokens(table.tokens), caption if words else ""
         )
-
-    def _details(self, block: Block, answers: bool) -> Markup:
-        text = Markup("<details{}><summary>{}</summary>\n{}</details>\n")
-        opened = Markup(" open") if answers else ""
-        return text.format(opened, self.words(unescape(block.name)), self.blocks(block.inner))
 
     def picture(self, token: Token) -> str:
         """The HTML of an image: a drawn figure, inline SVG, or data."""
@@ -165,52 +157,42 @@ class Renderer(RendererHTML):
             raise self.document.error(line, f"{source} is damaged: {error}.",
                                       f"{source} повреждён: {error}.") from error  # fmt: skip
 
-    def formula(self, latex: str, line: int, *, display: bool) -> str:
-        """A formula as MathML."""
-        try:
-            return mathml(latex, display=display)
-        except BadFormula as error:
-            shown = " ".join(latex.split())
-            raise self.document.error(
-                line, f"the formula `{shown}` cannot be shown: {error}.",
-                f"формулу `{shown}` нельзя показать: {error}.",
-            ) from error  # fmt: skip
-
-    def code(self, text: str, language: str, line: int) -> str:
-        """A fenced block as HTML."""
-        try:
-            return highlighted(text, language)
-        except UnknownLanguage as error:
-            raise self.document.error(
-                line, f"no colours for the language `{language}`; leave it out, or write `text`.",
-                f"язык `{language}` неизвестен; уберите его или напишите `text`.",
-            ) from error  # fmt: skip
-
     def _fence(self, tokens: Sequence[Token], index: int, *_: object) -> str:
+        """A fenced block as a `<pre>` element; page.css has the colors of the spans."""
         token = tokens[index]
         language = token.info.split()[0] if token.info.strip() else ""
-        return self.code(token.content, language, token.map[0] + 1 if token.map else 0)
+        try:
+            body = highlighted(token.content, language)
+        except ClassNotFound as error:
+            raise self.document.error(
+                token.map[0] + 1 if token.map else 0,
+                f"no colours for the language `{language}`; leave it out, or write `text`.",
+                f"язык `{language}` неизвестен; уберите его или напишите `text`.",
+            ) from error
+        kind = "code long" if token.content.count("\n") > LONG else "code"
+        return f'<pre class="{kind}"><code>{body}\n</code></pre>\n'
 
     def _math(self, tokens: Sequence[Token], index: int, *_: object, display: bool) -> str:
         token = tokens[index]
-        line = token.map[0] + 1 if token.map else token.meta.get("line", 0)
-        return self.formula(token.content, line, display=display)
+        try:
+            return mathml(token.content, display=display)
+        except BadFormula as error:
+            shown = " ".join(token.content.split())
+            raise self.document.error(
+                token.map[0] + 1 if token.map else token.meta.get("line", 0),
+                f"the formula `{shown}` cannot be shown: {error}.",
+                f"формулу `{shown}` нельзя показать: {error}.",
+            ) from error
 
     def _math_block(self, tokens: Sequence[Token], index: int, *_: object) -> str:
         return f'<div class="formula">{self._math(tokens, index, display=True)}</div>\n'
 
     def _link_open(self, tokens: Sequence[Token], index: int, *_: object) -> str:
-        href = self._target(tokens[index])
+        token = tokens[index]
+        line = token.meta.get("line", 0)
+        href = self.links.resolve(str(token.attrs["href"]), self.document, line)
+        self._closing = "</span>" if href is None else "</a>"  # links do not nest
         return "<span>" if href is None else f'<a href="{escape(href)}">'
-
-    def _link_close(self, tokens: Sequence[Token], index: int, *_: object) -> str:
-        opening = next(one for one in reversed(tokens[:index]) if one.type == "link_open")
-        return "</span>" if self._target(opening) is None else "</a>"
-
-    def _target(self, token: Token) -> str | None:
-        return self.links.resolve(
-            str(token.attrs["href"]), self.document, token.meta.get("line", 0)
-        )
 
 
 def drawn(document: Document, name: str, kind: drawing.Kind = "svg") -> bytes:
@@ -220,21 +202,15 @@ def drawn(document: Document, name: str, kind: drawing.Kind = "svg") -> bytes:
 
 
 def highlighted(text: str, language: str) -> str:
-    """Code as a `<pre>` element; page.css has the colors of the spans. Raises UnknownLanguage."""
+    """Code with its words in colored spans. Raises ClassNotFound of Pygments."""
     if language in PLAIN:
-        body = escape(text.rstrip("\n"), quote=False)
-    else:
-        body = highlight(text, _lexer(language), HtmlFormatter(nowrap=True)).rstrip("\n")
-    kind = "code long" if text.count("\n") > LONG else "code"
-    return f'<pre class="{kind}"><code>{body}\n</code></pre>\n'
+        return escape(text.rstrip("\n"), quote=False)
+    return str(highlight(text, _lexer(language), HtmlFormatter(nowrap=True))).rstrip("\n")
 
 
 @cache
 def _lexer(language: str) -> Lexer:
-    try:
-        return get_lexer_by_name(language, stripnl=False)
-    except ClassNotFound as error:
-        raise UnknownLanguage(language) from error
+    return get_lexer_by_name(language, stripnl=False)
 
 
 @lru_cache(maxsize=4096)
@@ -278,7 +254,10 @@ def _core(result: str, latex: str) -> str:
         result = result.replace(f"<mi>{symbol}</mi>", f'<mo form="{form}">{symbol}</mo>')
     # Stretched bars of a norm differ in height when the second one has an index.
     result = result.replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>')
-    result = _LETTERS.sub(_word, result)
+    # Several letters in one <mi> are one word and upright by default.
+    result = _LETTERS.sub(
+        lambda found: f"<mi>{''.join(re.findall('>(.)<', found[0]))}</mi>", result
+    )
     result = _FUNCTION.sub(r'\1<mspace width="0.167em"/>', result)
     result = re.sub(r'columnalign="(left|right|center)"', r'class="\1"', result)
     result = re.sub(r' (?:columnspacing|rowspacing|linebreak|voffset)="[^"]*"', "", result)
@@ -286,8 +265,3 @@ def _core(result: str, latex: str) -> str:
     result = re.sub(r'<mspace depth="[^"]*" />', "", _PADDED.sub(r"<\1mrow>", result))
     alternative = escape(" ".join(latex.split()), quote=True)
     return result.replace("<math ", f'<math alttext="{alternative}" ', 1)
-
-
-def _word(found: re.Match[str]) -> str:
-    # Several letters in one <mi> are one word and upright by default.
-    return f"<mi>{''.join(re.findall('>(.)<', found[0]))}</mi>"

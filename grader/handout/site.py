@@ -13,7 +13,6 @@ from grader.handout.chapter import Link
 from grader.handout.pages import Labels, page
 from grader.lesson import course, loading
 from grader.lesson.loading import Lesson
-from grader.lesson.spec import LessonSpec
 from grader.text import LANGS, Lang, Text
 from grader.text.errors import SpecError
 
@@ -61,7 +60,9 @@ def site(
     work = [(one, lang) for one in found for lang in LANGS if document.exists(one, lang)]
     for done, (lesson, lang) in enumerate(work):
         progress(done, len(work))
-        bar = [*_files(lesson, lang, chosen[1:]), *_switch(lesson, lang)]
+        bar = _files(lesson, lang, chosen[1:])
+        if document.exists(lesson, other := _OTHER[lang]):
+            bar.append(_language(other, file_name(lesson.name, other, "html")))
         home = f"index.{lang}.html"
         build(Order(lesson, lang, chosen, execute, True, bar, home, minutes), out)
     progress(len(work), len(work))
@@ -70,7 +71,8 @@ def site(
     for lang in LANGS:
         write(out / f"index.{lang}.html", _index(found, lang, chosen).encode("utf-8"))
         write(out / f"glossary.{lang}.html", _glossary(found, lang).encode("utf-8"))
-    return write(out / "index.html", _front().encode("utf-8"))
+    front = page("front.html.j2", Labels("ru"), ru=Labels("ru"), en=Labels("en"))
+    return write(out / "index.html", front.encode("utf-8"))
 
 
 def terms(lang: Lang) -> list[Term]:
@@ -90,22 +92,12 @@ def terms(lang: Lang) -> list[Term]:
 
 def _files(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> list[Link]:
     labels = Labels(lang)
-    links = [
-        Link(
-            labels(FORMATS[kind].label) if FORMATS[kind].label else kind.upper(),
-            file_name(lesson.name, lang, kind),
-            download=FORMATS[kind].download,
-        )
-        for kind in formats
-    ]
+    links = []
+    for kind in formats:
+        label, download = FORMATS[kind].label, FORMATS[kind].download
+        title = labels(label) if label else kind.upper()
+        links.append(Link(title, file_name(lesson.name, lang, kind), download=download))
     return [*links, Link(labels("starter"), _starter(lesson), download=True)]
-
-
-def _switch(lesson: Lesson, lang: Lang) -> list[Link]:
-    other = _OTHER[lang]
-    if not document.exists(lesson, other):
-        return []
-    return [_language(other, file_name(lesson.name, other, "html"))]
 
 
 def _language(lang: Lang, href: str) -> Link:
@@ -131,62 +123,41 @@ def _index(found: Sequence[Lesson], lang: Lang, formats: Sequence[str]) -> str:
 
 
 def _entry(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> dict[str, object]:
-    spec = lesson.spec
-    there = document.exists(lesson, lang)
+    spec, href, labels, gate = lesson.spec, _href(lesson, lang), Labels(lang), ""
+    if spec.gate and spec.gate.threshold is not None:
+        threshold = f"{spec.gate.threshold:g}"
+        gate = labels("gate_threshold", metric=spec.gate.metric, threshold=threshold)
+    elif spec.gate:
+        gate = labels("gate_factor", metric=spec.gate.metric, factor=f"{spec.gate.factor:g}")
     return {
         "title": spec.title.to(lang),
         "summary": spec.summary.to(lang),
-        "href": file_name(lesson.name, lang, "html") if there else "",
+        "href": href,
         "formula": spec.formula,
         "points": f"{spec.max_score:g}",
-        "gate": _gate(spec, Labels(lang)),
-        "files": _files(lesson, lang, formats if there else ()),
+        "gate": gate,
+        "files": _files(lesson, lang, formats if href else ()),
     }
-
-
-def _gate(spec: LessonSpec, labels: Labels) -> str:
-    gate = spec.gate
-    if gate is None:
-        return ""
-    if gate.threshold is not None:
-        return labels("gate_threshold", metric=gate.metric, threshold=f"{gate.threshold:g}")
-    return labels("gate_factor", metric=gate.metric, factor=f"{gate.factor:g}")
 
 
 def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
     labels = Labels(lang)
     other = _OTHER[lang]
-    by_name = {lesson.name: lesson for lesson in found}
-    rows = [
-        {
-            "anchor": f"t{number}",
-            "word": term.word(lang),
-            "other": term.word(other),
-            "about": term.about.to(lang),
-            "lessons": [_where(by_name[name], lang) for name in term.lessons if name in by_name],
-        }
-        for number, term in enumerate(terms(lang), 1)
-    ]
+    lessons = {
+        one.name: {"title": one.spec.title.to(lang).split(":")[0], "href": _href(one, lang)}
+        for one in found
+    }
     return page(
         "glossary.html.j2",
         labels,
-        terms=rows,
+        terms=terms(lang),
+        lessons=lessons,
         other=other,
         home=f"index.{lang}.html",
         links=[_language(other, f"glossary.{other}.html")],
     )
 
 
-def _where(lesson: Lesson, lang: Lang) -> dict[str, str]:
-    there = document.exists(lesson, lang)
-    href = file_name(lesson.name, lang, "html") if there else ""
-    return {"title": lesson.spec.title.to(lang).split(":")[0], "href": href}
-
-
-def _front() -> str:
-    return page(
-        "front.html.j2",
-        Labels("ru"),
-        ru=Labels("ru"),
-        en=Labels("en"),
-    )
+def _href(lesson: Lesson, lang: Lang) -> str:
+    """The address of the lesson's page; empty without a handout."""
+    return file_name(lesson.name, lang, "html") if document.exists(lesson, lang) else ""

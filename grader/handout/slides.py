@@ -18,7 +18,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from grader.handout.blocks import Block
-from grader.handout.document import Document, Links, Section, Slide
+from grader.handout.document import Document, Links, Section
 from grader.handout.pages import Labels, page
 from grader.handout.render import Renderer
 
@@ -117,7 +117,9 @@ def deck(document: Document, renderer: Renderer, *, goals: str) -> list[Card]:
 def _section(section: Section, renderer: Renderer) -> Iterator[Card]:
     title = renderer.heading(section.heading)
     opening = Card("section", section.anchor, title, section=title)
-    opening.body.append(_agenda(section.slides, renderer))
+    if section.slides:
+        agenda = [renderer.heading(slide.heading) for slide in section.slides]
+        opening.body.append(Markup('<ul class="agenda">\n{}</ul>\n').format(_listed(agenda)))
     for piece in _pieces(section.blocks, renderer):
         (opening.notes if piece.note else opening.body).append(piece.html)
     yield opening
@@ -126,10 +128,8 @@ def _section(section: Section, renderer: Renderer) -> Iterator[Card]:
         yield from _cards(first, slide.blocks, renderer)
 
 
-def _agenda(slides: Sequence[Slide], renderer: Renderer) -> Markup:
-    items = (Markup("<li>{}</li>\n").format(renderer.heading(one.heading)) for one in slides)
-    listed = Markup("").join(items)
-    return Markup('<ul class="agenda">\n{}</ul>\n').format(listed) if slides else listed
+def _listed(items: Iterable[Markup]) -> Markup:
+    return Markup("").join(Markup("<li>{}</li>\n").format(one) for one in items)
 
 
 def _cards(first: Card, blocks: Sequence[Block], renderer: Renderer) -> list[Card]:
@@ -178,9 +178,9 @@ def _merged(pieces: Sequence[Piece]) -> Iterator[Piece]:
             notes.append(piece)
         else:
             if points:
-                items = Markup("").join(Markup("<li>{}</li>\n").format(one.html) for one in points)
                 room = sum(one.height for one in points)
-                yield Piece(Markup("<ul>\n{}</ul>\n").format(items), room)
+                listed = _listed(one.html for one in points)
+                yield Piece(Markup("<ul>\n{}</ul>\n").format(listed), room)
             yield from notes
             points, notes = [], []
             if piece is not None:
@@ -236,21 +236,17 @@ def _shown(block: Block, renderer: Renderer) -> list[Piece]:
 def _sentence(block: Block, after: Block | None, renderer: Renderer, points: bool) -> list[Piece]:
     """What a slide shows of a paragraph: its last words before a colon, or its first sentence."""
     found = list(_sentences(block.tokens[1].children or []))
-    if after is not None and _introduces(_plain(found[-1]), after):
+    last, kind = _plain(found[-1]), after.kind if after else ""
+    unfinished = kind == "math" and not last.endswith((".", "!", "?", "…"))
+    if unfinished or (kind in _INTRODUCED and last.endswith(":")):
         html = Markup('<p class="lead">{}</p>\n').format(renderer.inline(found[-1]))
-        return [Piece(html, 1.5 * _lines(_plain(found[-1])), introduces=True)]
+        return [Piece(html, 1.5 * _lines(last), introduces=True)]
     chosen = found[0]
     if not points or _plain(chosen)[:1].islower():
         return []  # a sentence with a small first letter is the end of one with a formula
     if len(_plain(chosen)) < SHORT and len(found) > 1:
         chosen = [*chosen, Token("softbreak", "br", 0), *found[1]]
     return [Piece(renderer.inline(chosen), 1.5 * _lines(_plain(chosen)), point=True)]
-
-
-def _introduces(sentence: str, after: Block) -> bool:
-    """Whether a sentence continues in the block after it."""
-    open_ended = after.kind == "math" and not re.search(r"[.!?…]$", sentence)
-    return after.kind in _INTRODUCED and (sentence.endswith(":") or open_ended)
 
 
 def _sentences(children: Sequence[Token]) -> Iterator[list[Token]]:
@@ -262,7 +258,8 @@ def _sentences(children: Sequence[Token]) -> Iterator[list[Token]]:
         if child.type == "footnote_ref":
             continue
         if child.type == "softbreak":
-            if depth == 0 and _ends(_plain(sentence)):
+            text = _plain(sentence)
+            if depth == 0 and text.endswith((".", "!", "?", "…")) and not _ABBREVIATED.search(text):
                 yield sentence
                 sentence = []
             else:
@@ -295,10 +292,6 @@ def _split(text: str) -> list[str]:
     return parts
 
 
-def _ends(text: str) -> bool:
-    return bool(re.search(r"[.!?…]$", text.rstrip())) and not _ABBREVIATED.search(text.rstrip())
-
-
 def _height(block: Block) -> float:
     """The height of a block on a slide, roughly, in lines of type."""
     match block.kind:
@@ -307,7 +300,14 @@ def _height(block: Block) -> float:
         case "math":
             return FORMULA * (block.tokens[0].content.count("\\\\") + 1)
         case "table":
-            return _table_height(block.tokens)
+            rows, width = 0.0, 0
+            for token in block.tokens:
+                if token.type == "inline":
+                    width += len(token.content) + 4
+                elif token.type == "tr_close":
+                    rows += TABLE * max(1, round(width / (1.35 * CHARACTERS) + 0.3))
+                    width = 0
+            return rows
         case "measured":
             caption = "".join(one.tokens[1].content for one in block.inner if one.kind != "table")
             tables = sum(_height(one) for one in block.inner if one.kind == "table")
@@ -322,17 +322,6 @@ def _height(block: Block) -> float:
             return _text_height(block.tokens)
 
 
-def _table_height(tokens: Sequence[Token]) -> float:
-    rows, width = 0.0, 0
-    for token in tokens:
-        if token.type == "inline":
-            width += len(token.content) + 4
-        elif token.type == "tr_close":
-            rows += TABLE * max(1, round(width / (1.35 * CHARACTERS) + 0.3))
-            width = 0
-    return rows
-
-
 def _text_height(tokens: Sequence[Token]) -> float:
     return sum(1.4 * _lines(token.content) for token in tokens if token.type == "inline")
 
@@ -343,22 +332,17 @@ def _lines(text: str) -> int:
 
 def _code_parts(block: Block) -> list[Block]:
     """Code cut at blank lines into parts that fit a slide; leading imports alone are left out."""
-    parts = list(_cut(block))
-    imports = _IMPORTS.fullmatch(parts[0].tokens[0].content)
-    return parts[1:] if imports and len(parts) > 1 else parts
-
-
-def _cut(block: Block) -> Iterator[Block]:
-    token, part, blank = block.tokens[0], "", ""
+    token, parts, blank = block.tokens[0], [""], ""
     for text in re.split(r"(?<=\n)(\n+)(?=\S)", token.content):
         if not text.strip():
             blank = text
-        elif part and (part + blank + text).count("\n") > CODE_LINES:
-            yield replace(block, tokens=(token.copy(content=part),))
-            part = text
+        elif parts[-1] and (parts[-1] + blank + text).count("\n") > CODE_LINES:
+            parts.append(text)
         else:
-            part += blank + text
-    yield replace(block, tokens=(token.copy(content=part),))
+            parts[-1] += blank + text
+    if len(parts) > 1 and _IMPORTS.fullmatch(parts[0]):
+        del parts[0]
+    return [replace(block, tokens=(token.copy(content=part),)) for part in parts]
 
 
 def _list_parts(block: Block) -> Iterator[Block]:
@@ -388,25 +372,18 @@ def _table_parts(block: Block) -> Iterator[Block]:
 
     Each part has the header; the caption of a measured table goes with the last part.
     """
-    count = math.ceil(_height(block) / ROOM)
-    if block.kind != "measured":
-        yield from _tables(block, count)
-        return
-    table, *below = block.inner
-    parts = list(_tables(table, count))
-    for part in parts:
-        inner = (part, *below) if part is parts[-1] else (part,)
-        yield replace(block, tokens=part.tokens, inner=inner)
-
-
-def _tables(table: Block, count: int) -> Iterator[Block]:
+    table, *below = block.inner if block.kind == "measured" else (block,)
     names = [token.type for token in table.tokens]
     first, last = names.index("tbody_open") + 1, names.index("tbody_close")
     rows = list(_items(table.tokens[first:last]))
-    size = math.ceil(len(rows) / count)
+    size = math.ceil(len(rows) / math.ceil(_height(block) / ROOM))
     for start in range(0, len(rows), size):
         chosen = [token for row in rows[start : start + size] for token in row]
-        yield replace(table, tokens=(*table.tokens[:first], *chosen, *table.tokens[last:]))
+        part = replace(table, tokens=(*table.tokens[:first], *chosen, *table.tokens[last:]))
+        if block.kind == "measured":
+            inner = (part,) if start + size < len(rows) else (part, *below)
+            part = replace(block, tokens=part.tokens, inner=inner)
+        yield part
 
 
 def _items(tokens: Sequence[Token]) -> Iterator[list[Token]]:

@@ -68,7 +68,12 @@ def notebook_files(lesson: Lesson, lang: Lang) -> Iterator[tuple[PurePosixPath, 
             if path.name == ("README.ru.md" if lang == "ru" else "README.md"):
                 readme = content.decode("utf-8")
             yield path, content
-        elif _is_written(path, content):
+        elif (
+            path.suffix in _WRITTEN
+            and path.parts[0] not in _KEPT
+            and len(content) <= _MAX_BYTES
+            and b"\r" not in content
+        ):
             cells[path] = content.decode("utf-8")
         else:
             yield path, content
@@ -81,15 +86,6 @@ def _content(lesson: Lesson, path: Path) -> bytes:
         return raw
     lang: Lang = "ru" if path.name.endswith(".ru.md") else "en"
     return Values(lesson, lang).fill(raw.decode("utf-8"), path).encode("utf-8")
-
-
-def _is_written(path: PurePosixPath, content: bytes) -> bool:
-    return (
-        path.suffix in _WRITTEN
-        and path.parts[0] not in _KEPT
-        and len(content) <= _MAX_BYTES
-        and b"\r" not in content
-    )
 
 
 def _notebook(lesson: Lesson, lang: Lang, readme: str, files: dict[PurePosixPath, str]) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -42,19 +42,15 @@ class Values:
         Raises SpecError naming `path` and the line of an expression that cannot be evaluated.
         """
         return "\n".join(
-            self._fill_line(line, path, number) if "{{" in line else line
+            _EXPRESSION.sub(partial(self._value, path, number), line)
             for number, line in enumerate(text.split("\n"), 1)
         )
 
-    def _fill_line(self, line: str, path: Path, number: int) -> str:
-        return _EXPRESSION.sub(lambda found: self._value(found[1], path, number), line)
-
-    def _value(self, expression: str, path: Path, line: int) -> str:
-        code = expression.strip()
+    def _value(self, path: Path, line: int, expression: re.Match[str]) -> str:
+        code = expression[1].strip()
         try:
-            result = self._environment.compile_expression(code, undefined_to_none=False)(
-                **self._names
-            )
+            compiled = self._environment.compile_expression(code, undefined_to_none=False)
+            result = compiled(**self._names)
             if isinstance(result, StrictUndefined):
                 str(result)  # raises an error with the name
         except (
@@ -75,13 +71,15 @@ class Values:
                 f"`{{{{ {code} }}}}` is {type(result).__name__}, not a number or a text.",
                 f"`{{{{ {code} }}}}` — {type(result).__name__}, а не число и не текст.",
             )
-        return _plain(result)
+        if type(result) is not float:
+            return str(result)
+        whole = result.is_integer() and abs(result) < 1e15
+        return str(int(result)) if whole else f"{result:.12g}"
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
         environment = SandboxedEnvironment(undefined=StrictUndefined)
-        environment.filters.clear()
-        environment.filters.update(filters(self._lang))
+        environment.filters = dict(filters(self._lang))
         return environment
 
     @cached_property
@@ -118,9 +116,8 @@ class Values:
     def _computed(self, name: str) -> Any:
         from grader.handout.drawing import functions
 
-        made: dict[str, Any] = getattr(functions(self._lesson), "values", lambda _: {})(
-            self._lesson
-        )
+        make: Any = getattr(functions(self._lesson), "values", lambda _: {})
+        made: dict[str, Any] = make(self._lesson)
         if name not in made:
             raise ValueError(f"values(lesson) gives no {name!r}")
         return _in_language(made[name], self._lang)
@@ -134,9 +131,8 @@ def filters(lang: Lang) -> dict[str, Callable[..., str | float]]:
         return whole.replace(",", _SPACE[lang]) + (_POINT[lang] + rest if rest else "")
 
     def number(value: float) -> str:
-        return written(
-            f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}".rstrip("0")
-        )
+        whole = float(value).is_integer()
+        return written(f"{value:,.0f}" if whole else f"{value:,.3f}".rstrip("0"))
 
     def fixed(value: float, digits: int = 0) -> str:
         return written(f"{value:,.{digits}f}")
@@ -179,9 +175,3 @@ def _in_language(value: Any, lang: Lang) -> Any:
     if isinstance(value, list):
         return [_in_language(one, lang) for one in value]
     return value
-
-
-def _plain(value: float | str) -> str:
-    if type(value) is not float:
-        return str(value)
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"

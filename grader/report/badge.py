@@ -24,7 +24,7 @@ def svg(grade: Grade, spec: LessonSpec, lang: Lang) -> str:
     """The picture: the lesson at the left, the result at the right."""
     left, right = spec.name, _result(grade, Labels(lang))
     color = _COLORS.get(outcome(grade), _OTHER)
-    first, second = (_width(text) for text in (left, right))
+    first, second = (round(_FONT * _LETTERS * ems(text) + 2 * _ROOM) for text in (left, right))
     whole = first + second
     described = escape(_described(grade, spec, lang))
     return (
@@ -72,10 +72,6 @@ def _described(grade: Grade, spec: LessonSpec, lang: Lang) -> str:
     if grade.status is Status.GRADED:
         result += f", {labels(f'outcome_{outcome(grade)}')}"
     return f"{spec.title.to(lang)}: {result}"
-
-
-def _width(text: str) -> float:
-    return round(_FONT * _LETTERS * ems(text) + 2 * _ROOM)
 
 
 def _text(text: str, middle: float, width: float) -> str:

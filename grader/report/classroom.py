@@ -88,6 +88,7 @@ def page(
     entries = sorted(entries, key=lambda entry: scoring.rank_key(entry.grade, spec))
     grades = [entry.grade for entry in entries]
     graded = [grade for grade in grades if grade.status is Status.GRADED]
+    scores = [grade.score for grade in graded]
     columns = numbers.columns(spec, labels)
     tally = Counter(outcome(grade) for grade in grades)
     tally[NOT_SUBMITTED] = len(absent)
@@ -105,7 +106,8 @@ def page(
         total=len(grades),
         graded=len(graded),
         past_gate=sum(scoring.group(grade) == scoring.PASSED for grade in grades),
-        scores=_scores(graded),
+        median_score=numbers.points(median(scores)) if scores else numbers.NONE,
+        best_score=numbers.points(max(scores)) if scores else numbers.NONE,
         tally=[(kind, tally[kind]) for kind in OUTCOMES if tally[kind]],
         kinds=OUTCOMES,
         questions=asked,
@@ -168,14 +170,6 @@ def _question(checks: Sequence[Check]) -> Question:
     )
 
 
-def _scores(graded: Sequence[Grade]) -> tuple[str, str]:
-    """Median and best score, as they are shown."""
-    if not graded:
-        return numbers.NONE, numbers.NONE
-    scores = [grade.score for grade in graded]
-    return numbers.points(median(scores)), numbers.points(max(scores))
-
-
 def _fronts(
     entries: Sequence[Entry], graded: Sequence[Grade], spec: LessonSpec, labels: Labels
 ) -> list[tradeoffs.Front]:
@@ -217,10 +211,9 @@ def _histograms(
 
 def _concerns(grades: Sequence[Grade], tally: Counter[str], labels: Labels) -> list[str]:
     concerns = []
-    pending = sum(bool(grade.pending) for grade in grades)
-    if pending:
-        graded = sum(tally[kind] for kind in GRADED)
-        concerns.append(labels("w_pending", n=pending, total=graded))
+    if pending := sum(bool(grade.pending) for grade in grades):
+        total = sum(tally[kind] for kind in GRADED)
+        concerns.append(labels("w_pending", n=pending, total=total))
     origins = {grade.provenance for grade in grades if grade.status is Status.GRADED}
     if len(origins) > 1:
         concerns.append(labels("w_mixed", n=len(origins)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import quote
@@ -25,16 +25,6 @@ CHUNK = 16
 """Reports that a process draws between two progress messages."""
 
 
-@dataclass(frozen=True)
-class _Job:
-    """The data that every process needs; sent once."""
-
-    spec: LessonSpec
-    lang: Lang
-    backdrops: tuple[Backdrop, ...]
-    reports: Path
-
-
 def write(
     out: Path,
     spec: LessonSpec,
@@ -52,11 +42,11 @@ def write(
     paths, grades, warnings = _read(out / "grades", spec, labels)
     reports = out / "reports"
     reports.mkdir(parents=True, exist_ok=True)
-    job = _Job(spec, lang, tuple(tradeoffs.backdrops(spec, grades, labels)), reports)
+    draw = partial(_draw, spec, labels, tradeoffs.backdrops(spec, grades, labels), reports)
     done = 0
     undrawn: dict[str, str] = {}
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
-    for finished, failures in _drawn(job, chunks, jobs):
+    for finished, failures in _drawn(draw, chunks, jobs):
         done += finished
         undrawn |= failures
         if progress is not None:
@@ -65,7 +55,10 @@ def write(
         labels("w_report", file=file, problem=why) for file, why in sorted(undrawn.items())
     ]
     entries = [
-        Entry(grade, None if path.name in undrawn else _href(path))
+        Entry(
+            grade,
+            None if path.name in undrawn else f"reports/{quote(os.fsencode(f'{path.stem}.html'))}",
+        )
         for path, grade in zip(paths, grades, strict=True)
     ]
     index = out / "index.html"
@@ -94,44 +87,30 @@ def _read(
 
 
 def _drawn(
-    job: _Job, chunks: Sequence[Sequence[Path]], jobs: int
+    draw: Callable[[Sequence[Path]], tuple[int, dict[str, str]]],
+    chunks: Sequence[Sequence[Path]],
+    jobs: int,
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """For each chunk when it is done: how many reports, and the failed files with the reason."""
+    """The results of `draw` for each chunk, when it is done."""
     if jobs <= 1 or len(chunks) <= 1:
-        for chunk in chunks:
-            yield _draw(job, chunk)
+        yield from map(draw, chunks)
         return
     # Spawned, not forked: the caller may have threads, and those of torch do not survive a fork.
-    with ProcessPoolExecutor(
-        max_workers=min(jobs, len(chunks)),
-        mp_context=get_context("spawn"),
-        initializer=_Worker.start,
-        initargs=(job,),
-    ) as pool:
-        yield from pool.map(_Worker.draw, chunks)
+    with ProcessPoolExecutor(min(jobs, len(chunks)), get_context("spawn")) as pool:
+        yield from pool.map(draw, chunks)
 
 
-class _Worker:
-    """A process of the pool, which keeps the job that it was started with."""
-
-    job: _Job
-
-    @classmethod
-    def start(cls, job: _Job) -> None:
-        cls.job = job
-
-    @classmethod
-    def draw(cls, chunk: Sequence[Path]) -> tuple[int, dict[str, str]]:
-        return _draw(cls.job, chunk)
-
-
-def _draw(job: _Job, chunk: Sequence[Path]) -> tuple[int, dict[str, str]]:
-    labels, failures = Labels(job.lang), {}
+def _draw(
+    spec: LessonSpec, labels: Labels, backdrops: Sequence[Backdrop], reports: Path,
+    chunk: Sequence[Path],
+) -> tuple[int, dict[str, str]]:  # fmt: skip
+    """Draw the reports of a chunk: how many, and the failed files with the reason."""
+    failures = {}
     for path in chunk:
         try:
             grade = from_json(path.read_bytes())
-            page = student.page(grade, job.spec, labels, job.backdrops, "../index.html")
-            _update(job.reports / f"{path.stem}.html", page)
+            page = student.page(grade, spec, labels, backdrops, "../index.html")
+            _update(reports / f"{path.stem}.html", page)
         except Exception as error:  # a failure must not stop the other reports
             failures[path.name] = f"{type(error).__name__}: {error}"
     return len(chunk), failures
@@ -142,7 +121,3 @@ def _update(path: Path, page: str) -> None:
     raw = page.encode("utf-8")
     if not (path.is_file() and path.read_bytes() == raw):
         write_atomically(path, raw)
-
-
-def _href(path: Path) -> str:
-    return f"reports/{quote(os.fsencode(f'{path.stem}.html'))}"

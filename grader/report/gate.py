@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from grader.lesson.grades import Gate
+from grader.lesson.grades import Gate, Grade
+from grader.lesson.spec import LessonSpec
 from grader.report import numbers
 from grader.report.labels import Labels
 from grader.report.numbers import Metric
@@ -33,13 +34,13 @@ class GateView:
     line: Markup
 
 
-def gate_view(gate: Gate, metric: Metric, labels: Labels) -> GateView:
-    """The gate with its number line and sentences on what its figures mean."""
-    show = metric.show
-    bound = labels(
-        "gate_at_most" if metric.lower_is_better else "gate_at_least",
-        threshold=show(gate.threshold),
-    )
+def gate_view(grade: Grade, spec: LessonSpec, labels: Labels) -> GateView | None:
+    """The gate with its number line and sentences on what its figures mean; None without one."""
+    gate = grade.gate
+    if gate is None:
+        return None
+    metric = numbers.metric(spec, gate.metric, labels, [grade.measurements.get(gate.metric)])
+    bound = "gate_at_most" if metric.lower_is_better else "gate_at_least"
     sentences = [_margin(gate, labels)]
     if gate.within_noise:
         sentences.append(labels("gate_noise_passed" if gate.passed else "gate_noise_missed"))
@@ -47,12 +48,11 @@ def gate_view(gate: Gate, metric: Metric, labels: Labels) -> GateView:
         sentences.append(labels("gate_beyond_noise"))
     if explanation := gate.explanation.to(labels.lang):
         sentences.append(explanation)
-    interval = numbers.interval(gate.interval)
     return GateView(
         title=metric.title,
-        value=show(gate.value),
-        bound=bound,
-        interval=labels("gate_interval", interval=interval),
+        value=metric.show(gate.value),
+        bound=labels(bound, threshold=metric.show(gate.threshold)),
+        interval=labels("gate_interval", interval=numbers.interval(gate.interval)),
         passed=gate.passed,
         sentences=sentences,
         line=_number_line(gate, metric, labels),
@@ -61,7 +61,6 @@ def gate_view(gate: Gate, metric: Metric, labels: Labels) -> GateView:
 
 def _number_line(gate: Gate, metric: Metric, labels: Labels) -> Markup:
     """Value, interval and threshold on one line; the side that passes is tinted."""
-    marks = [gate.value, gate.threshold, *gate.interval]
     description = labels(
         "gate_drawn",
         metric=metric.title,
@@ -69,7 +68,7 @@ def _number_line(gate: Gate, metric: Metric, labels: Labels) -> Markup:
         interval=numbers.interval(gate.interval),
         threshold=metric.show(gate.threshold),
     )
-    at = _placer([mark for mark in marks if numbers.finite(mark)])
+    at = _placer(list(filter(numbers.finite, (gate.value, gate.threshold, *gate.interval))))
     value, limit = at(gate.value), at(gate.threshold)
     low, high = sorted((at(gate.interval[0]), at(gate.interval[1])))
     good = (_LEFT, limit) if metric.lower_is_better else (limit, _RIGHT)

@@ -52,7 +52,10 @@ def page(
         plots=[plot] if plot else [],
         figures=_figures(alone.platform, known, labels) if alone else [],
         measured=measured,
-        rates=_rates(measured, labels) if measured else "",
+        rates=", ".join(
+            f"{numbers.number(rate / 1e9, 3)} {labels.unit('GMAC/s')} {dtype}"
+            for dtype, rate in (measured.calibration.macs_per_second.items() if measured else ())
+        ),
         measured_layers=_split(measured.prediction)[0] if measured else [],
         duration=partial(duration, labels=labels),
         price=price,
@@ -61,20 +64,16 @@ def page(
 
 def duration(seconds: float, labels: Labels) -> str:
     """A time in the unit that suits it, with a space before the unit."""
-    scale, unit = next(
-        (scale, unit)
-        for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
-        if seconds >= scale or unit == "µs"
-    )
+    scale, unit = (1.0, "s") if seconds >= 1 else (1e-3, "ms") if seconds >= 1e-3 else (1e-6, "µs")
     return f"{numbers.number(seconds / scale, 3)} {labels.unit(unit)}"
 
 
 def size(count: int, labels: Labels) -> str:
     """A number of bytes in the unit that suits it."""
-    for least, per, unit in ((2**30, 2**30, "GB"), (10 * 2**20, 2**20, "MB")):
-        if count >= least:
-            return f"{numbers.number(count / per, 3)} {labels.unit(unit)}"
-    return f"{numbers.number(count)} {labels.unit('B')}"
+    if count < 10 * 2**20:
+        return f"{numbers.number(count)} {labels.unit('B')}"
+    per, unit = (2**30, "GB") if count >= 2**30 else (2**20, "MB")
+    return f"{numbers.number(count / per, 3)} {labels.unit(unit)}"
 
 
 def price(platform: Platform, lang: Lang) -> str:
@@ -134,14 +133,6 @@ def _headlines(one: Prediction, labels: Labels) -> list[tuple[str, str, str]]:
             ridge,
         ),
     ]
-
-
-def _rates(measured: Measured, labels: Labels) -> str:
-    """The calibrated speed of arithmetic in each data type."""
-    return ", ".join(
-        f"{numbers.number(rate / 1e9, 3)} {labels.unit('GMAC/s')} {dtype}"
-        for dtype, rate in measured.calibration.macs_per_second.items()
-    )
 
 
 def _figures(

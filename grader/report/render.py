@@ -44,6 +44,7 @@ def _environment() -> Environment:
     environment.filters["name"] = untrusted.name
     environment.filters["number"] = numbers.number
     environment.filters["points"] = numbers.points
+    environment.filters["interval"] = numbers.interval
     environment.filters["percent"] = numbers.percent
     environment.filters["code"] = _code
     environment.filters["whole"] = _whole

@@ -44,18 +44,13 @@ class Side:
 class Row:
     """One pair of submissions."""
 
-    number: int
     pair: Pair
-    href_a: str | None
-    href_b: str | None
     score: int
     bars: Sequence[tuple[str, int]]
     """Key of the label, and 0 to 100."""
     passages: Sequence[tuple[Side, Side]]
     tensors: Sequence[tuple[str, str, str, bool]]
     """Name, shape, cosine, and whether the values are the same."""
-    more_tensors: int
-    agreement: tuple[str, str, str] | None
 
 
 def page(found: Comparison, title: Text, lang: Lang, hrefs: Mapping[str, str]) -> str:
@@ -75,20 +70,16 @@ def page(found: Comparison, title: Text, lang: Lang, hrefs: Mapping[str, str]) -
             )
             if median is not None and median >= ALIKE
         ],
-        rows=[_row(number, pair, hrefs) for number, pair in enumerate(found.pairs, 1)],
-        without=found.without[:MOST_NAMES],
-        without_more=max(len(found.without) - MOST_NAMES, 0),
+        rows=[_row(pair) for pair in found.pairs],
+        hrefs=hrefs,
+        most_tensors=MOST_TENSORS,
+        most_names=MOST_NAMES,
     )
 
 
-def _row(number: int, pair: Pair, hrefs: Mapping[str, str]) -> Row:
-    answers = pair.answers
-    tensors = pair.tensors if pair.weights > 0 else []
+def _row(pair: Pair) -> Row:
     return Row(
-        number=number,
         pair=pair,
-        href_a=hrefs.get(pair.a),
-        href_b=hrefs.get(pair.b),
         score=round(100 * pair.number),
         bars=[
             ("similar_code", round(100 * pair.code)),
@@ -103,22 +94,14 @@ def _row(number: int, pair: Pair, hrefs: Mapping[str, str]) -> Row:
                 f"{match.cosine:.3f}",
                 match.equal,
             )
-            for match in tensors[:MOST_TENSORS]
+            for match in (pair.tensors if pair.weights > 0 else [])
         ],
-        more_tensors=max(len(tensors) - MOST_TENSORS, 0),
-        agreement=None
-        if answers is None
-        else (
-            f"{answers.agreement:.2f}",
-            f"{answers.interval[0]:.2f}",
-            f"{answers.interval[1]:.2f}",
-        ),
     )
 
 
 def _sides(pair: Pair, shared: Shared) -> tuple[Side, Side]:
     where = shared.passage
-    equal = {line.strip() for line in shared.text_a} & {line.strip() for line in shared.text_b}
+    equal = set(map(str.strip, shared.text_a)) & set(map(str.strip, shared.text_b))
     return (
         _side(pair.a, where.file_a, where.lines_a, shared.text_a, equal),
         _side(pair.b, where.file_b, where.lines_b, shared.text_b, equal),

@@ -23,28 +23,17 @@ _NAME = re.compile(r"[A-Za-z_][\w.]*")
 
 @dataclass(frozen=True)
 class TermView:
-    """One term of the score."""
+    """One term of the score, or one deduction from it."""
 
     title: str
     formula: str
     worked: str
-    """The formula with this grade's numbers and its result; empty when a number is missing."""
+    """The formula with this grade's numbers and its result; empty for a constant, and when a number
+    is missing."""
     points: str
-    max_points: str
-    share: float
     note: str
-
-
-@dataclass(frozen=True)
-class DeductionView:
-    """One deduction from the score, or the reason why nothing was deducted."""
-
-    title: str
-    formula: str
-    worked: str
-    """The formula with this grade's numbers and its result; empty for a constant."""
-    why: str
-    points: str
+    max_points: str = ""
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,16 +60,6 @@ class RubricView:
     earlier: list[JudgmentView]
 
 
-@dataclass(frozen=True)
-class Headline:
-    """One column of the lesson's leaderboard, with its interval and the baseline's value."""
-
-    title: str
-    value: str
-    interval: str
-    baseline: str
-
-
 def page(
     grade: Grade,
     spec: LessonSpec,
@@ -91,12 +70,8 @@ def page(
     """The report as one HTML document."""
     kind = outcome(grade)
     layers, rest = _layers(grade.layers)
-    comparison = [
-        plot
-        for backdrop in backdrops
-        if grade.status is Status.GRADED
-        and (plot := tradeoffs.tradeoff(backdrop, grade, labels)) is not None
-    ]
+    placed = backdrops if grade.status is Status.GRADED else ()
+    compared = [tradeoffs.tradeoff(backdrop, grade, labels) for backdrop in placed]
     return render.page(
         "student.html.j2",
         labels,
@@ -107,18 +82,18 @@ def page(
         says=labels(f"says_{kind}" + ("_open" if kind == "passed" and not grade.gate else "")),
         next_step=labels(f"next_{kind}") if grade.status is not Status.GRADED else "",
         reason=grade.reason.to(labels.lang),
-        gate=_gate(grade, spec, labels),
+        gate=gate.gate_view(grade, spec, labels),
         terms=[_term(term, grade, spec, labels) for term in grade.terms],
         deductions=[_deduction(one, grade, labels) for one in grade.deductions],
         adjustment=_adjustment(grade),
         pending=labels("pending", points=numbers.points(grade.pending)) if grade.pending else "",
         rubric=_rubric(grade, spec, labels),
-        headlines=_headlines(grade, spec, labels),
+        columns=[one for one in numbers.columns(spec, labels) if one.name in grade.measurements],
         checks=sorted(grade.checks, key=lambda check: check.passed),
         checks_passed=sum(check.passed for check in grade.checks),
-        figures=[figures.figure(figure, labels) for figure in grade.figures],
+        figures=[figures.CHARTS[one.kind](one, labels) for one in grade.figures],
         recordings=[recordings.view(one, labels) for one in grade.recordings],
-        comparison=comparison,
+        comparison=[plot for plot in compared if plot is not None],
         layers=layers,
         rest=rest,
         layer_most={
@@ -127,20 +102,9 @@ def page(
             )
             for kind in ("macs", "bytes")
         },
-        measurements=_measurements(grade, spec, labels),
-        has_baseline=bool(grade.baseline),
-        provenance=_provenance(grade, labels),
+        metrics={name: numbers.metric(spec, name, labels) for name in grade.measurements},
         log=_log(grade.log, labels),
         class_href=class_href,
-    )
-
-
-def _gate(grade: Grade, spec: LessonSpec, labels: Labels) -> gate.GateView | None:
-    if grade.gate is None:
-        return None
-    measured = (grade.measurements.get(grade.gate.metric),)
-    return gate.gate_view(
-        grade.gate, numbers.metric(spec, grade.gate.metric, labels, measured), labels
     )
 
 
@@ -181,7 +145,7 @@ def _filled(expression: str, values: dict[str, float]) -> str:
     return filled.replace("**", "^").replace("*", "×").replace("-", "−")
 
 
-def _deduction(one: Deduction, grade: Grade, labels: Labels) -> DeductionView:
+def _deduction(one: Deduction, grade: Grade, labels: Labels) -> TermView:
     before = grade.score + sum(other.points for other in grade.deductions)
     values = one.values | {"score": before, "max_score": grade.max_score}
     plain = one.formula.replace(".", "").isdecimal()
@@ -189,12 +153,12 @@ def _deduction(one: Deduction, grade: Grade, labels: Labels) -> DeductionView:
     if one.formula and not plain:
         worth = max(formula.evaluate(one.formula, values), 0.0)
         worked = f"{_filled(one.formula, values)} = {numbers.points(worth)}"
-    return DeductionView(
+    return TermView(
         title=one.title.to(labels.lang),
         formula="" if plain else one.formula,
         worked=worked,
-        why=one.why.to(labels.lang),
         points=f"−{numbers.points(one.points)}" if one.points else numbers.points(0.0),
+        note=one.why.to(labels.lang),
     )
 
 
@@ -211,14 +175,11 @@ def _rubric(grade: Grade, spec: LessonSpec, labels: Labels) -> RubricView | None
     """The rubric of a graded submission; None where the lesson has none."""
     if not spec.rubric or grade.status is not Status.GRADED:
         return None
-    given = rubric.current(grade.judgements)
-    judged = [one for one in spec.rubric if one.name in given]
-    points = grade.value(rubric.RUBRIC) or 0.0
-    old = {one.name for one in rubric.outdated(grade, spec)}
-    lines = []
-    for criterion in spec.rubric:
-        note = labels("rubric_outdated") if criterion.name in old else ""
-        lines.append(_judgment(criterion, given.get(criterion.name), labels, note))
+    given, outdated = rubric.current(grade.judgements), rubric.outdated(grade, spec)
+    old = {one.name: labels("rubric_outdated") for one in outdated}
+    lines = [
+        _judgment(one, given.get(one.name), labels, old.get(one.name, "")) for one in spec.rubric
+    ]
     known = {one.name: one for one in spec.rubric}
     earlier = [
         _judgment(known[one.criterion], one, labels)
@@ -227,9 +188,9 @@ def _rubric(grade: Grade, spec: LessonSpec, labels: Labels) -> RubricView | None
     ]
     says = labels(
         "rubric_says",
-        judged=len(judged),
+        judged=sum(one.name in given for one in spec.rubric),
         total=len(spec.rubric),
-        points=numbers.points(points),
+        points=numbers.points(grade.value(rubric.RUBRIC) or 0.0),
         max=numbers.points(sum(one.max_points for one in spec.rubric)),
     )
     return RubricView(says, lines, earlier)
@@ -252,76 +213,16 @@ def _judgment(
     )
 
 
-def _headlines(grade: Grade, spec: LessonSpec, labels: Labels) -> list[Headline]:
-    found = []
-    for column in numbers.columns(spec, labels):
-        measured = grade.measurements.get(column.name)
-        if measured is None:
-            continue
-        base = grade.baseline.get(column.name)
-        found.append(
-            Headline(
-                title=column.title,
-                value=column.show(measured.value),
-                interval=numbers.interval(measured.interval) if measured.interval else "",
-                baseline=""
-                if base is None
-                else labels("baseline_value", value=column.show(base.value)),
-            )
-        )
-    return found
-
-
 def _layers(layers: Sequence[Layer]) -> tuple[list[Layer], list[Layer]]:
     """The layers that cost most in MACs or bytes, and the others; both in the model's order."""
     macs = max(sum(one.macs for one in layers), 1)
     size = max(sum(one.bytes for one in layers), 1)
-    costly = sorted(
-        range(len(layers)),
-        key=lambda index: (-max(layers[index].macs / macs, layers[index].bytes / size), index),
-    )
-    shown = set(costly[:LAYER_ROWS])
+    shares = [max(one.macs / macs, one.bytes / size) for one in layers]
+    shown = set(sorted(range(len(layers)), key=lambda index: -shares[index])[:LAYER_ROWS])
     return (
         [one for index, one in enumerate(layers) if index in shown],
         [one for index, one in enumerate(layers) if index not in shown],
     )
-
-
-def _measurements(grade: Grade, spec: LessonSpec, labels: Labels) -> list[dict[str, str]]:
-    rows = []
-    for name, one in grade.measurements.items():
-        shown = numbers.metric(spec, name, labels)
-        base = grade.baseline.get(name)
-        value, unit = shown.show(one.value), labels.unit(one.unit)
-        rows.append(
-            {
-                "name": name,
-                "value": value,
-                "unit": "" if value.endswith(unit) else unit,
-                "interval": numbers.interval(one.interval),
-                "baseline": numbers.NONE if base is None else shown.show(base.value),
-                "how": one.how.to(labels.lang),
-            }
-        )
-    return rows
-
-
-def _provenance(grade: Grade, labels: Labels) -> list[tuple[str, str]]:
-    source = grade.provenance
-    versions = source.versions
-    return [
-        (labels("p_submission"), grade.submission.fingerprint),
-        (labels("p_lesson"), f"{grade.lesson} {source.lesson}"),
-        (labels("p_data"), source.data),
-        (labels("p_grader"), source.grader),
-        (labels("p_isolation"), source.isolation),
-        (
-            labels("p_versions"),
-            f"Python {versions.python}, NumPy {versions.numpy}, ONNX {versions.onnx}, "
-            f"ONNX Runtime {versions.onnxruntime}",
-        ),
-        (labels("p_seconds"), f"{numbers.number(grade.seconds, 3)} {labels.unit('s')}"),
-    ]
 
 
 def _log(log: str, labels: Labels) -> str:

@@ -16,6 +16,7 @@ from grader.lesson.loading import Lesson
 from grader.text import Lang
 from grader.text.errors import SpecError
 from tests.handout.conftest import LECTURES, Course
+from tests.handout.kept import differences
 
 PAGE = Path("handout.en.md")
 TABLE = """\
@@ -127,12 +128,12 @@ def test_files_of_figures_and_the_lessons_own_values(course: Course) -> None:
 
 @pytest.mark.parametrize(("name", "lang"), LECTURES)
 def test_every_value_of_the_course_has_one(name: str, lang: Lang) -> None:
-    assert "{{" not in document.text(loading.load(name), lang)
+    assert "{{" not in document.read(loading.load(name), lang).text
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in LECTURES}))
 def test_measured_tables_are_those_that_the_benchmarks_kept(name: str) -> None:
-    assert measured.differences(loading.load(name).folder) == []
+    assert differences(loading.load(name).folder) == []
 
 
 def test_an_edit_of_a_measured_figure_by_hand_is_noticed(course: Course) -> None:
@@ -140,7 +141,7 @@ def test_an_edit_of_a_measured_figure_by_hand_is_noticed(course: Course) -> None
         "latency"
     ].rows[1][5]
     course.change("assignments/distillation/handout.en.md", f"| {shown} |", "| 9.99 |")
-    (found,) = measured.differences(course.folder)
+    (found,) = differences(course.folder)
     assert (found.page.name, found.table) == ("handout.en.md", "latency")
 
 
@@ -151,6 +152,6 @@ def test_a_benchmark_keeps_the_table_that_it_writes(course: Course) -> None:
     other = course.folder / "handout.en.md"
     other.write_text(f"# Page\n\n{TABLE}", encoding="utf-8")
     measured.keep(other, "times")
-    assert not any(one.table == "times" for one in measured.differences(course.folder))
+    assert not any(one.table == "times" for one in differences(course.folder))
     course.change("assignments/distillation/handout.ru.md", "1.70", "1.80")
-    assert any(one.table == "times" for one in measured.differences(course.folder))
+    assert any(one.table == "times" for one in differences(course.folder))

@@ -23,7 +23,7 @@ FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL)
 
 
 def page(lang: Lang) -> str:
-    return document.text(LESSON, lang)
+    return document.read(LESSON, lang).text
 
 
 def prose(lang: Lang) -> str:

@@ -18,6 +18,7 @@ from grader.handout.figures import project
 from grader.lesson import loading
 from grader.measure.hardware import platforms
 from grader.text import LANGS, Lang
+from tests.handout.kept import differences
 
 LESSON = loading.load("profiling")
 STEMS = ("handout", "seminar")
@@ -234,7 +235,7 @@ def test_tolerances_and_counts_are_the_lessons(lang: Lang) -> None:
 
 
 def test_every_table_is_filled_in_and_is_what_the_benchmark_kept(benchmark: ModuleType) -> None:
-    assert measured.differences(LESSON.folder) == []
+    assert differences(LESSON.folder) == []
     for lang in LANGS:
         found = tables(lang)
         assert found.keys() == benchmark.FIGURES.keys()

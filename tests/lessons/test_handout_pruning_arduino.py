@@ -21,7 +21,7 @@ LINK = re.compile(r"\[[^\]]+\]\((?!https?:|figure:)([^)#]+)\)")
 
 
 def page(lang: Lang) -> str:
-    return document.text(LESSON, lang)
+    return document.read(LESSON, lang).text
 
 
 def blocks(lang: Lang) -> list[tuple[str, str]]:

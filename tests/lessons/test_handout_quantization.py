@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from grader.handout import document, drawing, measured
+from grader.handout import document, drawing
 from grader.handout.figures import project
 from grader.lesson import loading
 from grader.text import LANGS, Lang
+from tests.handout.kept import differences
 
 LESSON = loading.load("quantization")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -163,7 +164,7 @@ def test_the_seminars_code_runs() -> None:
 
 
 def test_tables_are_those_that_the_benchmark_kept(benchmark: ModuleType) -> None:
-    assert measured.differences(LESSON.folder) == []
+    assert differences(LESSON.folder) == []
     for lang in LANGS:
         assert dict(FIGURE.findall(page(lang))).keys() == benchmark.FIGURES.keys()
 

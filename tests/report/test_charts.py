@@ -73,7 +73,7 @@ def page_of(spec: LessonSpec, *shown: Figure) -> str:
 
 
 def drawn(figure: Figure) -> Plot:
-    return figures.figure(figure, EN)
+    return figures.CHARTS[figure.kind](figure, EN)
 
 
 def texts(plot: Plot, kind: str) -> list[str]:

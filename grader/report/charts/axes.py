@@ -94,7 +94,9 @@ def axis(
     finite = [value for value in values if numbers.finite(value) and abs(value) < 1e300]
     positive = [value for value in finite if value > 1e-300]
     if scale == "log" and positive:
-        low, high = _log_limits(min(positive), max(positive))
+        # A little room around the data, up to 1, 2 or 5 times a power of ten.
+        low = _round_log(min(positive) / 1.25, down=True)
+        high = _round_log(max(positive) * 1.25, down=False)
         places = _log_ticks(low, high, ticks)
     else:
         scale = "linear"
@@ -159,11 +161,6 @@ def _text(kind: str, x: float, y: float, anchor: str, text: str) -> str:
         f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
         f"{escape(name(text, 64))}</text>"
     )
-
-
-def _log_limits(low: float, high: float) -> tuple[float, float]:
-    """Limits of the form 1, 2 or 5 times a power of ten, with a little room around the data."""
-    return _round_log(low / 1.25, down=True), _round_log(high * 1.25, down=False)
 
 
 def _round_log(value: float, *, down: bool) -> float:

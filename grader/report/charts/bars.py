@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -86,16 +86,15 @@ def histogram(
     shown = [*values, *marked]
     scale: axes.Scale = axes.fitting_scale(shown) if most is None else "linear"
     x = axes.axis(metric.axis, shown, labels.lang, scale, ticks=5, most=most)
-    counts = _counts(values, x)
-    drawing = Drawing(axes.frame(x, _count_axis(max(counts), labels), axes.SMALL))
+    columns = Counter(min(int(x.place(value) * BINS), BINS - 1) for value in values)
+    drawing = Drawing(axes.frame(x, _count_axis(max(columns.values()), labels), axes.SMALL))
     rows = []
-    for index, count in enumerate(counts):
-        if count:
-            low, high = x.value(index / BINS), x.value((index + 1) / BINS)
-            ends = metric.show(low), metric.show(high)
-            title = labels("from_to", low=ends[0], high=ends[1], n=count)
-            drawing.column(low, high, count, "class", title)
-            rows.append([f"{ends[0]} … {ends[1]}", str(count)])
+    for index, count in sorted(columns.items()):
+        low, high = x.value(index / BINS), x.value((index + 1) / BINS)
+        ends = metric.show(low), metric.show(high)
+        title = labels("from_to", low=ends[0], high=ends[1], n=count)
+        drawing.column(low, high, count, "class", title)
+        rows.append([f"{ends[0]} … {ends[1]}", str(count)])
     middle = median(values)
     drawing.upright(middle, "median")
     legend = [Legend.line("median", f"{labels('median')}: {metric.show(middle)}")]
@@ -166,20 +165,11 @@ def _table(figure: Figure, rows: list[_Row], head: str, labels: Labels) -> Table
 
 
 def _description(figure: Figure, rows: list[_Row], labels: Labels) -> str:
-    described = []
-    for row in rows:
-        amounts = ", ".join(
-            f"{bar.series.label.to(labels.lang)} {numbers.number(bar.value)}" for bar in row.bars
-        )
-        described.append(f"{row.name}: {amounts}")
+    def amount(bar: _Bar) -> str:
+        return f"{bar.series.label.to(labels.lang)} {numbers.number(bar.value)}"
+
+    described = (f"{row.name}: {', '.join(map(amount, row.bars))}" for row in rows)
     return f"{figure.title.to(labels.lang)}. {'; '.join(described)}"
-
-
-def _counts(values: Sequence[float], x: axes.Axis) -> list[int]:
-    counts = [0] * BINS
-    for value in values:
-        counts[min(int(x.place(value) * BINS), BINS - 1)] += 1
-    return counts
 
 
 def _count_axis(highest: int, labels: Labels) -> axes.Axis:

@@ -39,6 +39,12 @@ _BESIDE = (
     (-6.0, 17.0, "end"),
 )
 """Where a label may stand beside its point, the best place first."""
+_SHAPES = {
+    "baseline": "m0-6l6 6-6 6-6-6z",
+    "reference": "m0-6.5l6 10.5h-12z",
+    "experiment": "m-4.5-4.5h9v9h-9z",
+}
+"""Symbols of roles around their point; those of other roles are circles."""
 _KEY = Markup('<svg class="key" viewBox="0 0 22 16" aria-hidden="true">{}</svg>')
 
 
@@ -145,11 +151,8 @@ class Drawing:
         """One column of a histogram, standing on the base line."""
         x0, y0 = self.frame.at(left, height)
         x1, y1 = self.frame.at(right, self.frame.y.low)
-        self._parts.append(
-            f'<rect class="column {role}" x="{_n(x0 + 0.75)}" y="{_n(y0)}"'
-            f' width="{_n(max(x1 - x0 - 1.5, 1.0))}" height="{_n(max(y1 - y0, 0.0))}">'
-            f"<title>{escape(name(title))}</title></rect>"
-        )
+        size = (max(x1 - x0 - 1.5, 1.0), max(y1 - y0, 0.0))
+        self.box((x0 + 0.75, y0), size, f"column {role}", title)
 
     def box(self, at: Point, size: Point, role: str, title: str) -> None:
         """A rectangle with a tooltip, in SVG coordinates: its upper left corner and its size."""
@@ -225,22 +228,18 @@ class Drawing:
     def _path(self, points: Iterable[Point]) -> str:
         places: list[str] = []
         for x, y in points:
-            left, top = self.frame.at(x, y)
-            place = f"{_n(left)} {_n(top)}"
+            place = " ".join(map(_n, self.frame.at(x, y)))
             if not places or places[-1] != place:
                 places.append(place)
         return "L".join(places)
 
     def _free(self, box: Box) -> bool:
+        left, top, right, bottom = box
         frame = self.frame
-        inside = box[0] >= frame.left and box[2] <= frame.right and box[1] >= frame.top
-        return (
-            inside
-            and box[3] <= frame.bottom
-            and not any(
-                box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
-                for other in self._taken
-            )
+        inside = frame.left <= left and right <= frame.right
+        return (inside and frame.top <= top and bottom <= frame.bottom) and not any(
+            left < other[2] and other[0] < right and top < other[3] and other[1] < bottom
+            for other in self._taken
         )
 
 
@@ -252,23 +251,14 @@ def scrolling(picture: Markup, title: str) -> Markup:
 
 def symbol(role: str, x: float, y: float) -> Markup:
     """The symbol of a role at SVG coordinates; shapes differ, not only colors."""
-    at = f"{_n(x)} {_n(y)}"
-    match role:
-        case "baseline":
-            return Markup(f'<path class="mark {role}" d="M{at}m0-6l6 6-6 6-6-6z"/>')
-        case "reference":
-            return Markup(f'<path class="mark {role}" d="M{at}m0-6.5l6 10.5h-12z"/>')
-        case "experiment":
-            return Markup(f'<path class="mark {role}" d="M{at}m-4.5-4.5h9v9h-9z"/>')
-        case "submission":
-            return Markup(
-                f'<circle class="halo" cx="{_n(x)}" cy="{_n(y)}" r="8.5"/>'
-                f'<circle class="mark {role}" cx="{_n(x)}" cy="{_n(y)}" r="6"/>'
-            )
-        case _:
-            return Markup(
-                f'<circle class="mark {escape(role)}" cx="{_n(x)}" cy="{_n(y)}" r="4.5"/>'
-            )
+    if shape := _SHAPES.get(role):
+        return Markup(f'<path class="mark {role}" d="M{_n(x)} {_n(y)}{shape}"/>')
+    center = f'cx="{_n(x)}" cy="{_n(y)}"'
+    if role == "submission":
+        return Markup(
+            f'<circle class="halo" {center} r="8.5"/><circle class="mark {role}" {center} r="6"/>'
+        )
+    return Markup(f'<circle class="mark {escape(role)}" {center} r="4.5"/>')
 
 
 def ems(text: str) -> float:
@@ -302,8 +292,7 @@ def _thinned(points: Sequence[Point]) -> list[Point]:
 
 
 def _n(value: float) -> str:
-    text = f"{value:.1f}"
-    return text.removesuffix(".0")
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def _em(letter: str) -> float:

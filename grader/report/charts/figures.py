@@ -21,11 +21,6 @@ _ORDER = ("threshold", "baseline", "reference", "experiment", "submission")
 """Roles of series, from back to front."""
 
 
-def figure(figure: Figure, labels: Labels) -> Plot:
-    """The figure as a plot of its kind."""
-    return CHARTS[figure.kind](figure, labels)
-
-
 @dataclass(frozen=True)
 class _Trace:
     """A series with only its finite points, each with its index in the series."""

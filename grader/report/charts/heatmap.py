@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 
 from grader.lesson.grades import Figure
 from grader.report import numbers
@@ -47,13 +48,18 @@ def heatmap(figure: Figure, labels: Labels) -> Plot:
     _draw_names(drawing, counts, x_label, y_label)
     for row, column in counts.at:
         _draw_cell(drawing, counts, row, column)
+    limits = ("0", *(f"{100 * limit:.0f}" for limit in _STEPS), "100")
     beyond = max(len(figure.rows), len(figure.columns)) - MOST
     picture = drawing.svg(_description(figure, counts, labels), "heat")
     title = figure.title.to(labels.lang)
     return Plot(
         title=title,
         svg=scrolling(picture, title),
-        legend=_legend() if counts.at else [],
+        legend=[
+            Legend.box(f"cell h{step}", f"{low}–{high}%")
+            for step, (low, high) in enumerate(pairwise(limits), 1)
+            if counts.at
+        ],
         caption=figure.caption.to(labels.lang),
         note=labels("other_layers", n=beyond) if beyond > 0 else "",
         table=_table(counts, f"{y_label} → {x_label}", labels),
@@ -81,10 +87,11 @@ def _frame(counts: _Counts, x_label: str, y_label: str) -> axes.Frame:
     across, down = max(len(counts.columns), 1), max(len(counts.rows), 1)
     left = 16 + _LETTER * _widest(counts.rows)
     right, bottom = left + across * _CELL, _TOP + down * _CELL
+    below = 10 + _LETTER * _widest(counts.columns) if _upright(counts) else 20.0
     return axes.Frame(
         body="",
         width=max(right + 16, axes.WIDE[0]),
-        height=bottom + _below(counts) + 26,
+        height=bottom + below + 26,
         left=left,
         right=right,
         top=_TOP,
@@ -101,10 +108,6 @@ def _widest(names: list[str]) -> float:
 def _upright(counts: _Counts) -> bool:
     """True when a column is too narrow for its name."""
     return _LETTER * _widest(counts.columns) > _CELL - 1
-
-
-def _below(counts: _Counts) -> float:
-    return 10 + _LETTER * _widest(counts.columns) if _upright(counts) else 20.0
 
 
 def _draw_names(drawing: Drawing, counts: _Counts, x_label: str, y_label: str) -> None:
@@ -142,14 +145,6 @@ def _draw_cell(drawing: Drawing, counts: _Counts, row: int, column: int) -> None
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f}" if share >= 0.005 else "<1"
-
-
-def _legend() -> list[Legend]:
-    limits = ("0", *(f"{100 * limit:.0f}" for limit in _STEPS), "100")
-    return [
-        Legend.box(f"cell h{step}", f"{limits[step - 1]}–{limits[step]}%")
-        for step in range(1, len(limits))
-    ]
 
 
 def _table(counts: _Counts, corner: str, labels: Labels) -> Table | None:

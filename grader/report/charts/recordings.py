@@ -64,17 +64,30 @@ def view(recording: Recording, labels: Labels) -> RecordingPlot:
 def _picture(recording: Recording, samples: NDArray[np.float64], labels: Labels) -> Markup:
     length = max(len(samples) / max(recording.sample_rate, 1), 1e-3)
     parts = [
-        *_keywords(recording, length),
+        *(
+            f'<rect class="keyword" x="{_x(begin, length):.1f}" y="{WAVE_TOP:g}" '
+            f'width="{_x(end, length) - _x(begin, length):.1f}" '
+            f'height="{ANSWER_BOTTOM - WAVE_TOP:g}"/>'
+            for begin, end in recording.keywords
+        ),
         _waveform(samples),
         _spectrogram(samples, recording.sample_rate),
         *_time_axis(length, labels),
-        *_answer_axis(),
+        *(
+            f'<path class="grid" d="M{LEFT:g} {_y(value):g}H{RIGHT:g}"/>'
+            f'<text class="tick" x="{LEFT - 6:g}" y="{_y(value) + 4:g}" text-anchor="end">'
+            f"{value:g}</text>"
+            for value in (0.0, 0.5, 1.0)
+        ),
         _answers(recording, length),
         *_triggers(recording, length, labels),
     ]
+    keywords, triggers = len(recording.keywords), len(recording.triggers)
+    counts = labels("recording_described", keywords=keywords, triggers=triggers)
+    description = name(f"{recording.title.to(labels.lang)}. {counts}", 300)
     return Markup(
         f'<svg class="plot recording" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" '
-        f'aria-label="{escape(name(_description(recording, labels), 300))}">{"".join(parts)}</svg>'
+        f'aria-label="{escape(description)}">{"".join(parts)}</svg>'
     )
 
 
@@ -85,15 +98,6 @@ def _x(seconds: float, length: float) -> float:
 def _y(probability: float) -> float:
     inside = min(max(probability, 0.0), 1.0)
     return ANSWER_BOTTOM - (ANSWER_BOTTOM - ANSWER_TOP) * inside
-
-
-def _keywords(recording: Recording, length: float) -> list[str]:
-    return [
-        f'<rect class="keyword" x="{_x(begin, length):.1f}" y="{WAVE_TOP:g}" '
-        f'width="{_x(end, length) - _x(begin, length):.1f}" '
-        f'height="{ANSWER_BOTTOM - WAVE_TOP:g}"/>'
-        for begin, end in recording.keywords
-    ]
 
 
 def _waveform(samples: NDArray[np.float64]) -> str:
@@ -148,15 +152,6 @@ def _time_axis(length: float, labels: Labels) -> list[str]:
     return parts
 
 
-def _answer_axis() -> list[str]:
-    return [
-        f'<path class="grid" d="M{LEFT:g} {_y(value):g}H{RIGHT:g}"/>'
-        f'<text class="tick" x="{LEFT - 6:g}" y="{_y(value) + 4:g}" text-anchor="end">{value:g}'
-        "</text>"
-        for value in (0.0, 0.5, 1.0)
-    ]
-
-
 def _answers(recording: Recording, length: float) -> str:
     """The probability over time as steps: each value holds until the next."""
     path: list[str] = []
@@ -188,22 +183,11 @@ def _triggers(recording: Recording, length: float, labels: Labels) -> list[str]:
     return parts
 
 
-def _description(recording: Recording, labels: Labels) -> str:
-    counts = labels(
-        "recording_described",
-        keywords=len(recording.keywords),
-        triggers=len(recording.triggers),
-    )
-    return f"{recording.title.to(labels.lang)}. {counts}"
-
-
 def _table(recording: Recording, labels: Labels) -> Table:
-    rows = []
-    for number, ((begin, end), delay) in enumerate(
-        zip(recording.keywords, recording.delays, strict=False), start=1
-    ):
+    rows: list[list[str]] = []
+    for (begin, end), delay in zip(recording.keywords, recording.delays, strict=False):
         late = labels("missed") if delay is None else numbers.number(1000 * delay)
-        rows.append([str(number), numbers.number(begin), numbers.number(end), late])
+        rows.append([str(len(rows) + 1), numbers.number(begin), numbers.number(end), late])
     unit = labels.unit("s")
     head = [
         labels("keyword"),
@@ -234,9 +218,5 @@ def _png(alpha: NDArray[np.uint8]) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 4, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in (
-            (b"IHDR", header),
-            (b"IDAT", zlib.compress(lines, 9)),
-            (b"IEND", b""),
-        )
+        for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b""))
     )

@@ -43,7 +43,8 @@ def roofline(one: Prediction, labels: Labels) -> Plot | None:
         drawing.mark(layer.intensity, height, _role(layer), title)
     for layer in one.bottlenecks(LABELLED):
         if layer in placed:
-            drawing.label(layer.intensity, _attained(layer) / unit, _short(layer))
+            own = name(layer.name.rstrip("/").rsplit("/", 1)[-1] or layer.op, 20)
+            drawing.label(layer.intensity, _attained(layer) / unit, own)
     for role, key in (("submission", "profile_compute"), ("experiment", "profile_memory_bound")):
         if any(_role(layer) == role for layer in placed):
             legend.append(Legend.point(role, labels(key)))
@@ -96,11 +97,6 @@ def _attained(layer: LayerTime) -> float:
 
 def _role(layer: LayerTime) -> str:
     return "submission" if layer.bound == "compute" else "experiment"
-
-
-def _short(layer: LayerTime) -> str:
-    """The last part of the operator's path, which is its own name."""
-    return name(layer.name.rstrip("/").rsplit("/", 1)[-1] or layer.op, 20)
 
 
 def _roof(x: Axis, y: Axis, peak: float, bandwidth: float) -> list[tuple[float, float]]:
