@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,12 +55,8 @@ class Encoded:
     """One more than the greatest id that the tokenizer knows."""
     pad_id: int
     """Its padding token; 0 where it names none."""
-    asked_length: int | None
-    """Where the file's own truncation cuts, None where it has none."""
     cut: int
     """Texts that were longer than a sequence may be."""
-    wordless: int
-    """Texts without a token: blank ones, and those in which the tokenizer found nothing."""
     log: str
 
 
@@ -79,12 +76,19 @@ def encode(
                 f"больше {limit} МиБ; сократите словарь.",
             )
         )
-    child = start(_program(tokenizer, texts, limits, max_length))
-    try:
+    # The library refuses lone surrogates.
+    clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    program = Program(
+        task="tokens",
+        order={"max_length": max_length},
+        confine="compute",
+        libraries=("numpy", "tokenizers"),
+        blobs=[tokenizer, json.dumps(clean).encode()],
+        limits=limits,
+    )
+    with closing(start(program)) as child:
         answer = _receive(child, len(texts), max_length)
         ended = child.finish()
-    finally:
-        child.close()
     _raise_if_stopped(ended, limits)
     if answer is None:
         raise unfinished(0, len(texts), ended.log)
@@ -96,28 +100,14 @@ class _Answer:
     vocabulary: int
     pad: int
     unknown: int
-    asked: int
     ids: list[NDArray[np.int64]]
     cut: int
-
-
-def _program(tokenizer: bytes, texts: Sequence[str], limits: RunLimits, max_length: int) -> Program:
-    # The library refuses lone surrogates.
-    clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-    return Program(
-        task="tokens",
-        order={"max_length": max_length},
-        confine="compute",
-        libraries=("numpy", "tokenizers"),
-        blobs=[tokenizer, json.dumps(clean).encode()],
-        limits=limits,
-    )
 
 
 def _receive(child: Child, count: int, max_length: int) -> _Answer | None:
     """The answer of the child, not checked yet; None when it ended before or is not valid."""
     try:
-        vocabulary, pad, unknown, asked = HEADER.unpack(child.receive(HEADER.size))
+        vocabulary, pad, unknown = HEADER.unpack(child.receive(HEADER.size))
         lengths = np.frombuffer(child.receive(4 * count), "<u4")
         cut = np.frombuffer(child.receive(count), "u1")
         if lengths.size and int(lengths.max()) > max_length:
@@ -127,12 +117,13 @@ def _receive(child: Child, count: int, max_length: int) -> _Answer | None:
     except BrokenPipeError:  # its end says why
         return None
     ids = np.split(flat, np.cumsum(lengths, dtype=np.int64)[:-1]) if count else []
-    return _Answer(vocabulary, pad, unknown, asked, ids, int((cut > 0).sum()))
+    return _Answer(vocabulary, pad, unknown, ids, int((cut > 0).sum()))
 
 
 def _checked(answer: _Answer, texts: Sequence[str], log: str) -> Encoded:
-    wordless = [number for number, ids in enumerate(answer.ids) if not len(ids)]
-    lost = sum(bool(texts[number].strip()) for number in wordless)
+    lost = sum(
+        bool(text.strip()) for text, ids in zip(texts, answer.ids, strict=True) if not len(ids)
+    )
     if lost > MAX_WORDLESS * sum(bool(text.strip()) for text in texts):
         raise Rejected(
             Text(
@@ -160,9 +151,7 @@ def _checked(answer: _Answer, texts: Sequence[str], log: str) -> Encoded:
         ids=tuple(ids if len(ids) else filler for ids in answer.ids),
         vocabulary=answer.vocabulary,
         pad_id=max(answer.pad, 0),
-        asked_length=answer.asked or None,
         cut=answer.cut,
-        wordless=len(wordless),
         log=log,
     )
 

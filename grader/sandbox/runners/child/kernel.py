@@ -208,7 +208,10 @@ class Kernel:
         for sender in (self.shell.displayhook, self.shell.display_pub):
             sender.session = session
         self._methods = {name: getattr(Shell, name) for name in _RUNNING}
-        self._warm_up()
+        # Load what IPython loads with the first cell and the first error, for all children.
+        for code in ("None", "1 / 0"):
+            self.shell.run_cell(code, store_history=False, silent=True)
+        self.outputs.begin("")
         self.failure: BaseException | None = None
         """The exception of the last cell that failed."""
         self._requests = count()
@@ -264,7 +267,10 @@ class Kernel:
     async def _run(self, code: str, store_history: bool) -> Any:
         """Run a cell as ipykernel does: asynchronous code shares this loop."""
         shell = self.shell
-        self._restore()
+        # Put back the methods that run cells, in case the cell before has replaced them.
+        for name, method in self._methods.items():
+            vars(shell).pop(name, None)
+            setattr(Shell, name, method)
         try:
             transformed, problem = shell.transform_cell(code), None
         except Exception:
@@ -276,18 +282,6 @@ class Kernel:
         shell.events.trigger("post_execute")
         shell.events.trigger("post_run_cell", result)
         return result
-
-    def _warm_up(self) -> None:
-        """Load what IPython loads with the first cell and the first error, for all children."""
-        for code in ("None", "1 / 0"):
-            self.shell.run_cell(code, store_history=False, silent=True)
-        self.outputs.begin("")
-
-    def _restore(self) -> None:
-        """Put back the methods that run cells, in case the cell before has replaced them."""
-        for name, method in self._methods.items():
-            vars(self.shell).pop(name, None)
-            setattr(Shell, name, method)
 
     def _request(self) -> str:
         name = f"request-{next(self._requests)}"

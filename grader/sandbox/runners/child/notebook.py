@@ -32,8 +32,7 @@ BLOCK = 2**20
 
 
 def run(work: Work) -> None:
-    home = Path.cwd()
-    folder = _make_folders(home)
+    folder = _make_folders(Path.cwd())
     write_files(work.blob(0), folder)
     os.chdir(folder)
     log, own = _discard_output(), (sys.stdout, sys.stderr)
@@ -43,7 +42,9 @@ def run(work: Work) -> None:
     try:
         asyncio.run(_client(json.loads(work.blob(1)), found, channel).async_execute())
     except CellExecutionError as error:
-        _send(channel, FAILED, _reason(error, found.failure))
+        starved = isinstance(found.failure, MemoryError) or "can't allocate memory" in error.evalue
+        reason = [error.ename[:200], error.evalue[:2000], starved]
+        _send(channel, FAILED, json.dumps(reason).encode())
         return
     finally:
         sys.stdout, sys.stderr = own
@@ -52,20 +53,15 @@ def run(work: Work) -> None:
     _send_files(channel, folder)
 
 
-def _make_folders(home: Path) -> Path:
+def _make_folders(place: Path) -> Path:
     """A folder for the submission, apart from the home folder, into which libraries write."""
     for name in ("submission", "home", "temporary"):
-        (home / name).mkdir()
-    for name, value in (
-        ("HOME", "home"),
-        ("USERPROFILE", "home"),
-        ("MPLCONFIGDIR", "home"),
-        ("IPYTHONDIR", "home"),
-        ("TMPDIR", "temporary"),
-    ):
-        os.environ[name] = str(home / value)
+        (place / name).mkdir()
+    home = str(place / "home")
+    os.environ.update(HOME=home, USERPROFILE=home, MPLCONFIGDIR=home, IPYTHONDIR=home)
+    os.environ["TMPDIR"] = str(place / "temporary")
     sys.dont_write_bytecode = True
-    return home / "submission"
+    return place / "submission"
 
 
 def _discard_output() -> int:
@@ -96,11 +92,6 @@ def _client(cells: list[dict[str, Any]], found: Kernel, channel: Channel) -> Not
         on_cell_execute=begun,
         on_cell_executed=shown,
     )
-
-
-def _reason(error: CellExecutionError, failure: BaseException | None) -> bytes:
-    starved = isinstance(failure, MemoryError) or "can't allocate memory" in error.evalue
-    return json.dumps([error.ename[:200], error.evalue[:2000], starved]).encode()
 
 
 def _send_files(channel: Channel, folder: Path) -> None:
