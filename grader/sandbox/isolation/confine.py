@@ -139,7 +139,14 @@ def enter(confined: str, policy: Policy, place: Path | None, limits: Mapping[str
     """Give up everything that a task of the kind `confined` (a `Confine`) does not need. Raises
     OSError."""
     if place is not None:
-        _take_place(policy, place, limits)
+        # In memory of a fixed size where that is possible: then it can fill no disk but its own,
+        # and nothing that it wrote remains.
+        if policy.level in "AB":
+            with contextlib.suppress(OSError):
+                _private_mount(place, limits)
+        os.chdir(place)
+        os.environ.update(HOME=str(place), TMPDIR=str(place), MPLCONFIGDIR=str(place))
+        tempfile.tempdir = None
     if policy.level not in "AB" or confined == "nothing":
         return
     if confined == "compute":
@@ -152,17 +159,6 @@ def enter(confined: str, policy: Policy, place: Path | None, limits: Mapping[str
     os.close(rules)
     linux.drop_capabilities()
     seccomp.install(allowed)
-
-
-def _take_place(policy: Policy, place: Path, limits: Mapping[str, int]) -> None:
-    """Make `place` the working and home folder, in memory of a fixed size where that is possible:
-    then it can fill no disk but its own, and nothing that it wrote remains."""
-    if policy.level in "AB":
-        with contextlib.suppress(OSError):
-            _private_mount(place, limits)
-    os.chdir(place)
-    os.environ.update(HOME=str(place), TMPDIR=str(place), MPLCONFIGDIR=str(place))
-    tempfile.tempdir = None
 
 
 def _private_mount(place: Path, limits: Mapping[str, int]) -> None:

@@ -75,7 +75,6 @@ _WHY: dict[Level, Text] = {
     ),
 }
 
-
 _FORCED = Text(
     en=f"{FORCED} asks for this level and no other",
     ru=f"{FORCED} требует именно этого уровня",

@@ -90,12 +90,13 @@ def run_onnx(job: Job, limits: RunLimits) -> Run:
         limits=limits,
     )
     with closing(start(program)) as child:
-        singles, timings = _ask_one_by_one(child, job, inputs)
+        singles, seconds = _ask_one_by_one(child, job, inputs)
         ended = child.finish()
         raise_if_stopped(ended, limits, "model")
         outputs = np.frombuffer(child.answers(), dtype="<f4")
     outputs = outputs.reshape(len(inputs), *job.out_shape)
-    return Run(outputs, singles, timings[0], timings[1], ended.seconds, ended.log)
+    baseline = seconds[1] if job.baseline is not None else seconds[0, :0]
+    return Run(outputs, singles, seconds[0], baseline, ended.seconds, ended.log)
 
 
 def time_models(
@@ -126,11 +127,9 @@ def time_models(
     return found.astype(np.float64)
 
 
-def _ask_one_by_one(
-    child: Child, job: Job, inputs: np.ndarray
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _ask_one_by_one(child: Child, job: Job, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Send single rows to the model and its baseline in turn, in ABBA order, and then the request
-    to evaluate all rows."""
+    to evaluate all rows. Returns answers, and seconds (models, singles)."""
     models = (0, 1) if job.baseline is not None else (0,)
     answers = np.full((len(job.singles), *job.out_shape), np.nan, dtype="<f4")
     seconds = np.full((len(models), len(job.singles)), np.nan)
@@ -153,4 +152,4 @@ def _ask_one_by_one(
         child.send(bytes([EVALUATE]))
     except BrokenPipeError:  # the child ended; its end says why
         pass
-    return answers, (seconds[0], seconds[1] if len(models) == 2 else seconds[0, :0])
+    return answers, seconds

@@ -62,6 +62,8 @@ MAX_PASSES = 8
 """A fast model repeats its posts in its turn, so that the times of its few short pieces are as
 reliable as those of the many pieces of a slow one."""
 MIN_ROUNDS = 8
+TIMED_SECONDS = 40.0
+"""Seconds of running models, at each batch size, after which no round beyond MIN_ROUNDS begins."""
 REOPEN = 5
 """Rounds after which every model is loaded anew: the place of its weights in memory changes its
 time by some per cent, and is averaged out this way."""
@@ -105,9 +107,6 @@ class SequenceJob:
     """Drawn with the baseline as seed: the same for all models that are timed against it."""
     rounds: int = 20
     """How often every model is timed on these posts; 0 for answers alone."""
-    timed_seconds: float = 40.0
-    """Seconds of running models, at each batch size, after which no new round begins once there
-    are `MIN_ROUNDS`."""
 
 
 @dataclass(frozen=True)
@@ -288,7 +287,7 @@ class _Session:
         seconds: dict[str, list[list[float]]] = {name: [] for name in self._entries}
         names, spent = list(self._entries), 0.0
         for number in range(self._job.rounds):
-            if number >= MIN_ROUNDS and spent > self._job.timed_seconds:
+            if number >= MIN_ROUNDS and spent > TIMED_SECONDS:
                 break
             if number % REOPEN == 0:  # and run each once, untimed
                 for name in names:
@@ -388,18 +387,22 @@ def _explained(asked: _Asked, ended: Ended) -> Text | None:
             "таких типов; 4-битные веса работают через DequantizeLinear в float32 из opset 21, "
             "иначе храните int8.",
         )
-    if ended.code == ChildExit.BAD_OUTPUT and asked.stage == "pair":
-        return _fixed_batch(asked.name)
-    if ended.code != ChildExit.RUN_FAILED:
-        return None
-    if found := _OUTSIDE.search(said):
+    ran = ended.code == ChildExit.RUN_FAILED
+    if ran and (found := _OUTSIDE.search(said)):
         return _outside(asked, int(found[1]), int(found[2]) + 1)
-    if asked.stage == "longest":
+    if ran and asked.stage == "longest":
         length = len(asked.rows[0])
         met = _BROADCAST.search(said)  # the sizes: the table of positions is shorter
         most = min(int(met[1]), int(met[2])) if met else length
         return _too_long(asked.name, length, most if most < length else None)
-    return _fixed_batch(asked.name) if asked.stage == "pair" else None
+    if asked.stage == "pair" and (ran or ended.code == ChildExit.BAD_OUTPUT):
+        return Text(
+            en=f"{asked.name}.onnx runs on one post but not on two at once; export it with a "
+            "dynamic batch and length, and reshape with -1 where the batch is.",
+            ru=f"{asked.name}.onnx работает с одним постом, но не с двумя сразу; экспортируйте "
+            "модель с динамическими размером батча и длиной, а в reshape на месте батча пишите -1.",
+        )
+    return None
 
 
 def _outside(asked: _Asked, index: int, rows: int) -> Text | None:
@@ -428,15 +431,6 @@ def _too_long(name: str, length: int, most: int | None) -> Text:
         ru=f"{name}.onnx падает на посте из {ru_number(length)} токенов{takes_ru}, а на более "
         "коротких работает; задайте в tokenizer.json усечение (enable_truncation) под длину, "
         "которую принимает модель.",
-    )
-
-
-def _fixed_batch(name: str) -> Text:
-    return Text(
-        en=f"{name}.onnx runs on one post but not on two at once; export it with a dynamic batch "
-        "and length, and reshape with -1 where the batch is.",
-        ru=f"{name}.onnx работает с одним постом, но не с двумя сразу; экспортируйте модель с "
-        "динамическими размером батча и длиной, а в reshape на месте батча пишите -1.",
     )
 
 

@@ -73,7 +73,7 @@ class Outputs:
             self._texts[-1].append(kept)
         else:
             self._texts.append([kept])
-            self._append("stream", {"name": name, "text": ""})
+            self._messages.append(self.message("stream", {"name": name, "text": ""}))
 
     def show(self, kind: str, content: dict[str, Any]) -> None:
         """Keep a message of the kernel, if it is an output or an error and there is room."""
@@ -98,7 +98,7 @@ class Outputs:
                 return
             content = {key: content[key] for key in ("ename", "evalue")} | {"traceback": []}
         self._bytes += size if kind != "update_display_data" else 0
-        self._append(kind, content)
+        self._messages.append(self.message(kind, content))
 
     def all(self) -> list[Message]:
         """All messages, in their order."""
@@ -118,9 +118,6 @@ class Outputs:
             "content": content,
             "buffers": [],
         }
-
-    def _append(self, kind: str, content: dict[str, Any]) -> None:
-        self._messages.append(self.message(kind, content))
 
     def _cleared(self) -> None:
         if self._clear_next:

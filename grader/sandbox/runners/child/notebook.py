@@ -29,6 +29,7 @@ BEGUN, SHOWN, FAILED, LEFT = range(4)
 HEADER = struct.Struct("<BI")
 INDEX = struct.Struct("<I")
 BLOCK = 2**20
+KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 
 
 def run(work: Work) -> None:
@@ -42,9 +43,7 @@ def run(work: Work) -> None:
     try:
         asyncio.run(_client(json.loads(work.blob(1)), found, channel).async_execute())
     except CellExecutionError as error:
-        starved = isinstance(found.failure, MemoryError) or "can't allocate memory" in error.evalue
-        reason = [error.ename[:200], error.evalue[:2000], starved]
-        _send(channel, FAILED, json.dumps(reason).encode())
+        _send(channel, FAILED, _reason(error, found.failure))
         return
     finally:
         sys.stdout, sys.stderr = own
@@ -94,18 +93,27 @@ def _client(cells: list[dict[str, Any]], found: Kernel, channel: Channel) -> Not
     )
 
 
+def _reason(error: CellExecutionError, failure: BaseException | None) -> bytes:
+    starved = isinstance(failure, MemoryError) or "can't allocate memory" in error.evalue
+    return json.dumps([error.ename[:200], error.evalue[:2000], starved]).encode()
+
+
 def _send_files(channel: Channel, folder: Path) -> None:
     """Send all files of the folder; the trusted side chooses among them."""
     found = []
     for place, _, names in os.walk(folder, onerror=None):
         found += [Path(place, name) for name in names]
         found += [path for path in Path(place).iterdir() if path.is_symlink() and path.is_dir()]
-    listed = [(path, path.lstat()) for path in sorted(found)]
-    index = [[path.relative_to(folder).as_posix(), *_size_and_kind(s)] for path, s in listed]
+    listed = []
+    for path in sorted(found):
+        status = path.lstat()
+        kind = KINDS.get(stat.S_IFMT(status.st_mode), "other")
+        listed.append((path, status.st_size if kind == "file" else 0, kind))
+    index = [[path.relative_to(folder).as_posix(), size, kind] for path, size, kind in listed]
     _send(channel, LEFT, json.dumps(index).encode())
-    for path, status in listed:
-        if stat.S_ISREG(status.st_mode):
-            _send_contents(channel, path, status.st_size)
+    for path, size, kind in listed:
+        if kind == "file":
+            _send_contents(channel, path, size)
 
 
 def _send_contents(channel: Channel, path: Path, size: int) -> None:
@@ -116,12 +124,6 @@ def _send_contents(channel: Channel, path: Path, size: int) -> None:
                 raise OSError(f"{path.name} shrank while it was read")
             channel.write(block)
             size -= len(block)
-
-
-def _size_and_kind(status: os.stat_result) -> tuple[int, str]:
-    if stat.S_ISREG(status.st_mode):
-        return status.st_size, "file"
-    return 0, "link" if stat.S_ISLNK(status.st_mode) else "other"
 
 
 def _send(channel: Channel, kind: int, data: bytes) -> None:

@@ -145,7 +145,12 @@ class _TorchScript:
     def held(self) -> tuple[int, int]:
         now = self._stored()
         changed = [size for size, crc in now if (size, crc) not in self._fresh]
-        numbers = _numbers(self._module.save_to_buffer())
+        # The pickle of numbers outside tensors is read as instructions, which are not executed.
+        archive = zipfile.ZipFile(io.BytesIO(self._module.save_to_buffer()))
+        name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
+        sizes = {"BINFLOAT": 8, "LONG1": 8}
+        instructions = pickletools.genops(archive.read(name))
+        numbers = sum(sizes.get(one.name, 0) for one, _, _ in instructions)
         return sum(size for size, _ in now) + numbers, sum(changed) + numbers
 
     def count(self, chunk: np.ndarray) -> tuple[float, int]:
@@ -169,12 +174,3 @@ class _TorchScript:
             return call(*arguments)
         except Exception as error:
             raise classified(error, ChildExit.RUN_FAILED) from error
-
-
-def _numbers(saved: bytes) -> int:
-    """Bytes of the numbers that a saved module keeps outside tensors. The pickle is read as a list
-    of instructions, which are not executed."""
-    archive = zipfile.ZipFile(io.BytesIO(saved))
-    name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
-    sizes = {"BINFLOAT": 8, "LONG1": 8}
-    return sum(sizes.get(op.name, 0) for op, _, _ in pickletools.genops(archive.read(name)))
