@@ -51,7 +51,7 @@ def test_ids_are_those_of_the_library() -> None:
     assert [ids.tolist() for ids in found.ids] == [tokenizer.encode(text).ids for text in POSTS]
     assert found.vocabulary == tokenizer.get_vocab_size()
     assert found.pad_id == tokenizer.token_to_id("[PAD]")
-    assert (found.cut, found.wordless) == (0, 0)
+    assert found.cut == 0
     assert run(tokenizer, POSTS).ids[2].tolist() == found.ids[2].tolist()
 
 
@@ -61,7 +61,6 @@ def test_a_long_post_is_cut_and_keeps_its_special_tokens() -> None:
     assert len(found.ids[0]) == 8
     assert found.ids[0][0] == tokenizer.token_to_id("[CLS]")
     assert found.cut == 1
-    assert found.asked_length is None
 
 
 def test_the_files_own_truncation_counts_where_it_is_shorter_and_its_padding_never() -> None:
@@ -70,7 +69,6 @@ def test_the_files_own_truncation_counts_where_it_is_shorter_and_its_padding_nev
     tokenizer.enable_padding(length=12, pad_id=0)
     found = run(tokenizer, ["мир " * 100, "мир"], max_length=8)
     assert [len(ids) for ids in found.ids] == [4, 1]
-    assert found.asked_length == 4
     tokenizer.enable_truncation(400)
     assert len(run(tokenizer, ["мир " * 100], max_length=8).ids[0]) == 8
 
@@ -80,7 +78,6 @@ def test_an_empty_post_becomes_one_unknown_token() -> None:
     found = run(tokenizer, ["", "  \n", *POSTS])
     unknown = tokenizer.token_to_id("[UNK]")
     assert [ids.tolist() for ids in found.ids[:2]] == [[unknown], [unknown]]
-    assert found.wordless == 2
 
 
 def test_texts_of_every_kind_are_encoded() -> None:

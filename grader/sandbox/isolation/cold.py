@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from grader.sandbox.isolation.launch import environment, python
-from grader.sandbox.isolation.process import Ended, Program, not_here
+from grader.sandbox.isolation.process import Program, not_here
 from grader.sandbox.isolation.task import READY
 from grader.sandbox.isolation.watch import WatchedProcess
 from grader.text.errors import Fault
 
 
-class ColdChild:
+class ColdChild(WatchedProcess):
     """One such child, limited from outside as well. Raises Fault when it does not start."""
 
     def __init__(self, program: Program) -> None:
@@ -27,13 +27,11 @@ class ColdChild:
         place = Path(self._folder.name)
         self._answers = place / "answers"
         (place / "work").mkdir()
-        self._child = WatchedProcess(
+        super().__init__(
             [*python(), "-m", "grader.sandbox.isolation.cold_child", self._order(program, place)],
             env=environment() | {"TMPDIR": str(place / "work"), "HOME": str(place / "work")},
             cwd=place / "work",
-            wall_seconds=program.limits.wall_seconds,
-            memory_bytes=program.limits.memory_bytes,
-            log_bytes=program.limits.log_bytes,
+            limits=program.limits,
         )
         try:
             self.receive(len(READY))
@@ -42,20 +40,6 @@ class ColdChild:
             self.close()
             raise Fault(not_here(ended.log)) from error
 
-    def send(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[self._child.stdin.write(view) :]
-            except OSError as error:
-                raise BrokenPipeError from error
-
-    def receive(self, count: int) -> bytes:
-        data = self._child.read_exactly(count)
-        if len(data) < count:
-            raise BrokenPipeError
-        return data
-
     def pending(self) -> bool:
         """Always False: a pipe cannot tell. Other people's work is not run this way."""
         return False
@@ -63,21 +47,13 @@ class ColdChild:
     def core_seconds(self) -> float | None:
         return None
 
-    def finish(self) -> Ended:
-        code = self._child.finish()
-        return Ended(code, self._child.killed, self._child.seconds, self._child.log)
-
     def answers(self) -> bytes:
         return self._answers.read_bytes()
 
     def close(self) -> None:
-        self._child.close()
+        super().close()
         with contextlib.suppress(OSError):
             self._folder.cleanup()
-
-    @property
-    def log(self) -> str:
-        return self._child.log
 
     def _order(self, program: Program, place: Path) -> str:
         blobs = [*program.blobs, *([program.kept] if program.kept is not None else [])]

@@ -21,7 +21,6 @@ from grader.sandbox.isolation.launch import library_folders
 PLACE = "GRADER_PLACE"
 """Environment variable of a warm process: where private folders may be made."""
 _NOTHING = Path(os.devnull)
-_DEVICES = ("/dev/zero", "/dev/urandom", "/dev/random")
 _SYSTEM = (
     "/usr/lib",
     "/usr/lib64",
@@ -33,6 +32,9 @@ _SYSTEM = (
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/sys/devices/system/cpu",
+    "/dev/zero",
+    "/dev/urandom",
+    "/dev/random",
 )
 
 
@@ -50,10 +52,16 @@ class Policy:
 
     @classmethod
     def here(cls, level: str) -> Policy:
-        """The policy of this process."""
-        readable = tuple(_readable()) if level in "AB" else ()
+        """The policy of this process. The installed libraries may be read, and what the loader and
+        Python read, but not this package, although it may lie among the libraries: an installed
+        copy holds the lessons and their references."""
         places = Path(os.environ.get(PLACE, tempfile.gettempdir()))
-        return cls(level, readable, tuple(library_folders()), places)
+        libraries = library_folders()
+        if level not in "AB":
+            return cls(level, (), tuple(libraries), places)
+        hidden = Path(grader.__file__).resolve().parent
+        parts = [part for library in libraries for part in _without(library, hidden)]
+        return cls(level, (*map(Path, _SYSTEM), *parts), tuple(libraries), places)
 
 
 def make_place(policy: Policy) -> Path:
@@ -107,7 +115,9 @@ def limit(limits: Mapping[str, int]) -> None:
     """Set the limits that the kernel enforces on one process."""
     linux.prctl(linux.PR_SET_PDEATHSIG, 9)
     # What the process has mapped already does not count as the submission's.
-    address_space = _mapped_bytes() + limits["mapped_bytes"] + limits["memory_bytes"] + 2**28
+    with Path("/proc/self/statm").open("rb") as file:
+        mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    address_space = mapped + limits["mapped_bytes"] + limits["memory_bytes"] + 2**28
     for kind, value in (
         (resource.RLIMIT_AS, address_space),
         (resource.RLIMIT_FSIZE, limits["file_bytes"]),
@@ -129,7 +139,14 @@ def enter(confined: str, policy: Policy, place: Path | None, limits: Mapping[str
     """Give up everything that a task of the kind `confined` (a `Confine`) does not need. Raises
     OSError."""
     if place is not None:
-        _take_place(policy, place, limits)
+        # In memory of a fixed size where that is possible: then it can fill no disk but its own,
+        # and nothing that it wrote remains.
+        if policy.level in "AB":
+            with contextlib.suppress(OSError):
+                _private_mount(place, limits)
+        os.chdir(place)
+        os.environ.update(HOME=str(place), TMPDIR=str(place), MPLCONFIGDIR=str(place))
+        tempfile.tempdir = None
     if policy.level not in "AB" or confined == "nothing":
         return
     if confined == "compute":
@@ -142,17 +159,6 @@ def enter(confined: str, policy: Policy, place: Path | None, limits: Mapping[str
     os.close(rules)
     linux.drop_capabilities()
     seccomp.install(allowed)
-
-
-def _take_place(policy: Policy, place: Path, limits: Mapping[str, int]) -> None:
-    """Make `place` the working and home folder, in memory of a fixed size where that is possible:
-    then it can fill no disk but its own, and nothing that it wrote remains."""
-    if policy.level in "AB":
-        with contextlib.suppress(OSError):
-            _private_mount(place, limits)
-    os.chdir(place)
-    os.environ.update(HOME=str(place), TMPDIR=str(place), MPLCONFIGDIR=str(place))
-    tempfile.tempdir = None
 
 
 def _private_mount(place: Path, limits: Mapping[str, int]) -> None:
@@ -180,15 +186,6 @@ def _private_mount(place: Path, limits: Mapping[str, int]) -> None:
     )
 
 
-def _readable() -> Iterator[Path]:
-    """The installed libraries, and what the loader and Python read. Not this package, although it
-    may lie among the libraries: an installed copy holds the lessons and their references."""
-    yield from (Path(name) for name in (*_SYSTEM, *_DEVICES))
-    hidden = Path(grader.__file__).resolve().parent
-    for library in library_folders():
-        yield from _without(library, hidden)
-
-
 def _without(folder: Path, hidden: Path) -> Iterator[Path]:
     """The parts of `folder` that hold nothing of `hidden`."""
     if folder == hidden:
@@ -198,8 +195,3 @@ def _without(folder: Path, hidden: Path) -> Iterator[Path]:
         return
     for entry in folder.iterdir():
         yield from _without(entry, hidden)
-
-
-def _mapped_bytes() -> int:
-    with Path("/proc/self/statm").open("rb") as file:
-        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")

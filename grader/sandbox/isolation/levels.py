@@ -79,27 +79,6 @@ _FORCED = Text(
     en=f"{FORCED} asks for this level and no other",
     ru=f"{FORCED} требует именно этого уровня",
 )
-_NO_BUBBLEWRAP = Text(
-    en="for level A bubblewrap is missing; on Debian or Ubuntu: apt install bubblewrap",
-    ru="для уровня A нет bubblewrap; в Debian или Ubuntu: apt install bubblewrap",
-)
-_NO_LANDLOCK = Text(
-    en="levels A and B need Landlock: Linux 5.13 or newer with `landlock` among its security "
-    "modules",
-    ru="для уровней A и B нужен Landlock: Linux 5.13 или новее с модулем безопасности `landlock`",
-)
-_NO_LIMITS = Text(
-    en="this system does not enforce limits on a process's memory",
-    ru="система не ограничивает память процесса",
-)
-_NOT_LINUX = Text(
-    en="levels A and B need Linux; on Windows use WSL 2, on macOS a Linux virtual machine",
-    ru="для уровней A и B нужен Linux; в Windows подойдёт WSL 2, в macOS — виртуальная машина",
-)
-_UNKNOWN_MACHINE = Text(
-    en=f"levels A and B know the system calls of x86-64 and aarch64, not of {platform.machine()}",
-    ru=f"для уровней A и B известны системные вызовы x86-64 и aarch64, но не {platform.machine()}",
-)
 
 
 @dataclass(frozen=True)
@@ -174,18 +153,38 @@ def _lacks(level: Level) -> Text | None:
     if level == "D":
         return None
     if level == "C":
-        return None if _limits_are_enforced() else _NO_LIMITS
+        if _limits_are_enforced():
+            return None
+        return Text(
+            en="this system does not enforce limits on a process's memory",
+            ru="система не ограничивает память процесса",
+        )
     if sys.platform != "linux":
-        return _NOT_LINUX
-    if platform.machine() not in ("x86_64", "aarch64"):
-        return _UNKNOWN_MACHINE
+        return Text(
+            en="levels A and B need Linux; on Windows use WSL 2, on macOS a Linux virtual machine",
+            ru="для уровней A и B нужен Linux; в Windows подойдёт WSL 2, в macOS — виртуальная "
+            "машина",
+        )
+    if (machine := platform.machine()) not in ("x86_64", "aarch64"):
+        return Text(
+            en=f"levels A and B know the system calls of x86-64 and aarch64, not of {machine}",
+            ru=f"для уровней A и B известны системные вызовы x86-64 и aarch64, но не {machine}",
+        )
     try:
         from grader.sandbox.isolation import linux
 
         if linux.landlock_abi() == 0:
-            return _NO_LANDLOCK
+            return Text(
+                en="levels A and B need Landlock: Linux 5.13 or newer with `landlock` among its "
+                "security modules",
+                ru="для уровней A и B нужен Landlock: Linux 5.13 или новее с модулем безопасности "
+                "`landlock`",
+            )
         if level == "A" and find_bubblewrap() is None:
-            return _NO_BUBBLEWRAP
+            return Text(
+                en="for level A bubblewrap is missing; on Debian or Ubuntu: apt install bubblewrap",
+                ru="для уровня A нет bubblewrap; в Debian или Ubuntu: apt install bubblewrap",
+            )
         reached = {*_reached(level, "code"), *_reached(level, "compute")}
         if level == "A":
             # What bubblewrap alone refuses, even to a child that is not confined itself.
@@ -196,14 +195,12 @@ def _lacks(level: Level) -> Text | None:
             en=f"a sandbox of level {level} does not start here: {error}",
             ru=f"песочница уровня {level} здесь не запускается: {error}",
         )
+    if not reached:
+        return None
     names = ", ".join(sorted(reached))
-    return (
-        Text(
-            en=f"a confined child still reached: {names}",
-            ru=f"ограниченный процесс всё же получил доступ: {names}",
-        )
-        if reached
-        else None
+    return Text(
+        en=f"a confined child still reached: {names}",
+        ru=f"ограниченный процесс всё же получил доступ: {names}",
     )
 
 

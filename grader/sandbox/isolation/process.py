@@ -135,37 +135,31 @@ class Ended:
 def raise_if_stopped(ended: Ended, limits: RunLimits, subject: Subject) -> None:
     """Raises Stopped, Disturbed or Fault unless the child ended well."""
     log, code = ended.log, ended.code
+    say = _code if subject == "code" else _model
     if ended.killed == "starved":
         raise Disturbed(_STARVED, log)
     if ended.killed == "time":
-        raise Stopped(Status.TIMED_OUT, _timed_out(limits.wall_seconds, subject), log)
+        raise Stopped(Status.TIMED_OUT, say("time", f"{limits.wall_seconds:g}"), log)
     if ended.killed == "cpu" or code == -getattr(signal, "SIGXCPU", 0) != 0:
-        raise Stopped(Status.TIMED_OUT, _timed_out(limits.cpu_seconds, subject), log)
+        raise Stopped(Status.TIMED_OUT, say("time", f"{limits.cpu_seconds:g}"), log)
     if ended.killed == "memory" or code == ChildExit.OUT_OF_MEMORY:
-        raise Stopped(Status.OUT_OF_MEMORY, _out_of_memory(limits, subject), log)
-    if ended.killed == "output":
-        raise Stopped(Status.REJECTED, _TOO_MUCH_OUTPUT, log)
-    if ended.killed == "threads":
-        raise Stopped(Status.REJECTED, _too_many_threads(limits), log)
-    if ended.killed == "disk":
-        raise Stopped(Status.REJECTED, _too_much_written(limits), log)
+        size = f"{limits.memory_bytes / 2**20:,.0f}"
+        raise Stopped(Status.OUT_OF_MEMORY, say("memory", size), log)
+    if ended.killed in ("output", "threads", "disk"):
+        raise Stopped(Status.REJECTED, _exceeded(limits)[ended.killed], log)
     if code == -getattr(signal, "SIGKILL", 9):
         if ended.cpu_seconds >= limits.cpu_seconds:
-            raise Stopped(Status.TIMED_OUT, _timed_out(limits.cpu_seconds, subject), log)
+            raise Stopped(Status.TIMED_OUT, say("time", f"{limits.cpu_seconds:g}"), log)
         raise Disturbed(_KILLED_BY_SYSTEM, log)
     if subject == "model" and code in (ChildExit.NO_RUNTIME, ChildExit.BROKEN):
         raise Fault(not_here(log))  # a model cannot choose these exit codes
     last = (log.strip().splitlines() or [""])[-1][:500]
-    if code > 0 and not last:  # our own exits print a sentence: the submission chose this code
-        raise Stopped(Status.CRASHED, _crashed(code, subject), log)
-    if code == ChildExit.LOAD_FAILED:
-        raise Stopped(Status.REJECTED, _not_loaded(last, subject), log)
-    if code == ChildExit.RUN_FAILED:
-        raise Stopped(Status.REJECTED, _not_run(last, subject), log)
-    if code == ChildExit.BAD_OUTPUT:
-        raise Stopped(Status.REJECTED, _bad_output(last, subject), log)
+    own = {ChildExit.LOAD_FAILED: "load", ChildExit.RUN_FAILED: "run", ChildExit.BAD_OUTPUT: "out"}
+    if code in own and last:  # our own exits print a sentence; without it, the submission did this
+        raise Stopped(Status.REJECTED, say(own[ChildExit(code)], last), log)
     if code != 0:
-        raise Stopped(Status.CRASHED, _crashed(code, subject), log)
+        names = {-number: number.name for number in signal.Signals}
+        raise Stopped(Status.CRASHED, say("crash", names.get(code, f"exit code {code}")), log)
 
 
 def unfinished(done: int, total: int, log: str) -> Stopped:
@@ -191,10 +185,6 @@ def not_here(log: str) -> Text:
     )
 
 
-_TOO_MUCH_OUTPUT = Text(
-    en="The run printed far more than is allowed and was stopped; remove what prints.",
-    ru="Запуск напечатал намного больше допустимого и был остановлен; уберите вывод.",
-)
 _STARVED = Text(
     en="The machine was too busy to run this submission in its time; grade again with fewer "
     "--jobs or on a quieter machine.",
@@ -209,116 +199,103 @@ _KILLED_BY_SYSTEM = Text(
 )
 
 
-def _timed_out(seconds: float, subject: Subject) -> Text:
-    if subject == "code":
-        return Text(
-            en=f"The code did not finish within {seconds:g} s and was stopped; look for an endless "
-            "loop, a wait, or work that is done more often than needed.",
-            ru=f"Код не уложился в {seconds:g} с и был остановлен; поищите бесконечный цикл, "
-            "ожидание или лишнюю повторную работу.",
-        )
-    return Text(
-        en=f"The model did not finish within {seconds:g} s; make it smaller, or look "
-        "for an operator that is unexpectedly slow with `grader check`.",
-        ru=f"Модель не уложилась в {seconds:g} с; уменьшите её или найдите неожиданно "
-        "медленную операцию с помощью `grader check`.",
-    )
-
-
-def _out_of_memory(limits: RunLimits, subject: Subject) -> Text:
-    size = f"{limits.memory_bytes / 2**20:,.0f}"
-    if subject == "code":
-        return Text(
-            en=f"The code needs more than the {size} MiB of memory that are allowed; look for "
-            "arrays that are larger than they need to be, or that are kept.",
-            ru=f"Коду не хватило разрешённых {size} МиБ памяти; поищите слишком большие или "
-            "накапливающиеся массивы.",
-        )
-    return Text(
-        en=f"The model needs more than the {size} MiB of memory that are allowed; look for "
-        "operators with very large outputs.",
-        ru=f"Модели не хватило разрешённых {size} МиБ памяти; найдите операции с очень большими "
-        "выходами.",
-    )
-
-
-def _too_many_threads(limits: RunLimits) -> Text:
-    return Text(
-        en=f"The run started more than {limits.processes} threads and was stopped; measured work "
-        "is single-threaded.",
-        ru=f"Запуск создал больше {limits.processes} потоков и был остановлен; измеряется работа в "
-        "одном потоке.",
-    )
-
-
-def _too_much_written(limits: RunLimits) -> Text:
+def _exceeded(limits: RunLimits) -> dict[str, Text]:
     size = f"{limits.disk_bytes / 2**20:,.0f}"
-    return Text(
-        en=f"The run wrote more than {size} MiB or {limits.disk_files:,} files and was stopped; "
-        "keep intermediate results in memory, or write fewer.",
-        ru=f"Запуск записал больше {size} МиБ или {ru_number(limits.disk_files)} файлов и был "
-        "остановлен; держите промежуточные результаты в памяти или пишите меньше.",
-    )
+    return {
+        "output": Text(
+            en="The run printed far more than is allowed and was stopped; remove what prints.",
+            ru="Запуск напечатал намного больше допустимого и был остановлен; уберите вывод.",
+        ),
+        "threads": Text(
+            en=f"The run started more than {limits.processes} threads and was stopped; measured "
+            "work is single-threaded.",
+            ru=f"Запуск создал больше {limits.processes} потоков и был остановлен; измеряется "
+            "работа в одном потоке.",
+        ),
+        "disk": Text(
+            en=f"The run wrote more than {size} MiB or {limits.disk_files:,} files and was "
+            "stopped; keep intermediate results in memory, or write fewer.",
+            ru=f"Запуск записал больше {size} МиБ или {ru_number(limits.disk_files)} файлов и был "
+            "остановлен; держите промежуточные результаты в памяти или пишите меньше.",
+        ),
+    }
 
 
-def _not_loaded(detail: str, subject: Subject) -> Text:
-    if subject == "code":
-        return Text(
+def _code(reason: str, detail: str) -> Text:
+    """Why a student's code was stopped; `detail` is a limit, a message or how it ended."""
+    return {
+        "time": Text(
+            en=f"The code did not finish within {detail} s and was stopped; look for an endless "
+            "loop, a wait, or work that is done more often than needed.",
+            ru=f"Код не уложился в {detail} с и был остановлен; поищите бесконечный цикл, "
+            "ожидание или лишнюю повторную работу.",
+        ),
+        "memory": Text(
+            en=f"The code needs more than the {detail} MiB of memory that are allowed; look for "
+            "arrays that are larger than they need to be, or that are kept.",
+            ru=f"Коду не хватило разрешённых {detail} МиБ памяти; поищите слишком большие или "
+            "накапливающиеся массивы.",
+        ),
+        "load": Text(
             en=f"The code cannot be imported: {detail} Run it as it is handed in, in an empty "
             "folder, with `grader check`.",
             ru=f"Код не импортируется: {detail} Запустите его в том виде, в каком сдаёте, в пустой "
             "папке, с помощью `grader check`.",
-        )
-    return Text(
-        en=f"ONNX Runtime cannot load the model: {detail} Export it again and run `grader check`.",
-        ru=f"ONNX Runtime не загружает модель: {detail} Экспортируйте её заново и запустите "
-        "`grader check`.",
-    )
-
-
-def _not_run(detail: str, subject: Subject) -> Text:
-    if subject == "code":
-        return Text(
+        ),
+        "run": Text(
             en=f"The code raised an error: {detail} Reproduce it on an input of the shape that the "
             "lesson names.",
             ru=f"Код завершился с ошибкой: {detail} Воспроизведите её на входе той формы, которую "
             "требует задание.",
-        )
-    return Text(
-        en=f"The model loads, but fails when it runs: {detail} Run it in ONNX Runtime on one "
-        "input of the shape that the lesson names.",
-        ru=f"Модель загружается, но падает при запуске: {detail} Запустите её в ONNX Runtime на "
-        "одном входе той формы, которую требует задание.",
-    )
-
-
-def _bad_output(detail: str, subject: Subject) -> Text:
-    if subject == "code":
-        return Text(
+        ),
+        "out": Text(
             en=f"The function returned something else than asked for: {detail}.",
             ru=f"Функция вернула не то, что требуется: {detail}.",
-        )
-    return Text(
-        en=f"The model's output has the wrong shape or type: {detail}.",
-        ru=f"Выход модели неверной формы или типа: {detail}.",
-    )
-
-
-def _crashed(code: int, subject: Subject) -> Text:
-    try:
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    except ValueError:
-        how = f"exit code {code}"
-    if subject == "code":
-        return Text(
-            en=f"The process that ran the code ended early ({how}); the code must return, must not "
-            "exit, and must not crash the interpreter.",
-            ru=f"Процесс, выполнявший код, завершился раньше времени ({how}); код должен "
+        ),
+        "crash": Text(
+            en=f"The process that ran the code ended early ({detail}); the code must return, must "
+            "not exit, and must not crash the interpreter.",
+            ru=f"Процесс, выполнявший код, завершился раньше времени ({detail}); код должен "
             "возвращать результат, не завершая и не роняя интерпретатор.",
-        )
-    return Text(
-        en=f"The process that ran the model crashed ({how}); export the model again, and report "
-        "it if it still crashes.",
-        ru=f"Процесс, запускавший модель, аварийно завершился ({how}); экспортируйте модель "
-        "заново, а если не поможет — сообщите преподавателю.",
-    )
+        ),
+    }[reason]
+
+
+def _model(reason: str, detail: str) -> Text:
+    """Like `_code`, of a model."""
+    return {
+        "time": Text(
+            en=f"The model did not finish within {detail} s; make it smaller, or look "
+            "for an operator that is unexpectedly slow with `grader check`.",
+            ru=f"Модель не уложилась в {detail} с; уменьшите её или найдите неожиданно "
+            "медленную операцию с помощью `grader check`.",
+        ),
+        "memory": Text(
+            en=f"The model needs more than the {detail} MiB of memory that are allowed; look for "
+            "operators with very large outputs.",
+            ru=f"Модели не хватило разрешённых {detail} МиБ памяти; найдите операции с очень "
+            "большими выходами.",
+        ),
+        "load": Text(
+            en=f"ONNX Runtime cannot load the model: {detail} Export it again and run "
+            "`grader check`.",
+            ru=f"ONNX Runtime не загружает модель: {detail} Экспортируйте её заново и запустите "
+            "`grader check`.",
+        ),
+        "run": Text(
+            en=f"The model loads, but fails when it runs: {detail} Run it in ONNX Runtime on one "
+            "input of the shape that the lesson names.",
+            ru=f"Модель загружается, но падает при запуске: {detail} Запустите её в ONNX Runtime "
+            "на одном входе той формы, которую требует задание.",
+        ),
+        "out": Text(
+            en=f"The model's output has the wrong shape or type: {detail}.",
+            ru=f"Выход модели неверной формы или типа: {detail}.",
+        ),
+        "crash": Text(
+            en=f"The process that ran the model crashed ({detail}); export the model again, and "
+            "report it if it still crashes.",
+            ru=f"Процесс, запускавший модель, аварийно завершился ({detail}); экспортируйте модель "
+            "заново, а если не поможет — сообщите преподавателю.",
+        ),
+    }[reason]

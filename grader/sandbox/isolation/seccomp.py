@@ -13,7 +13,6 @@ import os
 import platform
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from grader.sandbox.isolation import linux
 
@@ -84,72 +83,63 @@ _X32_BIT = 0x4000_0000
 _SECCOMP_MODE_FILTER = 2
 
 
-@dataclass(frozen=True)
-class OneOf:
-    """The argument's low 32 bits are one of these."""
-
-    argument: int
-    values: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class NoneOf:
-    argument: int
-    values: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Bits:
-    """Of the argument's low 32 bits under `mask`, exactly `value` are set."""
-
-    argument: int
-    mask: int
-    value: int
-
-
-@dataclass(frozen=True)
-class Null:
-    """The argument is a null pointer."""
-
-    argument: int
-
-
-@dataclass(frozen=True)
-class NotBits:
-    """Of the argument's low 32 bits under `mask`, not exactly `value` are set."""
-
-    argument: int
-    mask: int
-    value: int
-
-
-Rule = OneOf | NoneOf | Bits | Null | NotBits
 Instruction = tuple[int, int, int, int]
 """code, jump if true, jump if false, constant."""
+_REFUSE: Instruction = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
 
 _O_ACCMODE, _O_TRUNC = 0o3, 0o1000
 _CLONE_THREAD, _CLONE_NEW_ANYTHING = 0x1_0000, 0x7E02_0080
 
 
-def _rules(pid: int) -> Mapping[str, tuple[Rule, ...]]:
-    """What is allowed with certain arguments only; `pid` is the process itself."""
-    # A SIGKILL that the trusted side did not send then always means that the system did.
-    to_itself = (OneOf(0, (pid,)), NoneOf(1, (9,)))
+def _rules(pid: int) -> Mapping[str, list[Instruction]]:
+    """What is allowed with certain arguments only: instructions that fall through when it is, and
+    refuse otherwise. `pid` is the process itself."""
     return {
-        "kill": to_itself,
-        "tgkill": (OneOf(0, (pid,)), NoneOf(2, (9,))),
+        # A SIGKILL that the trusted side did not send then always means that the system did.
+        "kill": [*_one_of(0, pid), *_none_of(1, 9)],
+        "tgkill": [*_one_of(0, pid), *_none_of(2, 9)],
         # Limits can be read only: lowering its own, a process could die as if the system ended it.
-        "prlimit64": (OneOf(0, (0, pid)), Null(2)),
-        "clone": (Bits(0, _CLONE_THREAD | _CLONE_NEW_ANYTHING, _CLONE_THREAD),),
+        "prlimit64": [*_one_of(0, 0, pid), *_null(2)],
+        "clone": _bits(0, _CLONE_THREAD | _CLONE_NEW_ANYTHING, _CLONE_THREAD),
         # Opened for reading only, a file can be emptied, which Landlock before Linux 6.2 allows.
-        "open": (NotBits(1, _O_TRUNC | _O_ACCMODE, _O_TRUNC),),
-        "openat": (NotBits(2, _O_TRUNC | _O_ACCMODE, _O_TRUNC),),
-        "socketpair": (OneOf(0, (1,)),),  # AF_UNIX
-        "prctl": (OneOf(0, (15, 16)),),  # PR_SET_NAME, PR_GET_NAME
+        "open": _not_bits(1, _O_TRUNC | _O_ACCMODE, _O_TRUNC),
+        "openat": _not_bits(2, _O_TRUNC | _O_ACCMODE, _O_TRUNC),
+        "socketpair": _one_of(0, 1),  # AF_UNIX
+        "prctl": _one_of(0, 15, 16),  # PR_SET_NAME, PR_GET_NAME
         # TCGETS (isatty), TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
-        "ioctl": (OneOf(1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),),
-        "fcntl": (NoneOf(1, (8, 10, 15)),),  # F_SETOWN, F_SETSIG, F_SETOWN_EX aim signals
+        "ioctl": _one_of(1, 0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451),
+        "fcntl": _none_of(1, 8, 10, 15),  # F_SETOWN, F_SETSIG, F_SETOWN_EX aim signals
     }
+
+
+def _one_of(argument: int, *values: int) -> list[Instruction]:
+    """The argument's low 32 bits are one of these; each match jumps over the rest."""
+    tests = [(_JUMP_EQUAL, len(values) - n, 0, value) for n, value in enumerate(values)]
+    return [_load(argument), *tests, _REFUSE]
+
+
+def _none_of(argument: int, *values: int) -> list[Instruction]:
+    tests = [step for value in values for step in ((_JUMP_EQUAL, 0, 1, value), _REFUSE)]
+    return [_load(argument), *tests]
+
+
+def _bits(argument: int, mask: int, value: int) -> list[Instruction]:
+    """Of the argument's low 32 bits under `mask`, exactly `value` are set."""
+    return [_load(argument), (_AND, 0, 0, mask), (_JUMP_EQUAL, 1, 0, value), _REFUSE]
+
+
+def _not_bits(argument: int, mask: int, value: int) -> list[Instruction]:
+    return [_load(argument), (_AND, 0, 0, mask), (_JUMP_EQUAL, 0, 1, value), _REFUSE]
+
+
+def _null(argument: int) -> list[Instruction]:
+    """The argument is a null pointer: both of its halves are zero."""
+    zero = [(_JUMP_EQUAL, 1, 0, 0), _REFUSE]
+    return [_load(argument), *zero, _load(argument, 4), *zero]
+
+
+def _load(argument: int, offset: int = 0) -> Instruction:
+    return (_LOAD, 0, 0, _AT_ARGUMENTS + 8 * argument + offset)
 
 
 def install(allowed: frozenset[str]) -> None:
@@ -172,7 +162,7 @@ def program(allowed: frozenset[str], pid: int, machine: str) -> list[Instruction
         (_RETURN, 0, 0, _KILL),  # the same numbers mean other calls to a 32-bit kernel entry
         (_LOAD, 0, 0, _AT_NUMBER),
         (_JUMP_ABOVE, 0, 1, _X32_BIT),
-        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
+        _REFUSE,
     ]
     for name in sorted(allowed):
         number = NUMBERS[name][column]
@@ -182,32 +172,6 @@ def program(allowed: frozenset[str], pid: int, machine: str) -> list[Instruction
             # Its flags lie in memory, out of a filter's sight; without it libc takes clone.
             verdict = [(_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
         else:
-            verdict = [*_checks(rules.get(name, ())), (_RETURN, 0, 0, _ALLOW)]
+            verdict = [*rules.get(name, ()), (_RETURN, 0, 0, _ALLOW)]
         found += [(_JUMP_EQUAL, 0, len(verdict), number), *verdict]
-    return [*found, (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
-
-
-def _checks(rules: tuple[Rule, ...]) -> list[Instruction]:
-    """Instructions that fall through when all rules hold, and refuse otherwise."""
-    refuse = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
-    found: list[Instruction] = []
-    for rule in rules:
-        found.append((_LOAD, 0, 0, _AT_ARGUMENTS + 8 * rule.argument))
-        match rule:
-            case OneOf(values=values):
-                # Each match jumps over the rest and the refusal.
-                left = len(values)
-                found += [(_JUMP_EQUAL, left - n, 0, value) for n, value in enumerate(values)]
-                found.append(refuse)
-            case NoneOf(values=values):
-                for value in values:
-                    found += [(_JUMP_EQUAL, 0, 1, value), refuse]
-            case Null():
-                found += [(_JUMP_EQUAL, 1, 0, 0), refuse]
-                found.append((_LOAD, 0, 0, _AT_ARGUMENTS + 8 * rule.argument + 4))
-                found += [(_JUMP_EQUAL, 1, 0, 0), refuse]
-            case NotBits(mask=mask, value=value):
-                found += [(_AND, 0, 0, mask), (_JUMP_EQUAL, 0, 1, value), refuse]
-            case Bits(mask=mask, value=value):
-                found += [(_AND, 0, 0, mask), (_JUMP_EQUAL, 1, 0, value), refuse]
-    return found
+    return [*found, _REFUSE]

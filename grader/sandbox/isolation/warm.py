@@ -23,12 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from grader.sandbox.isolation.launch import (
-    BUBBLEWRAP_PLACE,
-    bubblewrapped,
-    environment,
-    python,
-)
+from grader.sandbox.isolation.launch import BUBBLEWRAP_PLACE, bubblewrapped, environment, python
 from grader.sandbox.isolation.process import Child, Ended, Killed, Program, not_here
 from grader.sandbox.isolation.task import READY
 from grader.sandbox.isolation.watch import LOG_FACTOR, TICK_SECONDS, LinuxUsage
@@ -39,6 +34,8 @@ START_SECONDS = 120.0
 PLACE_BYTES = 512 * 2**20
 _MESSAGE_BYTES = 64 * 1024
 _FIXED_SIZE = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+_SEALED = _FIXED_SIZE | fcntl.F_SEAL_WRITE
+"""Seals of memory that can never be changed again."""
 
 
 def start(program: Program, level: str) -> Child:
@@ -70,15 +67,20 @@ class Zygote:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed in close)
         # At level A, bubblewrap provides a folder in memory.
         self._places = None if level == "A" else TemporaryDirectory(prefix="grader-places-")
+        place = BUBBLEWRAP_PLACE if self._places is None else self._places.name
+        variables = environment() | {"GRADER_PLACE": place, "TMPDIR": place}
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [*python(), "-m", "grader.sandbox.isolation.zygote"]
+        command += [str(theirs.fileno()), ",".join(libraries), level]
+        if level == "A":  # a child could read the environment of bubblewrap itself
+            command, variables = bubblewrapped(command, variables, PLACE_BYTES), {}
         with theirs:
             self._process = subprocess.Popen(
-                self._command(theirs.fileno(), libraries, level),
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
-                # At level A, a child could read the environment of bubblewrap itself.
-                env={} if level == "A" else self._environment(),
+                env=variables,
                 cwd="/",
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
@@ -126,17 +128,6 @@ class Zygote:
             with contextlib.suppress(OSError):
                 self._places.cleanup()
 
-    def _command(self, descriptor: int, libraries: tuple[str, ...], level: str) -> list[str]:
-        command = [*python(), "-m", "grader.sandbox.isolation.zygote"]
-        command += [str(descriptor), ",".join(libraries), level]
-        if level != "A":
-            return command
-        return bubblewrapped(command, self._environment(), PLACE_BYTES)
-
-    def _environment(self) -> dict[str, str]:
-        place = BUBBLEWRAP_PLACE if self._places is None else self._places.name
-        return environment() | {"GRADER_PLACE": place, "TMPDIR": place}
-
     def _keep(self, program: Program) -> str:
         """Have the warm process load the trusted bytes of a program, unless it holds them already;
         the name under which it does."""
@@ -144,7 +135,7 @@ class Zygote:
             return ""
         digest = hashlib.sha256(program.kept).hexdigest()
         if digest != self._kept:
-            descriptor = _sealed(program.kept)
+            descriptor = _memory(program.kept, _SEALED)
             try:
                 self.send({"keep": digest, "task": program.task}, [descriptor])
             finally:
@@ -260,14 +251,9 @@ class WarmChild:
         return self._end
 
     def answers(self) -> bytes:
-        size = os.fstat(self._answers).st_size
-        parts = bytearray()
-        while len(parts) < size:
-            block = os.pread(self._answers, size - len(parts), len(parts))
-            if not block:
-                break
-            parts += block
-        return bytes(parts)
+        with os.fdopen(self._answers, "rb", closefd=False) as file:
+            file.seek(0)
+            return file.read()
 
     def close(self) -> None:
         if self._end is None:
@@ -290,11 +276,10 @@ class WarmChild:
         if program.inputs is not None:
             found.append(os.open(program.inputs, os.O_RDONLY | os.O_CLOEXEC))
         if program.answers is not None:
-            self._answers = _memory(
-                np.full(program.answers, np.nan, dtype="<f4").tobytes(), _FIXED_SIZE
-            )
+            nothing = np.full(program.answers, np.nan, dtype="<f4").tobytes()
+            self._answers = _memory(nothing, _FIXED_SIZE)
             found.append(self._answers)
-        return [*found, *(_sealed(blob) for blob in program.blobs)]
+        return [*found, *(_memory(blob, _SEALED) for blob in program.blobs)]
 
     def _step(self) -> None:
         """Wait for an event, at most TICK_SECONDS, and enforce the limits."""
@@ -350,12 +335,8 @@ def _message(program: Program, kept: str) -> dict[str, Any]:
     }
 
 
-def _sealed(data: bytes) -> int:
-    """A descriptor of memory that holds `data` and can never be changed again."""
-    return _memory(data, _FIXED_SIZE | fcntl.F_SEAL_WRITE)
-
-
 def _memory(data: bytes, seals: int) -> int:
+    """A descriptor of memory that holds `data`."""
     descriptor = os.memfd_create("grader", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     view = memoryview(data)
     while view:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from grader.lesson.spec import RunLimits
-from grader.sandbox.isolation.process import PATIENCE, Killed
+from grader.sandbox.isolation.process import PATIENCE, Ended, Killed
 from grader.text import untrusted
 
 try:
@@ -35,22 +35,12 @@ class WatchedProcess:
     """One child, its pipes, and a thread that kills it when it exceeds a limit."""
 
     def __init__(
-        self,
-        command: Sequence[str],
-        *,
-        env: dict[str, str],
-        cwd: Path,
-        wall_seconds: float,
-        memory_bytes: int,
-        log_bytes: int,
+        self, command: Sequence[str], *, env: dict[str, str], cwd: Path, limits: RunLimits
     ) -> None:
-        self.killed: Killed | None = None
-        self.seconds = 0.0
+        self._killed: Killed | None = None
         self._log = bytearray()
-        self._log_bytes = log_bytes
-        self._memory_bytes = memory_bytes
+        self._limits = limits
         self._started = time.monotonic()
-        self._deadline = self._started + wall_seconds
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -64,8 +54,8 @@ class WatchedProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        self.stdin: IO[bytes] = self._process.stdin
-        self.stdout: IO[bytes] = self._process.stdout
+        self._stdin: IO[bytes] = self._process.stdin
+        self._stdout: IO[bytes] = self._process.stdout
         self._threads = [
             threading.Thread(target=self._drain, args=(self._process.stderr,), daemon=True),
             threading.Thread(target=self._watch, daemon=True),
@@ -73,26 +63,32 @@ class WatchedProcess:
         for thread in self._threads:
             thread.start()
 
-    def read_exactly(self, count: int) -> bytes:
-        """`count` bytes of the child's answers; fewer when it ended."""
+    def send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._stdin.write(view) :]
+            except OSError as error:
+                raise BrokenPipeError from error
+
+    def receive(self, count: int) -> bytes:
         parts = bytearray()
         while len(parts) < count:
-            block = self.stdout.read(count - len(parts))
+            block = self._stdout.read(count - len(parts))
             if not block:
-                break
+                raise BrokenPipeError
             parts += block
         return bytes(parts)
 
-    def finish(self) -> int:
-        """Wait for the end; the exit code, negative for a signal on POSIX."""
+    def finish(self) -> Ended:
+        """Wait for the end."""
         with contextlib.suppress(OSError):
-            self.stdin.close()
+            self._stdin.close()
         code = self._process.wait()
         for thread in self._threads:
             thread.join()
-        self.stdout.close()
-        self.seconds = time.monotonic() - self._started
-        return code
+        self._stdout.close()
+        return Ended(code, self._killed, time.monotonic() - self._started, self.log)
 
     def close(self) -> None:
         """End the child whatever it does."""
@@ -108,9 +104,9 @@ class WatchedProcess:
     def _watch(self) -> None:
         pause = 0.005
         while self._process.poll() is None:
-            if time.monotonic() > self._deadline:
+            if time.monotonic() > self._started + self._limits.wall_seconds:
                 self._kill("time")
-            elif _private_bytes(self._process.pid) > self._memory_bytes:
+            elif _private_bytes(self._process.pid) > self._limits.memory_bytes:
                 self._kill("memory")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=pause)
@@ -120,14 +116,14 @@ class WatchedProcess:
         total = 0
         while block := stream.read(65536):
             total += len(block)
-            self._log += block[: max(0, self._log_bytes - len(self._log))]
-            if total > LOG_FACTOR * self._log_bytes:
+            self._log += block[: max(0, self._limits.log_bytes - len(self._log))]
+            if total > LOG_FACTOR * self._limits.log_bytes:
                 self._kill("output")
         stream.close()
 
     def _kill(self, why: Killed) -> None:
-        if self.killed is None:
-            self.killed = why
+        if self._killed is None:
+            self._killed = why
         with contextlib.suppress(OSError):
             self._process.kill()
 

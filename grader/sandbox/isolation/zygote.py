@@ -16,7 +16,6 @@ import select
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +25,12 @@ from grader.sandbox.isolation.task import Channel, ChildExit, Work, guarded
 MESSAGE_BYTES = 256 * 1024
 MAX_DESCRIPTORS = 16
 DISK_TICK_MS = 50
-TASKS = (
-    "rows",
-    "harness",
-    "probe",
-    "stream",
-    "timing",
-    "tokens",
-    "sequences",
-    "notebook",
-)
+TASKS = ("rows", "harness", "probe", "stream", "tokens", "sequences", "notebook")
 _CHANNEL, _FIRST = 3, 4
 """Descriptors of a child: 0 is empty, 1 and 2 are the log, 3 is the channel, then come the rest."""
 
-
-@dataclass(frozen=True)
-class _Request:
-    order: dict[str, Any]
-    descriptors: list[int]
+Request = tuple[dict[str, Any], list[int]]
+"""A message of the trusted side, and the descriptors that came with it."""
 
 
 def main() -> int:
@@ -55,9 +42,13 @@ def main() -> int:
     kept: dict[str, Any] = {}
     gc.freeze()  # the collector of a child does not copy what it inherited
     _send(control, {"ready": True, "pid": os.getpid()})
-    while (request := _receive(control)) is not None:
-        _serve(control, request, policy, kept)
-    return 0
+    while True:
+        message, given, flags, _ = socket.recv_fds(control, MESSAGE_BYTES, MAX_DESCRIPTORS)
+        if not message:
+            return 0
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise ValueError("a request does not fit")
+        _serve(control, (json.loads(message), given), policy, kept)
 
 
 def _warm(library: str) -> None:
@@ -74,12 +65,14 @@ def _warm(library: str) -> None:
 
 
 def _serve(
-    control: socket.socket, request: _Request, policy: confine.Policy, kept: dict[str, Any]
+    control: socket.socket, request: Request, policy: confine.Policy, kept: dict[str, Any]
 ) -> None:
-    order = request.order
+    order, descriptors = request
     if "keep" in order:
         kept.clear()  # only one at a time, since a batch has one baseline
-        kept[order["keep"]] = _keep(order, request.descriptors)
+        data = os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0)
+        os.close(descriptors[0])
+        kept[order["keep"]] = _task(order["task"]).keep(data)
         gc.freeze()
         _send(control, {"kept": order["keep"]})
         return
@@ -93,7 +86,7 @@ def _serve(
             code = _be_child(task, request, policy, place, kept.get(order["kept"]))
         finally:
             os._exit(code)
-    for descriptor in request.descriptors:
+    for descriptor in descriptors:
         os.close(descriptor)
     pidfd = os.pidfd_open(pid)
     socket.send_fds(control, [b'{"started":true}'], [pidfd])
@@ -105,12 +98,6 @@ def _serve(
     cpu = usage.ru_utime + usage.ru_stime
     code = os.waitstatus_to_exitcode(status)
     _send(control, {"code": code, "cpu_seconds": cpu, "filled_disk": filled})
-
-
-def _keep(order: dict[str, Any], descriptors: list[int]) -> Any:
-    data = os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0)
-    os.close(descriptors[0])
-    return _task(order["task"]).keep(data)
 
 
 def _wait(control: socket.socket, pidfd: int, place: Path | None, limits: dict[str, Any]) -> bool:
@@ -131,10 +118,10 @@ def _wait(control: socket.socket, pidfd: int, place: Path | None, limits: dict[s
 
 
 def _be_child(
-    task: Any, request: _Request, policy: confine.Policy, place: Path | None, kept: Any
+    task: Any, request: Request, policy: confine.Policy, place: Path | None, kept: Any
 ) -> int:
-    order = request.order
-    rest = _arrange(request.descriptors)
+    order, descriptors = request
+    rest = _arrange(descriptors)
     inputs = rest.pop(0) if order["has_inputs"] else -1
     answers = rest.pop(0) if order["has_answers"] else -1
     work = Work(order["order"], Channel(_CHANNEL, _CHANNEL), inputs, answers, rest, kept)
@@ -167,15 +154,6 @@ def _task(name: str) -> Any:
     if name not in TASKS:
         raise ValueError(f"unknown task {name!r}")
     return importlib.import_module(f"grader.sandbox.runners.child.{name}")
-
-
-def _receive(control: socket.socket) -> _Request | None:
-    message, descriptors, flags, _ = socket.recv_fds(control, MESSAGE_BYTES, MAX_DESCRIPTORS)
-    if not message:
-        return None
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-        raise ValueError("a request does not fit")
-    return _Request(json.loads(message), descriptors)
 
 
 def _send(control: socket.socket, message: dict[str, Any]) -> None:

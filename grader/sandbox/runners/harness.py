@@ -20,7 +20,6 @@ from msgspec import structs
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
 from grader.sandbox.isolation import levels
-from grader.sandbox.isolation.levels import start
 from grader.sandbox.isolation.process import (
     Child,
     Disturbed,
@@ -189,17 +188,19 @@ class _Run:
         return _understood(call, kind, data, time.perf_counter() - started, self._own)
 
     def _begin(self, call: Call) -> Child:
-        self._own = _limits_for(self._limits, call.seconds)
+        def limits(seconds: float) -> RunLimits:
+            return structs.replace(self._limits, wall_seconds=seconds, cpu_seconds=seconds)
+
+        self._own = limits(call.seconds)
         cold = COLD_SECONDS if levels.current_level().level in "CD" else 0.0
-        job = self._job
-        return start(
+        return levels.start(
             Program(
                 task="harness",
                 order={},
                 confine="code",
-                libraries=job.libraries,
-                blobs=[pack(job.files), pack(job.harness)],
-                limits=_limits_for(self._limits, call.seconds + cold),
+                libraries=self._job.libraries,
+                blobs=[pack(self._job.files), pack(self._job.harness)],
+                limits=limits(call.seconds + cold),
             )
         )
 
@@ -222,10 +223,6 @@ class _Run:
 
     def _keep(self, log: str) -> None:
         self.log = (self.log + log)[: self._limits.log_bytes]
-
-
-def _limits_for(limits: RunLimits, seconds: float) -> RunLimits:
-    return structs.replace(limits, wall_seconds=seconds, cpu_seconds=seconds)
 
 
 def _understood(call: Call, kind: int, data: bytes, seconds: float, limits: RunLimits) -> Answered:

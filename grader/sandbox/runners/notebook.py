@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ import msgspec
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
 from grader.sandbox.isolation import levels
-from grader.sandbox.isolation.levels import start
 from grader.sandbox.isolation.process import (
     Child,
     Disturbed,
@@ -98,23 +97,6 @@ def run_notebook(job: NotebookJob, limits: RunLimits) -> NotebookRun:
     """Run the notebook. Raises Disturbed when the machine ended or starved it, Fault when no child
     can be started; what a submission does wrong is in `stopped`, with the cell that did it."""
     cold = COLD_SECONDS if levels.current_level().level in "CD" else 0.0
-    given = msgspec.structs.replace(limits, wall_seconds=limits.wall_seconds + cold)
-    run = _Run(job)
-    child = start(_program(job, given))
-    try:
-        run.listen(child)
-    except Disturbed:
-        raise
-    except GraderError as error:
-        run.result.stopped = error
-    except BrokenPipeError:
-        run.result.stopped = run.ended(child, limits)
-    finally:
-        child.close()
-    return run.result
-
-
-def _program(job: NotebookJob, limits: RunLimits) -> Program:
     cells: list[dict[str, Any]] = [
         {
             "cell_type": cell.kind,
@@ -124,14 +106,25 @@ def _program(job: NotebookJob, limits: RunLimits) -> Program:
         }
         for cell in job.notebook.cells
     ]
-    return Program(
+    program = Program(
         task="notebook",
         order={},
         confine="code",
         libraries=(KERNEL, *job.libraries),
         blobs=[pack(job.files), json.dumps(cells).encode()],
-        limits=limits,
+        limits=msgspec.structs.replace(limits, wall_seconds=limits.wall_seconds + cold),
     )
+    run = _Run(job)
+    with closing(levels.start(program)) as child:
+        try:
+            run.listen(child)
+        except Disturbed:
+            raise
+        except GraderError as error:
+            run.result.stopped = error
+        except BrokenPipeError:
+            run.result.stopped = run.ended(child, limits)
+    return run.result
 
 
 class _Run:
@@ -172,15 +165,12 @@ class _Run:
                 raise self._stopped(Status.REJECTED, _FORGED)
             if kind == BEGUN:
                 self._at = index
-            else:
-                self._show(index, data[4:])
-
-    def _show(self, index: int, data: bytes) -> None:
-        self._shown += len(data)
-        self.result.shown[index] = []
-        if self._shown <= MAX_SHOWN_IN_ALL:
-            with suppress(msgspec.MsgspecError, RecursionError):
-                self.result.shown[index] = notebooks.outputs(data)
+                continue
+            self.result.shown[index] = []
+            self._shown += size - 4
+            if self._shown <= MAX_SHOWN_IN_ALL:
+                with suppress(msgspec.MsgspecError, RecursionError):
+                    self.result.shown[index] = notebooks.outputs(data[4:])
 
     def ended(self, child: Child, limits: RunLimits) -> Stopped:
         """The error of a child that ended early. Raises Disturbed."""
@@ -204,8 +194,23 @@ class _Run:
             for output in self.result.shown.get(-1 if self._at is None else self._at, ())
             for line in output.traceback[-50:]
         )
-        refused = "not permitted" in message or "Permission denied" in message
-        text = _raised(named(name), named(message, 200), refused)
+        en = ru = ""
+        if "not permitted" in message or "Permission denied" in message:
+            en = (
+                " Programs, processes, the network and files outside the notebook's folder are out "
+                "of its reach here; put what it needs beside it."
+            )
+            ru = (
+                " Программы, процессы, сеть и файлы вне папки ноутбука здесь недоступны; положите "
+                "всё нужное рядом с ним."
+            )
+        what = f"{named(name)}: {named(message, 200)}".rstrip(".: ")
+        text = Text(
+            en=f"{what}.{en} All cells must run in order in a restarted kernel; tag one "
+            f"that is not needed for the grade with {notebooks.SKIPPED}.",
+            ru=f"{what}.{ru} Все ячейки должны выполняться по порядку после перезапуска "
+            f"ядра; ненужную для оценки ячейку пометьте тегом {notebooks.SKIPPED}.",
+        )
         return self._stopped(Status.OUT_OF_MEMORY if starved else Status.REJECTED, text, log)
 
     def _take(self, child: Child, data: bytes) -> None:
@@ -216,51 +221,22 @@ class _Run:
             raise self._stopped(Status.REJECTED, _FORGED) from None
         wanted = self._job.choose(left)
         for number, file in enumerate(left):
-            _receive(child, file.size, wanted.get(number))
+            size, target = file.size, wanted.get(number)
+            if target is not None:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            with nullcontext() if target is None else target.open("xb") as written:
+                while size > 0:
+                    block = child.receive(min(size, _BLOCK))
+                    size -= len(block)
+                    if written is not None:
+                        written.write(block)
 
     def _stopped(self, status: Status, text: Text, log: str = "") -> Stopped:
         """The error with a sentence that names the cell that was running."""
-        if self._at is None:
-            where = Text(en=notebooks.FILE, ru=notebooks.FILE)
-        else:
+        en = ru = notebooks.FILE
+        if self._at is not None:
             notebook = self._job.notebook
             lines = notebook.cells[self._at].source.strip().splitlines()
-            line = quoted(lines[0]) if lines else ""
-            number = notebook.number(self._at)
-            where = Text(
-                en=f"{notebooks.FILE}, cell [{number}] (`{line}`)",
-                ru=f"{notebooks.FILE}, ячейка [{number}] (`{line}`)",
-            )
-        return Stopped(status, Text(en=f"{where.en}: {text.en}", ru=f"{where.ru}: {text.ru}"), log)
-
-
-def _receive(child: Child, size: int, target: Path | None) -> None:
-    """Read exactly `size` bytes, into a new file at `target` if there is one."""
-    if target is not None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    with nullcontext() if target is None else target.open("xb") as file:
-        while size > 0:
-            block = child.receive(min(size, _BLOCK))
-            size -= len(block)
-            if file is not None:
-                file.write(block)
-
-
-def _raised(name: str, message: str, refused: bool) -> Text:
-    en = ru = ""
-    if refused:
-        en = (
-            " Programs, processes, the network and files outside the notebook's folder are out "
-            "of its reach here; put what it needs beside it."
-        )
-        ru = (
-            " Программы, процессы, сеть и файлы вне папки ноутбука здесь недоступны; положите всё "
-            "нужное рядом с ним."
-        )
-    what = f"{name}: {message}".rstrip(".: ")
-    return Text(
-        en=f"{what}.{en} All cells must run in order in a restarted kernel; tag one "
-        f"that is not needed for the grade with {notebooks.SKIPPED}.",
-        ru=f"{what}.{ru} Все ячейки должны выполняться по порядку после перезапуска "
-        f"ядра; ненужную для оценки ячейку пометьте тегом {notebooks.SKIPPED}.",
-    )
+            cell = f"[{notebook.number(self._at)}] (`{quoted(lines[0]) if lines else ''}`)"
+            en, ru = f"{en}, cell {cell}", f"{ru}, ячейка {cell}"
+        return Stopped(status, Text(en=f"{en}: {text.en}", ru=f"{ru}: {text.ru}"), log)

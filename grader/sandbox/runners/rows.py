@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -68,36 +70,33 @@ def run_onnx(job: Job, limits: RunLimits) -> Run:
     """Evaluate `job.model`. Raises Stopped with the submission's status when it does not end
     well: a model that ONNX Runtime refuses, a wrong output, a time-out, a crash, no memory."""
     inputs = np.load(job.inputs, mmap_mode="r", allow_pickle=False)
-    child = start(
-        Program(
-            task="rows",
-            order={
-                "rows": len(inputs),
-                "row_shape": list(inputs.shape[1:]),
-                "out_shape": list(job.out_shape),
-                "offset": int(getattr(inputs, "offset", 0)),
-                "batch": job.batch,
-                # Always the same for one model, so that one submission has one score.
-                "shuffle": zlib.crc32(job.model),
-            },
-            confine="compute",
-            libraries=LIBRARIES,
-            inputs=job.inputs,
-            blobs=[job.model],
-            kept=job.baseline,
-            answers=(len(inputs), *job.out_shape),
-            limits=limits,
-        )
+    program = Program(
+        task="rows",
+        order={
+            "rows": len(inputs),
+            "row_shape": list(inputs.shape[1:]),
+            "out_shape": list(job.out_shape),
+            "offset": int(getattr(inputs, "offset", 0)),
+            "batch": job.batch,
+            # Always the same for one model, so that one submission has one score.
+            "shuffle": zlib.crc32(job.model),
+        },
+        confine="compute",
+        libraries=LIBRARIES,
+        inputs=job.inputs,
+        blobs=[job.model],
+        kept=job.baseline,
+        answers=(len(inputs), *job.out_shape),
+        limits=limits,
     )
-    try:
-        singles, timings = _ask_one_by_one(child, job, inputs)
+    with closing(start(program)) as child:
+        singles, seconds = _ask_one_by_one(child, job, inputs)
         ended = child.finish()
         raise_if_stopped(ended, limits, "model")
         outputs = np.frombuffer(child.answers(), dtype="<f4")
-    finally:
-        child.close()
     outputs = outputs.reshape(len(inputs), *job.out_shape)
-    return Run(outputs, singles, timings[0], timings[1], ended.seconds, ended.log)
+    baseline = seconds[1] if job.baseline is not None else seconds[0, :0]
+    return Run(outputs, singles, seconds[0], baseline, ended.seconds, ended.log)
 
 
 def time_models(
@@ -113,51 +112,44 @@ def time_models(
         {"length": len(one.model), "inputs": [[n, d, list(s)] for n, d, s in one.inputs]}
         for one in models
     ]
-    child = start(
-        Program(
-            task="timing",
-            order={"rounds": rounds, "least": min(LEAST_ROUNDS, rounds), "seconds": seconds},
-            confine="compute",
-            libraries=LIBRARIES,
-            blobs=[b"".join(one.model for one in models), json.dumps(contents).encode()],
-            answers=(len(models), rounds),
-            limits=limits,
-        )
+    program = Program(
+        task="rows",
+        order={"rounds": rounds, "least": min(LEAST_ROUNDS, rounds), "seconds": seconds},
+        confine="compute",
+        libraries=LIBRARIES,
+        blobs=[b"".join(one.model for one in models), json.dumps(contents).encode()],
+        answers=(len(models), rounds),
+        limits=limits,
     )
-    try:
+    with closing(start(program)) as child:
         raise_if_stopped(child.finish(), limits, "model")
         found = np.frombuffer(child.answers(), "<f4").reshape(len(models), rounds)
-    finally:
-        child.close()
     return found.astype(np.float64)
 
 
-def _ask_one_by_one(
-    child: Child, job: Job, inputs: np.ndarray
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _ask_one_by_one(child: Child, job: Job, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Send single rows to the model and its baseline in turn, in ABBA order, and then the request
-    to evaluate all rows."""
+    to evaluate all rows. Returns answers, and seconds (models, singles)."""
     models = (0, 1) if job.baseline is not None else (0,)
     answers = np.full((len(job.singles), *job.out_shape), np.nan, dtype="<f4")
-    seconds = np.full((2, len(job.singles)), np.nan)
+    seconds = np.full((len(models), len(job.singles)), np.nan)
+
+    def ask(which: int, row: np.ndarray) -> np.ndarray:
+        child.send(bytes([which]) + row.tobytes())
+        raw = child.receive(4 * math.prod(job.out_shape))
+        return np.frombuffer(raw, dtype="<f4").reshape(job.out_shape)
+
     try:
         for _ in range(WARM_UP if len(job.singles) else 0):
             for which in models:
-                _ask(child, which, inputs[job.singles[0]], answers[0])
+                ask(which, np.ascontiguousarray(inputs[job.singles[0]], dtype="<f4"))
         for number, row in enumerate(job.singles):
             for which in models if number % 2 == 0 else models[::-1]:
-                clip = np.ascontiguousarray(inputs[row])
-                answer, seconds[which, number] = timed(
-                    child, partial(_ask, child, which, clip, answers[number])
-                )
+                clip = np.ascontiguousarray(inputs[row], dtype="<f4")
+                answer, seconds[which, number] = timed(child, partial(ask, which, clip))
                 if which == 0:
                     answers[number] = answer
         child.send(bytes([EVALUATE]))
     except BrokenPipeError:  # the child ended; its end says why
         pass
-    return answers, (seconds[0], seconds[1] if len(models) == 2 else seconds[1, :0])
-
-
-def _ask(child: Child, which: int, clip: np.ndarray, like: np.ndarray) -> np.ndarray:
-    child.send(bytes([which]) + np.ascontiguousarray(clip, dtype="<f4").tobytes())
-    return np.frombuffer(child.receive(like.nbytes), dtype="<f4").reshape(like.shape)
+    return answers, seconds

@@ -28,10 +28,10 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, NoReturn
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,8 @@ MAX_PASSES = 8
 """A fast model repeats its posts in its turn, so that the times of its few short pieces are as
 reliable as those of the many pieces of a slow one."""
 MIN_ROUNDS = 8
+TIMED_SECONDS = 40.0
+"""Seconds of running models, at each batch size, after which no round beyond MIN_ROUNDS begins."""
 REOPEN = 5
 """Rounds after which every model is loaded anew: the place of its weights in memory changes its
 time by some per cent, and is averaged out this way."""
@@ -105,9 +107,6 @@ class SequenceJob:
     """Drawn with the baseline as seed: the same for all models that are timed against it."""
     rounds: int = 20
     """How often every model is timed on these posts; 0 for answers alone."""
-    timed_seconds: float = 40.0
-    """Seconds of running models, at each batch size, after which no new round begins once there
-    are `MIN_ROUNDS`."""
 
 
 @dataclass(frozen=True)
@@ -172,16 +171,6 @@ class _Entry:
     pad: int
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How one model is timed."""
-
-    size: int
-    """Posts in a piece."""
-    passes: int
-    """Over all pieces in a turn."""
-
-
 class _Session:
     """One child and the requests to it."""
 
@@ -195,7 +184,10 @@ class _Session:
         if job.baseline is not None:
             self._entries[BASELINE] = _Entry(len(blobs), job.baseline_ids, job.baseline_pad_id)
             blobs.append(job.baseline)
-        self._posts = _common_length(self._entries.values())
+        lengths = {len(entry.ids) for entry in self._entries.values()}
+        if len(lengths) != 1 or 0 in lengths:
+            raise ValueError(f"every model needs the same posts, at least one; found {lengths}")
+        self._posts = lengths.pop()
         # Always the same for the same models, so that one submission has one score.
         self._rng = np.random.default_rng([zlib.crc32(blob) for blob in blobs])
         self._asked = _Asked("", "load")
@@ -217,13 +209,15 @@ class _Session:
             asked = self._job.models if self._job.answers else ()
             logits = {name: self._answers(name) for name in asked}
             effects = {name: self._padding_effect(name, logits[name]) for name in logits}
-            chosen = self._timed_posts()
+            # The same against one baseline, so that its own time can be compared between runs.
+            rng = np.random.default_rng(zlib.crc32(self._job.baseline or b""))
+            chosen = rng.permutation(self._posts)[: self._job.timed_posts]
             single = self._time(chosen, 1)
             batched = self._time(chosen, self._job.batch)
             self._send(END)
             ended = self._child.finish()
         except BrokenPipeError:
-            self._fail(self._child.finish())
+            raise self._failed(self._child.finish()) from None
         finally:
             self._child.close()
         raise_if_stopped(ended, self._limits, "model")
@@ -242,7 +236,7 @@ class _Session:
     def _load(self, name: str) -> None:
         self._asked = _Asked(name, "load")
         self._send(LOAD, self._entries[name].number)
-        self._ready()
+        self._child.receive(len(READY))
 
     # Answers --------------------------------------------------------------------------------
 
@@ -285,11 +279,6 @@ class _Session:
 
     # Time -----------------------------------------------------------------------------------
 
-    def _timed_posts(self) -> NDArray[np.int64]:
-        # The same against one baseline, so that its own time can be compared between runs.
-        rng = np.random.default_rng(zlib.crc32(self._job.baseline or b""))
-        return rng.permutation(self._posts)[: self._job.timed_posts]
-
     def _time(self, chosen: NDArray[np.int64], batch: int) -> dict[str, Timing]:
         """Rounds of all models over the same posts."""
         if not self._job.rounds:
@@ -298,38 +287,34 @@ class _Session:
         seconds: dict[str, list[list[float]]] = {name: [] for name in self._entries}
         names, spent = list(self._entries), 0.0
         for number in range(self._job.rounds):
-            if number >= MIN_ROUNDS and spent > self._job.timed_seconds:
+            if number >= MIN_ROUNDS and spent > TIMED_SECONDS:
                 break
-            if number % REOPEN == 0:
-                self._reopen(chosen, batch)
-            for name in _turn(names, number):
-                seconds[name].append(self._turn_of(name, chosen, batch, plans[name]))
-                spent += plans[name].passes * sum(seconds[name][-1])
+            if number % REOPEN == 0:  # and run each once, untimed
+                for name in names:
+                    self._load(name)
+                    rows = [self._entries[name].ids[i] for i in chosen]
+                    self._ask(name, "timed", rows, batch=batch)
+            # Rotated by one, and backwards every other time: no model always follows the same.
+            shift = number % len(names)
+            order = [*names[shift:], *names[:shift]]
+            for name in order[::-1] if number % 2 else order:
+                size, passes = plans[name]
+                turn = [self._round(name, chosen, batch, size) for _ in range(passes)]
+                seconds[name].append(np.quantile(turn, 0.25, axis=0).tolist())
+                spent += passes * sum(seconds[name][-1])
         return {
             name: Timing(np.array(rounds), len(chosen), batch) for name, rounds in seconds.items()
         }
 
-    def _reopen(self, chosen: NDArray[np.int64], batch: int) -> None:
-        """Load all models anew, and run each once, untimed."""
-        for name in self._entries:
-            self._load(name)
-            self._ask(name, "timed", [self._entries[name].ids[i] for i in chosen], batch=batch)
-
-    def _plan(self, name: str, chosen: NDArray[np.int64], batch: int) -> _Plan:
-        """Pieces of about PIECE_SECONDS, or of one batch, and passes that fill a turn."""
+    def _plan(self, name: str, chosen: NDArray[np.int64], batch: int) -> tuple[int, int]:
+        """Posts in a piece of about PIECE_SECONDS, or of one batch, and passes over all pieces
+        that fill a turn."""
         size = batch
         if batch == 1:
             post = min(self._round(name, chosen[:16], 1, 4)) / 4
             size = int(2 ** np.clip(np.round(np.log2(PIECE_SECONDS / post)), 0, 5))
         once = sum(self._round(name, chosen, batch, size))
-        return _Plan(size, int(np.clip(TURN_SECONDS / once, 1, MAX_PASSES)))
-
-    def _turn_of(
-        self, name: str, chosen: NDArray[np.int64], batch: int, plan: _Plan
-    ) -> list[float]:
-        """Seconds of each piece: the lower quartile of the passes."""
-        passes = [self._round(name, chosen, batch, plan.size) for _ in range(plan.passes)]
-        return np.quantile(passes, 0.25, axis=0).tolist()
+        return size, int(np.clip(TURN_SECONDS / once, 1, MAX_PASSES))
 
     def _round(self, name: str, chosen: NDArray[np.int64], batch: int, size: int) -> list[float]:
         """Seconds of each piece. The first is run once before, since the caches hold other data."""
@@ -360,7 +345,7 @@ class _Session:
         flat = np.concatenate(rows).astype("<i4").tobytes()
         head = REQUEST.pack(PREPARE, entry.number, warm, batch, len(rows), width, entry.pad)
         self._child.send(head + lengths + flat)
-        self._ready()
+        self._child.receive(len(READY))
 
     def _go(self, posts: int) -> NDArray[np.float32]:
         self._send(GO)
@@ -370,38 +355,22 @@ class _Session:
     def _send(self, kind: int, number: int = 0) -> None:
         self._child.send(REQUEST.pack(kind, number, 0, 1, 0, 0, 0))
 
-    def _ready(self) -> None:
-        self._child.receive(len(READY))
-
-    def _fail(self, ended: Ended) -> NoReturn:
-        """Raise the error of a child that ended early, with the name of the model that it ran."""
-        asked = self._asked
-        text = _explained(asked, ended)
+    def _failed(self, ended: Ended) -> Stopped:
+        """The error of a child that ended early, with the name of the model that it ran. Raises
+        Disturbed or Fault."""
+        name, text = self._asked.name, _explained(self._asked, ended)
         if text is not None:
-            raise Stopped(Status.REJECTED, text, ended.log)
+            return Stopped(Status.REJECTED, text, ended.log)
+        status, text = Status.CRASHED, _WENT_AWAY
         try:
             raise_if_stopped(ended, self._limits, "model")
+        except Disturbed:
+            raise
         except Stopped as stopped:
-            if isinstance(stopped, Disturbed):
-                raise
-            text = _about(asked.name, stopped.text)
-            raise Stopped(stopped.status, text, ended.log) from None
-        raise Stopped(Status.CRASHED, _about(asked.name, _WENT_AWAY), ended.log)
-
-
-def _common_length(entries: Iterable[_Entry]) -> int:
-    """Number of posts, which must be the same for all models."""
-    lengths = {len(entry.ids) for entry in entries}
-    if len(lengths) != 1 or 0 in lengths:
-        raise ValueError(f"every model needs the same posts, at least one; found {lengths}")
-    return lengths.pop()
-
-
-def _turn(names: Sequence[str], number: int) -> list[str]:
-    """Rotated by one each round, and backwards every other: no model always follows the same."""
-    shift = number % len(names)
-    order = [*names[shift:], *names[:shift]]
-    return order[::-1] if number % 2 else order
+            status, text = stopped.status, stopped.text
+        return Stopped(
+            status, Text(en=f"{name}.onnx: {text.en}", ru=f"{name}.onnx: {text.ru}"), ended.log
+        )
 
 
 def _explained(asked: _Asked, ended: Ended) -> Text | None:
@@ -418,18 +387,22 @@ def _explained(asked: _Asked, ended: Ended) -> Text | None:
             "таких типов; 4-битные веса работают через DequantizeLinear в float32 из opset 21, "
             "иначе храните int8.",
         )
-    if ended.code == ChildExit.BAD_OUTPUT and asked.stage == "pair":
-        return _fixed_batch(asked.name)
-    if ended.code != ChildExit.RUN_FAILED:
-        return None
-    if found := _OUTSIDE.search(said):
+    ran = ended.code == ChildExit.RUN_FAILED
+    if ran and (found := _OUTSIDE.search(said)):
         return _outside(asked, int(found[1]), int(found[2]) + 1)
-    if asked.stage == "longest":
+    if ran and asked.stage == "longest":
         length = len(asked.rows[0])
         met = _BROADCAST.search(said)  # the sizes: the table of positions is shorter
         most = min(int(met[1]), int(met[2])) if met else length
         return _too_long(asked.name, length, most if most < length else None)
-    return _fixed_batch(asked.name) if asked.stage == "pair" else None
+    if asked.stage == "pair" and (ran or ended.code == ChildExit.BAD_OUTPUT):
+        return Text(
+            en=f"{asked.name}.onnx runs on one post but not on two at once; export it with a "
+            "dynamic batch and length, and reshape with -1 where the batch is.",
+            ru=f"{asked.name}.onnx работает с одним постом, но не с двумя сразу; экспортируйте "
+            "модель с динамическими размером батча и длиной, а в reshape на месте батча пишите -1.",
+        )
+    return None
 
 
 def _outside(asked: _Asked, index: int, rows: int) -> Text | None:
@@ -449,11 +422,6 @@ def _outside(asked: _Asked, index: int, rows: int) -> Text | None:
     return _too_long(asked.name, longest, rows) if longest > rows else None
 
 
-def _about(name: str, text: Text) -> Text:
-    """`text` with the name of the model that it is about."""
-    return Text(en=f"{name}.onnx: {text.en}", ru=f"{name}.onnx: {text.ru}")
-
-
 def _too_long(name: str, length: int, most: int | None) -> Text:
     takes_en = f" (it takes {most:,})" if most else ""
     takes_ru = f" (её предел — {ru_number(most)})" if most else ""
@@ -463,15 +431,6 @@ def _too_long(name: str, length: int, most: int | None) -> Text:
         ru=f"{name}.onnx падает на посте из {ru_number(length)} токенов{takes_ru}, а на более "
         "коротких работает; задайте в tokenizer.json усечение (enable_truncation) под длину, "
         "которую принимает модель.",
-    )
-
-
-def _fixed_batch(name: str) -> Text:
-    return Text(
-        en=f"{name}.onnx runs on one post but not on two at once; export it with a dynamic batch "
-        "and length, and reshape with -1 where the batch is.",
-        ru=f"{name}.onnx работает с одним постом, но не с двумя сразу; экспортируйте модель с "
-        "динамическими размером батча и длиной, а в reshape на месте батча пишите -1.",
     )
 
 

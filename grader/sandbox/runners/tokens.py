@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,13 +55,8 @@ class Encoded:
     """One more than the greatest id that the tokenizer knows."""
     pad_id: int
     """Its padding token; 0 where it names none."""
-    asked_length: int | None
-    """Where the file's own truncation cuts, None where it has none."""
     cut: int
     """Texts that were longer than a sequence may be."""
-    wordless: int
-    """Texts without a token: blank ones, and those in which the tokenizer found nothing."""
-    log: str
 
 
 def encode(
@@ -79,32 +75,9 @@ def encode(
                 f"больше {limit} МиБ; сократите словарь.",
             )
         )
-    child = start(_program(tokenizer, texts, limits, max_length))
-    try:
-        answer = _receive(child, len(texts), max_length)
-        ended = child.finish()
-    finally:
-        child.close()
-    _raise_if_stopped(ended, limits)
-    if answer is None:
-        raise unfinished(0, len(texts), ended.log)
-    return _checked(answer, texts, ended.log)
-
-
-@dataclass(frozen=True)
-class _Answer:
-    vocabulary: int
-    pad: int
-    unknown: int
-    asked: int
-    ids: list[NDArray[np.int64]]
-    cut: int
-
-
-def _program(tokenizer: bytes, texts: Sequence[str], limits: RunLimits, max_length: int) -> Program:
     # The library refuses lone surrogates.
     clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-    return Program(
+    program = Program(
         task="tokens",
         order={"max_length": max_length},
         confine="compute",
@@ -112,12 +85,23 @@ def _program(tokenizer: bytes, texts: Sequence[str], limits: RunLimits, max_leng
         blobs=[tokenizer, json.dumps(clean).encode()],
         limits=limits,
     )
+    with closing(start(program)) as child:
+        answer = _receive(child, len(texts), max_length)
+        ended = child.finish()
+    _raise_if_stopped(ended, limits)
+    if answer is None:
+        raise unfinished(0, len(texts), ended.log)
+    return _checked(answer, texts)
+
+
+_Answer = tuple[tuple[int, int, int], list[NDArray[np.int64]], int]
+"""Vocabulary, ids of padding and of unknown words; ids of each text; texts that were cut."""
 
 
 def _receive(child: Child, count: int, max_length: int) -> _Answer | None:
     """The answer of the child, not checked yet; None when it ended before or is not valid."""
     try:
-        vocabulary, pad, unknown, asked = HEADER.unpack(child.receive(HEADER.size))
+        header = HEADER.unpack(child.receive(HEADER.size))
         lengths = np.frombuffer(child.receive(4 * count), "<u4")
         cut = np.frombuffer(child.receive(count), "u1")
         if lengths.size and int(lengths.max()) > max_length:
@@ -127,13 +111,14 @@ def _receive(child: Child, count: int, max_length: int) -> _Answer | None:
     except BrokenPipeError:  # its end says why
         return None
     ids = np.split(flat, np.cumsum(lengths, dtype=np.int64)[:-1]) if count else []
-    return _Answer(vocabulary, pad, unknown, asked, ids, int((cut > 0).sum()))
+    return header, ids, int((cut > 0).sum())
 
 
-def _checked(answer: _Answer, texts: Sequence[str], log: str) -> Encoded:
-    wordless = [number for number, ids in enumerate(answer.ids) if not len(ids)]
-    lost = sum(bool(texts[number].strip()) for number in wordless)
-    if lost > MAX_WORDLESS * sum(bool(text.strip()) for text in texts):
+def _checked(answer: _Answer, texts: Sequence[str]) -> Encoded:
+    (vocabulary, pad, unknown), found, cut = answer
+    written = [len(ids) for text, ids in zip(texts, found, strict=True) if text.strip()]
+    lost = written.count(0)
+    if lost > MAX_WORDLESS * len(written):
         raise Rejected(
             Text(
                 en=f"The tokenizer finds no token in {lost:,} of {len(texts):,} posts that are "
@@ -143,27 +128,24 @@ def _checked(answer: _Answer, texts: Sequence[str], log: str) -> Encoded:
                 "этими буквами.",
             )
         )
-    greatest = max((int(ids.max()) for ids in answer.ids if len(ids)), default=-1)
-    if greatest >= answer.vocabulary:
+    greatest = max((int(ids.max()) for ids in found if len(ids)), default=-1)
+    if greatest >= vocabulary:
         raise Rejected(
             Text(
                 en=f"The tokenizer gives the id {greatest:,}, but its vocabulary ends at "
-                f"{answer.vocabulary - 1:,}; train and save it again, special tokens included.",
+                f"{vocabulary - 1:,}; train and save it again, special tokens included.",
                 ru=f"Токенизатор выдаёт номер {ru_number(greatest)}, хотя его словарь кончается "
-                f"на {ru_number(answer.vocabulary - 1)}; обучите и сохраните его заново вместе со "
+                f"на {ru_number(vocabulary - 1)}; обучите и сохраните его заново вместе со "
                 "служебными токенами.",
             )
         )
-    stand_in = next((i for i in (answer.unknown, answer.pad) if i >= 0), 0)
+    stand_in = next((i for i in (unknown, pad) if i >= 0), 0)
     filler = np.array([stand_in], np.int64)
     return Encoded(
-        ids=tuple(ids if len(ids) else filler for ids in answer.ids),
-        vocabulary=answer.vocabulary,
-        pad_id=max(answer.pad, 0),
-        asked_length=answer.asked or None,
-        cut=answer.cut,
-        wordless=len(wordless),
-        log=log,
+        ids=tuple(ids if len(ids) else filler for ids in found),
+        vocabulary=vocabulary,
+        pad_id=max(pad, 0),
+        cut=cut,
     )
 
 

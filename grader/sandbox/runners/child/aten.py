@@ -60,8 +60,7 @@ class Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        name = func.overloadpacket.__name__
-        self._count(name, args, result)
+        self._count(func.overloadpacket.__name__, args, result)
         return result
 
     def _count(self, name: str, args: Any, result: Any) -> None:
@@ -74,7 +73,8 @@ class Counter(TorchDispatchMode):
             self.macs += out if _floating(result) else 0
             self._credit += out
         elif name in ADDITIONS or name in REDUCTIONS:
-            terms = out if name in ADDITIONS else max(_elements(args) - out, 0)
+            given = max((a.numel() for a in args if isinstance(a, torch.Tensor)), default=0)
+            terms = out if name in ADDITIONS else max(given - out, 0)
             # One addition is free for each multiplication before it.
             paid = min(self._credit, terms)
             self._credit -= paid
@@ -114,7 +114,3 @@ def _tensors(result: Any) -> list[torch.Tensor]:
 
 def _floating(result: Any) -> bool:
     return any(t.is_floating_point() for t in _tensors(result))
-
-
-def _elements(args: Any) -> int:
-    return max((a.numel() for a in args if isinstance(a, torch.Tensor)), default=0)

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from grader.sandbox.isolation.task import ChildExit, Work, unpack, write_files
+from grader.sandbox.isolation.task import ChildExit, Failure, Work, unpack, write_files
 
 ANSWER, BLOB, FAILED = range(3)
 LENGTH = struct.Struct("<I")
@@ -31,12 +31,8 @@ HEADER = struct.Struct("<BI")
 MAX_MESSAGE = 400
 
 
-class StudentError(Exception):
+class StudentError(Failure):
     """An error of a student's code: the exit code that stands for it, and a message."""
-
-    def __init__(self, code: ChildExit, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Student:

@@ -73,7 +73,7 @@ class Outputs:
             self._texts[-1].append(kept)
         else:
             self._texts.append([kept])
-            self._append("stream", {"name": name, "text": ""})
+            self._messages.append(self.message("stream", {"name": name, "text": ""}))
 
     def show(self, kind: str, content: dict[str, Any]) -> None:
         """Keep a message of the kernel, if it is an output or an error and there is room."""
@@ -98,7 +98,7 @@ class Outputs:
                 return
             content = {key: content[key] for key in ("ename", "evalue")} | {"traceback": []}
         self._bytes += size if kind != "update_display_data" else 0
-        self._append(kind, content)
+        self._messages.append(self.message(kind, content))
 
     def all(self) -> list[Message]:
         """All messages, in their order."""
@@ -118,9 +118,6 @@ class Outputs:
             "content": content,
             "buffers": [],
         }
-
-    def _append(self, kind: str, content: dict[str, Any]) -> None:
-        self._messages.append(self.message(kind, content))
 
     def _cleared(self) -> None:
         if self._clear_next:
@@ -208,7 +205,10 @@ class Kernel:
         for sender in (self.shell.displayhook, self.shell.display_pub):
             sender.session = session
         self._methods = {name: getattr(Shell, name) for name in _RUNNING}
-        self._warm_up()
+        # Load what IPython loads with the first cell and the first error, for all children.
+        for code in ("None", "1 / 0"):
+            self.shell.run_cell(code, store_history=False, silent=True)
+        self.outputs.begin("")
         self.failure: BaseException | None = None
         """The exception of the last cell that failed."""
         self._requests = count()
@@ -264,7 +264,10 @@ class Kernel:
     async def _run(self, code: str, store_history: bool) -> Any:
         """Run a cell as ipykernel does: asynchronous code shares this loop."""
         shell = self.shell
-        self._restore()
+        # Put back the methods that run cells, in case the cell before has replaced them.
+        for name, method in self._methods.items():
+            vars(shell).pop(name, None)
+            setattr(Shell, name, method)
         try:
             transformed, problem = shell.transform_cell(code), None
         except Exception:
@@ -276,18 +279,6 @@ class Kernel:
         shell.events.trigger("post_execute")
         shell.events.trigger("post_run_cell", result)
         return result
-
-    def _warm_up(self) -> None:
-        """Load what IPython loads with the first cell and the first error, for all children."""
-        for code in ("None", "1 / 0"):
-            self.shell.run_cell(code, store_history=False, silent=True)
-        self.outputs.begin("")
-
-    def _restore(self) -> None:
-        """Put back the methods that run cells, in case the cell before has replaced them."""
-        for name, method in self._methods.items():
-            vars(self.shell).pop(name, None)
-            setattr(Shell, name, method)
 
     def _request(self) -> str:
         name = f"request-{next(self._requests)}"

@@ -29,11 +29,11 @@ BEGUN, SHOWN, FAILED, LEFT = range(4)
 HEADER = struct.Struct("<BI")
 INDEX = struct.Struct("<I")
 BLOCK = 2**20
+KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 
 
 def run(work: Work) -> None:
-    home = Path.cwd()
-    folder = _make_folders(home)
+    folder = _make_folders(Path.cwd())
     write_files(work.blob(0), folder)
     os.chdir(folder)
     log, own = _discard_output(), (sys.stdout, sys.stderr)
@@ -52,20 +52,15 @@ def run(work: Work) -> None:
     _send_files(channel, folder)
 
 
-def _make_folders(home: Path) -> Path:
+def _make_folders(place: Path) -> Path:
     """A folder for the submission, apart from the home folder, into which libraries write."""
     for name in ("submission", "home", "temporary"):
-        (home / name).mkdir()
-    for name, value in (
-        ("HOME", "home"),
-        ("USERPROFILE", "home"),
-        ("MPLCONFIGDIR", "home"),
-        ("IPYTHONDIR", "home"),
-        ("TMPDIR", "temporary"),
-    ):
-        os.environ[name] = str(home / value)
+        (place / name).mkdir()
+    home = str(place / "home")
+    os.environ.update(HOME=home, USERPROFILE=home, MPLCONFIGDIR=home, IPYTHONDIR=home)
+    os.environ["TMPDIR"] = str(place / "temporary")
     sys.dont_write_bytecode = True
-    return home / "submission"
+    return place / "submission"
 
 
 def _discard_output() -> int:
@@ -109,12 +104,16 @@ def _send_files(channel: Channel, folder: Path) -> None:
     for place, _, names in os.walk(folder, onerror=None):
         found += [Path(place, name) for name in names]
         found += [path for path in Path(place).iterdir() if path.is_symlink() and path.is_dir()]
-    listed = [(path, path.lstat()) for path in sorted(found)]
-    index = [[path.relative_to(folder).as_posix(), *_size_and_kind(s)] for path, s in listed]
+    listed = []
+    for path in sorted(found):
+        status = path.lstat()
+        kind = KINDS.get(stat.S_IFMT(status.st_mode), "other")
+        listed.append((path, status.st_size if kind == "file" else 0, kind))
+    index = [[path.relative_to(folder).as_posix(), size, kind] for path, size, kind in listed]
     _send(channel, LEFT, json.dumps(index).encode())
-    for path, status in listed:
-        if stat.S_ISREG(status.st_mode):
-            _send_contents(channel, path, status.st_size)
+    for path, size, kind in listed:
+        if kind == "file":
+            _send_contents(channel, path, size)
 
 
 def _send_contents(channel: Channel, path: Path, size: int) -> None:
@@ -125,12 +124,6 @@ def _send_contents(channel: Channel, path: Path, size: int) -> None:
                 raise OSError(f"{path.name} shrank while it was read")
             channel.write(block)
             size -= len(block)
-
-
-def _size_and_kind(status: os.stat_result) -> tuple[int, str]:
-    if stat.S_ISREG(status.st_mode):
-        return status.st_size, "file"
-    return 0, "link" if stat.S_ISLNK(status.st_mode) else "other"
 
 
 def _send(channel: Channel, kind: int, data: bytes) -> None:

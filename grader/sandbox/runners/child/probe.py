@@ -9,21 +9,15 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from grader.sandbox.isolation.task import Work
 
 
 def run(work: Work) -> None:
     """Answer with 4 bytes of length and a JSON list of the attempts that succeeded."""
-    reached = [name for name, attempt in _attempts(work.order).items() if _succeeds(attempt)]
-    data = json.dumps(reached).encode()
-    work.channel.write(len(data).to_bytes(4, "little") + data)
-
-
-def _attempts(order: dict[str, Any]) -> dict[str, Callable[[], object]]:
+    order, reached = work.order, []
     canary = Path(order["canary"])
-    return {
+    attempts: dict[str, Callable[[], object]] = {
         "files": canary.read_bytes,
         "writing": lambda: (canary.parent / "written").write_bytes(b"x"),
         "network": lambda: _connects(order["port"]),
@@ -33,14 +27,12 @@ def _attempts(order: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "signals": lambda: _reaches(order["process"]),
         "memory": lambda: bytearray(order["too_much_memory"]),
     }
-
-
-def _succeeds(attempt: Callable[[], object]) -> bool:
-    try:
-        attempt()
-    except (OSError, MemoryError, ImportError):
-        return False
-    return True
+    for name, attempt in attempts.items():
+        with contextlib.suppress(OSError, MemoryError, ImportError):
+            attempt()
+            reached.append(name)
+    data = json.dumps(reached).encode()
+    work.channel.write(len(data).to_bytes(4, "little") + data)
 
 
 def _finds_secret(secret: bytes) -> None:

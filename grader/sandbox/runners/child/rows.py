@@ -1,13 +1,21 @@
-"""Sandbox B: one ONNX model over a file of rows, and single rows of it and of a baseline.
+"""Sandbox B: one ONNX model over a file of rows, or how long several models take in turn.
 
-Protocol, raw little-endian: one byte (0 artefact, 1 baseline) and one float32 row asks for one
-float32 row; byte 255 asks for the evaluation of all rows, in an order that `shuffle` seeds.
+Rows: protocol, raw little-endian: one byte (0 artefact, 1 baseline) and one float32 row asks for
+one float32 row; byte 255 asks for the evaluation of all rows, in an order that `shuffle` seeds.
+
+Time (an order with `rounds`): blob 0 is all models one after another; blob 1 is a JSON list of the
+length and inputs (name, type, shape) of each. Each round runs every model once untimed, so that its
+weights are in the caches, and then timed: once, or as often as fits into a millisecond. Rounds go
+on until all are done or the time is up, never fewer than `least`. The answers are seconds of one
+call, (models, rounds).
 """
 
 from __future__ import annotations
 
+import json
 import math
 import mmap
+import time
 from typing import Any
 
 import numpy as np
@@ -17,6 +25,8 @@ from grader.sandbox.isolation.task import ChildExit, Failure, Work
 from grader.sandbox.runners.child.runtime import checked, classified, open_session
 
 EVALUATE = 255
+MOMENT = 1e-3
+MOST_CALLS = 100
 
 
 def keep(data: bytes) -> Any:
@@ -25,29 +35,46 @@ def keep(data: bytes) -> Any:
 
 
 def run(work: Work) -> None:
-    models = [_Model(work.blob(0)), work.kept]
-    row_shape, out_shape = tuple(work.order["row_shape"]), tuple(work.order["out_shape"])
-    row_bytes = 4 * int(np.prod(row_shape))
+    if "rounds" in work.order:
+        _time(work)
+    else:
+        _answer(work)
+
+
+def _answer(work: Work) -> None:
+    order, model = work.order, _Model(work.blob(0))
+    row_shape, out_shape = tuple(order["row_shape"]), tuple(order["out_shape"])
+    row_bytes = 4 * math.prod(row_shape)
     while (which := work.channel.read(1)[0]) != EVALUATE:
         row = np.frombuffer(work.channel.read(row_bytes), "<f4").reshape(1, *row_shape)
-        work.channel.write(_infer(models[which], row, out_shape).tobytes())
-    _evaluate(work, models[0], row_shape, out_shape)
-
-
-def _evaluate(
-    work: Work, model: Any, row_shape: tuple[int, ...], out_shape: tuple[int, ...]
-) -> None:
-    rows, batch = work.order["rows"], work.order["batch"]
-    inputs = _mapped(work.inputs, (rows, *row_shape), work.order["offset"], mmap.ACCESS_READ)
-    answers = _mapped(work.answers, (rows, *out_shape), 0, mmap.ACCESS_WRITE)
+        work.channel.write(_infer((model, work.kept)[which], row, out_shape).tobytes())
+    rows, batch = order["rows"], order["batch"]
+    inputs = _mapped(work.inputs, (rows, *row_shape), mmap.ACCESS_READ, order["offset"])
+    answers = _mapped(work.answers, (rows, *out_shape), mmap.ACCESS_WRITE)
     # In a random order, so that no answer can depend on the one before.
-    starts = default_rng(work.order["shuffle"]).permutation(np.arange(0, rows, batch))
+    starts = default_rng(order["shuffle"]).permutation(np.arange(0, rows, batch))
     for start in starts.tolist():
         end = min(start + batch, rows)
         answers[start:end] = _infer(model, inputs[start:end], out_shape)
 
 
-def _mapped(descriptor: int, shape: tuple[int, ...], offset: int, access: int) -> np.ndarray:
+def _time(work: Work) -> None:
+    order, data = work.order, work.blob(0)
+    models, start = [], 0
+    for model in json.loads(work.blob(1)):
+        session = open_session(data[start : start + model["length"]])
+        models.append(_Bound(session, model["inputs"]))
+        start += model["length"]
+    seconds = _mapped(work.answers, (len(models), order["rounds"]), mmap.ACCESS_WRITE)
+    until = time.perf_counter() + order["seconds"]
+    for number in range(order["rounds"]):
+        if number >= order["least"] and time.perf_counter() > until:
+            break
+        for index, model in enumerate(models):
+            seconds[index, number] = _timed(model)
+
+
+def _mapped(descriptor: int, shape: tuple[int, ...], access: int, offset: int = 0) -> np.ndarray:
     """A view of float32 numbers in a file."""
     numbers = math.prod(shape)
     memory = mmap.mmap(descriptor, offset + 4 * numbers, access=access)
@@ -77,3 +104,40 @@ def _infer(model: Any, rows: np.ndarray, out_shape: tuple[int, ...]) -> np.ndarr
     except Exception as error:
         raise classified(error, ChildExit.RUN_FAILED) from error
     return checked(output, (len(rows), *out_shape))
+
+
+class _Bound:
+    """A session with bound inputs and outputs, so that a call does nothing but run the model."""
+
+    def __init__(self, session: Any, inputs: list[list[Any]]) -> None:
+        self._session = session
+        self._binding = session.io_binding()
+        self._held = [_made(dtype, shape) for _, dtype, shape in inputs]
+        for (name, *_), array in zip(inputs, self._held, strict=True):
+            self._binding.bind_cpu_input(name, array)
+        for output in session.get_outputs():
+            self._binding.bind_output(output.name)
+
+    def __call__(self) -> None:
+        self._session.run_with_iobinding(self._binding)
+
+
+def _timed(model: _Bound) -> float:
+    try:
+        began = time.perf_counter()
+        model()
+        calls = int(min(max(MOMENT / (time.perf_counter() - began), 1), MOST_CALLS))
+        began = time.perf_counter()
+        for _ in range(calls):
+            model()
+        return (time.perf_counter() - began) / calls
+    except Exception as error:
+        raise classified(error, ChildExit.RUN_FAILED) from error
+
+
+def _made(dtype: str, shape: list[int]) -> np.ndarray:
+    """Noise for floating-point inputs; zeros for integers, which are valid indices of any table."""
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return default_rng(0).standard_normal(shape, dtype=np.float32).astype(kind)
+    return np.full(shape, kind.kind == "b", dtype=kind)

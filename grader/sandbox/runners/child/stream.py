@@ -24,7 +24,7 @@ import struct
 import sys
 import zipfile
 import zlib
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -39,22 +39,9 @@ REQUEST = struct.Struct("<BI")
 ANSWER = struct.Struct("<ffQQ")
 
 
-class _Stream(Protocol):
-    def reset(self) -> None: ...
-
-    def hear(self, chunk: np.ndarray) -> tuple[float, bool, int]:
-        """Probability, whether all is finite, bytes of state; `chunk` is (1, samples)."""
-
-    def held(self) -> tuple[int, int]:
-        """Bytes kept, and bytes kept that have changed since the reset."""
-
-    def count(self, chunk: np.ndarray) -> tuple[float, int]:
-        """Probability and MACs."""
-
-
 def run(work: Work) -> None:
     data = work.blob(0)
-    stream: _Stream = _Onnx(data) if work.order["form"] == "onnx" else _TorchScript(data)
+    stream = _Onnx(data) if work.order["form"] == "onnx" else _TorchScript(data)
     read, write = work.channel.read, work.channel.write
     while True:
         kind, samples = REQUEST.unpack(read(REQUEST.size))
@@ -86,6 +73,7 @@ class _Onnx:
         self._state = {name: np.zeros(shape, np.float32) for name, shape in self._shapes.items()}
 
     def hear(self, chunk: np.ndarray) -> tuple[float, bool, int]:
+        """Probability, whether all is finite, bytes of state; `chunk` is (1, samples)."""
         try:
             answer, *new = self._session.run(self._outputs, {"chunk": chunk, **self._state})
         except Exception as error:
@@ -107,9 +95,11 @@ class _Onnx:
         return float(answer.reshape(())), bool(finite), self._bytes
 
     def held(self) -> tuple[int, int]:
+        """Bytes kept, and bytes kept that have changed since the reset."""
         return self._bytes, self._bytes
 
     def count(self, chunk: np.ndarray) -> tuple[float, int]:
+        """Probability and MACs."""
         return self.hear(chunk)[0], 0
 
 
@@ -155,7 +145,12 @@ class _TorchScript:
     def held(self) -> tuple[int, int]:
         now = self._stored()
         changed = [size for size, crc in now if (size, crc) not in self._fresh]
-        numbers = _numbers(self._module.save_to_buffer())
+        # The pickle of numbers outside tensors is read as instructions, which are not executed.
+        archive = zipfile.ZipFile(io.BytesIO(self._module.save_to_buffer()))
+        name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
+        sizes = {"BINFLOAT": 8, "LONG1": 8}
+        instructions = pickletools.genops(archive.read(name))
+        numbers = sum(sizes.get(one.name, 0) for one, _, _ in instructions)
         return sum(size for size, _ in now) + numbers, sum(changed) + numbers
 
     def count(self, chunk: np.ndarray) -> tuple[float, int]:
@@ -179,12 +174,3 @@ class _TorchScript:
             return call(*arguments)
         except Exception as error:
             raise classified(error, ChildExit.RUN_FAILED) from error
-
-
-def _numbers(saved: bytes) -> int:
-    """Bytes of the numbers that a saved module keeps outside tensors. The pickle is read as a list
-    of instructions, which are not executed."""
-    archive = zipfile.ZipFile(io.BytesIO(saved))
-    name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
-    sizes = {"BINFLOAT": 8, "LONG1": 8}
-    return sum(sizes.get(op.name, 0) for op, _, _ in pickletools.genops(archive.read(name)))

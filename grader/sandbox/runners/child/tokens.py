@@ -15,9 +15,8 @@ import numpy as np
 
 from grader.sandbox.isolation.task import ChildExit, Failure, Work
 
-HEADER = struct.Struct("<QqqQ")
-"""One more than the greatest id; ids of padding and of unknown words (-1: none); length at which
-the file truncates (0: it does not)."""
+HEADER = struct.Struct("<Qqq")
+"""One more than the greatest id; ids of padding and of unknown words (-1: none)."""
 PAD_NAMES = ("[PAD]", "<pad>", "<PAD>", "[pad]")
 UNKNOWN_NAMES = ("[UNK]", "<unk>", "<UNK>", "[unk]")
 REPEATED = 200
@@ -27,7 +26,12 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"  # read when the first text is en
 
 
 def run(work: Work) -> None:
-    tokenizer = _load(work.blob(0))
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise Failure(ChildExit.NO_RUNTIME, f"{error}") from error
+    data = work.blob(0)
+    tokenizer = _guard(lambda: Tokenizer.from_str(data.decode("utf-8")), ChildExit.LOAD_FAILED)
     texts = json.loads(work.blob(1))
     longest = work.order["max_length"]
     header = _guard(lambda: _settle(tokenizer, longest), ChildExit.LOAD_FAILED)
@@ -41,14 +45,6 @@ def run(work: Work) -> None:
     work.channel.write(header + lengths.tobytes() + cut.tobytes() + flat.tobytes())
 
 
-def _load(data: bytes) -> Any:
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise Failure(ChildExit.NO_RUNTIME, f"{error}") from error
-    return _guard(lambda: Tokenizer.from_str(data.decode("utf-8")), ChildExit.LOAD_FAILED)
-
-
 def _settle(tokenizer: Any, longest: int) -> bytes:
     """Make it truncate at `longest` or where the file says, whichever is shorter, and never pad.
     Returns the header of the answer."""
@@ -58,14 +54,13 @@ def _settle(tokenizer: Any, longest: int) -> bytes:
     unknown = known.get(named, -1) if isinstance(named, str) else -1
     unknown = unknown if unknown >= 0 else _first(known, UNKNOWN_NAMES)
     own = tokenizer.truncation
-    asked = own["max_length"] if own else 0
-    limit = min(asked, longest) if own else longest
+    limit = min(own["max_length"], longest) if own else longest
     special = tokenizer.num_special_tokens_to_add(False)
     if limit <= special:
         raise ValueError(f"sequences of {limit} have no room beside {special} special tokens")
     tokenizer.no_padding()
     tokenizer.enable_truncation(limit, direction=own["direction"] if own else "right")
-    return HEADER.pack(max(known.values(), default=-1) + 1, pad, unknown, asked)
+    return HEADER.pack(max(known.values(), default=-1) + 1, pad, unknown)
 
 
 def _first(known: dict[str, int], names: tuple[str, ...]) -> int:
