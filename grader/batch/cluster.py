@@ -66,12 +66,10 @@ class Cluster:
             self._workers_seen = time.monotonic()
         elif time.monotonic() - self._workers_seen > NO_WORKER_SECONDS:
             raise Fault(
-                Text(
-                    en="No worker is connected to the Dask scheduler; what was finished is kept. "
-                    "Start workers with `dask worker`, then run the same command again.",
-                    ru="К планировщику Dask не подключён ни один рабочий процесс; готовые оценки "
-                    "сохранены. Запустите `dask worker`, а затем ту же команду.",
-                )
+                en="No worker is connected to the Dask scheduler; what was finished is kept. "
+                "Start workers with `dask worker`, then run the same command again.",
+                ru="К планировщику Dask не подключён ни один рабочий процесс; готовые оценки "
+                "сохранены. Запустите `dask worker`, а затем ту же команду.",
             )
 
 
@@ -92,12 +90,10 @@ def connect_dask(
         said = str(error).strip()
         why = said.splitlines()[-1][:200] if said else type(error).__name__
         raise UsageError(
-            Text(
-                en=f"No Dask scheduler answers at {address} ({why}); check that it runs there and "
-                "that both sides' certificates come from the same authority.",
-                ru=f"Планировщик Dask по адресу {address} не отвечает ({why}); проверьте, что он "
-                "запущен и что сертификаты обеих сторон выданы одним центром.",
-            )
+            en=f"No Dask scheduler answers at {address} ({why}); check that it runs there and "
+            "that both sides' certificates come from the same authority.",
+            ru=f"Планировщик Dask по адресу {address} не отвечает ({why}); проверьте, что он "
+            "запущен и что сертификаты обеих сторон выданы одним центром.",
         ) from error
     with client:
         yield Cluster(client)
@@ -272,14 +268,12 @@ class _Coordinator:
         elif not isinstance(error, KilledWorker):
             why = f"{type(error).__name__}: {error}".splitlines()[0][:300]
             raise Fault(
-                Text(
-                    en=f"The cluster's workers cannot run the grader ({why}); install the same "
-                    "version of it on every machine, look into the workers' logs, and start them "
-                    "again.",
-                    ru=f"Рабочие процессы кластера не могут запустить грейдер ({why}); установите "
-                    "на каждой машине ту же версию, посмотрите журналы рабочих процессов и "
-                    "перезапустите их.",
-                )
+                en=f"The cluster's workers cannot run the grader ({why}); install the same "
+                "version of it on every machine, look into the workers' logs, and start them "
+                "again.",
+                ru=f"Рабочие процессы кластера не могут запустить грейдер ({why}); установите "
+                "на каждой машине ту же версию, посмотрите журналы рабочих процессов и "
+                "перезапустите их.",
             ) from error
         elif task.alone:
             kills = error.allowed_failures + 1
@@ -307,13 +301,11 @@ class _Coordinator:
         self._tries.update(candidate.name for candidate in candidates)
         if any(self._tries[candidate.name] >= TRIES for candidate in candidates):
             raise Fault(
-                Text(
-                    en=f"The cluster dropped the same task {TRIES} times without a result; what "
-                    "was finished is kept. Look into the scheduler's log, then run the same "
-                    "command again.",
-                    ru=f"Кластер {TRIES} раза потерял одну и ту же задачу без результата; готовые "
-                    "оценки сохранены. Посмотрите журнал планировщика, а затем повторите команду.",
-                )
+                en=f"The cluster dropped the same task {TRIES} times without a result; what "
+                "was finished is kept. Look into the scheduler's log, then run the same "
+                "command again.",
+                ru=f"Кластер {TRIES} раза потерял одну и ту же задачу без результата; готовые "
+                "оценки сохранены. Посмотрите журнал планировщика, а затем повторите команду.",
             )
         self._waiting.extendleft(reversed(candidates))
 
@@ -331,10 +323,8 @@ def _require_safe(address: str) -> None:
         complete = False
     if parts.scheme not in ("tls", "tcp") or not complete:
         raise UsageError(
-            Text(
-                en=f"--dask {address} is no address of a Dask scheduler; expected tls://HOST:PORT.",
-                ru=f"--dask {address} — не адрес планировщика Dask; ожидалось tls://HOST:PORT.",
-            )
+            en=f"--dask {address} is no address of a Dask scheduler; expected tls://HOST:PORT.",
+            ru=f"--dask {address} — не адрес планировщика Dask; ожидалось tls://HOST:PORT.",
         )
     try:
         is_local = ipaddress.ip_address(str(parts.hostname)).is_loopback
@@ -342,14 +332,12 @@ def _require_safe(address: str) -> None:
         is_local = parts.hostname == "localhost"
     if parts.scheme == "tcp" and not is_local:
         raise UsageError(
-            Text(
-                en=f"--dask {address} is not encrypted, and anyone in its network could read "
-                "submissions and run code on the cluster; start the scheduler with TLS and give "
-                "tls://HOST:PORT (docs/cluster.md shows how).",
-                ru=f"Соединение --dask {address} не зашифровано: любой в сети сможет прочесть "
-                "работы и выполнить код на кластере; запустите планировщик с TLS и укажите "
-                "tls://HOST:PORT (как — см. docs/cluster.md).",
-            )
+            en=f"--dask {address} is not encrypted, and anyone in its network could read "
+            "submissions and run code on the cluster; start the scheduler with TLS and give "
+            "tls://HOST:PORT (docs/cluster.md shows how).",
+            ru=f"Соединение --dask {address} не зашифровано: любой в сети сможет прочесть "
+            "работы и выполнить код на кластере; запустите планировщик с TLS и укажите "
+            "tls://HOST:PORT (как — см. docs/cluster.md).",
         )
 
 
@@ -358,10 +346,8 @@ def _security(distributed: Any, ca: Path | None, cert: Path | None, key: Path | 
     for option, path in zip(("--tls-ca", "--tls-cert", "--tls-key"), given.values(), strict=True):
         if path is not None and not path.is_file():
             raise UsageError(
-                Text(
-                    en=f"{option} {path} is not a file; give a file in PEM format.",
-                    ru=f"{option} {path} — не файл; укажите файл в формате PEM.",
-                )
+                en=f"{option} {path} is not a file; give a file in PEM format.",
+                ru=f"{option} {path} — не файл; укажите файл в формате PEM.",
             )
     security = distributed.Security(
         require_encryption=True,
@@ -369,12 +355,10 @@ def _security(distributed: Any, ca: Path | None, cert: Path | None, key: Path | 
     )
     if not (security.tls_ca_file and security.tls_client_cert):
         raise UsageError(
-            Text(
-                en="A tls:// address needs certificates; give --tls-ca, --tls-cert and --tls-key, "
-                "or set distributed.comm.tls in Dask's configuration.",
-                ru="Для адреса tls:// нужны сертификаты; укажите --tls-ca, --tls-cert и --tls-key "
-                "или задайте distributed.comm.tls в настройках Dask.",
-            )
+            en="A tls:// address needs certificates; give --tls-ca, --tls-cert and --tls-key, "
+            "or set distributed.comm.tls in Dask's configuration.",
+            ru="Для адреса tls:// нужны сертификаты; укажите --tls-ca, --tls-cert и --tls-key "
+            "или задайте distributed.comm.tls в настройках Dask.",
         )
     return security
 

@@ -32,7 +32,6 @@ from grader.lesson.grades import write_atomically
 from grader.lesson.spec import LessonSpec
 from grader.semester import course_file, handed_in, roster
 from grader.semester.handed_in import ClassRecord, SourceFiles
-from grader.text import Text
 from grader.text.errors import Fault, UsageError
 
 SCHEMA = 1
@@ -119,12 +118,9 @@ def locked(out: Path) -> Iterator[None]:
                 en = f"process {found.pid} on {found.host}, since {found.since}"
                 ru = f"процесс {found.pid} на {found.host}, с {found.since}"
             raise UsageError(
-                Text(
-                    en=f"Another batch is at work on {out} ({en}); wait for it, or give another "
-                    "--out.",
-                    ru=f"С папкой {out} уже работает другая проверка ({ru}); дождитесь её или "
-                    "укажите другую папку в --out.",
-                )
+                en=f"Another batch is at work on {out} ({en}); wait for it, or give another --out.",
+                ru=f"С папкой {out} уже работает другая проверка ({ru}); дождитесь её или "
+                "укажите другую папку в --out.",
             ) from None
     try:
         now = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -146,12 +142,10 @@ def disk_errors(out: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise Fault(
-            Text(
-                en=f"Results cannot be written to {out} ({reason}); what was saved before is kept. "
-                "Make room or rights there, and run the same command again.",
-                ru=f"Не удаётся записать результаты в {out} ({reason}); сохранённое раньше цело. "
-                "Освободите место или исправьте права и запустите ту же команду.",
-            )
+            en=f"Results cannot be written to {out} ({reason}); what was saved before is kept. "
+            "Make room or rights there, and run the same command again.",
+            ru=f"Не удаётся записать результаты в {out} ({reason}); сохранённое раньше цело. "
+            "Освободите место или исправьте права и запустите ту же команду.",
         ) from error
 
 
@@ -223,12 +217,10 @@ def _require_same(out: Path, origin: Origin, force: bool) -> None:
         return
     if before.lesson != origin.lesson:
         raise UsageError(
-            Text(
-                en=f"{out} holds grades of the lesson {before.lesson}, not {origin.lesson}; give "
-                "another --out.",
-                ru=f"В {out} лежат оценки занятия {before.lesson}, а не {origin.lesson}; укажите "
-                "другую папку в --out.",
-            )
+            en=f"{out} holds grades of the lesson {before.lesson}, not {origin.lesson}; give "
+            "another --out.",
+            ru=f"В {out} лежат оценки занятия {before.lesson}, а не {origin.lesson}; укажите "
+            "другую папку в --out.",
         )
     moved_together = False
     with contextlib.suppress(ValueError):  # no folder is recorded, or on two drives of Windows
@@ -236,14 +228,12 @@ def _require_same(out: Path, origin: Origin, force: bool) -> None:
         moved_together = os.path.relpath(*were) == os.path.relpath(*are)
     if not force and before.folder not in ("", origin.folder) and not moved_together:
         raise UsageError(
-            Text(
-                en=f"{out} holds grades of the submissions in {before.folder}, not in "
-                f"{origin.folder}; give another --out, or --force to go on with the new folder "
-                "(grades of submissions that are not in it move to removed/).",
-                ru=f"В {out} лежат оценки работ из {before.folder}, а не из {origin.folder}; "
-                "укажите другую папку в --out или добавьте --force, чтобы продолжить с новой "
-                "папкой (оценки работ, которых в ней нет, уйдут в removed/).",
-            )
+            en=f"{out} holds grades of the submissions in {before.folder}, not in "
+            f"{origin.folder}; give another --out, or --force to go on with the new folder "
+            "(grades of submissions that are not in it move to removed/).",
+            ru=f"В {out} лежат оценки работ из {before.folder}, а не из {origin.folder}; "
+            "укажите другую папку в --out или добавьте --force, чтобы продолжить с новой "
+            "папкой (оценки работ, которых в ней нет, уйдут в removed/).",
         )
 
 

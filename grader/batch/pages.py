@@ -20,7 +20,7 @@ import msgspec
 from grader.batch.processes import end_with_stdin, read_log, start
 from grader.batch.results import first_grade
 from grader.lesson import loading
-from grader.text import Lang, Text
+from grader.text import Lang
 from grader.text.errors import Fault
 
 
@@ -73,12 +73,9 @@ def write_pages(
         lines = log.decode("utf-8", "replace").strip().splitlines()
         last = (lines or ["no reason given"])[-1][:300]
         raise Fault(
-            Text(
-                en=f"The pages could not be drawn ({last}); the grades are kept. Try `grader "
-                "report`.",
-                ru=f"Не удалось нарисовать страницы ({last}); оценки сохранены. Попробуйте "
-                "`grader report`.",
-            )
+            en=f"The pages could not be drawn ({last}); the grades are kept. Try `grader report`.",
+            ru=f"Не удалось нарисовать страницы ({last}); оценки сохранены. Попробуйте "
+            "`grader report`.",
         )
     return out / Path(page).name
 

@@ -17,7 +17,6 @@ from grader.lesson import loading
 from grader.lesson.grades import Grade, Status, from_json, to_json, write_atomically
 from grader.lesson.spec import LessonSpec
 from grader.similarity import evidence as evidences
-from grader.text import Text
 from grader.text.errors import UsageError
 
 FOLDERS = {
@@ -93,10 +92,8 @@ def first_grade(out: Path) -> Grade:
         if (grade := read_grade(path)) is not None:
             return grade
     raise UsageError(
-        Text(
-            en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
-            ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
-        )
+        en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
+        ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
     )
 
 

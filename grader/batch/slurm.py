@@ -64,12 +64,10 @@ def start_slurm(options: SlurmOptions, folder: Path) -> Iterator[Cluster]:
         raise UsageError(missing_package("--slurm", error)) from error
     if shutil.which("sbatch") is None:
         raise UsageError(
-            Text(
-                en="--slurm needs Slurm's command sbatch, which is not on this machine's PATH; run "
-                "it on a machine from which jobs are submitted.",
-                ru="Для --slurm нужна команда Slurm sbatch, но в PATH её нет; запустите на машине, "
-                "с которой отправляют задания.",
-            )
+            en="--slurm needs Slurm's command sbatch, which is not on this machine's PATH; run "
+            "it on a machine from which jobs are submitted.",
+            ru="Для --slurm нужна команда Slurm sbatch, но в PATH её нет; запустите на машине, "
+            "с которой отправляют задания.",
         )
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f"{_KEYS}*"):  # of a batch that was killed
@@ -120,14 +118,12 @@ class SlurmCluster(Cluster):
             self._checks_without_job += 1
             if self._checks_without_job > 2:
                 raise Fault(
-                    Text(
-                        en="All Slurm jobs have ended and nothing was graded since; what was "
-                        f"finished is kept. Look into the jobs' logs in {self._folder}, then run "
-                        "the same command again.",
-                        ru="Все задания Slurm завершились, и с тех пор ничего не проверено; "
-                        f"готовые оценки сохранены. Посмотрите журналы заданий в {self._folder}, "
-                        "а затем повторите команду.",
-                    )
+                    en="All Slurm jobs have ended and nothing was graded since; what was "
+                    f"finished is kept. Look into the jobs' logs in {self._folder}, then run "
+                    "the same command again.",
+                    ru="Все задания Slurm завершились, и с тех пор ничего не проверено; "
+                    f"готовые оценки сохранены. Посмотрите журналы заданий в {self._folder}, "
+                    "а затем повторите команду.",
                 )
 
     def _any_job(self) -> bool:

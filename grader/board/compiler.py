@@ -123,11 +123,8 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            Text(
-                en=f"The cache folder {folder} cannot be made: {error.strerror}; set GRADER_CACHE.",
-                ru=f"Не удаётся создать папку кэша {folder}: {error.strerror}; задайте "
-                "GRADER_CACHE.",
-            )
+            en=f"The cache folder {folder} cannot be made: {error.strerror}; set GRADER_CACHE.",
+            ru=f"Не удаётся создать папку кэша {folder}: {error.strerror}; задайте GRADER_CACHE.",
         ) from error
     return folder
 

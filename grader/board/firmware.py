@@ -106,25 +106,21 @@ def converse(image: board.Image, network: IntegerNetwork, questions: Questions) 
         sram, stack = uno.sram_bytes, uno.stack_bytes
     if not _repeats(image, characters, questions):
         raise Rejected(
-            Text(
-                en="The same question gets different answers from run to run; set every variable "
-                "before it is read, and keep nothing from one question to the next.",
-                ru="На один и тот же вопрос плата в разных запусках отвечает по-разному; задавайте "
-                "значение каждой переменной до чтения и ничего не храните между вопросами.",
-            )
+            en="The same question gets different answers from run to run; set every variable "
+            "before it is read, and keep nothing from one question to the next.",
+            ru="На один и тот же вопрос плата в разных запусках отвечает по-разному; задавайте "
+            "значение каждой переменной до чтения и ничего не храните между вопросами.",
         )
     if wrong:
         raise Rejected(_different(wrong, characters))
     if sram > board.SRAM_BYTES:
         raise Rejected(
-            Text(
-                en=f"Static variables ({image.static_bytes:,} bytes) and stack ({stack:,}) take "
-                f"more than the {board.SRAM_BYTES:,} bytes of SRAM; make arrays smaller or use "
-                "them twice.",
-                ru=f"Статические переменные ({ru_number(image.static_bytes)} байт) и стек "
-                f"({ru_number(stack)}) занимают больше {ru_number(board.SRAM_BYTES)} байт SRAM; "
-                "уменьшите массивы или используйте их повторно.",
-            )
+            en=f"Static variables ({image.static_bytes:,} bytes) and stack ({stack:,}) take "
+            f"more than the {board.SRAM_BYTES:,} bytes of SRAM; make arrays smaller or use "
+            "them twice.",
+            ru=f"Статические переменные ({ru_number(image.static_bytes)} байт) и стек "
+            f"({ru_number(stack)}) занимают больше {ru_number(board.SRAM_BYTES)} байт SRAM; "
+            "уменьшите массивы или используйте их повторно.",
         )
     return Conversation(tuple(characters), replies, sram, stack)
 
@@ -145,14 +141,12 @@ def _whole_replies(
         if found[-1] != wanted:
             asked, ours, theirs = _quoted(query), _quoted(found[-1]), _quoted(wanted)
             raise Rejected(
-                Text(
-                    en=f"To the query {asked} the board replies {ours}, the integer model "
-                    f"{theirs}, though single characters agree; ask the network again with the "
-                    f"longer context until it ends the reply, at most {MAX_REPLY} times.",
-                    ru=f"На запрос {asked} плата отвечает {ours}, а целочисленная модель — "
-                    f"{theirs}, хотя отдельные символы совпадают; вызывайте сеть снова с "
-                    f"удлинённым контекстом, пока она не закончит ответ, не более {MAX_REPLY} раз.",
-                )
+                en=f"To the query {asked} the board replies {ours}, the integer model "
+                f"{theirs}, though single characters agree; ask the network again with the "
+                f"longer context until it ends the reply, at most {MAX_REPLY} times.",
+                ru=f"На запрос {asked} плата отвечает {ours}, а целочисленная модель — "
+                f"{theirs}, хотя отдельные символы совпадают; вызывайте сеть снова с "
+                f"удлинённым контекстом, пока она не закончит ответ, не более {MAX_REPLY} раз.",
             )
     return tuple(found)
 

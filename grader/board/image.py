@@ -14,7 +14,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section, SymbolTableSection
 from intelhex import HexReaderError, IntelHex
 
-from grader.text import Text, ru_number
+from grader.text import ru_number
 from grader.text.errors import GraderError, Rejected, UsageError
 
 FLASH_BYTES = 32_768
@@ -126,10 +126,8 @@ def from_elf(raw: bytes, warnings: str = "", compiler: str = "") -> Image:
         raise
     except Exception as error:  # pyelftools raises errors of many types for damaged files
         raise Rejected(
-            Text(
-                en="This is not a linked AVR program (ELF); build the project again.",
-                ru="Это не собранная программа AVR (ELF); соберите проект заново.",
-            )
+            en="This is not a linked AVR program (ELF); build the project again.",
+            ru="Это не собранная программа AVR (ELF); соберите проект заново.",
         ) from error
     return Image(
         flash,
@@ -151,10 +149,8 @@ def from_hex(text: str) -> Image:
         program.loadhex(io.StringIO("\n".join(text.split())))
     except HexReaderError as error:
         raise UsageError(
-            Text(
-                en=f"Line {error.line} of the HEX file is damaged; convert the ELF file again.",
-                ru=f"Строка {error.line} HEX-файла повреждена; преобразуйте ELF-файл заново.",
-            )
+            en=f"Line {error.line} of the HEX file is damaged; convert the ELF file again.",
+            ru=f"Строка {error.line} HEX-файла повреждена; преобразуйте ELF-файл заново.",
         ) from error
     last = program.maxaddr()
     end = 0 if last is None else last + 1
@@ -171,10 +167,8 @@ def read(path: Path) -> Image:
             raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise UsageError(
-            Text(
-                en=f"{path} cannot be read: {error.strerror}.",
-                ru=f"Не удаётся прочитать {path}: {error.strerror}.",
-            )
+            en=f"{path} cannot be read: {error.strerror}.",
+            ru=f"Не удаётся прочитать {path}: {error.strerror}.",
         ) from error
     if raw.startswith(b"\x7fELF"):
         return from_elf(raw)
@@ -182,10 +176,8 @@ def read(path: Path) -> Image:
         _check_size(raw)
         return from_hex(raw.decode("ascii", "replace"))
     raise UsageError(
-        Text(
-            en=f"{path} is neither an ELF nor an Intel HEX file.",
-            ru=f"{path} — ни ELF-, ни Intel-HEX-файл.",
-        )
+        en=f"{path} is neither an ELF nor an Intel HEX file.",
+        ru=f"{path} — ни ELF-, ни Intel-HEX-файл.",
     )
 
 
@@ -211,12 +203,10 @@ def _sections(elf: ELFFile, file_bytes: int) -> list[Section]:
         allocated = section["sh_flags"] & SH_FLAGS.SHF_ALLOC and section["sh_size"]
         if allocated and section["sh_addr"] >= _EEPROM_SPACE:
             raise Rejected(
-                Text(
-                    en="The program keeps data in EEPROM, which this board does not have; put "
-                    "tables into flash with PROGMEM.",
-                    ru="Программа хранит данные в EEPROM, которой у этой платы нет; разместите "
-                    "таблицы во флеш-памяти с помощью PROGMEM.",
-                )
+                en="The program keeps data in EEPROM, which this board does not have; put "
+                "tables into flash with PROGMEM.",
+                ru="Программа хранит данные в EEPROM, которой у этой платы нет; разместите "
+                "таблицы во флеш-памяти с помощью PROGMEM.",
             )
     return sections
 
@@ -275,22 +265,18 @@ def _check_at_most(value: int, limit: int) -> None:
 def _check_flash(end: int) -> None:
     if end > FLASH_BYTES:
         raise Rejected(
-            Text(
-                en=f"The program needs {end:,} bytes of flash, the ATmega328P has {FLASH_BYTES:,}; "
-                "prune more or use fewer bits.",
-                ru=f"Программе нужно {end} байт флеш-памяти, в ATmega328P их {FLASH_BYTES}; "
-                "прореживайте сильнее или берите меньше бит.",
-            )
+            en=f"The program needs {end:,} bytes of flash, the ATmega328P has {FLASH_BYTES:,}; "
+            "prune more or use fewer bits.",
+            ru=f"Программе нужно {end} байт флеш-памяти, в ATmega328P их {FLASH_BYTES}; "
+            "прореживайте сильнее или берите меньше бит.",
         )
 
 
 def _check_size(raw: bytes) -> None:
     if len(raw) > MAX_FILE_BYTES:
         raise Rejected(
-            Text(
-                en=f"The program's file has more than {MAX_FILE_BYTES:,} bytes; leave out the "
-                "debugging information.",
-                ru=f"Файл программы больше {ru_number(MAX_FILE_BYTES)} байт; соберите её без "
-                "отладочной информации.",
-            )
+            en=f"The program's file has more than {MAX_FILE_BYTES:,} bytes; leave out the "
+            "debugging information.",
+            ru=f"Файл программы больше {ru_number(MAX_FILE_BYTES)} байт; соберите её без "
+            "отладочной информации.",
         )

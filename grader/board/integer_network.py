@@ -24,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grader.data.text.chat import CHARSET, CLASSES, END, MAX_REPLY, Position
-from grader.text import Text
 from grader.text.errors import Rejected
 
 INPUT_SCALE = 32
@@ -196,12 +195,9 @@ def _number(arrays: dict[str, NDArray[np.generic]], name: str) -> int:
 
 def _unreadable(reason: str) -> Rejected:
     return Rejected(
-        Text(
-            en=f"model.npz cannot be used: {reason}; write it with IntegerModel.save of the "
-            "template.",
-            ru=f"Не удаётся использовать model.npz: {reason}; запишите его методом "
-            "IntegerModel.save из шаблона.",
-        )
+        en=f"model.npz cannot be used: {reason}; write it with IntegerModel.save of the template.",
+        ru=f"Не удаётся использовать model.npz: {reason}; запишите его методом "
+        "IntegerModel.save из шаблона.",
     )
 
 

@@ -81,12 +81,10 @@ def read(project: Mapping[str, bytes] | Path) -> Project:
             raise _too_large(name)
     if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_TOTAL_BYTES:
         raise Rejected(
-            Text(
-                en=f"The project has more than {MAX_FILES} source files or "
-                f"{MAX_TOTAL_BYTES:,} bytes; leave out what the firmware does not use.",
-                ru=f"В проекте больше {MAX_FILES} исходных файлов или "
-                f"{ru_number(MAX_TOTAL_BYTES)} байт; уберите то, что прошивка не использует.",
-            )
+            en=f"The project has more than {MAX_FILES} source files or "
+            f"{MAX_TOTAL_BYTES:,} bytes; leave out what the firmware does not use.",
+            ru=f"В проекте больше {MAX_FILES} исходных файлов или "
+            f"{ru_number(MAX_TOTAL_BYTES)} байт; уберите то, что прошивка не использует.",
         )
     for name, data in files.items():
         _check_name(name)
@@ -94,10 +92,8 @@ def read(project: Mapping[str, bytes] | Path) -> Project:
     chosen = Project(files)
     if not chosen.sources:
         raise Rejected(
-            Text(
-                en="The firmware project has no source: put main.c beside its headers.",
-                ru="В проекте прошивки нет исходного кода: положите main.c рядом с заголовками.",
-            )
+            en="The firmware project has no source: put main.c beside its headers.",
+            ru="В проекте прошивки нет исходного кода: положите main.c рядом с заголовками.",
         )
     return chosen
 
@@ -105,7 +101,8 @@ def read(project: Mapping[str, bytes] | Path) -> Project:
 def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
     if not folder.is_dir():
         raise UsageError(
-            Text(en=f"There is no folder {folder}.", ru=f"Папки {folder} не существует.")
+            en=f"There is no folder {folder}.",
+            ru=f"Папки {folder} не существует.",
         )
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -114,10 +111,8 @@ def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
             raise Rejected(
-                Text(
-                    en=f"{name} is a link; replace it with the file itself.",
-                    ru=f"{name} — это ссылка; замените её самим файлом.",
-                )
+                en=f"{name} is a link; replace it with the file itself.",
+                ru=f"{name} — это ссылка; замените её самим файлом.",
             )
         if stat.S_ISREG(mode) and name.endswith((*SOURCES, *HEADERS)):
             if path.stat().st_size > MAX_FILE_BYTES:
@@ -127,12 +122,10 @@ def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def _too_large(name: str) -> Rejected:
     return Rejected(
-        Text(
-            en=f"{name} has more than {MAX_FILE_BYTES:,} bytes; a table that fits 32 KB of flash "
-            "is far smaller.",
-            ru=f"{name} больше {ru_number(MAX_FILE_BYTES)} байт; таблица, помещающаяся в 32 КБ "
-            "флеш-памяти, намного меньше.",
-        )
+        en=f"{name} has more than {MAX_FILE_BYTES:,} bytes; a table that fits 32 KB of flash "
+        "is far smaller.",
+        ru=f"{name} больше {ru_number(MAX_FILE_BYTES)} байт; таблица, помещающаяся в 32 КБ "
+        "флеш-памяти, намного меньше.",
     )
 
 
@@ -141,12 +134,10 @@ def _check_name(name: str) -> None:
     if len(parts) <= 4 and all(_NAME.fullmatch(part) for part in parts) and ".." not in name:
         return
     raise Rejected(
-        Text(
-            en=f"The file name '{name[:80]}' is not allowed; use letters, digits, '_', '-' and "
-            "'.', and at most three folders.",
-            ru=f"Имя файла «{name[:80]}» недопустимо; используйте латинские буквы, цифры, '_', "
-            "'-' и '.', не глубже трёх папок.",
-        )
+        en=f"The file name '{name[:80]}' is not allowed; use letters, digits, '_', '-' and "
+        "'.', and at most three folders.",
+        ru=f"Имя файла «{name[:80]}» недопустимо; используйте латинские буквы, цифры, '_', "
+        "'-' и '.', не глубже трёх папок.",
     )
 
 
@@ -157,7 +148,10 @@ def _check_source(name: str, data: bytes) -> None:
     for pattern, reason in _REFUSED:
         if found := pattern.search(text):
             line = text.count("\n", 0, found.start()) + 1
-            raise Rejected(Text(en=f"{name}:{line}: {reason.en}", ru=f"{name}:{line}: {reason.ru}"))
+            raise Rejected(
+                en=f"{name}:{line}: {reason.en}",
+                ru=f"{name}:{line}: {reason.ru}",
+            )
 
 
 def _joined(text: str) -> str:

@@ -37,7 +37,6 @@ from grader.data.text.chat import Pair, PairSet, Position
 from grader.data.text.chat_synthetic import ChatSettings
 from grader.data.text.posts import PostSet
 from grader.data.text.posts_synthetic import PostSettings
-from grader.text import Text
 from grader.text.errors import UsageError
 
 __all__ = [
@@ -165,10 +164,8 @@ def _load(dataset: Dataset[T], request: Request) -> T:
     if dataset.prepare is None:
         if request.source is not None:
             raise UsageError(
-                Text(
-                    en=f"{dataset.name} is built in; leave out --from.",
-                    ru=f"{dataset.name} — встроенный набор; уберите --from.",
-                )
+                en=f"{dataset.name} is built in; leave out --from.",
+                ru=f"{dataset.name} — встроенный набор; уберите --from.",
             )
         if request.part == "hidden" and not request.seed:
             raise needs_seed(dataset.name)

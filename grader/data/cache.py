@@ -173,12 +173,10 @@ def locked(path: Path, progress: Progress | None = None) -> Iterator[None]:
             lock.acquire()
     except OSError as error:
         raise DataError(
-            Text(
-                en=f"The cache folder {path.parent} cannot be written ({error.strerror}); set "
-                f"{course.CACHE} to a folder that can.",
-                ru=f"В папку кэша {path.parent} нельзя писать ({error.strerror}); укажите в "
-                f"{course.CACHE} папку, доступную для записи.",
-            )
+            en=f"The cache folder {path.parent} cannot be written ({error.strerror}); set "
+            f"{course.CACHE} to a folder that can.",
+            ru=f"В папку кэша {path.parent} нельзя писать ({error.strerror}); укажите в "
+            f"{course.CACHE} папку, доступную для записи.",
         ) from error
     try:
         yield
@@ -207,13 +205,10 @@ def require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed + 64 * 2**20:
         raise DataError(
-            Text(
-                en=f"{needed / 1e6:,.0f} MB are needed in {folder.parent} and {free / 1e6:,.0f} MB "
-                f"are free; make room, or set {course.CACHE} to a folder on another disk.",
-                ru=f"В {folder.parent} нужно {needed / 1e6:,.0f} МБ, а свободно "
-                f"{free / 1e6:,.0f} МБ; освободите место или укажите в {course.CACHE} папку на "
-                "другом диске.",
-            )
+            en=f"{needed / 1e6:,.0f} MB are needed in {folder.parent} and {free / 1e6:,.0f} MB "
+            f"are free; make room, or set {course.CACHE} to a folder on another disk.",
+            ru=f"В {folder.parent} нужно {needed / 1e6:,.0f} МБ, а свободно {free / 1e6:,.0f} МБ; "
+            f"освободите место или укажите в {course.CACHE} папку на другом диске.",
         )
 
 
@@ -231,10 +226,8 @@ def add(folder: Path) -> list[str]:
     ]
     if not found:
         raise UsageError(
-            Text(
-                en=f"{folder} holds no prepared data; give the folder data/ of a release.",
-                ru=f"В {folder} нет подготовленных данных; укажите папку data/ из выпуска.",
-            )
+            en=f"{folder} holds no prepared data; give the folder data/ of a release.",
+            ru=f"В {folder} нет подготовленных данных; укажите папку data/ из выпуска.",
         )
     return [path.name for path in found if _copy(path, data_folder() / path.name)]
 
@@ -286,11 +279,9 @@ class PinnedFile:
             same = False
         if not same:
             raise DataError(
-                Text(
-                    en=f"{self.path} was replaced or removed while submissions were graded; run "
-                    "the same command again, and let nothing else write to the data cache.",
-                    ru=f"Файл {self.path} был заменён или удалён во время проверки работ; "
-                    "запустите ту же команду ещё раз и не меняйте кэш данных во время проверки.",
-                )
+                en=f"{self.path} was replaced or removed while submissions were graded; run "
+                "the same command again, and let nothing else write to the data cache.",
+                ru=f"Файл {self.path} был заменён или удалён во время проверки работ; "
+                "запустите ту же команду ещё раз и не меняйте кэш данных во время проверки.",
             )
         return self.path

@@ -74,10 +74,8 @@ class Dataset(Generic[T]):
 
 def needs_seed(name: str) -> UsageError:
     return UsageError(
-        Text(
-            en=f"The hidden part of {name} needs the instructor's seed, and none is given.",
-            ru=f"Скрытая часть {name} строится из секретного зерна преподавателя, а оно не задано.",
-        )
+        en=f"The hidden part of {name} needs the instructor's seed, and none is given.",
+        ru=f"Скрытая часть {name} строится из секретного зерна преподавателя, а оно не задано.",
     )
 
 
@@ -85,10 +83,8 @@ def unknown(en: str, ru: str, found: object, known: tuple[str, ...]) -> UsageErr
     """A name that does not exist, with the names that do."""
     listed = ", ".join(known)
     return UsageError(
-        Text(
-            en=f"Unknown {en} {str(found)!r}; known are {listed}.",
-            ru=f"Неизвестно, что такое {ru} {str(found)!r}; есть {listed}.",
-        )
+        en=f"Unknown {en} {str(found)!r}; known are {listed}.",
+        ru=f"Неизвестно, что такое {ru} {str(found)!r}; есть {listed}.",
     )
 
 
@@ -98,18 +94,14 @@ def damaged(path: Path, why: Text | Exception, remedy: Text) -> DataError:
         said = (isinstance(why, OSError) and why.strerror) or str(why)
         why = Text(en=said, ru=said)
     return DataError(
-        Text(
-            en=f"{path} is damaged: {why.en}. {remedy.en}",
-            ru=f"Файл {path} повреждён: {why.ru}. {remedy.ru}",
-        )
+        en=f"{path} is damaged: {why.en}. {remedy.en}",
+        ru=f"Файл {path} повреждён: {why.ru}. {remedy.ru}",
     )
 
 
 def empty(name: str, part: Part, folder: Path, remedy: Text) -> DataError:
     """A copy of a data set that lacks all of one part."""
     return DataError(
-        Text(
-            en=f"The {part} part of {name} in {folder} is empty. {remedy.en}",
-            ru=f"Часть {part} набора {name} в {folder} пуста. {remedy.ru}",
-        )
+        en=f"The {part} part of {name} in {folder} is empty. {remedy.en}",
+        ru=f"Часть {part} набора {name} в {folder} пуста. {remedy.ru}",
     )

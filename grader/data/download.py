@@ -73,10 +73,8 @@ class PublishedFiles:
         folder = source or self.folder
         if not (folder / name).is_file():
             raise DataError(
-                Text(
-                    en=f"{self.name} is not in {folder}: {name} is missing. {self.remedy.en}",
-                    ru=f"В {folder} нет набора {self.name}: не хватает {name}. {self.remedy.ru}",
-                )
+                en=f"{self.name} is not in {folder}: {name} is missing. {self.remedy.en}",
+                ru=f"В {folder} нет набора {self.name}: не хватает {name}. {self.remedy.ru}",
             )
         return folder / name
 
@@ -136,12 +134,10 @@ def fetch(
     if found != sha256:
         part.unlink()
         raise DataError(
-            Text(
-                en=f"{address} arrived with the wrong content (sha256 {found}, expected {sha256}); "
-                "try again, or give a copy with --from.",
-                ru=f"Содержимое {address} не то (sha256 {found}, ожидалось {sha256}); повторите "
-                "загрузку или укажите копию через --from.",
-            )
+            en=f"{address} arrived with the wrong content (sha256 {found}, expected {sha256}); "
+            "try again, or give a copy with --from.",
+            ru=f"Содержимое {address} не то (sha256 {found}, ожидалось {sha256}); повторите "
+            "загрузку или укажите копию через --from.",
         )
     part.replace(target)
 
@@ -154,12 +150,10 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
     """
     if not hasattr(tarfile, "data_filter"):
         raise UsageError(
-            Text(
-                en="Unpacking safely needs Python 3.11.4 or newer; update Python, or unpack "
-                f"{archive} by hand and give the folder with --from.",
-                ru="Для безопасной распаковки нужен Python 3.11.4 или новее; обновите Python или "
-                f"распакуйте {archive} вручную и укажите папку через --from.",
-            )
+            en="Unpacking safely needs Python 3.11.4 or newer; update Python, or unpack "
+            f"{archive} by hand and give the folder with --from.",
+            ru="Для безопасной распаковки нужен Python 3.11.4 или новее; обновите Python или "
+            f"распакуйте {archive} вручную и укажите папку через --from.",
         )
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -174,10 +168,8 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise DataError(
-            Text(
-                en=f"{archive} cannot be unpacked ({error}); delete it and download it again.",
-                ru=f"Не удалось распаковать {archive} ({error}); удалите файл и скачайте снова.",
-            )
+            en=f"{archive} cannot be unpacked ({error}); delete it and download it again.",
+            ru=f"Не удалось распаковать {archive} ({error}); удалите файл и скачайте снова.",
         ) from error
     inner = list(partial.iterdir())
     only = inner[0] if len(inner) == 1 and inner[0].is_dir() else partial
@@ -201,12 +193,10 @@ def _receive(address: str, part: Path, progress: Progress | None, retries: Retri
         except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
             if isinstance(error, OSError) and error.filename is not None:  # the disk failed
                 raise DataError(
-                    Text(
-                        en=f"{part} cannot be written ({error.strerror}); make room or change its "
-                        "permissions.",
-                        ru=f"Не удалось записать {part} ({error.strerror}); освободите место или "
-                        "измените права доступа.",
-                    )
+                    en=f"{part} cannot be written ({error.strerror}); make room or change its "
+                    "permissions.",
+                    ru=f"Не удалось записать {part} ({error.strerror}); освободите место или "
+                    "измените права доступа.",
                 ) from error
             what = str(getattr(error, "reason", error)) or type(error).__name__
         failures = failures + 1 if _size(part) <= before else 1
@@ -250,12 +240,10 @@ def _attempt(address: str, part: Path, progress: Progress | None, timeout: float
 
 def _failed(address: str, what: str) -> DataError:
     return DataError(
-        Text(
-            en=f"{address} cannot be downloaded: {what}. Try again later, which continues where "
-            "it broke off, or give a copy with --from.",
-            ru=f"Не удалось скачать {address}: {what}. Повторите позже, загрузка продолжится с "
-            "места обрыва, или укажите копию через --from.",
-        )
+        en=f"{address} cannot be downloaded: {what}. Try again later, which continues where "
+        "it broke off, or give a copy with --from.",
+        ru=f"Не удалось скачать {address}: {what}. Повторите позже, загрузка продолжится с "
+        "места обрыва, или укажите копию через --from.",
     )
 
 

@@ -11,7 +11,6 @@ import platformdirs
 
 from grader.data import cache
 from grader.data.dataset import Part
-from grader.text import Text
 from grader.text.errors import UsageError
 
 ENVIRONMENT = "GRADER_HIDDEN_SEED"
@@ -46,12 +45,10 @@ def hidden_seed(given: str | None = None) -> tuple[str, str]:
         return _read(path) or _make(path), str(path)
     except OSError as error:
         raise UsageError(
-            Text(
-                en=f"The seed of the hidden data cannot be kept in {path} ({error.strerror}); "
-                f"set {ENVIRONMENT} instead.",
-                ru=f"Секретное зерно скрытых данных не удаётся хранить в {path} "
-                f"({error.strerror}); задайте его через {ENVIRONMENT}.",
-            )
+            en=f"The seed of the hidden data cannot be kept in {path} ({error.strerror}); "
+            f"set {ENVIRONMENT} instead.",
+            ru=f"Секретное зерно скрытых данных не удаётся хранить в {path} "
+            f"({error.strerror}); задайте его через {ENVIRONMENT}.",
         ) from error
 
 

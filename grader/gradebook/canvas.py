@@ -18,7 +18,6 @@ from grader.gradebook.files import guarded, to_csv
 from grader.intake import downloads
 from grader.semester.roster import Student, folded
 from grader.semester.tables import GIVE_EXPORT, no_table, read_lines
-from grader.text import Text
 from grader.text.errors import UsageError
 from grader.text.untrusted import quoted
 
@@ -96,12 +95,10 @@ def _column(heads: list[str], graded: Graded, wanted: str | None) -> int:
         return found[0]
     others = ", ".join(quoted(head) for head in heads if head not in _IDENTITY)
     raise UsageError(
-        Text(
-            en=f"No column of the export, or more than one, is called as {graded.spec.name}; "
-            f"choose one with --column: {others}.",
-            ru=f"В выгрузке нет столбца занятия {graded.spec.name} или их несколько; выберите его "
-            f"через --column: {others}.",
-        )
+        en=f"No column of the export, or more than one, is called as {graded.spec.name}; "
+        f"choose one with --column: {others}.",
+        ru=f"В выгрузке нет столбца занятия {graded.spec.name} или их несколько; выберите его "
+        f"через --column: {others}.",
     )
 
 

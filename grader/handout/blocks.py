@@ -16,7 +16,6 @@ from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
-from grader.text import Text
 from grader.text.errors import SpecError
 
 Kind = Literal[
@@ -95,7 +94,10 @@ def parse(text: str, path: Path) -> list[Block]:
 
 def wrong(path: Path, line: int, en: str, ru: str) -> SpecError:
     """The error for a line of a source, counted from 1."""
-    return SpecError(Text(en=f"{path}:{line}: {en}", ru=f"{path}:{line}: {ru}"))
+    return SpecError(
+        en=f"{path}:{line}: {en}",
+        ru=f"{path}:{line}: {ru}",
+    )
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[Block]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from grader.lesson.grades import write_atomically
 from grader.lesson.loading import Lesson
-from grader.text import Lang, Text
+from grader.text import Lang
 from grader.text.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,10 +77,8 @@ def write(path: Path, content: bytes) -> Path:
         write_atomically(path, content)
     except OSError as error:
         raise UsageError(
-            Text(
-                en=f"{path} cannot be written ({error.strerror}); choose another --out.",
-                ru=f"Не удаётся записать {path} ({error.strerror}); выберите другое --out.",
-            )
+            en=f"{path} cannot be written ({error.strerror}); choose another --out.",
+            ru=f"Не удаётся записать {path} ({error.strerror}); выберите другое --out.",
         ) from error
     return path
 

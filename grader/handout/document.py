@@ -14,7 +14,7 @@ from grader.handout.measured import Table, tables
 from grader.handout.values import Values
 from grader.lesson import course
 from grader.lesson.loading import Lesson
-from grader.text import Lang, Text
+from grader.text import Lang
 from grader.text.errors import SpecError, UsageError
 
 MINUTES = 90
@@ -139,12 +139,10 @@ def read(lesson: Lesson, lang: Lang, stem: str = "handout") -> Source:
     path = lesson.folder / f"{stem}.{lang}.md"
     if not path.is_file():
         raise UsageError(
-            Text(
-                en=f"The lesson {lesson.name} has no {path.name} yet; docs/handouts.md says what "
-                "belongs into it.",
-                ru=f"В занятии {lesson.name} ещё нет {path.name}; что в нём должно быть, сказано в "
-                "docs/handouts.md.",
-            )
+            en=f"The lesson {lesson.name} has no {path.name} yet; docs/handouts.md says what "
+            "belongs into it.",
+            ru=f"В занятии {lesson.name} ещё нет {path.name}; что в нём должно быть, сказано в "
+            "docs/handouts.md.",
         )
     try:
         raw = path.read_text(encoding="utf-8")

@@ -18,7 +18,6 @@ from grader.handout.cache import cached
 from grader.handout.document import Document
 from grader.handout.drawing import KINDS
 from grader.handout.render import FIGURE, drawn
-from grader.text import Text
 from grader.text.errors import SpecError
 
 if TYPE_CHECKING:
@@ -200,10 +199,8 @@ def _executed(code: Sequence[str], lines: Sequence[int], document: Document) -> 
             shown = "\n".join(f"    {line}" for line in code[number].splitlines())
             count = f"{number + 1}/{len(code)}"
             raise SpecError(
-                Text(
-                    en=f"{where}: code cell {count} failed: {what}\n{shown}",
-                    ru=f"{where}: ячейка с кодом {count} не выполнилась: {what}\n{shown}",
-                )
+                en=f"{where}: code cell {count} failed: {what}\n{shown}",
+                ru=f"{where}: ячейка с кодом {count} не выполнилась: {what}\n{shown}",
             ) from error
     return nbformat.writes(ran).encode("utf-8")
 

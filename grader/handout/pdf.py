@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 from grader.handout.cache import cached
-from grader.text import Text
 from grader.text.errors import Fault, UsageError
 
 ENVIRONMENT = "GRADER_CHROMIUM"
@@ -63,12 +62,10 @@ def require() -> Path:
         return found
     named = f" ({ENVIRONMENT}={found})" if found else ""
     raise UsageError(
-        Text(
-            en=f"PDF needs Chromium, Chrome or Edge, and none was found{named}. Install one "
-            "(Debian, Ubuntu: apt install chromium), or name its program in GRADER_CHROMIUM.",
-            ru=f"Для PDF нужен Chromium, Chrome или Edge, а он не найден{named}. Установите его "
-            "(Debian, Ubuntu: apt install chromium) или укажите программу в GRADER_CHROMIUM.",
-        )
+        en=f"PDF needs Chromium, Chrome or Edge, and none was found{named}. Install one "
+        "(Debian, Ubuntu: apt install chromium), or name its program in GRADER_CHROMIUM.",
+        ru=f"Для PDF нужен Chromium, Chrome или Edge, а он не найден{named}. Установите его "
+        "(Debian, Ubuntu: apt install chromium) или укажите программу в GRADER_CHROMIUM.",
     )
 
 
@@ -116,4 +113,7 @@ def _with_fonts(page: str) -> str:
 
 def _failed(program: Path, reason: str) -> Fault:
     en, ru = f"{program} printed nothing: {reason}", f"{program} ничего не напечатал: {reason}"
-    return Fault(Text(en=en, ru=ru))
+    return Fault(
+        en=en,
+        ru=ru,
+    )

@@ -17,7 +17,7 @@ from grader.intake.rules import changed
 from grader.intake.tars import unpack_tar
 from grader.intake.zips import unpack_zip
 from grader.lesson.spec import Intake
-from grader.text import Text, ru_number
+from grader.text import ru_number
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
@@ -51,12 +51,10 @@ def require_archive_size(name: str, size: int, rules: Intake) -> None:
     """Raises Rejected for an archive that is larger than its contents may be."""
     if size > (limit := rules.max_total_bytes):
         raise Rejected(
-            Text(
-                en=f"The archive {quoted(name)} has {size:,} bytes, at most {limit:,} are allowed; "
-                "leave data and checkpoints out.",
-                ru=f"Архив {quoted(name)} занимает {ru_number(size)} байт, допустимо не более "
-                f"{ru_number(limit)}; не включайте данные и чекпойнты.",
-            )
+            en=f"The archive {quoted(name)} has {size:,} bytes, at most {limit:,} are allowed; "
+            "leave data and checkpoints out.",
+            ru=f"Архив {quoted(name)} занимает {ru_number(size)} байт, допустимо не более "
+            f"{ru_number(limit)}; не включайте данные и чекпойнты.",
         )
 
 
@@ -74,11 +72,9 @@ def unpack(raw: io.FileIO, name: str, folder: Path, rules: Intake) -> None:
     for magic, kind in _OTHER_STARTS:
         if start.startswith(magic):
             raise Rejected(
-                Text(
-                    en=f"{quoted(name)} is a {kind} archive, whatever its name says; pack the "
-                    "folder as a .zip.",
-                    ru=f"{quoted(name)} — на самом деле архив {kind}; упакуйте папку в .zip.",
-                )
+                en=f"{quoted(name)} is a {kind} archive, whatever its name says; pack the "
+                "folder as a .zip.",
+                ru=f"{quoted(name)} — на самом деле архив {kind}; упакуйте папку в .zip.",
             )
     known_tar = start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"))
     is_zip = start.startswith(b"PK") or (name.lower().endswith(".zip") and not known_tar)
@@ -88,12 +84,10 @@ def unpack(raw: io.FileIO, name: str, folder: Path, rules: Intake) -> None:
         if isinstance(error, OSError) and error.errno in _OUR_DISK:
             raise
         raise Rejected(
-            Text(
-                en=f"The archive {quoted(name)} is damaged, encrypted or not an archive; pack the "
-                "folder again.",
-                ru=f"Архив {quoted(name)} повреждён, зашифрован или не является архивом; упакуйте "
-                "папку заново.",
-            )
+            en=f"The archive {quoted(name)} is damaged, encrypted or not an archive; pack the "
+            "folder again.",
+            ru=f"Архив {quoted(name)} повреждён, зашифрован или не является архивом; упакуйте "
+            "папку заново.",
         ) from error
     after = os.fstat(raw.fileno())
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):

@@ -43,10 +43,8 @@ def candidates(folder: Path) -> tuple[list[Candidate], list[Path]]:
     told."""
     if not folder.is_dir():
         raise UsageError(
-            Text(
-                en=f"{folder} is not a folder; expected a folder with one submission each.",
-                ru=f"{folder} — не папка; ожидалась папка, в которой каждая работа отдельно.",
-            )
+            en=f"{folder} is not a folder; expected a folder with one submission each.",
+            ru=f"{folder} — не папка; ожидалась папка, в которой каждая работа отдельно.",
         )
     found: list[tuple[str, Path]] = []
     left_out: list[Path] = []
@@ -75,17 +73,18 @@ def submission_name(path: Path) -> str:
 def require_submission(path: Path) -> None:
     """Raises UsageError unless `path` is a folder, an archive or a notebook."""
     if not path.exists():
-        raise UsageError(Text(en=f"{path} does not exist.", ru=f"Путь {path} не существует."))
+        raise UsageError(
+            en=f"{path} does not exist.",
+            ru=f"Путь {path} не существует.",
+        )
     if not path.is_dir() and not (
         path.is_file() and (archive_suffix(path) or _notebook_suffix(path))
     ):
         kinds = ", ".join((*ARCHIVES, SUFFIX))
         raise UsageError(
-            Text(
-                en=f"{path} is neither a folder nor an archive or notebook ({kinds}); give the "
-                "folder that holds the submission.",
-                ru=f"{path} — не папка, не архив и не ноутбук ({kinds}); укажите папку с работой.",
-            )
+            en=f"{path} is neither a folder nor an archive or notebook ({kinds}); give the "
+            "folder that holds the submission.",
+            ru=f"{path} — не папка, не архив и не ноутбук ({kinds}); укажите папку с работой.",
         )
 
 

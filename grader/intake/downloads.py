@@ -20,7 +20,6 @@ from grader.intake.candidates import Candidate, candidates, is_work
 from grader.intake.rules import IGNORED_PARTS, archive_suffix, ignored
 from grader.intake.zips import ClassZip
 from grader.lesson.spec import Intake
-from grader.text import Text
 from grader.text.errors import UsageError
 from grader.text.untrusted import readable
 
@@ -158,12 +157,10 @@ def open_download(
         return _from_zip(place, store, rules, stem, layout)
     if not place.is_dir():
         raise UsageError(
-            Text(
-                en=f"{place} is neither a folder nor a .zip; expected a folder with one submission "
-                "each, or the archive that Moodle or Canvas gives.",
-                ru=f"{place} — не папка и не .zip; ожидалась папка, в которой каждая работа "
-                "отдельно, или архив из Moodle или Canvas.",
-            )
+            en=f"{place} is neither a folder nor a .zip; expected a folder with one submission "
+            "each, or the archive that Moodle or Canvas gives.",
+            ru=f"{place} — не папка и не .zip; ожидалась папка, в которой каждая работа "
+            "отдельно, или архив из Moodle или Canvas.",
         )
     names = sorted(
         path.name

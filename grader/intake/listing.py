@@ -26,7 +26,6 @@ from grader.intake.rules import (
     too_many,
 )
 from grader.lesson.spec import Intake
-from grader.text import Text
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted, readable
 
@@ -72,12 +71,10 @@ def open_file(root: Path, path: PurePosixPath) -> io.FileIO:
         if error.errno == errno.EACCES:
             name = quoted(str(path))
             raise Rejected(
-                Text(
-                    en=f"{name} may not be read: its rights forbid it; hand it in again, readable "
-                    "for everyone (on Linux: chmod a+r).",
-                    ru=f"Файл {name} нельзя прочитать: не хватает прав; сдайте его заново, открыв "
-                    "на чтение всем (в Linux: chmod a+r).",
-                )
+                en=f"{name} may not be read: its rights forbid it; hand it in again, readable "
+                "for everyone (on Linux: chmod a+r).",
+                ru=f"Файл {name} нельзя прочитать: не хватает прав; сдайте его заново, открыв "
+                "на чтение всем (в Linux: chmod a+r).",
             ) from error
         if error.errno == errno.ENXIO:  # a socket
             raise Rejected(not_a_file(str(path))) from error

@@ -80,12 +80,10 @@ def files_to_unpack(members: Iterable[Member], rules: Intake) -> list[PlannedFil
             raise Rejected(link(member.name))
         if member.kind == "sparse":
             raise Rejected(
-                Text(
-                    en=f"The archive holds {name} as a sparse file; pack the folder without that "
-                    "option of tar.",
-                    ru=f"В архиве файл {name} записан как разреженный; упакуйте папку без этого "
-                    "параметра tar.",
-                )
+                en=f"The archive holds {name} as a sparse file; pack the folder without that "
+                "option of tar.",
+                ru=f"В архиве файл {name} записан как разреженный; упакуйте папку без этого "
+                "параметра tar.",
             )
         if member.kind == "other":
             raise Rejected(not_a_file(member.name))
@@ -96,12 +94,10 @@ def files_to_unpack(members: Iterable[Member], rules: Intake) -> list[PlannedFil
         key = indistinct(path.as_posix())
         if key in keys:
             raise Rejected(
-                Text(
-                    en=f"The archive holds {name} twice (or twice but for upper and lower case); "
-                    "keep one.",
-                    ru=f"В архиве файл {name} встречается дважды (возможно, с разным регистром "
-                    "букв); оставьте один.",
-                )
+                en=f"The archive holds {name} twice (or twice but for upper and lower case); "
+                "keep one.",
+                ru=f"В архиве файл {name} встречается дважды (возможно, с разным регистром "
+                "букв); оставьте один.",
             )
         keys.add(key)
         folders.update(indistinct(parent.as_posix()) for parent in path.parents)
@@ -125,12 +121,10 @@ def places(
         planned = files_to_unpack(members, rules)
     except Damaged:
         raise Rejected(
-            Text(
-                en="A file lies where another needs a folder (upper and lower case count as one); "
-                "rename it.",
-                ru="Файл лежит там, где другому нужна папка (регистр букв не различается); "
-                "переименуйте его.",
-            )
+            en="A file lies where another needs a folder (upper and lower case count as one); "
+            "rename it.",
+            ru="Файл лежит там, где другому нужна папка (регистр букв не различается); "
+            "переименуйте его.",
         ) from None
     return {
         found.index: folder / found.path
@@ -161,12 +155,10 @@ def _checked_path(member: Member) -> PurePosixPath | None:
         return None
     if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise Rejected(
-            Text(
-                en=f"The archive holds {quoted(name)}, which would land outside the submission's "
-                "folder; pack the folder again with relative paths.",
-                ru=f"В архиве есть путь {quoted(name)}, ведущий за пределы папки работы; упакуйте "
-                "папку заново с относительными путями.",
-            )
+            en=f"The archive holds {quoted(name)}, which would land outside the submission's "
+            "folder; pack the folder again with relative paths.",
+            ru=f"В архиве есть путь {quoted(name)}, ведущий за пределы папки работы; упакуйте "
+            "папку заново с относительными путями.",
         )
     if readable(name) != name:
         raise Rejected(not_utf8(name))

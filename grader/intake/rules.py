@@ -52,21 +52,17 @@ def check_sizes(name: str, size: int, count: int, total: int, rules: Intake) -> 
     it there are `count` files of `total` bytes."""
     if size > rules.max_file_bytes:
         raise Rejected(
-            Text(
-                en=f"{quoted(name)} has {size:,} bytes, at most {rules.max_file_bytes:,} are "
-                "allowed; leave data and checkpoints out.",
-                ru=f"Файл {quoted(name)} занимает {ru_number(size)} байт, допустимо не более "
-                f"{ru_number(rules.max_file_bytes)}; не включайте данные и чекпойнты.",
-            )
+            en=f"{quoted(name)} has {size:,} bytes, at most {rules.max_file_bytes:,} are "
+            "allowed; leave data and checkpoints out.",
+            ru=f"Файл {quoted(name)} занимает {ru_number(size)} байт, допустимо не более "
+            f"{ru_number(rules.max_file_bytes)}; не включайте данные и чекпойнты.",
         )
     if total > rules.max_total_bytes:
         raise Rejected(
-            Text(
-                en=f"The files add up to more than {rules.max_total_bytes:,} bytes (at "
-                f"{quoted(name)}); leave data and checkpoints out.",
-                ru=f"Файлы вместе занимают больше {ru_number(rules.max_total_bytes)} байт "
-                f"(на {quoted(name)}); не включайте данные и чекпойнты.",
-            )
+            en=f"The files add up to more than {rules.max_total_bytes:,} bytes (at "
+            f"{quoted(name)}); leave data and checkpoints out.",
+            ru=f"Файлы вместе занимают больше {ru_number(rules.max_total_bytes)} байт "
+            f"(на {quoted(name)}); не включайте данные и чекпойнты.",
         )
     if count > rules.max_files:
         raise Rejected(too_many(rules.max_files))

@@ -25,7 +25,7 @@ from grader.intake.listing import (
 from grader.intake.members import Damaged, write
 from grader.intake.rules import archive_suffix, changed, check_sizes, not_a_file
 from grader.lesson.spec import Intake
-from grader.text import Text, notebooks
+from grader.text import notebooks
 from grader.text.errors import Rejected, UsageError
 from grader.text.untrusted import quoted, readable
 
@@ -152,7 +152,8 @@ def _kind(path: Path) -> str:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         raise UsageError(
-            Text(en=f"{path} does not exist.", ru=f"Путь {path} не существует.")
+            en=f"{path} does not exist.",
+            ru=f"Путь {path} не существует.",
         ) from None
     if stat.S_ISLNK(mode):
         return "link"
@@ -186,12 +187,10 @@ def _require_archive(path: Path, rules: Intake) -> None:
     if kind == "link":
         shown = quoted(path.name)
         raise Rejected(
-            Text(
-                en=f"{shown} among the submissions is a link and is never followed; put the folder "
-                "or archive itself there.",
-                ru=f"{shown} среди работ — это ссылка, по ссылкам грейдер не переходит; положите "
-                "туда саму папку или архив.",
-            )
+            en=f"{shown} among the submissions is a link and is never followed; put the folder "
+            "or archive itself there.",
+            ru=f"{shown} среди работ — это ссылка, по ссылкам грейдер не переходит; положите "
+            "туда саму папку или архив.",
         )
     if kind == "other":
         raise Rejected(not_a_file(path.name))
@@ -230,10 +229,8 @@ def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
         raise Rejected(missing(rules.artefact, files))
     places = ", ".join(quoted(root) for root in roots[:3]) + (", ..." if len(roots) > 3 else "")
     raise Rejected(
-        Text(
-            en=f"Expected one {artefact}, found {len(roots)} (in {places}); "
-            "keep the one to be graded and delete the others.",
-            ru=f"Ожидался один файл {artefact}, найдено {len(roots)} (в папках {places}); "
-            "оставьте тот, который нужно оценить, и удалите остальные.",
-        )
+        en=f"Expected one {artefact}, found {len(roots)} (in {places}); "
+        "keep the one to be graded and delete the others.",
+        ru=f"Ожидался один файл {artefact}, найдено {len(roots)} (в папках {places}); "
+        "оставьте тот, который нужно оценить, и удалите остальные.",
     )

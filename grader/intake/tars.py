@@ -111,12 +111,10 @@ class _Stream:
         self._position += len(part)
         if self._position > self._limit:
             raise Rejected(
-                Text(
-                    en=f"The archive unpacks to more than {self._limit:,} bytes; leave data and "
-                    "checkpoints out.",
-                    ru=f"Архив распаковывается больше чем в {ru_number(self._limit)} байт; не "
-                    "включайте данные и чекпойнты.",
-                )
+                en=f"The archive unpacks to more than {self._limit:,} bytes; leave data and "
+                "checkpoints out.",
+                ru=f"Архив распаковывается больше чем в {ru_number(self._limit)} байт; не "
+                "включайте данные и чекпойнты.",
             )
         return part
 

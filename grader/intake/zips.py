@@ -23,7 +23,6 @@ from pathlib import Path, PurePosixPath
 from grader.intake.members import Damaged, Kind, Member, files_to_unpack, write
 from grader.intake.rules import IGNORED_PARTS, archive_suffix
 from grader.lesson.spec import Intake
-from grader.text import Text
 from grader.text.errors import Rejected, UsageError
 from grader.text.untrusted import quoted
 
@@ -73,10 +72,8 @@ class ClassZip:
             self._file = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise UsageError(
-                Text(
-                    en=f"{path} is no zip archive or is damaged ({error}); download it again.",
-                    ru=f"{path} — не zip-архив или он повреждён ({error}); скачайте его ещё раз.",
-                )
+                en=f"{path} is no zip archive or is damaged ({error}); download it again.",
+                ru=f"{path} — не zip-архив или он повреждён ({error}); скачайте его ещё раз.",
             ) from error
         self._infos = self._file.infolist()
         # Relative, whatever the name begins with; without parts for a name of the folder itself.
@@ -163,12 +160,9 @@ class _BoundedReader(io.BufferedReader):
             self.seek(place)
         if size > MAX_DIRECTORY_BYTES:
             raise Rejected(
-                Text(
-                    en="The archive's table of contents is larger than that of any project; pack "
-                    "the folder again.",
-                    ru="Оглавление архива больше, чем бывает у любого проекта; упакуйте папку "
-                    "заново.",
-                )
+                en="The archive's table of contents is larger than that of any project; pack "
+                "the folder again.",
+                ru="Оглавление архива больше, чем бывает у любого проекта; упакуйте папку заново.",
             )
         return super().read(size)
 
@@ -188,12 +182,10 @@ def _require_supported(info: zipfile.ZipInfo) -> None:
     if info.compress_type not in _METHODS:
         name, method = quoted(info.filename), info.compress_type
         raise Rejected(
-            Text(
-                en=f"The archive holds {name} packed by method {method}; pack the folder as an "
-                "ordinary .zip (deflate).",
-                ru=f"В архиве файл {name} сжат методом {method}; упакуйте папку в обычный .zip "
-                "(deflate).",
-            )
+            en=f"The archive holds {name} packed by method {method}; pack the folder as an "
+            "ordinary .zip (deflate).",
+            ru=f"В архиве файл {name} сжат методом {method}; упакуйте папку в обычный .zip "
+            "(deflate).",
         )
 
 
@@ -212,12 +204,10 @@ def _require_disjoint(file: _BoundedReader, infos: list[zipfile.ZipInfo], direct
     for (_, end, shared), (start, _, _) in pairwise(sorted(spans)):
         if end > start:
             raise Rejected(
-                Text(
-                    en=f"The archive holds {quoted(shared)} in the same bytes as another member; "
-                    "pack the folder again.",
-                    ru=f"В архиве файл {quoted(shared)} занимает те же байты, что и другой; "
-                    "упакуйте папку заново.",
-                )
+                en=f"The archive holds {quoted(shared)} in the same bytes as another member; "
+                "pack the folder again.",
+                ru=f"В архиве файл {quoted(shared)} занимает те же байты, что и другой; "
+                "упакуйте папку заново.",
             )
 
 

@@ -32,7 +32,6 @@ from grader.measure.costs.components import COMPONENTS, Component, Use, Wiring, 
 from grader.measure.costs.graph import GraphLimits, GraphReport, count
 from grader.measure.costs.parsing import Node
 from grader.measure.costs.storage import DTYPES
-from grader.text import Text
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
@@ -140,16 +139,13 @@ def require_really_stored(name: str, found: Quantization) -> None:
         return
     first, more = quoted(weights[0].name), len(weights) - 1
     raise Rejected(
-        Text(
-            en=f"{name}.onnx stores the weight {first}{f' and {more} more' if more else ''} as "
-            f"{weights[0].dtype} and quantizes it only when it is loaded, so the file is no "
-            "smaller; store int8 and its scale (in onnxruntime.quantization leave "
-            "AddQDQPairToWeight off).",
-            ru=f"{name}.onnx хранит вес {first}{f' и ещё {more}' if more else ''} в типе "
-            f"{weights[0].dtype} и квантизует его только при загрузке, так что файл не меньше; "
-            "храните int8 и масштаб (в onnxruntime.quantization не включайте "
-            "AddQDQPairToWeight).",
-        )
+        en=f"{name}.onnx stores the weight {first}{f' and {more} more' if more else ''} as "
+        f"{weights[0].dtype} and quantizes it only when it is loaded, so the file is no "
+        "smaller; store int8 and its scale (in onnxruntime.quantization leave "
+        "AddQDQPairToWeight off).",
+        ru=f"{name}.onnx хранит вес {first}{f' и ещё {more}' if more else ''} в типе "
+        f"{weights[0].dtype} и квантизует его только при загрузке, так что файл не меньше; "
+        "храните int8 и масштаб (в onnxruntime.quantization не включайте AddQDQPairToWeight).",
     )
 
 

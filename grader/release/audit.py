@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.data import seeds
-from grader.text import Text
 from grader.text.errors import Fault
 
 SHORTEST_SECRET = 8
@@ -75,8 +74,6 @@ def _digest(raw: bytes) -> str:
 
 def _leak(name: str, what: str, ru_what: str) -> Fault:
     return Fault(
-        Text(
-            en=f"Nothing was released: {name} would have held {what}.",
-            ru=f"Ничего не выпущено: в {name} оказался бы {ru_what}.",
-        )
+        en=f"Nothing was released: {name} would have held {what}.",
+        ru=f"Ничего не выпущено: в {name} оказался бы {ru_what}.",
     )

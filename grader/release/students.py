@@ -68,10 +68,8 @@ def release(request: ReleaseRequest, progress: Progress) -> Released:
     out = request.out
     if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):
         raise UsageError(
-            Text(
-                en=f"{out} is not empty and no earlier release; choose a new folder.",
-                ru=f"{out} — не пустая папка и не прежний выпуск; выберите новую папку.",
-            )
+            en=f"{out} is not empty and no earlier release; choose a new folder.",
+            ru=f"{out} — не пустая папка и не прежний выпуск; выберите новую папку.",
         )
     parent = out.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
@@ -160,10 +158,8 @@ def _data(tree: Path, staged: Path) -> None:
     for entry in sorted((cache / DATA).iterdir()):
         if "-hidden-" in entry.name:
             raise Fault(
-                Text(
-                    en=f"Nothing was released: the data {entry.name} is hidden.",
-                    ru=f"Ничего не выпущено: данные {entry.name} — скрытые.",
-                )
+                en=f"Nothing was released: the data {entry.name} is hidden.",
+                ru=f"Ничего не выпущено: данные {entry.name} — скрытые.",
             )
         if not entry.name.startswith("."):
             shutil.move(entry, staged / DATA / entry.name)
@@ -193,10 +189,8 @@ def _run(tree: Path, extra: Mapping[str, str], *arguments: str) -> None:
         last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
         what, code = " ".join(arguments[1:4]), ended.returncode
         raise DataError(
-            Text(
-                en=f"{what} ended with exit code {code} on the material that students get: {last}",
-                ru=f"{what} завершилась с кодом {code} на том, что получают студенты: {last}",
-            )
+            en=f"{what} ended with exit code {code} on the material that students get: {last}",
+            ru=f"{what} завершилась с кодом {code} на том, что получают студенты: {last}",
         )
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from grader import __version__
 from grader.release.contents import File
-from grader.text import Text
 from grader.text.errors import Fault
 
 NAME = "small-fast-nets"
@@ -80,11 +79,9 @@ def _metadata() -> bytes:
         text = None
     if text is None:
         raise Fault(
-            Text(
-                en=f"The package {NAME} is not installed, so that its list of dependencies is "
-                "unknown; run `pip install -e .` in the checkout.",
-                ru=f"Пакет {NAME} не установлен, и список его зависимостей неизвестен; выполните "
-                "`pip install -e .` в рабочей копии.",
-            )
+            en=f"The package {NAME} is not installed, so that its list of dependencies is "
+            "unknown; run `pip install -e .` in the checkout.",
+            ru=f"Пакет {NAME} не установлен, и список его зависимостей неизвестен; выполните "
+            "`pip install -e .` в рабочей копии.",
         )
     return re.sub(r"(?m)^Version: .*$", f"Version: {__version__}", text, count=1).encode()

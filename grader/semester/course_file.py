@@ -40,7 +40,6 @@ import msgspec
 
 from grader.lesson import formula
 from grader.lesson.spec import LATE_VALUES, LessonSpec
-from grader.text import Text
 from grader.text.errors import SpecError, UsageError
 
 SCHEMA = 1
@@ -167,8 +166,6 @@ def load(path: Path) -> Course:
 
 def _wrong(path: Path, why: str) -> UsageError:
     return UsageError(
-        Text(
-            en=f"{path}: {why}. Correct the file and run the command again.",
-            ru=f"{path}: {why}. Исправьте файл и запустите команду ещё раз.",
-        )
+        en=f"{path}: {why}. Correct the file and run the command again.",
+        ru=f"{path}: {why}. Исправьте файл и запустите команду ещё раз.",
     )

@@ -108,12 +108,10 @@ def required(out: Path) -> ClassRecord:
     found = read(out)
     if found is None:
         raise UsageError(
-            Text(
-                en=f"{out / FILE} is missing or damaged; run grader batch into {out} again, it "
-                "grades nothing twice.",
-                ru=f"Файла {out / FILE} нет или он повреждён; снова запустите grader batch с "
-                f"--out {out}: повторно ничего проверяться не будет.",
-            )
+            en=f"{out / FILE} is missing or damaged; run grader batch into {out} again, it "
+            "grades nothing twice.",
+            ru=f"Файла {out / FILE} нет или он повреждён; снова запустите grader batch с "
+            f"--out {out}: повторно ничего проверяться не будет.",
         )
     return found
 

@@ -33,10 +33,8 @@ def read_lines(path: Path, advice: Text = GIVE_CSV) -> list[list[str]]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise UsageError(
-            Text(
-                en=f"{path} cannot be read ({reason}); {advice.en}.",
-                ru=f"Не удаётся прочитать {path} ({reason}); {advice.ru}.",
-            )
+            en=f"{path} cannot be read ({reason}); {advice.en}.",
+            ru=f"Не удаётся прочитать {path} ({reason}); {advice.ru}.",
         ) from error
     first = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
@@ -63,10 +61,8 @@ def rows(path: Path) -> list[dict[str, str]]:
 def no_table(path: Path, en: str, ru: str) -> UsageError:
     """The error that says why the file at `path` cannot be used as a table."""
     return UsageError(
-        Text(
-            en=f"{path} is no table that can be used: {en}. Correct it.",
-            ru=f"{path} не подходит как таблица: {ru}. Исправьте файл.",
-        )
+        en=f"{path} is no table that can be used: {en}. Correct it.",
+        ru=f"{path} не подходит как таблица: {ru}. Исправьте файл.",
     )
 
 

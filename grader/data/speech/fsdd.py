@@ -78,10 +78,8 @@ def collect(
     )
     if not recordings:
         raise DataError(
-            Text(
-                en=f"{folder} holds no recording of fsdd, such as 7_theo_0.wav. {REMEDY.en}",
-                ru=f"В {folder} нет записей fsdd, например 7_theo_0.wav. {REMEDY.ru}",
-            )
+            en=f"{folder} holds no recording of fsdd, such as 7_theo_0.wav. {REMEDY.en}",
+            ru=f"В {folder} нет записей fsdd, например 7_theo_0.wav. {REMEDY.ru}",
         )
     found = {match[0] for match in matches}
     expected = [f"{d}_{s}_{i}.wav" for d in range(10) for s in SPEAKERS for i in range(TAKES)]

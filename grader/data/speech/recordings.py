@@ -67,14 +67,12 @@ class Collection:
         if not positives or positives == len(chosen):
             others = len(chosen) - positives
             raise DataError(
-                Text(
-                    en=f"The {part} part of {self.name} in {self.folder} has {positives} clips of "
-                    f"“{self.keyword}” and {others} of other words, at least one of each is "
-                    f"needed. {self.remedy.en}",
-                    ru=f"В части {part} набора {self.name} в {self.folder} клипов "
-                    f"«{self.keyword}»: {positives}, клипов других слов: {others}, а нужны и те "
-                    f"и другие. {self.remedy.ru}",
-                )
+                en=f"The {part} part of {self.name} in {self.folder} has {positives} clips of "
+                f"“{self.keyword}” and {others} of other words, at least one of each is "
+                f"needed. {self.remedy.en}",
+                ru=f"В части {part} набора {self.name} в {self.folder} клипов "
+                f"«{self.keyword}»: {positives}, клипов других слов: {others}, а нужны и те "
+                f"и другие. {self.remedy.ru}",
             )
         return chosen
 
@@ -165,10 +163,8 @@ class RecordedData:
             return msgspec.json.decode(self._memory.read_bytes(), type=_Prepared)
         except (OSError, msgspec.MsgspecError) as error:
             raise DataError(
-                Text(
-                    en=f"The data set {self.name} is not on this machine yet. {self.remedy.en}",
-                    ru=f"Набора данных {self.name} на этом компьютере ещё нет. {self.remedy.ru}",
-                )
+                en=f"The data set {self.name} is not on this machine yet. {self.remedy.en}",
+                ru=f"Набора данных {self.name} на этом компьютере ещё нет. {self.remedy.ru}",
             ) from error
 
 
@@ -200,10 +196,8 @@ def require_folder(folder: Path, name: str, remedy: Text) -> None:
         return
     en, ru = ("is a file", "это файл") if folder.exists() else ("does not exist", "не существует")
     raise DataError(
-        Text(
-            en=f"{name} is read from a folder, but {folder} {en}. {remedy.en}",
-            ru=f"{name} читается из папки, а {folder} — {ru}. {remedy.ru}",
-        )
+        en=f"{name} is read from a folder, but {folder} {en}. {remedy.en}",
+        ru=f"{name} читается из папки, а {folder} — {ru}. {remedy.ru}",
     )
 
 

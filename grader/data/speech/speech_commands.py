@@ -90,12 +90,10 @@ def collect(release: Release, source: Path, progress: Progress | None = None) ->
     recordings = tuple(_recordings(source, parts))
     if not recordings:
         raise DataError(
-            Text(
-                en=f"{source} holds no recording of Speech Commands, such as "
-                f"sheila/<speaker>_nohash_0.wav. {how.en}",
-                ru=f"В {source} нет записей Speech Commands, например "
-                f"sheila/<speaker>_nohash_0.wav. {how.ru}",
-            )
+            en=f"{source} holds no recording of Speech Commands, such as "
+            f"sheila/<speaker>_nohash_0.wav. {how.en}",
+            ru=f"В {source} нет записей Speech Commands, например "
+            f"sheila/<speaker>_nohash_0.wav. {how.ru}",
         )
     found = sum(recording.part != "train" for recording in recordings)
     if found < len(parts):
@@ -151,11 +149,9 @@ def _listed(folder: Path, part: Part, how: Text) -> list[str]:
         return path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            Text(
-                en=f"{path}, the official list of {part} clips, is missing or unreadable. {how.en}",
-                ru=f"Нет файла {path} (официальный список клипов части {part}) или он не "
-                f"читается. {how.ru}",
-            )
+            en=f"{path}, the official list of {part} clips, is missing or unreadable. {how.en}",
+            ru=f"Нет файла {path} (официальный список клипов части {part}) или он не "
+            f"читается. {how.ru}",
         ) from error
 
 

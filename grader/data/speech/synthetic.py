@@ -137,12 +137,10 @@ class SyntheticSettings:
             size = self.size(part)
             if size.positives < 1 or size.negatives < 1:
                 raise UsageError(
-                    Text(
-                        en=f"The {part} part of speech-synthetic needs clips with and without the "
-                        f"keyword, got {size.positives} and {size.negatives}.",
-                        ru=f"В части {part} набора speech-synthetic нужны клипы с ключевым словом "
-                        f"и без него, задано {size.positives} и {size.negatives}.",
-                    )
+                    en=f"The {part} part of speech-synthetic needs clips with and without the "
+                    f"keyword, got {size.positives} and {size.negatives}.",
+                    ru=f"В части {part} набора speech-synthetic нужны клипы с ключевым словом "
+                    f"и без него, задано {size.positives} и {size.negatives}.",
                 )
 
     def size(self, part: Part) -> Size:
@@ -327,7 +325,8 @@ def _run(
             said = stderr.read().decode(errors="replace").strip().splitlines()
             last = said[-1] if said else f"exit status {status}"
             raise Fault(
-                Text(en=f"Synthesising speech failed: {last}", ru=f"Синтез речи не удался: {last}")
+                en=f"Synthesising speech failed: {last}",
+                ru=f"Синтез речи не удался: {last}",
             )
 
 

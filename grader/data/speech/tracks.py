@@ -111,10 +111,8 @@ def load(
     """
     if name not in MAKERS:
         raise UsageError(
-            Text(
-                en=f"There are no long tracks of {name!r}; there are of {', '.join(MAKERS)}.",
-                ru=f"Длинных дорожек из {name!r} нет; есть из {', '.join(MAKERS)}.",
-            )
+            en=f"There are no long tracks of {name!r}; there are of {', '.join(MAKERS)}.",
+            ru=f"Длинных дорожек из {name!r} нет; есть из {', '.join(MAKERS)}.",
         )
     counts = counts or {"train": TRAIN, "validation": VALIDATION, "hidden": HIDDEN}[part]
     return MAKERS[name](Request(part, source, seed, settings, progress), counts)

@@ -145,10 +145,8 @@ def read(path: Path, before: Catalogue = NOTHING) -> Catalogue:
         raw = path.read_bytes()
     except OSError as error:
         raise UsageError(
-            Text(
-                en=f"The file of platforms {path} cannot be read ({error.strerror}).",
-                ru=f"Не удаётся прочитать файл платформ {path} ({error.strerror}).",
-            )
+            en=f"The file of platforms {path} cannot be read ({error.strerror}).",
+            ru=f"Не удаётся прочитать файл платформ {path} ({error.strerror}).",
         ) from error
     try:
         found = msgspec.toml.decode(raw, type=_File)
@@ -179,14 +177,12 @@ def load(name: str, files: Sequence[Path] = ()) -> Platform:
     near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1, cutoff=0.4)
     listed = ", ".join(known)
     raise UsageError(
-        Text(
-            en=f"There is no platform {name!r}"
-            + (f"; did you mean {near[0]}?" if near else ".")
-            + f" Known: {listed}.",
-            ru=f"Платформы {name!r} нет"
-            + (f"; возможно, вы имели в виду {near[0]}?" if near else ".")
-            + f" Известны: {listed}.",
-        )
+        en=f"There is no platform {name!r}"
+        + (f"; did you mean {near[0]}?" if near else ".")
+        + f" Known: {listed}.",
+        ru=f"Платформы {name!r} нет"
+        + (f"; возможно, вы имели в виду {near[0]}?" if near else ".")
+        + f" Известны: {listed}.",
     )
 
 
@@ -205,8 +201,6 @@ def _check(path: Path, found: _File, joined: Catalogue) -> None:
 
 def _wrong(path: Path, why: str) -> DataError:
     return DataError(
-        Text(
-            en=f"The file of platforms {path} is wrong: {why}; docs/platforms.md lists the keys.",
-            ru=f"В файле платформ {path} ошибка: {why}; ключи перечислены в docs/platforms.md.",
-        )
+        en=f"The file of platforms {path} is wrong: {why}; docs/platforms.md lists the keys.",
+        ru=f"В файле платформ {path} ошибка: {why}; ключи перечислены в docs/platforms.md.",
     )

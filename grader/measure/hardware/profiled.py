@@ -50,10 +50,8 @@ def open_model(path: Path, *, batch: int = 1, sizes: Mapping[str, int] | None = 
         if path.suffix.lower() == ".npz":
             if batch != 1:
                 raise UsageError(
-                    Text(
-                        en="An integer network answers one character at a time; leave --batch out.",
-                        ru="Целочисленная сеть отвечает по одному символу; уберите --batch.",
-                    )
+                    en="An integer network answers one character at a time; leave --batch out.",
+                    ru="Целочисленная сеть отвечает по одному символу; уберите --batch.",
                 )
             return Profiled(path, data, "integer network", _integer(path, data))
         return Profiled(path, data, "onnx", traffic.of_onnx(data, batch=batch, sizes=sizes))
@@ -87,28 +85,22 @@ def record(
 def _bytes(path: Path) -> bytes:
     if path.suffix.lower() not in (".onnx", ".npz"):
         raise UsageError(
-            Text(
-                en=f"{path} is no model that can be profiled; give an .onnx file, or the "
-                "model.npz of the Arduino lesson.",
-                ru=f"{path} — не модель, которую можно профилировать; укажите файл .onnx или "
-                "model.npz занятия про Arduino.",
-            )
+            en=f"{path} is no model that can be profiled; give an .onnx file, or the "
+            "model.npz of the Arduino lesson.",
+            ru=f"{path} — не модель, которую можно профилировать; укажите файл .onnx или "
+            "model.npz занятия про Arduino.",
         )
     try:
         if path.stat().st_size > LARGEST:
             raise UsageError(
-                Text(
-                    en=f"{path} takes {path.stat().st_size:,} bytes; at most {LARGEST:,} are read.",
-                    ru=f"{path} занимает {path.stat().st_size} байт; читается не больше {LARGEST}.",
-                )
+                en=f"{path} takes {path.stat().st_size:,} bytes; at most {LARGEST:,} are read.",
+                ru=f"{path} занимает {path.stat().st_size} байт; читается не больше {LARGEST}.",
             )
         return path.read_bytes()
     except OSError as error:
         raise UsageError(
-            Text(
-                en=f"{path} cannot be read ({error.strerror}).",
-                ru=f"Не удаётся прочитать {path} ({error.strerror}).",
-            )
+            en=f"{path} cannot be read ({error.strerror}).",
+            ru=f"Не удаётся прочитать {path} ({error.strerror}).",
         ) from error
 
 

@@ -265,12 +265,10 @@ def _type(own: DType, platform: Platform, asked: DType | None) -> DType:
     if runs is None or runs not in platform.peak:
         has = ", ".join(platform.peak)
         raise UsageError(
-            Text(
-                en=f"{platform.title.en} cannot compute in {asked or own}; it has {has}: choose "
-                "one of these with --dtype.",
-                ru=f"{platform.title.ru} не умеет считать в {asked or own}; доступно: {has}. "
-                "Выберите один из этих типов ключом --dtype.",
-            )
+            en=f"{platform.title.en} cannot compute in {asked or own}; it has {has}: choose "
+            "one of these with --dtype.",
+            ru=f"{platform.title.ru} не умеет считать в {asked or own}; доступно: {has}. "
+            "Выберите один из этих типов ключом --dtype.",
         )
     return runs
 

@@ -75,10 +75,8 @@ def _inspect(data: bytes, samples: int) -> GraphReport:
             raise
         form, why = f"`chunk` float32 [1, {LENGTH}]", refused.text
         raise Rejected(
-            Text(
-                en=f"Expected {form} and states of fixed sizes: {why.en}",
-                ru=f"Ожидался вход {form} и состояния постоянных размеров: {why.ru}",
-            )
+            en=f"Expected {form} and states of fixed sizes: {why.en}",
+            ru=f"Ожидался вход {form} и состояния постоянных размеров: {why.ru}",
         ) from refused
 
 
@@ -91,14 +89,12 @@ def _require_contract(report: GraphReport) -> int:
         raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
     if isinstance(chunk.shape[1], int):
         raise Rejected(
-            Text(
-                en=f"The model needs {chunk.shape[1]:,} samples at once, but a stream comes in "
-                f"chunks of any multiple of {HOP}; give `chunk` the free length `{LENGTH}` and "
-                "keep the past in states.",
-                ru=f"Модели нужно сразу {chunk.shape[1]} отсчётов, а поток приходит кусками любой "
-                f"длины, кратной {HOP}; задайте `chunk` свободную длину `{LENGTH}` и храните "
-                "прошлое в состоянии.",
-            )
+            en=f"The model needs {chunk.shape[1]:,} samples at once, but a stream comes in "
+            f"chunks of any multiple of {HOP}; give `chunk` the free length `{LENGTH}` and "
+            "keep the past in states.",
+            ru=f"Модели нужно сразу {chunk.shape[1]} отсчётов, а поток приходит кусками любой "
+            f"длины, кратной {HOP}; задайте `chunk` свободную длину `{LENGTH}` и храните "
+            "прошлое в состоянии.",
         )
     if chunk.shape[0] != 1 or chunk.shape[1] != LENGTH:
         raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
@@ -121,12 +117,10 @@ def _require_state(port: Port, after: Port | None) -> int:
     later = _elements(after)
     if later is None or later > before:
         raise Rejected(
-            Text(
-                en=f"The state grows: {_shown(port)} goes in and {_shown(after)} comes out; keep "
-                "only what later answers need, and drop the oldest.",
-                ru=f"Состояние растёт: на входе {_shown(port)}, на выходе {_shown(after)}; храните "
-                "только нужное для следующих ответов и отбрасывайте самое старое.",
-            )
+            en=f"The state grows: {_shown(port)} goes in and {_shown(after)} comes out; keep "
+            "only what later answers need, and drop the oldest.",
+            ru=f"Состояние растёт: на входе {_shown(port)}, на выходе {_shown(after)}; храните "
+            "только нужное для следующих ответов и отбрасывайте самое старое.",
         )
     if after.shape != port.shape or after.dtype != "float32":
         raise Rejected(_unmatched(port.name, port, after))

@@ -108,12 +108,10 @@ def _open(data: bytes) -> zipfile.ZipFile:
         raise Rejected(_no_torchscript())
     if len(infos) > MAX_ENTRIES or sum(info.file_size for info in infos) > MAX_BYTES:
         raise Rejected(
-            Text(
-                en=f"The TorchScript file holds more than {MAX_BYTES // 2**20} MiB or "
-                f"{MAX_ENTRIES} entries; make the model smaller.",
-                ru=f"В файле TorchScript больше {MAX_BYTES // 2**20} МиБ или {MAX_ENTRIES} "
-                "записей; уменьшите модель.",
-            )
+            en=f"The TorchScript file holds more than {MAX_BYTES // 2**20} MiB or "
+            f"{MAX_ENTRIES} entries; make the model smaller.",
+            ru=f"В файле TorchScript больше {MAX_BYTES // 2**20} МиБ или {MAX_ENTRIES} "
+            "записей; уменьшите модель.",
         )
     return archive
 
@@ -123,12 +121,10 @@ def _parse(source: str, name: str) -> ast.Module:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise Rejected(
-            Text(
-                en=f"The source in the TorchScript file ({name[:80]}) cannot be read; save the "
-                "model again with torch.jit.save.",
-                ru=f"Исходный код внутри файла TorchScript ({name[:80]}) не читается; сохраните "
-                "модель заново через torch.jit.save.",
-            )
+            en=f"The source in the TorchScript file ({name[:80]}) cannot be read; save the "
+            "model again with torch.jit.save.",
+            ru=f"Исходный код внутри файла TorchScript ({name[:80]}) не читается; сохраните "
+            "модель заново через torch.jit.save.",
         ) from error
 
 

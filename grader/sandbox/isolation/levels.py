@@ -107,14 +107,12 @@ def current_level() -> Isolation:
             return Isolation(level, _WHY[level], stronger)
         missing.append(lacks)
     raise UsageError(
-        Text(
-            en=f"{FORCED}={forced}: {missing[0].en}"
-            if missing
-            else f"{FORCED} must be A, B, C or D, not {forced}.",
-            ru=f"{FORCED}={forced}: {missing[0].ru}"
-            if missing
-            else f"{FORCED} должна быть A, B, C или D, а не {forced}.",
-        )
+        en=f"{FORCED}={forced}: {missing[0].en}"
+        if missing
+        else f"{FORCED} must be A, B, C or D, not {forced}.",
+        ru=f"{FORCED}={forced}: {missing[0].ru}"
+        if missing
+        else f"{FORCED} должна быть A, B, C или D, а не {forced}.",
     )
 
 
@@ -137,14 +135,12 @@ def require_for_others(trust: bool) -> None:
     if trust or found.level in ("A", "B"):
         return
     raise UsageError(
-        Text(
-            en=f"Other people's submissions are run at isolation level A or B; this machine has "
-            f"level {found.level} ({found.stronger.en}). Use a machine that `grader doctor` shows "
-            "at A or B, or pass --trust if you trust every submission.",
-            ru=f"Чужие работы запускаются при изоляции уровня A или B, а здесь уровень "
-            f"{found.level} ({found.stronger.ru}). Возьмите машину, для которой `grader doctor` "
-            "показывает A или B, или укажите --trust, если доверяете всем работам.",
-        )
+        en=f"Other people's submissions are run at isolation level A or B; this machine has "
+        f"level {found.level} ({found.stronger.en}). Use a machine that `grader doctor` shows "
+        "at A or B, or pass --trust if you trust every submission.",
+        ru=f"Чужие работы запускаются при изоляции уровня A или B, а здесь уровень "
+        f"{found.level} ({found.stronger.ru}). Возьмите машину, для которой `grader doctor` "
+        "показывает A или B, или укажите --trust, если доверяете всем работам.",
     )
 
 

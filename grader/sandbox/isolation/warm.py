@@ -27,7 +27,7 @@ from grader.sandbox.isolation.launch import BUBBLEWRAP_PLACE, bubblewrapped, env
 from grader.sandbox.isolation.process import Child, Ended, Killed, Program, not_here
 from grader.sandbox.isolation.task import READY
 from grader.sandbox.isolation.watch import LOG_FACTOR, TICK_SECONDS, LinuxUsage
-from grader.text import Text, untrusted
+from grader.text import untrusted
 from grader.text.errors import Fault
 
 START_SECONDS = 120.0
@@ -148,12 +148,10 @@ class Zygote:
         self._errors.seek(0)
         said = (untrusted.log(self._errors.read()).strip().splitlines() or [str(error or "?")])[-1]
         return Fault(
-            Text(
-                en=f"The warm process of the sandbox ended ({said[:300]}); `grader doctor` says "
-                "what is missing.",
-                ru=f"Подготовленный процесс песочницы завершился ({said[:300]}); `grader doctor` "
-                "подскажет, чего не хватает.",
-            )
+            en=f"The warm process of the sandbox ended ({said[:300]}); `grader doctor` says "
+            "what is missing.",
+            ru=f"Подготовленный процесс песочницы завершился ({said[:300]}); `grader doctor` "
+            "подскажет, чего не хватает.",
         )
 
 

@@ -264,16 +264,14 @@ class _Session:
         effect = float(np.median(np.abs(padded - logits[rows]).max(axis=1))) / spread
         if not effect <= MAX_PADDING_EFFECT:
             raise Rejected(
-                Text(
-                    en=f"{name}.onnx: padding a post changes its logits by {effect:.2g} of their "
-                    f"standard deviation, allowed is {MAX_PADDING_EFFECT:g}; take the input "
-                    "attention_mask and leave padded places out of attention, convolution and "
-                    "pooling.",
-                    ru=f"{name}.onnx: от дополнения поста логиты меняются на {effect:.2g} их "
-                    f"стандартного отклонения, допустимо {MAX_PADDING_EFFECT:g}; сделайте вход "
-                    "attention_mask и исключите дополненные места из внимания, свёрток и "
-                    "усреднения.",
-                )
+                en=f"{name}.onnx: padding a post changes its logits by {effect:.2g} of their "
+                f"standard deviation, allowed is {MAX_PADDING_EFFECT:g}; take the input "
+                "attention_mask and leave padded places out of attention, convolution and "
+                "pooling.",
+                ru=f"{name}.onnx: от дополнения поста логиты меняются на {effect:.2g} их "
+                f"стандартного отклонения, допустимо {MAX_PADDING_EFFECT:g}; сделайте вход "
+                "attention_mask и исключите дополненные места из внимания, свёрток и "
+                "усреднения.",
             )
         return effect
 

@@ -14,7 +14,6 @@ from grader.lesson.spec import RunLimits
 from grader.sandbox.isolation.levels import start
 from grader.sandbox.isolation.process import Child, Program, raise_if_stopped
 from grader.sandbox.runners.child.stream import ANSWER, CHUNK, COUNT, END, HELD, REQUEST, RESET
-from grader.text import Text
 from grader.text.errors import Rejected
 
 Form = Literal["onnx", "torchscript"]
@@ -123,12 +122,10 @@ class Listener:
         try:
             if self._child.pending():
                 raise Rejected(
-                    Text(
-                        en="The model answered before the samples came; an answer may depend only "
-                        "on samples that were sent.",
-                        ru="Модель ответила раньше, чем пришли отсчёты; ответ может зависеть "
-                        "только от того, что уже отправлено.",
-                    )
+                    en="The model answered before the samples came; an answer may depend only "
+                    "on samples that were sent.",
+                    ru="Модель ответила раньше, чем пришли отсчёты; ответ может зависеть "
+                    "только от того, что уже отправлено.",
                 )
             self._child.send(REQUEST.pack(kind, len(raw) // 4) + raw)
             if kind == END:
@@ -138,11 +135,8 @@ class Listener:
         except BrokenPipeError:
             self._end()
             raise Rejected(
-                Text(
-                    en="The model ended in the middle of the stream without a word; export it "
-                    "again.",
-                    ru="Модель завершилась посреди потока без сообщения; экспортируйте её заново.",
-                )
+                en="The model ended in the middle of the stream without a word; export it again.",
+                ru="Модель завершилась посреди потока без сообщения; экспортируйте её заново.",
             ) from None
 
     def _end(self) -> None:

@@ -68,12 +68,10 @@ def encode(
     if len(tokenizer) > MAX_FILE_BYTES:
         limit = MAX_FILE_BYTES // 2**20
         raise Rejected(
-            Text(
-                en=f"tokenizer.json takes {len(tokenizer):,} bytes, at most {limit} MiB are read; "
-                "keep fewer words in the vocabulary.",
-                ru=f"tokenizer.json занимает {ru_number(len(tokenizer))} байт, а читается не "
-                f"больше {limit} МиБ; сократите словарь.",
-            )
+            en=f"tokenizer.json takes {len(tokenizer):,} bytes, at most {limit} MiB are read; "
+            "keep fewer words in the vocabulary.",
+            ru=f"tokenizer.json занимает {ru_number(len(tokenizer))} байт, а читается не "
+            f"больше {limit} МиБ; сократите словарь.",
         )
     # The library refuses lone surrogates.
     clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
@@ -120,24 +118,20 @@ def _checked(answer: _Answer, texts: Sequence[str]) -> Encoded:
     lost = written.count(0)
     if lost > MAX_WORDLESS * len(written):
         raise Rejected(
-            Text(
-                en=f"The tokenizer finds no token in {lost:,} of {len(texts):,} posts that are "
-                "not blank; give it an unknown token, or a vocabulary that knows these letters.",
-                ru=f"В {ru_number(lost)} непустых постах из {ru_number(len(texts))} токенизатор "
-                "не нашёл ни одного токена; задайте ему токен для неизвестных слов или словарь с "
-                "этими буквами.",
-            )
+            en=f"The tokenizer finds no token in {lost:,} of {len(texts):,} posts that are "
+            "not blank; give it an unknown token, or a vocabulary that knows these letters.",
+            ru=f"В {ru_number(lost)} непустых постах из {ru_number(len(texts))} токенизатор "
+            "не нашёл ни одного токена; задайте ему токен для неизвестных слов или словарь с "
+            "этими буквами.",
         )
     greatest = max((int(ids.max()) for ids in found if len(ids)), default=-1)
     if greatest >= vocabulary:
         raise Rejected(
-            Text(
-                en=f"The tokenizer gives the id {greatest:,}, but its vocabulary ends at "
-                f"{vocabulary - 1:,}; train and save it again, special tokens included.",
-                ru=f"Токенизатор выдаёт номер {ru_number(greatest)}, хотя его словарь кончается "
-                f"на {ru_number(vocabulary - 1)}; обучите и сохраните его заново вместе со "
-                "служебными токенами.",
-            )
+            en=f"The tokenizer gives the id {greatest:,}, but its vocabulary ends at "
+            f"{vocabulary - 1:,}; train and save it again, special tokens included.",
+            ru=f"Токенизатор выдаёт номер {ru_number(greatest)}, хотя его словарь кончается "
+            f"на {ru_number(vocabulary - 1)}; обучите и сохраните его заново вместе со "
+            "служебными токенами.",
         )
     stand_in = next((i for i in (unknown, pad) if i >= 0), 0)
     filler = np.array([stand_in], np.int64)
