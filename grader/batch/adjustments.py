@@ -21,7 +21,7 @@ class MergedForm:
     """The result of merging one submission's rubric form into its grade."""
 
     grade: Grade
-    """With the person's points, if the form could be read."""
+    """The grade with the person's points, if the form could be read."""
     form: Path
     changed: bool = False
     """True when the grade on disk was changed."""

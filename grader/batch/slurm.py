@@ -40,13 +40,13 @@ class SlurmOptions:
 
     jobs: int = 1
     cores: int | None = None
-    """Of each job, which grades as many submissions at once.  [default: 4]"""
+    """Cores of each job, which grades as many submissions at once.  [default: 4]"""
     memory: str | None = None
-    """Of each job, e.g. `12GB`.  [default: 3 GiB a core]"""
+    """Memory of each job, e.g. `12GB`.  [default: 3 GiB a core]"""
     partition: str | None = None
     account: str | None = None
     time: str | None = None
-    """Of each job, e.g. `02:00:00`.  [default: 30 minutes]"""
+    """Time limit of each job, e.g. `02:00:00`.  [default: 30 minutes]"""
 
 
 @contextmanager

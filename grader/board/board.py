@@ -79,8 +79,8 @@ class Reply:
 
     @property
     def cycles(self) -> int:
-        """From reading the first byte to sending the last, wherever the markers are. The board
-        never waits for input in between, so all of it is work."""
+        """Cycles from reading the first byte to sending the last, wherever the markers are. The
+        board never waits for input in between."""
         return self.sent[-1] - self.asked
 
     @property

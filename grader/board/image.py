@@ -49,7 +49,7 @@ class Symbol:
     name: str
     memory: Memory
     address: int
-    """In bytes: from 0 in flash, from 0x100 in SRAM (the address that the processor uses)."""
+    """Byte address: from 0 in flash, from 0x100 in SRAM (as the processor counts)."""
     size: int
     kind: Literal["code", "data"]
     section: str
@@ -60,7 +60,7 @@ class Image:
     """A program that can be loaded into the board."""
 
     flash: bytes = field(repr=False)
-    """From address 0 to the last programmed byte."""
+    """Contents of the flash from address 0 to the last programmed byte."""
     text_bytes: int
     """Code and constants in flash."""
     data_bytes: int

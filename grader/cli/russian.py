@@ -25,9 +25,9 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     commands: dict[str, str]
     """One line a command, for the list of all."""
     help: dict[str, str]
-    """By the command as one types it; the empty one is `grader` itself."""
+    """Help texts by command as typed; the empty command is `grader` itself."""
     options: dict[str, str]
-    """By the English text."""
+    """Russian texts by English text."""
 
 
 class _Formatter(click.HelpFormatter):

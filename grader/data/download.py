@@ -35,7 +35,7 @@ class Retries:
     """How long a download is tried; each attempt continues where the last one broke off."""
 
     attempts: int = 6
-    """In a row without a single new byte."""
+    """Attempts in a row without a new byte before giving up."""
     pause_seconds: float = 2.0
     """Before the second attempt; doubles each time."""
     timeout_seconds: float = 30.0
@@ -48,9 +48,9 @@ class PublishedFiles:
 
     name: str
     url: str
-    """Of the folder that the files are in, with a slash at its end."""
+    """Address of the folder with the files; it ends with a slash."""
     sha256: Mapping[str, str]
-    """By file name."""
+    """Checksums by file name."""
     remedy: Text
     """How to get a file that is missing or damaged."""
     optional: tuple[str, ...] = ()

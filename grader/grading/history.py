@@ -30,7 +30,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     when: Annotated[datetime, msgspec.Meta(tz=True)]
     lesson: str
     fingerprint: str
-    """Of the submitted files; the same files are the same version."""
+    """Fingerprint of the submitted files; equal files are the same version."""
     status: Status
     score: float
     max_score: float

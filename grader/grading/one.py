@@ -65,7 +65,7 @@ class Outcome:
 
     grade: Grade
     fault: str = ""
-    """For a grader fault the traceback that its instructor needs."""
+    """The traceback of a grader fault, for the instructor; empty otherwise."""
     notebook: bytes = b""
     """The executed copy, where the submission is a notebook."""
     evidence: Evidence | None = None

@@ -51,7 +51,7 @@ class SubmittedFile:
     size: int
     """Bytes."""
     sha256: str = ""
-    """Of its contents; empty if the archive that it came from was hashed instead."""
+    """Hash of its contents; empty if the archive that it came from was hashed instead."""
 
 
 def open_file(root: Path, path: PurePosixPath) -> io.FileIO:

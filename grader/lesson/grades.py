@@ -161,7 +161,7 @@ class Recording(msgspec.Struct, frozen=True):
     """Begin and end of each keyword, in seconds."""
     triggers: list[float]
     delays: list[float | None]
-    """From the end of each keyword to its trigger; None where it was missed."""
+    """Seconds from the end of each keyword to its trigger; None where it was missed."""
     caption: Text = EMPTY
 
 

@@ -48,7 +48,7 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: int
     lesson: str
     name: str
-    """Of the submission."""
+    """Name of the submission."""
     by: str = ""
     """Who judges."""
     criteria: dict[str, Entry] = {}

@@ -62,7 +62,7 @@ class NotebookRules(_Strict, frozen=True, kw_only=True):
         processes=64,
         open_files=256,
     )
-    """From the first cell to the last; disk comes on top of the submitted files."""
+    """Limits from the first cell to the last; disk is counted beyond the submitted files."""
     libraries: tuple[str, ...] = ("numpy", "matplotlib.pyplot", "onnx", "onnxruntime", "torch")
     """Imported before the first cell; a notebook may import other installed ones too."""
 

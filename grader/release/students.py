@@ -43,7 +43,7 @@ class ReleaseRequest:
     lessons: tuple[str, ...] = ()
     """All of the course when empty."""
     formats: tuple[str, ...] = ("html",)
-    """Of the handouts; none when empty."""
+    """Formats of the handouts; empty for no handouts."""
     data: bool = False
     """Also the prepared public data, some hundred megabytes."""
 

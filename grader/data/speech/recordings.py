@@ -109,7 +109,7 @@ class RecordedData:
     name: str
     remedy: Text
     collect: Callable[[Path, Any, Progress | None], Collection]
-    """Of a source, settings of the data set or None, and where progress is reported."""
+    """Called with a source, settings of the data set or None, and a progress function."""
     download: Callable[[Progress | None], Path] | None = None
     """Returns the folder; None where the data set cannot be downloaded by this program."""
 

@@ -35,7 +35,7 @@ class Release:
 
     version: str
     sha256: str
-    """As torchaudio registers it for the same address."""
+    """The checksum that torchaudio registers for the same address."""
     megabytes: int
     clips: int
     alias: str | None = None

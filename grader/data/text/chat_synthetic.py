@@ -52,7 +52,7 @@ class Intent(msgspec.Struct, frozen=True):
     """Queries with one meaning, and what is replied to them."""
 
     templates: list[str]
-    """With {slot} where a word goes."""
+    """Templates with {slot} where a word is inserted."""
     replies: Replies
     by_slot: str = ""
     """The slot whose word decides: words at even places get `replies`, the others `other`."""

@@ -27,7 +27,7 @@ class PostSet:
     name: str
     part: Part
     texts: tuple[str, ...]
-    """As written; line breaks may be inside."""
+    """Posts as written; they may contain line breaks."""
     labels: npt.NDArray[np.int64]
     """(posts,), places in LABELS."""
     groups: tuple[str, ...]

@@ -33,7 +33,7 @@ class Noun:
     gender: str
     alive: bool
     forms: tuple[str, ...]
-    """In the order of CASES."""
+    """Forms in the order of CASES."""
 
     def form(self, case: str) -> str:
         return self.forms[CASES.index(case)]

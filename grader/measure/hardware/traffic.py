@@ -83,7 +83,7 @@ def live_amounts(
     inputs: Iterable[str],
     outputs: Iterable[str],
 ) -> tuple[Amount, ...]:
-    """For each node, the memory of all activations that exist while it runs.
+    """Memory, by node, of all activations that exist while it runs.
 
     A tensor exists from the node that makes it to the last node that reads it, an input of the
     graph from the start, an output to the end. While a node runs, all its inputs and outputs exist:

@@ -97,7 +97,7 @@ class Workload:
     """The type of most of its MACs, as exported."""
     batch: int
     works: tuple[Work, ...]
-    """In the order in which they run; operators that move and compute nothing are left out."""
+    """Operators in the order of execution, without those that neither move nor compute data."""
     weights: Amount
     """All that is stored."""
     live: tuple[Amount, ...]

@@ -40,7 +40,7 @@ class StreamModel:
     macs_per_second: dict[int, float]
     """Multiplications for a second of audio, by chunk size in samples; empty for TorchScript."""
     layers: tuple[Layer, ...]
-    """At the cheapest chunk size."""
+    """Costs by layer at the cheapest chunk size."""
 
     @property
     def best_chunk(self) -> int:

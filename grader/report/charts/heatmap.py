@@ -26,7 +26,7 @@ class _Counts:
     rows: list[str]
     columns: list[str]
     at: dict[tuple[int, int], float]
-    """By row and column; missing cells are 0."""
+    """Values by row and column; missing cells are 0."""
     totals: dict[int, float]
     """Sums of whole rows, including columns that are not drawn."""
 

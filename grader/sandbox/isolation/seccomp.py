@@ -124,7 +124,7 @@ def _none_of(argument: int, *values: int) -> list[Instruction]:
 
 
 def _bits(argument: int, mask: int, value: int) -> list[Instruction]:
-    """Of the argument's low 32 bits under `mask`, exactly `value` are set."""
+    """The argument's low 32 bits under `mask` equal `value`."""
     return [_load(argument), (_AND, 0, 0, mask), (_JUMP_EQUAL, 1, 0, value), _REFUSE]
 
 

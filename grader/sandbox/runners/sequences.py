@@ -91,7 +91,7 @@ class SequenceJob:
     """What to run. `ids` holds the same posts for every model, each (length,) int64."""
 
     models: Mapping[str, bytes]
-    """By the name under which a sentence speaks of them: `NAME.onnx`."""
+    """The models by name; a sentence calls them `NAME.onnx`."""
     ids: Mapping[str, Ids]
     classes: int
     pad_ids: Mapping[str, int] = field(default_factory=dict)
