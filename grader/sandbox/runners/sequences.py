@@ -79,7 +79,7 @@ _NO_KERNEL = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
 _OUTSIDE = re.compile(r"idx=(-?\d+) must be within the inclusive range \[-?\d+,(-?\d+)\]")
 _BROADCAST = re.compile(r"by a dimension other than 1\. (\d+) by (\d+)")
 _WENT_AWAY = Text(
-    en="The model ended without a word; export it again.",
+    en="The model ended without an error message; export it again.",
     ru="Модель завершилась без сообщения; экспортируйте её заново.",
 )
 

@@ -135,7 +135,7 @@ class Listener:
         except BrokenPipeError:
             self._end()
             raise Rejected(
-                en="The model ended in the middle of the stream without a word; export it again.",
+                en="The model ended in mid-stream without an error message; export it again.",
                 ru="Модель завершилась посреди потока без сообщения; экспортируйте её заново.",
             ) from None
 
