@@ -168,7 +168,7 @@ FAMILIES: tuple[Family, ...] = (
         {**_SEQUENCE, "inputs": (20, 50), "outputs": (15, 40)},
     ),
     Family(
-        "normalized_residual",
+        "normalised_residual",
         Text(en="residual block with norms", ru="остаточный блок с нормализацией"),
         {**_IMAGE, "channels": (12, 24), "outputs": (10, 30)},
     ),

@@ -269,7 +269,7 @@ class Residual(nn.Module):
         return self.head(self.norm(x.mean((2, 3))))
 
 
-def normalized_residual(s: Sizes) -> Model:
+def normalised_residual(s: Sizes) -> Model:
     module = Residual(s["channels"], s["outputs"])
     return module, (torch.randn(s["batch"], s["channels"], s["height"], s["width"]),)
 
@@ -311,7 +311,7 @@ BUILDERS = {
         einsum,
         embedding_bag,
         elementwise,
-        normalized_residual,
+        normalised_residual,
         recurrent_loop,
     )
 }

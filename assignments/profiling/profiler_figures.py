@@ -10,7 +10,7 @@ from grader.text import Text, untrusted
 from .profiler_answers import Answer
 from .truth import COUNTS
 
-SHOWN = "normalized_residual"
+SHOWN = "normalised_residual"
 """Family whose time is drawn by layer."""
 ROWS = 16
 

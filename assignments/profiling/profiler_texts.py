@@ -144,7 +144,7 @@ HINTS: dict[str, Text] = {
         ru="Каждый выход `*` — умножение, иначе матричное произведение из mul и sum было бы "
         "бесплатным.",
     ),
-    "normalized_residual": Text(
+    "normalised_residual": Text(
         en="Buffers of a BatchNorm are bytes and no parameters; norms count no MACs here.",
         ru="Буферы BatchNorm — байты, но не параметры; MAC нормализаций здесь не считаются.",
     ),

@@ -23,11 +23,15 @@ WAIT_SECONDS = 300
 SLURM = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel", "sinfo")
 
 
-def wait_until(happened: Callable[[], bool], what: str) -> None:
-    """Not a timed assertion: a limit for what would otherwise hang."""
+def wait_until(
+    happened: Callable[[], bool], what: str, process: subprocess.Popen | None = None
+) -> None:
+    """Wait for at most WAIT_SECONDS, and no longer than `process` runs: not a timed assertion, but a
+    limit for what would otherwise hang."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not happened():
         assert time.monotonic() < deadline, f"waited {WAIT_SECONDS} s in vain: {what}"
+        assert process is None or process.poll() is None, f"ended before this happened: {what}"
         time.sleep(0.1)
 
 
@@ -159,13 +163,12 @@ def slurm() -> Iterator[dict[str, str]]:
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
 
-        def start(*command: str) -> None:
-            stack.enter_context(
-                process([*command], folder / f"{command[0]}.out", env=os.environ | environment)
-            )
+        def start(*command: str) -> subprocess.Popen:
+            log = folder / f"{command[0]}.out"
+            return stack.enter_context(process([*command], log, env=os.environ | environment))
 
-        start(*munged)
-        wait_until((folder / "munge.socket").exists, "munged opens its socket")
+        daemon = start(*munged)
+        wait_until((folder / "munge.socket").exists, "munged opens its socket", daemon)
         start("slurmctld", "-D", "-f", str(conf))
         start("slurmd", "-D", "-f", str(conf), "-N", host)
         stack.callback(_cancel_all, environment)

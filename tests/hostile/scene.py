@@ -382,7 +382,8 @@ def _fingerprint(path: Path) -> str:
 
 def _delete(root: Path) -> None:
     def insist(function: Callable, path: str, error: object) -> None:
-        Path(path).parent.chmod(0o700)
+        if Path(path) != root:  # its parent is the system's folder for temporary files
+            Path(path).parent.chmod(0o700)
         Path(path).chmod(0o700)
         function(path)
 
