@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import sysconfig
 import venv
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -18,8 +21,8 @@ pytestmark = pytest.mark.slow
 def installed(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scripts folder of a clean environment with the wheel in it.
 
-    In CI its dependencies are installed too; elsewhere they are borrowed from ours, since
-    fetching a gigabyte again would try a developer's patience more than the wheel.
+    Its dependencies are borrowed from ours: fetching them again would take minutes, and
+    `test_every_imported_package_is_declared` checks that none is missing from its list.
     """
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
@@ -31,17 +34,56 @@ def installed(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     venv.create(folder / "env", with_pip=True)
     scripts = folder / "env" / ("Scripts" if os.name == "nt" else "bin")
     pip = [scripts / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if os.environ.get("CI"):
-        subprocess.run([*pip, "-c", repository / "constraints.txt", wheel], check=True)
-    else:
-        subprocess.run([*pip, "--no-deps", wheel], check=True)
-        code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-        site = subprocess.run(
-            [scripts / "python", "-c", code], check=True, capture_output=True, text=True
-        ).stdout.strip()
-        # A bare path, so that our own editable install is not followed.
-        (Path(site) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    subprocess.run([*pip, "--no-deps", wheel], check=True)
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = subprocess.run(
+        [scripts / "python", "-c", code], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    # A bare path, so that our own editable install is not followed.
+    (Path(site) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return scripts
+
+
+def installed_with(package: str, known: frozenset[str] = frozenset()) -> frozenset[str]:
+    """The package and what pip installs with it, extras included."""
+    if package in known:
+        return known
+    known |= {package}
+    try:
+        lines = requires(package) or []
+    except PackageNotFoundError:
+        return known
+    for line in lines:
+        if package == "small-fast-nets" or "extra ==" not in line:
+            name = re.split(r"[^\w.-]", line)[0].lower().replace("_", "-")
+            known = installed_with(name, known)
+    return known
+
+
+def test_every_imported_package_is_declared(repository: Path) -> None:
+    """Each package that the engine, a lesson, a starter or a reference imports is installed with
+    this one or with an extra of it."""
+    declared = installed_with("small-fast-nets")
+    providers = packages_distributions()
+    trees = ("grader", "assignments", "reference_solutions", "student_template")
+    paths = [path for tree in trees for path in (repository / tree).rglob("*.py")]
+    # grader listen says how to install sounddevice, which needs a library of the system.
+    local = {path.stem for path in paths} | {"grader", "_typeshed", "sounddevice"}
+    missing = set()
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom) and node.level == 0
+                else []
+            )
+            for name in {one.partition(".")[0] for one in names} - local - sys.stdlib_module_names:
+                owners = {one.lower().replace("_", "-") for one in providers.get(name, [name])}
+                if not owners & declared:
+                    missing.add(f"{name} in {path.relative_to(repository)}")
+    assert not missing
 
 
 def run(installed: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -26,8 +26,8 @@ SLURM = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel", "sinfo"
 def wait_until(
     happened: Callable[[], bool], what: str, process: subprocess.Popen | None = None
 ) -> None:
-    """Wait for at most WAIT_SECONDS, and no longer than `process` runs: not a timed assertion, but a
-    limit for what would otherwise hang."""
+    """Wait for at most WAIT_SECONDS, and no longer than `process` runs. This is no timed assertion,
+    but a limit for what would otherwise hang."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not happened():
         assert time.monotonic() < deadline, f"waited {WAIT_SECONDS} s in vain: {what}"
