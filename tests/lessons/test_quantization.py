@@ -344,8 +344,11 @@ def test_posts_that_people_wrote_are_graded_against_the_teacher_in_the_cache(
         pytest.skip(f"RuSentiment is not in {shared_data}")
     monkeypatch.setenv("GRADER_CACHE", str(tmp_path / "cache"))
 
+    changed = LESSON.spec.settings | {"rounds": 2}
+    lesson = replace(LESSON, spec=msgspec.structs.replace(LESSON.spec, settings=changed))
+
     def prepared() -> Examination:
-        return grading.prepare(LESSON, "hidden", data="rusentiment", source=source)
+        return grading.prepare(lesson, "hidden", data="rusentiment", source=source)
 
     with pytest.raises(DataError, match=r"train\.py --data rusentiment --from"):
         prepared()
