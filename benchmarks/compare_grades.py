@@ -25,8 +25,12 @@ SEEDS = ("compare-one", "compare-two")
 LEFT_OUT = {"provenance", "fingerprint", "seconds", "log", "reason", "audio"}
 TIME_UNITS = {"ms", "s", "µs"}
 SENTENCES = {"en", "ru"}
-TIMED_WORDS = ("latency", "second", "speed", "real_time", "throughput", "time")
+TIMED_WORDS = ("latency", "ratio_b1", "ratio_b32", "second", "speed", "real_time", "time")
 """A measurement, series, term or check with one of these words in its name depends on the clock."""
+SCORE_ROOM = 0.05
+"""Points by which the score of a lesson may differ whose formula uses measured times."""
+TIMED_LABELS = ("ms,", "ms_label", "faster", "times_label")
+"""The same for the words of a table column's label."""
 TIMED_ROOM = 0.5
 """Share by which a timed number without an interval may differ on a busy machine."""
 
@@ -92,6 +96,9 @@ def compare(before: Path, after: Path) -> Iterator[str]:
             yield f"{name}: only in one of the two"
             continue
         old, new = (json.loads((folder / name).read_bytes()) for folder in (before, after))
+        timed = any(_depends_on_clock(str(term["formula"])) for term in old["terms"])
+        if timed and abs(old["score"] - new["score"]) <= SCORE_ROOM:
+            new["score"] = old["score"]
         for line in _differences(old, new, (), timed=False):
             yield f"{name}: {line}"
 
@@ -103,7 +110,9 @@ def _differences(old: object, new: object, path: tuple[str, ...], timed: bool) -
             return
         if TIME_UNITS & {old.get("unit"), *(_unit(old.get(axis)) for axis in ("x", "y"))}:
             return
-        named = str(old.get("name", "")) + " " + str(old.get("metric", ""))
+        label = old.get("label") if isinstance(old.get("label"), dict) else {}
+        named = " ".join(str(old.get(key, "")) for key in ("name", "metric", "formula"))
+        named += " ".join(f"{word}_label" for word in str(label.get("en", "")).split())
         timed = timed or _depends_on_clock(named)
         if _is_timed_pair(old, new, timed):
             return
@@ -119,7 +128,7 @@ def _differences(old: object, new: object, path: tuple[str, ...], timed: bool) -
             return
         for number, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from _differences(one, other, (*path, str(number)), timed)
-    elif old != new and not (timed and _near(old, new)):
+    elif old != new and not (timed and _near(old, new, path)):
         yield f"{place}: {old!r}, now {new!r}"
 
 
@@ -128,7 +137,7 @@ def _unit(axis: object) -> object:
 
 
 def _depends_on_clock(name: str) -> bool:
-    return any(word in name for word in TIMED_WORDS)
+    return any(word in name for word in (*TIMED_WORDS, *TIMED_LABELS))
 
 
 def _is_timed_pair(old: dict, new: dict, timed: bool) -> bool:
@@ -141,10 +150,11 @@ def _is_timed_pair(old: dict, new: dict, timed: bool) -> bool:
     return low * (1 - TIMED_ROOM) <= high_new and low_new * (1 - TIMED_ROOM) <= high
 
 
-def _near(old: object, new: object) -> bool:
+def _near(old: object, new: object, path: tuple[str, ...]) -> bool:
     if not (isinstance(old, int | float) and isinstance(new, int | float)):
         return True  # a sentence that holds a time
-    return abs(old - new) <= TIMED_ROOM * max(abs(old), abs(new))
+    room = SCORE_ROOM if path[-1] == "points" else TIMED_ROOM * max(abs(old), abs(new))
+    return abs(old - new) <= room
 
 
 if __name__ == "__main__":
