@@ -148,8 +148,8 @@ def test_workers_end_with_a_killed_coordinator_and_a_rerun_continues(
 def test_killed_worker_costs_nothing(
     flight: subprocess.Popen[str], out: Path, go: Path, toys: Grader
 ) -> None:
-    go.touch()
     os.kill(toy.workers_of(flight.pid)[0], signal.SIGKILL)
+    go.touch()
     _, errors = flight.communicate(timeout=LIMIT_SECONDS)
     assert flight.returncode == 0, errors
     assert graded(out) == {"a": "graded", "b": "graded", "c": "graded"}
