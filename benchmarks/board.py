@@ -101,7 +101,7 @@ def _files(place: Path) -> dict[str, bytes]:
 
 
 def _compilers() -> dict[str, Compile]:
-    """By their names in the table of builds."""
+    """Builds by name, as the table shows them."""
     return {"pinned": board.build} | ({"avr-gcc": avr_gcc.build} if avr_gcc.available() else {})
 
 
@@ -141,7 +141,7 @@ def _lesson_name(place: Path) -> str:
 
 
 def _questions(image: Image) -> list[str]:
-    """As many questions as fill a run."""
+    """Questions, as many as fill a run."""
     questions: list[str] = []
     with Board(image) as uno:
         while uno.cycle < CYCLES:

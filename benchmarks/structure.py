@@ -32,7 +32,7 @@ class Structure:
 
     modules: int
     lines: int
-    """Of all Python files, blank lines and comments included."""
+    """Lines of all Python files, blank lines and comments included."""
     median_lines: int
     parts: int
     part_imports: int

@@ -38,9 +38,9 @@ SECTIONS = {
     "analysis": Section(Text(en="Analysis", ru="Анализ"), ("analy", "анализ", "аналит")),
     "model": Section(Text(en="The model", ru="Модель"), ("model", "network", "модел", "сет")),
 }
-"""In the order of matching: `Methods of speeding the model up` is a heading of methods."""
+"""Patterns in the order of matching: `Methods of speeding the model up` is a heading of methods."""
 ORDER = ("model", "analysis", "bottlenecks", "methods", "trade_offs")
-"""In the order in which they stand in a report."""
+"""Parts in the order of a report."""
 
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _FENCE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.DOTALL | re.MULTILINE)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CORES = 4
 MEMORY_PER_CORE = 3 * 2**30
-"""For a worker and the submission that it runs, each of which has a limit of its own."""
+"""Memory of a worker and of the submission that it runs; each has a limit of its own."""
 COMMAND_SECONDS = 60
 _KEYS = ".keys-"
 _PRIVATE = "127.0.0.1:0"
