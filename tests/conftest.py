@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import shutil
@@ -84,12 +83,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
             return group(nodeid)
 
     return ByGroup(config, log)
-
-
-@pytest.fixture(autouse=True)
-def _root_logger_level() -> None:
-    """Libraries that raise the root logger's level hide no warning from a later test."""
-    logging.root.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -54,7 +55,8 @@ def test_speech_commands_keeps_the_official_split_of_a_partial_copy(
 ) -> None:
     testing = (speech_commands_folder / "testing_list.txt").read_text(encoding="utf-8").split()
     there = [path for path in testing if (speech_commands_folder / path).is_file()]
-    hidden = load("speech-commands", "hidden", source=speech_commands_folder)
+    with caplog.at_level(logging.WARNING):
+        hidden = load("speech-commands", "hidden", source=speech_commands_folder)
     assert hidden.name == "speech-commands-v0.01"
     assert sorted(hidden.words) == sorted(path.split("/")[0] for path in there)
     assert (hidden.positives, hidden.negatives) == (1, 50)
