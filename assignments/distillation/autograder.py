@@ -182,12 +182,11 @@ def _require_finite(logits: np.ndarray) -> None:
     if bad:
         raise Rejected(
             Text(
-                en=f"Expected finite logits, found NaN or infinity on {bad:,} of "
-                f"{len(logits):,} clips; look for a division by zero, an overflow in float16 or "
-                "a quantization scale of 0.",
-                ru=f"Ожидались конечные логиты, но на {ru_number(bad)} записях из "
-                f"{ru_number(len(logits))} получены NaN или бесконечность; ищите деление на ноль, "
-                "переполнение float16 или нулевой масштаб квантизации.",
+                "Expected finite logits, found NaN or infinity on {bad:,} of {logits_count:,} "
+                "clips; look for a division by zero, an overflow in float16 or a quantization "
+                "scale of 0.",
+                bad=bad,
+                logits_count=len(logits),
             )
         )
 
@@ -196,7 +195,7 @@ def _require_finite(logits: np.ndarray) -> None:
 
 
 def _against(exam: Exam, costs: graph.GraphReport) -> dict[str, Measurement]:
-    how = Text(en="baseline / artefact", ru="базовая модель / артефакт")
+    how = Text("baseline / artefact")
     return {
         "compression": Measurement(exam.baseline["bytes"].value / max(costs.bytes, 1), "×", how),
         "speedup": Measurement(exam.baseline["macs"].value / max(costs.macs, 1), "×", how),
@@ -239,11 +238,7 @@ def _ratio(ratio: detection.Ratio) -> dict[str, Measurement]:
         "au_fa_fr_ratio": Measurement(
             ratio.value,
             "×",
-            Text(
-                en="AU-FA-FR over the baseline's on the same clips; paired DeLong interval",
-                ru="AU-FA-FR относительно базовой модели на тех же записях; парный интервал "
-                "Делонга",
-            ),
+            Text("AU-FA-FR over the baseline's on the same clips; paired DeLong interval"),
             ratio.interval,
         )
     }
@@ -261,10 +256,10 @@ def _gate(exam: Exam, ratio: detection.Ratio) -> Gate:
         passed=ours.value <= threshold,
         within_noise=low <= exam.gate_factor <= high,
         explanation=Text(
-            en=f"AU-FA-FR must be at most {exam.gate_factor:g} × the baseline's {theirs.value:.3e} "
-            "on the same clips.",
-            ru=f"AU-FA-FR должна быть не больше {exam.gate_factor:g} × {theirs.value:.3e} — "
-            "значения базовой модели на тех же записях.",
+            "AU-FA-FR must be at most {gate_factor:g} × the baseline's {value:.3e} on the same "
+            "clips.",
+            gate_factor=exam.gate_factor,
+            value=theirs.value,
         ),
     )
 
@@ -276,22 +271,21 @@ def _check_gate(exam: Exam, gate: Gate) -> Check:
     comparison = f"{gate.value:.3e} {'≤' if gate.passed else '>'} {gate.threshold:.3e}"
     return Check(
         name="quality_gate",
-        title=Text(en="Hears the keyword well enough", ru="Достаточно хорошо слышит слово"),
+        title=Text("Hears the keyword well enough"),
         visibility="hidden" if exam.hidden else "public",
         points=0.0,
         max_points=0.0,
         passed=gate.passed,
         message=Text(
-            en=f"AU-FA-FR {comparison} ({exam.gate_factor:g} × the baseline's).",
-            ru=f"AU-FA-FR {comparison} ({exam.gate_factor:g} × базовая модель).",
+            "AU-FA-FR {comparison} ({gate_factor:g} × the baseline's).",
+            comparison=comparison,
+            gate_factor=exam.gate_factor,
         ),
         hint=EMPTY
         if gate.passed
         else Text(
-            en="Distil from a teacher (logits with a temperature, attention maps), train longer "
-            "and with fresh augmentation, then take bytes and MACs away step by step.",
-            ru="Дистиллируйте из учителя (логиты с температурой, карты внимания), учите дольше и "
-            "со свежей аугментацией, а байты и MAC-операции убирайте шаг за шагом.",
+            "Distil from a teacher (logits with a temperature, attention maps), train longer and "
+            "with fresh augmentation, then take bytes and MACs away step by step."
         ),
     )
 
@@ -303,25 +297,21 @@ def _check_repeatable(exam: Exam, run: Run) -> Check:
     passed = difference <= allowed
     return Check(
         name="answers_repeat",
-        title=Text(
-            en="The same clip gets the same answer", ru="Одна и та же запись — один и тот же ответ"
-        ),
+        title=Text("The same clip gets the same answer"),
         visibility="public",
         points=0.0,
         max_points=0.0,
         passed=passed,
         message=Text(
-            en=f"{len(exam.singles)} clips sent twice: the logits differ by at most "
-            f"{difference:.1e}, allowed is {allowed:.1e}.",
-            ru=f"{len(exam.singles)} записей отправлены дважды: логиты различаются не более чем на "
-            f"{difference:.1e}, допустимо {allowed:.1e}.",
+            "{singles_count} clips sent twice: the logits differ by at most {difference:.1e}, "
+            "allowed is {allowed:.1e}.",
+            singles_count=len(exam.singles),
+            difference=difference,
+            allowed=allowed,
         ),
         hint=EMPTY
         if passed
-        else Text(
-            en="Look for what remembers earlier clips or draws random numbers.",
-            ru="Ищите то, что помнит предыдущие записи или использует случайные числа.",
-        ),
+        else Text("Look for what remembers earlier clips or draws random numbers."),
     )
 
 
@@ -331,31 +321,24 @@ def _check_repeatable(exam: Exam, run: Run) -> Check:
 def _curve(exam: Exam, scores: np.ndarray) -> Figure:
     return Figure(
         name="fa_fr",
-        title=Text(
-            en="False accepts against false rejects",
-            ru="Ложные срабатывания и пропуски",
-        ),
+        title=Text("False accepts against false rejects"),
         kind="line",
         x=Axis(
-            Text(en="false accepts, share of clips", ru="ложные срабатывания, доля записей"),
+            Text("false accepts, share of clips"),
             scale="log",
         ),
-        y=Axis(Text(en="false rejects, share of clips", ru="пропуски, доля записей"), scale="log"),
+        y=Axis(Text("false rejects, share of clips"), scale="log"),
         series=[
             Series(
-                Text(en="baseline", ru="базовая модель"),
+                Text("baseline"),
                 "baseline",
                 *_points(exam, exam.baseline_scores),
             ),
-            Series(
-                Text(en="this submission", ru="эта работа"), "submission", *_points(exam, scores)
-            ),
+            Series(Text("this submission"), "submission", *_points(exam, scores)),
         ],
         caption=Text(
-            en="One point for each threshold; closer to the lower left corner is better. Both axes "
-            "are logarithmic, zero errors are drawn at half a clip.",
-            ru="Одна точка на каждый порог; чем ближе к левому нижнему углу, тем лучше. Обе оси "
-            "логарифмические, ноль ошибок показан как половина записи.",
+            "One point for each threshold; closer to the lower left corner is better. Both axes "
+            "are logarithmic, zero errors are drawn at half a clip."
         ),
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 from grader.lesson.grades import Measurement
 from grader.measure.costs.graph import GraphReport
 from grader.measure.latency import median, speed_ratio
-from grader.text import Text, ru_number
+from grader.text import Text
 
 
 def costs(report: GraphReport) -> dict[str, Measurement]:
@@ -16,30 +16,21 @@ def costs(report: GraphReport) -> dict[str, Measurement]:
         "bytes": Measurement(
             report.bytes,
             "B",
-            Text(
-                en="all weights and constants in model.onnx, as stored",
-                ru="все веса и константы в model.onnx в том виде, в каком они хранятся",
-            ),
+            Text("all weights and constants in model.onnx, as stored"),
         ),
         "macs": Measurement(
             report.macs,
             "MAC",
             Text(
-                en=f"from the graph, one clip; {report.elementwise_macs:,} of them elementwise",
-                ru="по графу, одна запись; из них поэлементных: "
-                f"{ru_number(report.elementwise_macs)}",
+                "from the graph, one clip; {elementwise_macs:,} of them elementwise",
+                elementwise_macs=report.elementwise_macs,
             ),
         ),
-        "params": Measurement(
-            report.params, "", Text(en="stored numbers", ru="количество хранимых чисел")
-        ),
+        "params": Measurement(report.params, "", Text("stored numbers")),
         "file_bytes": Measurement(
             report.file_bytes,
             "B",
-            Text(
-                en="size of model.onnx, graph and names included; shown, not scored",
-                ru="размер model.onnx вместе с графом и именами; для сведения, не оценивается",
-            ),
+            Text("size of model.onnx, graph and names included; shown, not scored"),
         ),
     }
 
@@ -50,10 +41,9 @@ def latency(seconds: np.ndarray, baseline_seconds: np.ndarray) -> dict[str, Meas
     ours = median(seconds)
     ratio = speed_ratio(baseline_seconds, seconds)
     how = Text(
-        en=f"median time on a core over {len(seconds)} single clips, each sent after "
-        "the answer to the last; shown, not scored",
-        ru=f"медиана времени на ядре по {len(seconds)} одиночным записям, каждая "
-        "отправлена после ответа на предыдущую; для сведения, не оценивается",
+        "median time on a core over {seconds_count} single clips, each sent after the answer to "
+        "the last; shown, not scored",
+        seconds_count=len(seconds),
     )
     return {
         "latency_ms_b1": Measurement(1e3 * ours.value, "ms", how, ours.scaled(1e3)),
@@ -61,10 +51,8 @@ def latency(seconds: np.ndarray, baseline_seconds: np.ndarray) -> dict[str, Meas
             ratio.value,
             "×",
             Text(
-                en="baseline's time over the artefact's, median of interleaved pairs; shown, "
-                "not scored",
-                ru="время базовой модели к времени артефакта, медиана по чередующимся парам; "
-                "для сведения, не оценивается",
+                "baseline's time over the artefact's, median of interleaved pairs; shown, not "
+                "scored"
             ),
             ratio.interval,
         ),

@@ -7,12 +7,12 @@ from typing import Literal
 
 from grader.lesson.grades import Axis, Check, Figure, Measurement, Series
 from grader.measure.quality.experiments import Experiment, Table
-from grader.text import EMPTY, Text
+from grader.text import EMPTY, Text, verbatim
 
 QUALITY = "au_fa_fr"
 COSTS = {
-    "macs": Text(en="MACs", ru="MAC-операции"),
-    "bytes": Text(en="bytes of weights", ru="байт весов"),
+    "macs": Text("MACs"),
+    "bytes": Text("bytes of weights"),
 }
 COLUMNS = (QUALITY, *COSTS)
 """The columns of numbers that experiments.csv must have."""
@@ -23,25 +23,25 @@ def check_recorded_enough(table: Table, least: int, *, present: bool) -> Check:
     """Whether `least` different settings are recorded; `present` says whether the file exists."""
     count = len({experiment.name for experiment in table.experiments})
     columns = ", ".join(COLUMNS)
-    found = Text(en=f"found {count} with {columns}", ru=f"найдено {count} с {columns}")
+    found = Text("found {count} with {columns}", count=count, columns=columns)
     if not present:
-        found = Text(en="experiments.csv is missing", ru="файла experiments.csv нет")
+        found = Text("experiments.csv is missing")
     elif table.problems:
         problem = table.problems[0]
-        found = Text(en=f"{found.en} ({problem.en})", ru=f"{found.ru} ({problem.ru})")
+        found = Text("{found} ({problem})", found=found, problem=problem)
     return _check(
         "experiments_recorded",
-        Text(en="Settings tried are recorded", ru="Опробованные варианты записаны"),
+        Text("Settings tried are recorded"),
         count >= least,
         Text(
-            en=f"Expected at least {least} settings in experiments.csv, {found.en}.",
-            ru=f"Ожидалось не менее {least} вариантов в experiments.csv, {found.ru}.",
+            "Expected at least {least} settings in experiments.csv, {found}.",
+            least=least,
+            found=found,
         ),
         Text(
-            en=f"Add a line for every model you train: name,{','.join(COLUMNS)}; the report draws "
-            "them as quality against MACs and against bytes.",
-            ru=f"Добавляйте строку на каждую обученную модель: name,{','.join(COLUMNS)}; отчёт "
-            "покажет качество в зависимости от MAC-операций и от байт.",
+            "Add a line for every model you train: name,{columns}; the report draws them as "
+            "quality against MACs and against bytes.",
+            columns=",".join(COLUMNS),
         ),
     )
 
@@ -54,10 +54,7 @@ def check_submitted_is_recorded(table: Table, macs: int, stored: int) -> Check:
     )
     return _check(
         "submitted_model_is_recorded",
-        Text(
-            en="The submitted model is one of the recorded settings",
-            ru="Сданная модель есть среди записанных вариантов",
-        ),
+        Text("The submitted model is one of the recorded settings"),
         passed,
         Text(
             en=f"Expected a line with macs {macs} and bytes {stored}, "
@@ -66,10 +63,8 @@ def check_submitted_is_recorded(table: Table, macs: int, stored: int) -> Check:
             f"{'она есть' if passed else 'её нет'}.",
         ),
         Text(
-            en="Copy macs and bytes from `grader check` into experiments.csv: figures that a "
-            "counter measured, not estimates.",
-            ru="Перенесите macs и bytes из `grader check` в experiments.csv: это измеренные "
-            "значения, а не оценки.",
+            "Copy macs and bytes from `grader check` into experiments.csv: figures that a "
+            "counter measured, not estimates."
         ),
     )
 
@@ -92,29 +87,24 @@ def _figure(
     label = COSTS[cost]
     return Figure(
         name=f"experiments_{cost}",
-        title=Text(
-            en=f"experiments.csv: quality against {label.en}",
-            ru=f"experiments.csv: качество и {label.ru}",
-        ),
+        title=Text("experiments.csv: quality against {label}", label=label),
         kind="scatter",
         x=Axis(label, scale="log"),
-        y=Axis(Text(en="AU-FA-FR", ru="AU-FA-FR"), scale="log"),
+        y=Axis(verbatim("AU-FA-FR"), scale="log"),
         series=[
             Series(
-                Text(en="recorded by the student", ru="записано студентом"),
+                Text("recorded by the student"),
                 "experiment",
                 x=[experiment.values[cost] for experiment in shown],
                 y=[experiment.values[QUALITY] for experiment in shown],
                 point_labels=[experiment.name for experiment in shown],
             ),
-            _point(measured, cost, Text(en="measured here", ru="измерено здесь"), "submission"),
-            _point(baseline, cost, Text(en="baseline", ru="базовая модель"), "baseline"),
+            _point(measured, cost, Text("measured here"), "submission"),
+            _point(baseline, cost, Text("baseline"), "baseline"),
         ],
         caption=Text(
-            en="Recorded figures are the student's own, taken on the public clips; only the "
-            "measured point was taken on the graded ones.",
-            ru="Записанные значения получены студентом на открытых записях; на оцениваемых "
-            "записях измерена только отмеченная точка.",
+            "Recorded figures are the student's own, taken on the public clips; only the "
+            "measured point was taken on the graded ones."
         ),
     )
 

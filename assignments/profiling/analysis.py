@@ -11,7 +11,7 @@ import msgspec
 
 from grader.intake import Submission
 from grader.measure.hardware.platforms import DType
-from grader.text import Text
+from grader.text import Text, verbatim
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
@@ -118,13 +118,13 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "schema": ("1",),
 }
 _KINDS = {
-    "int": Text(en="a number", ru="число"),
-    "float": Text(en="a number", ru="число"),
-    "str": Text(en="text in quotes", ru="текст в кавычках"),
-    "bool": Text(en="true or false", ru="true или false"),
-    "array": Text(en="a list", ru="список"),
-    "object": Text(en="a section", ru="раздел"),
-    "table": Text(en="a section", ru="раздел"),
+    "int": Text("a number"),
+    "float": Text("a number"),
+    "str": Text("text in quotes"),
+    "bool": Text("true or false"),
+    "array": Text("a list"),
+    "object": Text("a section"),
+    "table": Text("a section"),
 }
 _AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
 _INDEX = re.compile(r"\[(\d+)\]")
@@ -148,45 +148,48 @@ def _misfit(message: str) -> Text:
     if found := _MISSING.search(said):
         key = f"{path}.{found['name']}" if path else found["name"]
         return Text(
-            en=f"{FILE}: {key} is missing; the template shows every key, add it.",
-            ru=f"{FILE}: нет ключа {key}; все ключи есть в шаблоне, допишите его.",
+            "{file}: {key} is missing; the template shows every key, add it.", file=FILE, key=key
         )
     if found := _UNKNOWN.search(said):
         key = quoted(f"{path}.{found['name']}" if path else found["name"])
         return Text(
-            en=f"{FILE}: there is no key {key}; correct its spelling or delete it.",
-            ru=f"{FILE}: ключа {key} не бывает; исправьте его имя или удалите.",
+            "{file}: there is no key {key}; correct its spelling or delete it.", file=FILE, key=key
         )
     if found := _VALUE.search(said):
         choices = ", ".join(_CHOICES.get(leaf, ()))
         value = quoted(found["value"])
         return Text(
-            en=f"{FILE}: {path} is {value}; expected one of {choices}.",
-            ru=f"{FILE}: {path} — {value}; возможные значения: {choices}.",
+            "{file}: {path} is {value}; expected one of {choices}.",
+            file=FILE,
+            path=path,
+            value=value,
+            choices=choices,
         )
     if _LENGTH.search(said):
         return Text(
-            en=f"{FILE}: {path} has no entries, or too many; expected at least one.",
-            ru=f"{FILE}: в {path} нет ни одной записи или их слишком много; нужна хотя бы одна.",
+            "{file}: {path} has no entries, or too many; expected at least one.",
+            file=FILE,
+            path=path,
         )
     if found := _RANGE.search(said):
         limit = f"{found['sign']} {float(found['limit']):g}"
-        return Text(
-            en=f"{FILE}: {path} must be {limit}.", ru=f"{FILE}: {path} должно быть {limit}."
-        )
+        return Text("{file}: {path} must be {limit}.", file=FILE, path=path, limit=limit)
     if found := _TYPES.search(said):
         wanted, got = _kind(found["wanted"]), _kind(found["found"])
         return Text(
-            en=f"{FILE}: {inside} must be {wanted.en}, but it is {got.en}.",
-            ru=f"{FILE}: {inside} — это {got.ru}, а нужно: {wanted.ru}.",
+            "{file}: {inside} must be {wanted}, but it is {got}.",
+            file=FILE,
+            inside=inside,
+            wanted=wanted,
+            got=got,
         )
-    return Text(en=f"{FILE}: {quoted(message)}.", ru=f"{FILE}: {quoted(message)}.")
+    return verbatim(f"{FILE}: {quoted(message)}.")
 
 
 def _kind(names: str) -> Text:
     """Types such as `float | null` in words."""
-    kinds = {_KINDS.get(name.strip(), Text(en=name, ru=name)) for name in names.split("|")}
-    kinds -= {Text(en=" null", ru=" null"), Text(en="null", ru="null")}
+    kinds = {_KINDS.get(name.strip(), verbatim(name)) for name in names.split("|")}
+    kinds -= {verbatim(" null"), verbatim("null")}
     ordered = sorted(kinds, key=lambda kind: kind.en)
     return Text(
         en=" or ".join(kind.en for kind in ordered), ru=" или ".join(kind.ru for kind in ordered)
@@ -210,18 +213,18 @@ def _require_plain(path: str) -> None:
     if not path.isascii():
         raise Rejected(
             Text(
-                en=f"{FILE} names the file {quoted(path)}, whose letters are not all Latin; "
-                "archives change such names, so rename the file and the entry.",
-                ru=f"{FILE} называет файл {quoted(path)}, в имени которого не только латинские "
-                "буквы; архивы портят такие имена, переименуйте файл и исправьте запись.",
+                "{file} names the file {path}, whose letters are not all Latin; archives change "
+                "such names, so rename the file and the entry.",
+                file=FILE,
+                path=quoted(path),
             )
         )
     if inside.is_absolute() or ".." in inside.parts or not path or "\\" in path:
         raise Rejected(
             Text(
-                en=f"{FILE} names the file {quoted(path)}; give its path inside your folder, "
-                "such as model.onnx.",
-                ru=f"{FILE} называет файл {quoted(path)}; укажите путь внутри своей папки, "
-                "например model.onnx.",
+                "{file} names the file {path}; give its path inside your folder, such as "
+                "model.onnx.",
+                file=FILE,
+                path=quoted(path),
             )
         )

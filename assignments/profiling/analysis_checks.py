@@ -60,10 +60,7 @@ def _findings(exam: Exam, verdicts: dict[str, Verdict]) -> PartFindings:
     points = exam.settings["analysis"]["points"]
     checks = [_check(name, points[name], verdicts[name]) for name in TITLES]
     share = sum(check.points for check in checks) / sum(check.max_points for check in checks)
-    how = Text(
-        en="share of the points of the checks of the analysis",
-        ru="доля баллов за проверки анализа",
-    )
+    how = Text("share of the points of the checks of the analysis")
     return PartFindings(measurements={"analysis": Measurement(share, "", how)}, checks=checks)
 
 
@@ -127,8 +124,8 @@ def _figures_are_right(exam: Exam, found: Analysis, measured: Measured) -> Verdi
         1 - len(problems) / len(wanted),
         problems,
         Text(
-            en=f"All four figures are within {tolerance:.0%} of what the file measures.",
-            ru=f"Все четыре числа отличаются от измеренных не более чем на {tolerance:.0%}.",
+            "All four figures are within {tolerance:.0%} of what the file measures.",
+            tolerance=tolerance,
         ),
         HINTS["figures"],
     )
@@ -146,10 +143,11 @@ def _bottlenecks_are_measured(exam: Exam, found: Analysis, measured: Measured) -
         share,
         problems,
         Text(
-            en=f"The layers that are named take {part:.0%} of the predicted "
-            f"{1e3 * prediction.seconds:.3g} ms on {measured.platform.name}.",
-            ru=f"На названные слои приходится {part:.0%} предсказанных "
-            f"{1e3 * prediction.seconds:.3g} мс на {measured.platform.name}.",
+            "The layers that are named take {part:.0%} of the predicted {seconds:.3g} ms on "
+            "{name}.",
+            part=part,
+            seconds=1000.0 * prediction.seconds,
+            name=measured.platform.name,
         ),
         HINTS["bottlenecks"],
     )
@@ -177,10 +175,7 @@ def _limits_agree(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
     if limits.fits != fit.fits:
         said = "true" if limits.fits else "false"
         problems.append(
-            Text(
-                en=f"limits.fits is {said}, but: {fit.sentence.en}",
-                ru=f"limits.fits — {said}, однако: {fit.sentence.ru}",
-            )
+            Text("limits.fits is {said}, but: {sentence}", said=said, sentence=fit.sentence)
         )
     share = 1 - len(problems) / (len(wanted) + 1)
     return Verdict(share, problems, fit.sentence, HINTS["limits"])
@@ -189,10 +184,10 @@ def _limits_agree(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
 def _limit_differs(name: str, stated: float | None, real: float | None, platform: str) -> Text:
     if real is None:
         return Text(
-            en=f"limits.{name} is stated, but {platform} has no such memory apart from RAM; leave "
+            "limits.{name} is stated, but {platform} has no such memory apart from RAM; leave "
             "the key out",
-            ru=f"limits.{name} указано, но у {platform} нет такой памяти отдельно от ОЗУ; уберите "
-            "этот ключ",
+            name=name,
+            platform=platform,
         )
     if stated is None:
         return Text(
@@ -222,10 +217,7 @@ def _promises_are_possible(exam: Exam, found: Analysis, measured: Measured) -> V
     return Verdict(
         1 - len(problems) / len(results),
         problems,
-        Text(
-            en=f"Every promise is within its bound: {bounds}.",
-            ru=f"Каждое обещание не превышает своей границы: {bounds}.",
-        ),
+        Text("Every promise is within its bound: {bounds}.", bounds=bounds),
         HINTS["promises"],
     )
 
@@ -247,23 +239,19 @@ def _trade_offs_are_named(exam: Exam, found: Analysis, measured: Measured) -> Ve
         if len(words) < LEAST_WORDS or "todo" in words:
             problems.append(
                 Text(
-                    en=f"{key} has {len(words)} words; say it in a sentence",
-                    ru=f"{key} — слов: {len(words)}; скажите это предложением",
+                    "{key} has {words_count} words; say it in a sentence",
+                    key=key,
+                    words_count=len(words),
                 )
             )
         elif twin != key:
-            problems.append(
-                Text(
-                    en=f"{key} repeats {twin} word for word",
-                    ru=f"{key} дословно повторяет {twin}",
-                )
-            )
+            problems.append(Text("{key} repeats {twin} word for word", key=key, twin=twin))
     return Verdict(
         1 - len(problems) / len(written),
         problems,
         Text(
-            en=f"All {len(found.hypotheses)} hypotheses say what they cost.",
-            ru=f"Для каждой гипотезы сказано, чего она стоит; гипотез: {len(found.hypotheses)}.",
+            "All {hypotheses_count} hypotheses say what they cost.",
+            hypotheses_count=len(found.hypotheses),
         ),
         HINTS["trade_offs"],
     )
@@ -284,8 +272,7 @@ def _report(exam: Exam, submission: Submission) -> dict[str, Verdict]:
         most_copied=settings["most_copied"],
     )
     fine = Text(
-        en=f"All {sections} sections are written; a person judges what they say.",
-        ru=f"Все разделы написаны ({sections}); что в них сказано, оценит преподаватель.",
+        "All {sections} sections are written; a person judges what they say.", sections=sections
     )
     share = max(1 - len(problems) / sections, 0.0)
     return {"report_is_complete": Verdict(share, problems, fine, HINTS["report"])}
@@ -306,12 +293,7 @@ _JUDGES: dict[str, Callable[[Exam, Analysis, Measured], Verdict]] = {
 }
 _NOT_LOOKED_AT = Verdict(
     0.0,
-    [
-        Text(
-            en="Not looked at, because the analysis could not be read.",
-            ru="Не проверялось: анализ не удалось прочитать.",
-        )
-    ],
+    [Text("Not looked at, because the analysis could not be read.")],
     EMPTY,
 )
 
@@ -319,13 +301,12 @@ _NOT_LOOKED_AT = Verdict(
 def _read_fine(found: Analysis, measured: Measured) -> Text:
     title = measured.platform.title
     return Text(
-        en=f"{found.model} on {title.en}, in {found.dtype}.",
-        ru=f"{found.model} на платформе «{title.ru}», {found.dtype}.",
+        "{model} on {title}, in {dtype}.", model=found.model, title=title, dtype=found.dtype
     )
 
 
 def _measurements(measured: Measured) -> dict[str, Measurement]:
-    file = Text(en="from the analysed model file", ru="по файлу разобранной модели")
+    file = Text("from the analysed model file")
     fit = measured.prediction.fit
     return {
         "analysed.params": Measurement(measured.workload.params, "", file),
@@ -335,9 +316,6 @@ def _measurements(measured: Measured) -> dict[str, Measurement]:
         "analysed.latency_ms": Measurement(
             1e3 * measured.prediction.seconds,
             "ms",
-            Text(
-                en=f"predicted by the roofline of {measured.platform.name}, a lower bound",
-                ru=f"предсказано по roofline платформы {measured.platform.name}, оценка снизу",
-            ),
+            Text("predicted by the roofline of {name}, a lower bound", name=measured.platform.name),
         ),
     }

@@ -47,10 +47,11 @@ def measure(analysis: Analysis, submission: Submission) -> Measured:
         has = ", ".join(platform.peak)
         raise Rejected(
             Text(
-                en=f"{FILE}: dtype is {analysis.dtype}, but {platform.name} computes in {has} "
-                "only; choose one of these.",
-                ru=f"{FILE}: dtype — {analysis.dtype}, но {platform.name} считает только в {has}; "
-                "выберите один из этих типов.",
+                "{file}: dtype is {dtype}, but {name} computes in {has} only; choose one of these.",
+                file=FILE,
+                dtype=analysis.dtype,
+                name=platform.name,
+                has=has,
             )
         ) from error
     return Measured(workload, platform, prediction)
@@ -66,10 +67,10 @@ def _workload(analysis: Analysis, submission: Submission) -> Workload:
     if not path.endswith(".onnx"):
         raise Rejected(
             Text(
-                en=f"{FILE}: model is {quoted(path)}; expected an .onnx file, export the model "
-                "with torch.onnx.export.",
-                ru=f"{FILE}: model — {quoted(path)}; нужен файл .onnx, экспортируйте модель через "
+                "{file}: model is {path}; expected an .onnx file, export the model with "
                 "torch.onnx.export.",
+                file=FILE,
+                path=quoted(path),
             )
         )
     try:
@@ -79,18 +80,19 @@ def _workload(analysis: Analysis, submission: Submission) -> Workload:
             raise
         raise Rejected(
             Text(
-                en=f"{error.text.en} Or name its size in {FILE}: sizes = {{ length = 32 }}.",
-                ru=f"{error.text.ru} Либо укажите размер в {FILE}: sizes = {{ length = 32 }}.",
+                "{text} Or name its size in {file}: sizes = {{ length = 32 }}.",
+                text=error.text,
+                file=FILE,
             )
         ) from error
 
 
 def _no_model(path: str, submission: Submission) -> Text:
     return renamed(path, submission) or Text(
-        en=f"{FILE} names the model {quoted(path)}, but there is no such file in the submission; "
-        "hand it in too, the figures are measured from it.",
-        ru=f"{FILE} называет модель {quoted(path)}, но такого файла в работе нет; сдайте и его: "
-        "по нему измеряются числа.",
+        "{file} names the model {path}, but there is no such file in the submission; hand it in "
+        "too, the figures are measured from it.",
+        file=FILE,
+        path=quoted(path),
     )
 
 
@@ -103,10 +105,11 @@ def _platform(analysis: Analysis, submission: Submission) -> Platform:
         wanted = quoted(analysis.platform)
         raise Rejected(
             Text(
-                en=f"{FILE}: there is no platform {wanted}; known are {names}, and platform_file "
-                "can add your own.",
-                ru=f"{FILE}: платформы {wanted} нет; есть {names}, а свою можно добавить через "
-                "platform_file.",
+                "{file}: there is no platform {wanted}; known are {names}, and platform_file can "
+                "add your own.",
+                file=FILE,
+                wanted=wanted,
+                names=names,
             )
         )
     return known.platforms[analysis.platform]
@@ -132,8 +135,8 @@ def _own(path: str, submission: Submission, known: Catalogue) -> Catalogue:
         except (ValueError, OverflowError, RecursionError) as error:
             raise Rejected(
                 Text(
-                    en=f"{quoted(path)} cannot be read as TOML; docs/platforms.md has an example.",
-                    ru=f"{quoted(path)} не читается как TOML; пример есть в docs/platforms.md.",
+                    "{path} cannot be read as TOML; docs/platforms.md has an example.",
+                    path=quoted(path),
                 )
             ) from error
     for platform in own.platforms.values():
@@ -148,10 +151,9 @@ def _require_sound(platform: Platform, own: Catalogue, path: str, known: Catalog
     if platform.name in known.platforms:
         raise Rejected(
             Text(
-                en=f"{where}: the catalogue has a platform of this name already; give yours "
-                "another, or leave platform_file out.",
-                ru=f"{where}: платформа с таким именем уже есть в каталоге; назовите свою иначе "
-                "или уберите platform_file.",
+                "{where}: the catalogue has a platform of this name already; give yours another, "
+                "or leave platform_file out.",
+                where=where,
             )
         )
     for name, figure in platform.figures().items():
@@ -159,18 +161,21 @@ def _require_sound(platform: Platform, own: Catalogue, path: str, known: Catalog
         if not LEAST <= figure.value <= MOST:
             raise Rejected(
                 Text(
-                    en=f"{where}: {name} is {figure.value:g}; expected SI units, {LEAST:g} to "
-                    f"{MOST:g}.",
-                    ru=f"{where}: {name} — {figure.value:g}; нужны единицы СИ, от {LEAST:g} до "
-                    f"{MOST:g}.",
+                    "{where}: {name} is {value:g}; expected SI units, {least:g} to {most:g}.",
+                    where=where,
+                    name=name,
+                    value=figure.value,
+                    least=LEAST,
+                    most=MOST,
                 )
             )
         if not address.startswith(("https://", "http://")):
             raise Rejected(
                 Text(
-                    en=f"{where}: the source of {name} is {quoted(address)}; expected a web "
-                    "address where the figure can be looked up.",
-                    ru=f"{where}: источник {name} — {quoted(address)}; нужен веб-адрес, по "
-                    "которому число можно проверить.",
+                    "{where}: the source of {name} is {address}; expected a web address where "
+                    "the figure can be looked up.",
+                    where=where,
+                    name=name,
+                    address=quoted(address),
                 )
             )

@@ -27,16 +27,14 @@ class Section:
 
 
 SECTIONS = {
-    "bottlenecks": Section(
-        Text(en="Bottlenecks", ru="Узкие места"), ("bottleneck", "узк", "проблем")
-    ),
-    "trade_offs": Section(Text(en="Trade-offs", ru="Компромиссы"), ("trade", "компромисс")),
+    "bottlenecks": Section(Text("Bottlenecks"), ("bottleneck", "узк", "проблем")),
+    "trade_offs": Section(Text("Trade-offs"), ("trade", "компромисс")),
     "methods": Section(
-        Text(en="Methods", ru="Методы"),
+        Text("Methods"),
         ("method", "hypothes", "speed", "метод", "гипотез", "ускор"),
     ),
-    "analysis": Section(Text(en="Analysis", ru="Анализ"), ("analy", "анализ", "аналит")),
-    "model": Section(Text(en="The model", ru="Модель"), ("model", "network", "модел", "сет")),
+    "analysis": Section(Text("Analysis"), ("analy", "анализ", "аналит")),
+    "model": Section(Text("The model"), ("model", "network", "модел", "сет")),
 }
 """Patterns in the order of matching: `Methods of speeding the model up` is a heading of methods."""
 ORDER = ("model", "analysis", "bottlenecks", "methods", "trade_offs")
@@ -117,35 +115,28 @@ def _pasted(found: Mapping[str, str]) -> Iterable[Text]:
         a, b = triples(found[one]), triples(found[other])
         if a and b and len(a & b) > MOST_ALIKE * min(len(a), len(b)):
             first, second = SECTIONS[one].title, SECTIONS[other].title
-            yield Text(
-                en=f"the sections {first.en} and {second.en} say the same",
-                ru=f"разделы «{first.ru}» и «{second.ru}» говорят одно и то же",
-            )
+            yield Text("the sections {first} and {second} say the same", first=first, second=second)
 
 
 def _missing(section: Section) -> Text:
-    return Text(
-        en=f"there is no section ## {section.title.en}",
-        ru=f"нет раздела «## {section.title.ru}»",
-    )
+    return Text("there is no section ## {title}", title=section.title)
 
 
 def _short(section: Section, words: int, least: int) -> Text:
     if not words:
-        return Text(
-            en=f"the section {section.title.en} is empty",
-            ru=f"раздел «{section.title.ru}» пуст",
-        )
+        return Text("the section {title} is empty", title=section.title)
     return Text(
-        en=f"the section {section.title.en} has {words} words of at least {least}",
-        ru=f"в разделе «{section.title.ru}» слов: {words}, а нужно не меньше {least}",
+        "the section {title} has {words} words of at least {least}",
+        title=section.title,
+        words=words,
+        least=least,
     )
 
 
 def _copied(section: Section, share: float, most: float) -> Text:
     return Text(
-        en=f"{share:.0%} of the section {section.title.en} is the template's text, at most "
-        f"{most:.0%} may be",
-        ru=f"раздел «{section.title.ru}» на {share:.0%} состоит из текста шаблона, а можно не "
-        f"больше {most:.0%}",
+        "{share:.0%} of the section {title} is the template's text, at most {most:.0%} may be",
+        share=share,
+        title=section.title,
+        most=most,
     )

@@ -47,10 +47,7 @@ def judge_bottlenecks(
     if top and id(top[0]) not in touched:
         first = top[0]
         problems.append(
-            Text(
-                en=f"the slowest layer, {_shown(first, prediction).en}, is not named",
-                ru=f"самый медленный слой, {_shown(first, prediction).ru}, не назван",
-            )
+            Text("the slowest layer, {first}, is not named", first=_shown(first, prediction))
         )
         share /= 2
     return share, problems
@@ -67,29 +64,28 @@ def _problem(
     where = f"bottlenecks[{number}]"
     if unmatched:
         name = quoted(unmatched[0])
-        return Text(
-            en=f"{where}: no layer is called {name}",
-            ru=f"{where}: слоя с именем {name} нет",
-        )
+        return Text("{where}: no layer is called {name}", where=where, name=name)
     fast = [layer for layer in found if not any(layer is one for one in top)]
     if fast:
         worst = min(fast, key=lambda layer: layer.seconds)
         shown, k = _shown(worst, prediction), len(top)
         return Text(
-            en=f"{where}: {shown.en}, is not among the {k} slowest layers",
-            ru=f"{where}: {shown.ru}, не входит в число самых медленных слоёв (их {k})",
+            "{where}: {shown}, is not among the {k} slowest layers", where=where, shown=shown, k=k
         )
     heaviest = max(found, key=lambda layer: layer.seconds)
     if heaviest.limit != entry.bound:
         said = quoted(heaviest.name)
         times = [f"{1e3 * one:.3g}" for one in _parts(heaviest)]
         return Text(
-            en=f"{where}: {said} is limited by {heaviest.limit}, not by {entry.bound}: its "
-            f"arithmetic takes {times[0]} ms, its bytes take {times[1]} ms, launching it takes "
-            f"{times[2]} ms",
-            ru=f"{where}: слой {said} ограничен не {entry.bound}, а {heaviest.limit}: "
-            f"арифметика занимает {times[0]} мс, перевозка байтов — {times[1]} мс, запуск — "
-            f"{times[2]} мс",
+            "{where}: {said} is limited by {limit}, not by {bound}: its arithmetic takes {first} "
+            "ms, its bytes take {times} ms, launching it takes {times2} ms",
+            where=where,
+            said=said,
+            limit=heaviest.limit,
+            bound=entry.bound,
+            first=times[0],
+            times=times[1],
+            times2=times[2],
         )
     return None
 
@@ -101,4 +97,4 @@ def _parts(layer: LayerTime) -> tuple[float, float, float]:
 def _shown(layer: LayerTime, prediction: Prediction) -> Text:
     share = prediction.share(layer)
     name = quoted(layer.name)
-    return Text(en=f"{name} with {share:.1%} of the time", ru=f"{name} с долей времени {share:.1%}")
+    return Text("{name} with {share:.1%} of the time", name=name, share=share)

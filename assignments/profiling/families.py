@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grader.text import Text
+from grader.text import Text, verbatim
 
 from .truth import Truth, truth_of
 
@@ -71,7 +71,7 @@ _RECURRENT: dict[str, Range] = {
 FAMILIES: tuple[Family, ...] = (
     Family(
         "convolution",
-        Text(en="convolution", ru="свёртка"),
+        Text("convolution"),
         {
             **_IMAGE,
             "channels": (2, 5),
@@ -83,12 +83,12 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "grouped_convolution",
-        Text(en="grouped convolution", ru="групповая свёртка"),
+        Text("grouped convolution"),
         {**_IMAGE, "groups": (3, 6), "each": (3, 6)},
     ),
     Family(
         "depthwise_convolution",
-        Text(en="depthwise convolution", ru="поканальная свёртка"),
+        Text("depthwise convolution"),
         {
             "batch": (1, 3),
             "channels": (11, 24),
@@ -99,7 +99,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "transposed_convolution",
-        Text(en="transposed convolution", ru="транспонированная свёртка"),
+        Text("transposed convolution"),
         {
             "batch": (1, 3),
             "height": (6, 11),
@@ -111,14 +111,14 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "linear",
-        Text(en="linear layers", ru="линейные слои"),
+        Text("linear layers"),
         {**_SEQUENCE, "inputs": (20, 60), "middle": (30, 90), "outputs": (10, 40)},
     ),
-    Family("gru", Text(en="GRU", ru="GRU"), _RECURRENT),
-    Family("lstm", Text(en="LSTM", ru="LSTM"), _RECURRENT),
+    Family("gru", verbatim("GRU"), _RECURRENT),
+    Family("lstm", verbatim("LSTM"), _RECURRENT),
     Family(
         "multihead_attention",
-        Text(en="nn.MultiheadAttention", ru="nn.MultiheadAttention"),
+        verbatim("nn.MultiheadAttention"),
         {
             "batch": (1, 3),
             "heads": (4, 6),
@@ -129,52 +129,52 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "scaled_dot_product",
-        Text(en="scaled dot-product attention", ru="F.scaled_dot_product_attention"),
+        Text("scaled dot-product attention"),
         {"batch": (1, 3), "steps": (40, 70), "heads": (2, 4), "depth": (8, 20)},
     ),
     Family(
         "shared_weights",
-        Text(en="shared weights", ru="общие веса"),
+        Text("shared weights"),
         {**_SEQUENCE, "words": (200, 500), "width": (24, 60), "calls": (2, 4)},
     ),
     Family(
         "functional_matmul",
-        Text(en="matrix products on Parameters", ru="матричные произведения без слоёв"),
+        Text("matrix products on Parameters"),
         {**_SEQUENCE, "inputs": (20, 50), "middle": (20, 60), "outputs": (10, 40)},
     ),
     Family(
         "modules_in_lists",
-        Text(en="modules in plain lists", ru="модули в обычных списках"),
+        Text("modules in plain lists"),
         {**_SEQUENCE, "width": (20, 48), "layers": (2, 4), "outputs": (10, 30)},
     ),
     Family(
         "quantised_linear",
-        Text(en="dynamically quantized layers", ru="динамически квантованные слои"),
+        Text("dynamically quantized layers"),
         {**_SEQUENCE, "inputs": (40, 90), "middle": (60, 120), "outputs": (30, 60)},
     ),
     Family(
         "einsum",
-        Text(en="einsum", ru="einsum"),
+        verbatim("einsum"),
         {**_SEQUENCE, "inputs": (20, 50), "heads": (2, 5), "depth": (8, 20)},
     ),
     Family(
         "embedding_bag",
-        Text(en="embeddings", ru="эмбеддинги"),
+        Text("embeddings"),
         {**_SEQUENCE, "words": (150, 400), "width": (20, 60), "outputs": (10, 40)},
     ),
     Family(
         "elementwise",
-        Text(en="products of elements", ru="поэлементные произведения"),
+        Text("products of elements"),
         {**_SEQUENCE, "inputs": (20, 50), "outputs": (15, 40)},
     ),
     Family(
         "normalised_residual",
-        Text(en="residual block with norms", ru="остаточный блок с нормализацией"),
+        Text("residual block with norms"),
         {**_IMAGE, "channels": (12, 24), "outputs": (10, 30)},
     ),
     Family(
         "recurrent_loop",
-        Text(en="a cell in a loop", ru="ячейка в цикле"),
+        Text("a cell in a loop"),
         {**_SEQUENCE, "inputs": (15, 40), "hidden": (20, 48), "outputs": (5, 20)},
     ),
 )

@@ -12,7 +12,7 @@ from collections import Counter
 from grader.intake import Submission
 from grader.lesson.grades import Axis, Check, Figure, Measurement, Series
 from grader.measure.costs.graph import GraphReport
-from grader.text import EMPTY, Text, ru_number
+from grader.text import EMPTY, Text, verbatim
 
 from . import faster_run
 from .exam import Exam, PartFindings
@@ -47,8 +47,8 @@ def examine_faster(exam: Exam, submission: Submission) -> PartFindings:
 
 def _measurements(found: FasterNetwork, same: bool) -> dict[str, Measurement]:
     ours, slow = found.report, found.slow
-    against = Text(en="slow network / this one", ru="медленная сеть / эта")
-    counted = Text(en="counted in the exported ONNX graph", ru="посчитано в графе ONNX")
+    against = Text("slow network / this one")
+    counted = Text("counted in the exported ONNX graph")
     return {
         "same_outputs": Measurement(float(same), "", _SAME),
         "largest_error": Measurement(min(found.error, NO_ERROR), "", _ERROR),
@@ -69,19 +69,17 @@ def _outputs_check(exam: Exam, error: float, same: bool) -> Check:
     inputs = exam.settings["faster"]["inputs"]
     if math.isfinite(error):
         message = Text(
-            en=f"On {inputs} inputs the outputs differ by at most {error:.1e} of the largest, "
-            f"allowed is {allowed:g}.",
-            ru=f"На {inputs} входах выходы отличаются не более чем на {error:.1e} от наибольшего, "
-            f"допустимо {allowed:g}.",
+            "On {inputs} inputs the outputs differ by at most {error:.1e} of the largest, "
+            "allowed is {allowed:g}.",
+            inputs=inputs,
+            error=error,
+            allowed=allowed,
         )
     else:
-        message = Text(
-            en=f"On {inputs} inputs some outputs are not finite numbers.",
-            ru=f"На {inputs} входах среди выходов есть не конечные числа.",
-        )
+        message = Text("On {inputs} inputs some outputs are not finite numbers.", inputs=inputs)
     return Check(
         name="faster_same_outputs",
-        title=Text(en="The same outputs", ru="Те же выходы"),
+        title=Text("The same outputs"),
         visibility="hidden" if exam.hidden else "public",
         points=worth if same else 0.0,
         max_points=worth,
@@ -95,19 +93,17 @@ def _work_check(found: FasterNetwork) -> Check:
     ours, slow = found.report.macs, found.slow.macs
     return _informing(
         "faster_work",
-        Text(en="Fewer multiplications", ru="Меньше умножений"),
+        Text("Fewer multiplications"),
         ours < slow,
         Text(
-            en=f"{ours:,} MACs, the slow network has {slow:,}: {slow / max(ours, 1):.2f} times "
-            "fewer.",
-            ru=f"{ru_number(ours)} MAC, у медленной сети {ru_number(slow)}: меньше в "
-            f"{slow / max(ours, 1):.2f} раза.",
+            "{ours:,} MACs, the slow network has {slow:,}: {ours_max_slow:.2f} times fewer.",
+            ours=ours,
+            slow=slow,
+            ours_max_slow=slow / max(ours, 1),
         ),
         Text(
-            en="Look for weights that are 0, kernels of low rank (numpy.linalg.svd), layers with "
-            "nothing nonlinear between them, and results that are thrown away.",
-            ru="Ищите нулевые веса, ядра малого ранга (numpy.linalg.svd), слои, между которыми нет "
-            "нелинейности, и результаты, которые выбрасываются.",
+            "Look for weights that are 0, kernels of low rank (numpy.linalg.svd), layers with "
+            "nothing nonlinear between them, and results that are thrown away."
         ),
     )
 
@@ -116,19 +112,18 @@ def _time_check(found: FasterNetwork) -> Check:
     low, high = found.ratio.interval
     return _informing(
         "faster_time",
-        Text(en="Less time", ru="Меньше времени"),
+        Text("Less time"),
         low > 1,
         Text(
-            en=f"{found.ratio.value:.2f} times as fast as the slow network "
-            f"(95% interval {low:.2f} to {high:.2f}), one input at a time.",
-            ru=f"В {found.ratio.value:.2f} раза быстрее медленной сети "
-            f"(95% интервал от {low:.2f} до {high:.2f}), по одному входу.",
+            "{value:.2f} times as fast as the slow network (95% interval {low:.2f} to "
+            "{high:.2f}), one input at a time.",
+            value=found.ratio.value,
+            low=low,
+            high=high,
         ),
         Text(
-            en="Many small operators cost time without a multiplication: loops over time, copies, "
-            "transpositions. `grader profile` shows where it goes.",
-            ru="Много мелких операций занимают время и без умножений: циклы по времени, копии, "
-            "транспонирования. Где оно тратится, покажет `grader profile`.",
+            "Many small operators cost time without a multiplication: loops over time, copies, "
+            "transpositions. `grader profile` shows where it goes."
         ),
     )
 
@@ -137,17 +132,16 @@ def _bytes_check(found: FasterNetwork) -> Check:
     ours, slow = found.report.bytes, found.slow.bytes
     return _informing(
         "faster_bytes",
-        Text(en="Fewer bytes", ru="Меньше байтов"),
+        Text("Fewer bytes"),
         ours < slow,
         Text(
-            en=f"{ours:,} bytes of weights and constants, the slow network has {slow:,}.",
-            ru=f"{ru_number(ours)} байт весов и констант, у медленной сети {ru_number(slow)}.",
+            "{ours:,} bytes of weights and constants, the slow network has {slow:,}.",
+            ours=ours,
+            slow=slow,
         ),
         Text(
-            en="The product of two matrices can be larger than both, or smaller: compare before "
-            "you merge, and drop weights that nothing reads.",
-            ru="Произведение двух матриц бывает и больше, и меньше их обеих: сравните до слияния и "
-            "уберите веса, которые никто не читает.",
+            "The product of two matrices can be larger than both, or smaller: compare before you "
+            "merge, and drop weights that nothing reads."
         ),
     )
 
@@ -163,15 +157,15 @@ def macs_by_operator(found: FasterNetwork) -> Figure:
     rows = sorted({*slow, *ours}, key=lambda op: -max(slow[op], ours[op]))
     return Figure(
         name="faster_macs",
-        title=Text(en="Multiplications, by operator", ru="Умножения по операциям"),
+        title=Text("Multiplications, by operator"),
         kind="bars",
-        x=Axis(Text(en="MACs", ru="MAC"), "", "log"),
-        y=Axis(Text(en="operator", ru="операция")),
+        x=Axis(Text("MACs"), "", "log"),
+        y=Axis(Text("operator")),
         series=[
-            _bars(Text(en="this network", ru="эта сеть"), "submission", ours, rows),
-            _bars(Text(en="the slow network", ru="медленная сеть"), "baseline", slow, rows),
+            _bars(Text("this network"), "submission", ours, rows),
+            _bars(Text("the slow network"), "baseline", slow, rows),
         ],
-        rows=[Text(en=op, ru=op) for op in rows],
+        rows=[verbatim(op) for op in rows],
     )
 
 
@@ -195,10 +189,10 @@ def _bars(label: Text, role: str, macs: Counter[str], rows: list[str]) -> Series
 
 def _nothing(exam: Exam, why: Text, log: str = "") -> PartFindings:
     names = ("same_outputs", "speedup", "compression", "latency_ratio_b1")
-    how = Text(en="no network that runs", ru="нет работающей сети")
+    how = Text("no network that runs")
     check = Check(
         name="faster_same_outputs",
-        title=Text(en="The same outputs", ru="Те же выходы"),
+        title=Text("The same outputs"),
         visibility="public",
         points=0.0,
         max_points=exam.settings["faster"]["points"],
@@ -209,31 +203,17 @@ def _nothing(exam: Exam, why: Text, log: str = "") -> PartFindings:
     return PartFindings({name: Measurement(0.0, "", how) for name in names}, [check], log=log)
 
 
-_SAME = Text(
-    en="1 when all outputs equal the slow network's within the tolerance",
-    ru="1, если все выходы равны выходам медленной сети в пределах допуска",
-)
-_ERROR = Text(
-    en="largest difference of an output / largest output of the slow network",
-    ru="наибольшее отличие выхода / наибольший выход медленной сети",
-)
+_SAME = Text("1 when all outputs equal the slow network's within the tolerance")
+_ERROR = Text("largest difference of an output / largest output of the slow network")
 _TIMED = Text(
-    en="median time on a core, inputs sent one at a time in turn with the slow network, one thread",
-    ru="медиана времени на ядре, входы по одному вперемежку с медленной сетью, один поток",
+    "median time on a core, inputs sent one at a time in turn with the slow network, one thread"
 )
-_MISSING = Text(
-    en="There is no faster.py in the submission, so this part counts 0.",
-    ru="В работе нет faster.py, поэтому эта часть оценивается в 0.",
-)
+_MISSING = Text("There is no faster.py in the submission, so this part counts 0.")
 _RUN_HINT = Text(
-    en="`python export.py` builds and exports faster.py as the grader does; only files of the "
-    "submission and installed libraries can be read.",
-    ru="`python export.py` строит и экспортирует faster.py так же, как проверка; читать можно "
-    "только файлы работы и установленные библиотеки.",
+    "`python export.py` builds and exports faster.py as the grader does; only files of the "
+    "submission and installed libraries can be read."
 )
 _WRONG_HINT = Text(
-    en="Undo your changes one at a time and run `python export.py` after each: the first that "
-    "makes the difference small again is the wrong one. Mind the borders of the image.",
-    ru="Отменяйте изменения по одному и запускайте `python export.py`: первое, без которого "
-    "разница снова мала, и неверно. Не забудьте про края изображения.",
+    "Undo your changes one at a time and run `python export.py` after each: the first that makes "
+    "the difference small again is the wrong one. Mind the borders of the image."
 )

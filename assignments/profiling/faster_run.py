@@ -140,12 +140,7 @@ def _error(outputs: np.ndarray, right: np.ndarray) -> float:
 
 
 _TOO_LARGE = Text(
-    en="The submission's files take more than 64 MiB, too much to build a network from; hand in "
-    "what faster.py needs.",
-    ru="Файлы работы занимают больше 64 МиБ — слишком много для построения сети; сдайте только "
-    "то, что нужно faster.py.",
+    "The submission's files take more than 64 MiB, too much to build a network from; hand in "
+    "what faster.py needs."
 )
-_NO_MODEL = Text(
-    en="What came back is no exported model; build() has to return a torch.nn.Module.",
-    ru="Пришла не экспортированная модель; build() должна возвращать torch.nn.Module.",
-)
+_NO_MODEL = Text("What came back is no exported model; build() has to return a torch.nn.Module.")

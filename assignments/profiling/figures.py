@@ -6,7 +6,7 @@ import math
 
 from grader.lesson.grades import Axis, Figure, Series
 from grader.measure.hardware.roofline import LayerTime
-from grader.text import Text
+from grader.text import Text, verbatim
 from grader.text.untrusted import name
 
 from .analysis import Analysis
@@ -15,13 +15,11 @@ from .promises import promise
 
 ROWS = 8
 """Layers with a bar of their own."""
-_NAMED = Text(en="named as a bottleneck", ru="названы узкими местами")
-_OTHERS = Text(en="other layers", ru="другие слои")
-_ROOF = Text(en="the platform's roof", ru="потолок платформы")
-_STORAGE_ROOF = Text(
-    en="the same, with everything read from flash", ru="он же, если всё читать из флеш-памяти"
-)
-_LAYER = Text(en="layer", ru="слой")
+_NAMED = Text("named as a bottleneck")
+_OTHERS = Text("other layers")
+_ROOF = Text("the platform's roof")
+_STORAGE_ROOF = Text("the same, with everything read from flash")
+_LAYER = Text("layer")
 
 
 def all_figures(found: Analysis, measured: Measured) -> list[Figure]:
@@ -44,24 +42,20 @@ def roofline(measured: Measured, named: set[int]) -> Figure:
     return Figure(
         name="roofline",
         title=Text(
-            en=f"Roofline of {measured.platform.title.en}, {prediction.dtype}",
-            ru=f"Roofline платформы «{measured.platform.title.ru}», {prediction.dtype}",
+            "Roofline of {title}, {dtype}", title=measured.platform.title, dtype=prediction.dtype
         ),
         kind="scatter",
-        x=Axis(Text(en="intensity", ru="интенсивность"), "MAC/B", "log"),
-        y=Axis(Text(en="throughput", ru="производительность"), "MACs/s", "log"),
+        x=Axis(Text("intensity"), "MAC/B", "log"),
+        y=Axis(Text("throughput"), "MACs/s", "log"),
         series=[
             *roofs,
             _points([one for one in layers if id(one) in named], _NAMED, "submission"),
             _points([one for one in layers if id(one) not in named], _OTHERS, "baseline"),
         ],
         caption=Text(
-            en="Left of the bend a layer waits for memory, right of it for arithmetic. Points "
-            "below it lose time to launching operators or to weights that come from flash. "
-            "Layers that multiply nothing are not drawn.",
-            ru="Слева от излома слой ждёт память, справа — арифметику. Точки ниже потолка теряют "
-            "время на запуск операций или на чтение весов из флеш-памяти. Слои без умножений не "
-            "показаны.",
+            "Left of the bend a layer waits for memory, right of it for arithmetic. Points below "
+            "it lose time to launching operators or to weights that come from flash. Layers that "
+            "multiply nothing are not drawn."
         ),
     )
 
@@ -90,26 +84,26 @@ def time_by_layer(measured: Measured, named: set[int]) -> Figure:
     prediction = measured.prediction
     layers = prediction.bottlenecks(ROWS)
     rest = prediction.seconds - math.fsum(layer.seconds for layer in layers)
-    rows = [Text(en=name(layer.name), ru=name(layer.name)) for layer in layers]
+    rows = [verbatim(name(layer.name)) for layer in layers]
     others = [(1e3 * one.seconds, row) for row, one in enumerate(layers) if id(one) not in named]
     if len(prediction.layers) > len(layers):
         count = len(prediction.layers) - len(layers)
-        rows.append(Text(en=f"{count} others", ru=f"прочие: {count}"))
+        rows.append(Text("{count} others", count=count))
         others.append((1e3 * max(rest, 0.0), len(layers)))
     mine = [(1e3 * one.seconds, row) for row, one in enumerate(layers) if id(one) in named]
     return Figure(
         name="analysed_time",
-        title=Text(en="Where the time goes", ru="Куда уходит время"),
+        title=Text("Where the time goes"),
         kind="bars",
-        x=Axis(Text(en="predicted time", ru="предсказанное время"), "ms"),
+        x=Axis(Text("predicted time"), "ms"),
         y=Axis(_LAYER),
         series=[
             Series(label, role, x=[x for x, _ in bars], y=[float(row) for _, row in bars])
             for label, role, bars in ((_NAMED, "submission", mine), (_OTHERS, "baseline", others))
         ],
         caption=Text(
-            en=f"In all {1e3 * prediction.seconds:.3g} ms at least: the roofline is a lower bound.",
-            ru=f"Всего не меньше {1e3 * prediction.seconds:.3g} мс: roofline — оценка снизу.",
+            "In all {seconds:.3g} ms at least: the roofline is a lower bound.",
+            seconds=1000.0 * prediction.seconds,
         ),
         rows=rows,
     )
@@ -123,33 +117,31 @@ def promised(found: Analysis, measured: Measured) -> Figure:
     wide = max(values) > 20 * min(values)
     return Figure(
         name="promises",
-        title=Text(en="Hypotheses and their bounds", ru="Гипотезы и их границы"),
+        title=Text("Hypotheses and their bounds"),
         kind="bars",
         x=Axis(
-            Text(en="speed-up of the whole", ru="ускорение всей модели"),
+            Text("speed-up of the whole"),
             "×",
             "log" if wide else "linear",
         ),
-        y=Axis(Text(en="hypothesis", ru="гипотеза")),
+        y=Axis(Text("hypothesis")),
         series=[
             Series(
-                label=Text(en="promised", ru="обещано"),
+                label=Text("promised"),
                 role="submission",
                 x=[one.hypothesis.speedup for one in results],
                 y=[float(row) for row in range(len(results))],
             ),
             Series(
-                label=Text(en="the most that is possible", ru="больше невозможно"),
+                label=Text("the most that is possible"),
                 role="reference",
                 x=[bound for bound, _ in finite],
                 y=[float(row) for _, row in finite],
             ),
         ],
         caption=Text(
-            en="Amdahl's bound for the layers that the hypothesis touches, with the best that its "
-            "method can do to them on this platform. No bar: nothing is left of the time.",
-            ru="Граница по закону Амдала для слоёв, которые затрагивает гипотеза, при лучшем, что "
-            "её метод может сделать с ними на этой платформе. Нет полосы — нет и границы.",
+            "Amdahl's bound for the layers that the hypothesis touches, with the best that its "
+            "method can do to them on this platform. No bar: nothing is left of the time."
         ),
-        rows=[Text(en=name(o.hypothesis.name), ru=name(o.hypothesis.name)) for o in results],
+        rows=[verbatim(name(o.hypothesis.name)) for o in results],
     )

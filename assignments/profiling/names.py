@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from grader.intake import Submission
-from grader.text import Text, ru_number
+from grader.text import Text
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
@@ -17,9 +17,8 @@ _MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 def instead_of(wanted: str, submission: Submission) -> Text:
     """A sentence for a missing file."""
     return renamed(wanted, submission) or Text(
-        en=f"Expected {wanted}, found no such file; `grader new profiling DIR` makes one to fill "
-        "in.",
-        ru=f"Ожидался файл {wanted}, его нет; заготовку создаст `grader new profiling DIR`.",
+        "Expected {wanted}, found no such file; `grader new profiling DIR` makes one to fill in.",
+        wanted=wanted,
     )
 
 
@@ -31,19 +30,16 @@ def renamed(wanted: str, submission: Submission) -> Text | None:
     if others:
         found = quoted(others[0])
         return Text(
-            en=f"Expected {wanted}, found {found}, whose letters are not all Latin; rename it to "
-            f"{wanted}.",
-            ru=f"Ожидался файл {wanted}, найден {found}: в его имени не только латинские буквы; "
-            f"переименуйте его в {wanted}.",
+            "Expected {wanted}, found {found}, whose letters are not all Latin; rename it to "
+            "{wanted}.",
+            wanted=wanted,
+            found=found,
         )
     near = difflib.get_close_matches(wanted, [name.lower() for name in names], n=1, cutoff=0.75)
     if not near:
         return None
     found = quoted(next(name for name in names if name.lower() == near[0]))
-    return Text(
-        en=f"Expected {wanted}, found {found}; rename it.",
-        ru=f"Ожидался файл {wanted}, найден {found}; переименуйте его.",
-    )
+    return Text("Expected {wanted}, found {found}; rename it.", wanted=wanted, found=found)
 
 
 def text_of(submission: Submission, path: str) -> str:
@@ -53,10 +49,11 @@ def text_of(submission: Submission, path: str) -> str:
     if len(raw) > MOST_BYTES:
         raise Rejected(
             Text(
-                en=f"{path} has {len(raw):,} bytes, at most {MOST_BYTES:,} are read; keep it to "
+                "{path} has {raw_count:,} bytes, at most {most_bytes:,} are read; keep it to "
                 "what people read.",
-                ru=f"{path} занимает {ru_number(len(raw))} байт, а читается не больше "
-                f"{ru_number(MOST_BYTES)}; оставьте в нём то, что прочтут люди.",
+                path=path,
+                raw_count=len(raw),
+                most_bytes=MOST_BYTES,
             )
         )
     likely = next((name for mark, name in _MARKS if raw.startswith(mark)), "")

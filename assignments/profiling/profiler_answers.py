@@ -121,49 +121,37 @@ def _problem(value: Any) -> Text:
         return _PROBLEMS[kind](f"`{at}`" if at else "profile_model()", found)
     except (KeyError, TypeError):
         return Text(
-            en="What came back is not what profile_model() returned: something answered in its "
-            "place; only return values.",
-            ru="Пришло не то, что вернула profile_model(): вместо неё ответило что-то другое; "
-            "только возвращайте значения.",
+            "What came back is not what profile_model() returned: something answered in its "
+            "place; only return values."
         )
 
 
 _PROBLEMS = {
     "not_dict": lambda at, found: Text(
-        en=f"{at} has to be a dict with the fields of the template, found {found}.",
-        ru=f"{at}: нужен dict с полями из шаблона, а найдено {found}.",
+        "{at} has to be a dict with the fields of the template, found {found}.", at=at, found=found
     ),
     "not_list": lambda at, found: Text(
-        en=f"{at} has to be a list with one dict a layer, found {found}.",
-        ru=f"{at}: нужен list, по одному dict на слой, а найдено {found}.",
+        "{at} has to be a list with one dict a layer, found {found}.", at=at, found=found
     ),
     "too_many": lambda at, found: Text(
-        en=f"{at} has {found} entries, at most 2,000 are read; give one a module.",
-        ru=f"{at}: записей {found}, читается не более 2000; нужна одна на модуль.",
+        "{at} has {found} entries, at most 2,000 are read; give one a module.", at=at, found=found
     ),
     "missing": lambda at, found: Text(
-        en=f"{at} lacks {found}; the template lists the fields of a profile.",
-        ru=f"{at}: не хватает {found}; поля профиля перечислены в шаблоне.",
+        "{at} lacks {found}; the template lists the fields of a profile.", at=at, found=found
     ),
-    "not_text": lambda at, found: Text(
-        en=f"{at} has to be a str, found {found}.", ru=f"{at}: нужна str, а найдено {found}."
-    ),
+    "not_text": lambda at, found: Text("{at} has to be a str, found {found}.", at=at, found=found),
     "not_number": lambda at, found: Text(
-        en=f"{at} has to be a plain Python number, found {found}; convert it with "
-        "int() or float().",
-        ru=f"{at}: нужно обычное число Python, а найдено {found}; преобразуйте его через int() или "
-        "float().",
+        "{at} has to be a plain Python number, found {found}; convert it with int() or float().",
+        at=at,
+        found=found,
     ),
     "not_finite": lambda at, found: Text(
-        en=f"{at} is {found}; every figure has to be a finite number.",
-        ru=f"{at} равно {found}; каждая величина должна быть конечным числом.",
+        "{at} is {found}; every figure has to be a finite number.", at=at, found=found
     ),
     "negative": lambda at, found: Text(
-        en=f"{at} is {found}; no figure of a profile can be negative.",
-        ru=f"{at} равно {found}; величины профиля не бывают отрицательными.",
+        "{at} is {found}; no figure of a profile can be negative.", at=at, found=found
     ),
     "huge": lambda at, found: Text(
-        en=f"{at} is {found}; these models are small, nothing reaches 10**15.",
-        ru=f"{at} равно {found}; модели небольшие, до 10**15 не доходит ничего.",
+        "{at} is {found}; these models are small, nothing reaches 10**15.", at=at, found=found
     ),
 }

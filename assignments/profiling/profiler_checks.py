@@ -87,18 +87,12 @@ def _measurements(value: float, shares: Sequence[float]) -> dict[str, Measuremen
         "profiler": Measurement(
             value,
             "",
-            Text(
-                en="mean over the families, by counts; 5% for plausible times",
-                ru="среднее по семействам, по видам подсчётов; 5% за правдоподобное время",
-            ),
+            Text("mean over the families, by counts; 5% for plausible times"),
         ),
         "profiler_families": Measurement(
             float(right),
             "",
-            Text(
-                en=f"families with all counts right, of {len(shares)}",
-                ru=f"семейства, где верны все подсчёты, из {len(shares)}",
-            ),
+            Text("families with all counts right, of {shares_count}", shares_count=len(shares)),
         ),
     }
 
@@ -133,17 +127,19 @@ def _wrong_layers(answer: Answer, tolerance: float) -> Text | None:
         got = found.get(name, 0.0)
         if abs(got - macs) > tolerance * macs:
             return Text(
-                en=f"the layer {name!r} has {got:,.0f} MACs instead of {macs:,}",
-                ru=f"у слоя {name!r} {got:,.0f} MAC вместо {macs:,}",
+                "the layer {name!r} has {got:,.0f} MACs instead of {macs:,}",
+                name=name,
+                got=got,
+                macs=macs,
             )
     for count in COUNTS:
         total = sum(getattr(layer, count) for layer in answer.profile.layers)
         if abs(total - getattr(answer.profile, count)) > tolerance * total:
             return Text(
-                en=f"the layers' {count} add up to {total:,.0f}, the total says "
-                f"{getattr(answer.profile, count):,.0f}",
-                ru=f"{count} слоёв в сумме {total:,.0f}, а в итоге "
-                f"{getattr(answer.profile, count):,.0f}",
+                "the layers' {count} add up to {total:,.0f}, the total says {getattr:,.0f}",
+                count=count,
+                total=total,
+                getattr=getattr(answer.profile, count),
             )
     return None
 
@@ -154,7 +150,7 @@ def _family_check(exam: Exam, answer: Answer, share: float) -> Check:
     passed = share >= 1 - 1e-9
     return Check(
         name=f"profiler_{family.name}",
-        title=Text(en=f"Counts: {family.title.en}", ru=f"Подсчёты: {family.title.ru}"),
+        title=Text("Counts: {title}", title=family.title),
         visibility="hidden" if exam.hidden else "public",
         points=worth * min(share, 1.0),
         max_points=worth,
@@ -186,8 +182,9 @@ def _message(answer: Answer, tolerance: float) -> Text:
         return joined(clauses)
     macs = answer.case.truth.total("macs")
     return Text(
-        en=f"All counts are right within {tolerance:.0%}: {macs:,} MACs.",
-        ru=f"Все подсчёты верны с точностью {tolerance:.0%}: {macs:,} MAC.",
+        "All counts are right within {tolerance:.0%}: {macs:,} MACs.",
+        tolerance=tolerance,
+        macs=macs,
     )
 
 
@@ -208,24 +205,23 @@ def _time_check(exam: Exam, plausible: int, total: int, passed: bool) -> Check:
     factor = exam.settings["profiler"]["time_factor"]
     return Check(
         name="profiler_time",
-        title=Text(en="Times can be true", ru="Время правдоподобно"),
+        title=Text("Times can be true"),
         visibility="hidden" if exam.hidden else "public",
         points=worth if passed else 0.0,
         max_points=worth,
         passed=passed,
         message=Text(
-            en=f"On {plausible} of {total} models `seconds` is within a factor of {factor:g} of "
-            "what one call took on our clock.",
-            ru=f"На {plausible} из {total} моделей `seconds` отличается от измеренного нами "
-            f"времени вызова не более чем в {factor:g} раз.",
+            "On {plausible} of {total} models `seconds` is within a factor of {factor:g} of what "
+            "one call took on our clock.",
+            plausible=plausible,
+            total=total,
+            factor=factor,
         ),
         hint=EMPTY
         if passed
         else Text(
-            en="Measure one call without hooks and modes, after a warm-up, with "
-            "time.perf_counter(); the unit is seconds.",
-            ru="Измеряйте один вызов без хуков и режимов, после прогрева, через "
-            "time.perf_counter(); единица — секунды.",
+            "Measure one call without hooks and modes, after a warm-up, with "
+            "time.perf_counter(); the unit is seconds."
         ),
     )
 
@@ -239,10 +235,10 @@ def _thop_check(exam: Exam, answers: Sequence[Answer]) -> Check:
     passed = len(same) < THOPS or len(same) < len(answered) / 2
     if passed:
         message = Text(
-            en=f"thop is wrong on {len(blind)} of these {len(answers)} models; this profiler does "
+            "thop is wrong on {blind_count} of these {answers_count} models; this profiler does "
             "not share its mistakes.",
-            ru=f"На {len(blind)} из {len(answers)} моделей thop ошибается; этот профилировщик его "
-            "ошибок не повторяет.",
+            blind_count=len(blind),
+            answers_count=len(answers),
         )
     else:
         message = Text(
@@ -255,7 +251,7 @@ def _thop_check(exam: Exam, answers: Sequence[Answer]) -> Check:
         )
     return Check(
         name="profiler_thop",
-        title=Text(en="No blind spots of thop", ru="Без слепых пятен thop"),
+        title=Text("No blind spots of thop"),
         visibility="hidden" if exam.hidden else "public",
         points=0.0,
         max_points=0.0,
@@ -263,10 +259,7 @@ def _thop_check(exam: Exam, answers: Sequence[Answer]) -> Check:
         message=message,
         hint=EMPTY
         if passed
-        else Text(
-            en="thop knows a list of layers. Count operators as they run: TorchDispatchMode.",
-            ru="thop знает список слоёв. Считайте операции по ходу выполнения: TorchDispatchMode.",
-        ),
+        else Text("thop knows a list of layers. Count operators as they run: TorchDispatchMode."),
     )
 
 
@@ -295,25 +288,20 @@ def _nothing(exam: Exam, why: Text, log: str = "") -> PartFindings:
     worth = exam.settings["profiler"]["points"]
     check = Check(
         name="profiler_runs",
-        title=Text(en="The profiler answers", ru="Профилировщик отвечает"),
+        title=Text("The profiler answers"),
         visibility="public",
         points=0.0,
         max_points=worth,
         passed=False,
         message=why,
         hint=Text(
-            en="profiler.py has to define profile_model(model, example_inputs), which returns the "
-            "dict that the template describes.",
-            ru="profiler.py должен определять profile_model(model, example_inputs), возвращающую "
-            "dict, описанный в шаблоне.",
+            "profiler.py has to define profile_model(model, example_inputs), which returns the "
+            "dict that the template describes."
         ),
     )
     return PartFindings(_measurements(0.0, [0.0] * len(HINTS)), [check], log=log)
 
 
-_MISSING = Text(
-    en="There is no profiler.py in the submission, so this part counts 0.",
-    ru="В работе нет profiler.py, поэтому эта часть оценивается в 0.",
-)
+_MISSING = Text("There is no profiler.py in the submission, so this part counts 0.")
 
 __all__ = ["examine_profiler"]

@@ -42,14 +42,12 @@ class Promise:
         name, promised = quoted(self.hypothesis.name), self.hypothesis.speedup
         if self.unmatched:
             lost = quoted(self.unmatched[0])
-            return Text(
-                en=f"“{name}” touches {lost}, but no layer is called so",
-                ru=f"«{name}» затрагивает {lost}, но такого слоя нет",
-            )
+            return Text("“{name}” touches {lost}, but no layer is called so", name=name, lost=lost)
         if promised <= 1:
             return Text(
-                en=f"“{name}” promises {promised:.3g}×, which is no speed-up",
-                ru=f"«{name}» обещает {promised:.3g}×, а это не ускорение",
+                "“{name}” promises {promised:.3g}×, which is no speed-up",
+                name=name,
+                promised=promised,
             )
         if promised <= self.bound * (1 + tolerance):
             return None

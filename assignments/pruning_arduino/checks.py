@@ -6,7 +6,7 @@ from grader import board
 from grader.board.firmware import Conversation
 from grader.lesson.grades import Check, Gate, Measurement
 from grader.measure.quality import experiments
-from grader.text import EMPTY, Text, ru_number
+from grader.text import EMPTY, Text
 
 
 def gate(accuracy: Measurement, threshold: float) -> Gate:
@@ -21,10 +21,8 @@ def gate(accuracy: Measurement, threshold: float) -> Gate:
         passed=accuracy.value >= threshold,
         within_noise=low < threshold < high,
         explanation=Text(
-            en="Every position of every reply counts, its end included; the reply so far is the "
-            "real one.",
-            ru="Считается каждая позиция каждого ответа, включая его конец; начало ответа берётся "
-            "настоящее.",
+            "Every position of every reply counts, its end included; the reply so far is the "
+            "real one."
         ),
     )
 
@@ -34,24 +32,22 @@ def reaches_gate(gate: Gate, *, hidden: bool) -> Check:
     low, high = gate.interval
     return Check(
         name="next_char_accuracy_reaches_the_gate",
-        title=Text(en="It knows what to say", ru="Модель знает, что ответить"),
+        title=Text("It knows what to say"),
         visibility="hidden" if hidden else "public",
         points=0.0,
         max_points=0.0,
         passed=gate.passed,
         message=Text(
-            en=f"Expected {gate.threshold:.0%} of the next characters, found {gate.value:.1%} "
-            f"(95%: {low:.1%} to {high:.1%}).",
-            ru=f"Ожидалось {gate.threshold:.0%} следующих символов, найдено {gate.value:.1%} "
-            f"(95%: от {low:.1%} до {high:.1%}).",
+            "Expected {threshold:.0%} of the next characters, found {value:.1%} (95%: {low:.1%} "
+            "to {high:.1%}).",
+            threshold=gate.threshold,
+            value=gate.value,
+            low=low,
+            high=high,
         ),
         hint=EMPTY
         if gate.passed
-        else Text(
-            en="Prune less, train longer after pruning, or distil a larger network.",
-            ru="Прореживайте меньше, дольше дообучайте после прунинга или дистиллируйте большую "
-            "сеть.",
-        ),
+        else Text("Prune less, train longer after pruning, or distil a larger network."),
     )
 
 
@@ -63,7 +59,7 @@ def markers_enclose(talk: Conversation, share: float) -> Check:
     passed = once and marked >= share * total
     return Check(
         name="markers_enclose_the_work",
-        title=Text(en="The markers enclose the work", ru="Маркеры охватывают работу"),
+        title=Text("The markers enclose the work"),
         visibility="public",
         points=0.0,
         max_points=0.0,
@@ -79,10 +75,8 @@ def markers_enclose(talk: Conversation, share: float) -> Check:
         hint=EMPTY
         if passed
         else Text(
-            en="Write 1 to GPIOR0 before the features and 2 after the class is known. All cycles "
-            "are scored, wherever the markers are.",
-            ru="Записывайте 1 в GPIOR0 перед вычислением признаков и 2, когда класс известен. "
-            "Оцениваются все такты, где бы ни стояли маркеры.",
+            "Write 1 to GPIOR0 before the features and 2 after the class is known. All cycles "
+            "are scored, wherever the markers are."
         ),
     )
 
@@ -96,7 +90,7 @@ def enough_experiments(table: experiments.Table, fewest: int, *, submitted: bool
     ru = f" ({'; '.join(problem.ru for problem in unread)})" if unread else ""
     return Check(
         name="experiments_are_recorded",
-        title=Text(en="Experiments are recorded", ru="Эксперименты записаны"),
+        title=Text("Experiments are recorded"),
         visibility="public",
         points=0.0,
         max_points=0.0,
@@ -109,10 +103,7 @@ def enough_experiments(table: experiments.Table, fewest: int, *, submitted: bool
         ),
         hint=EMPTY
         if passed
-        else Text(
-            en="Run train.py with other ratios and bits and another --name each time.",
-            ru="Запускайте train.py с другими долями и битами и каждый раз с новым --name.",
-        ),
+        else Text("Run train.py with other ratios and bits and another --name each time."),
     )
 
 
@@ -122,21 +113,15 @@ def firmware_recorded(table: experiments.Table, image: board.Image) -> Check:
     near = any(abs(size / image.flash_bytes - 1) <= 0.02 for size in sizes)
     return Check(
         name="the_submitted_firmware_is_recorded",
-        title=Text(en="The submitted firmware is recorded", ru="Сданная прошивка записана"),
+        title=Text("The submitted firmware is recorded"),
         visibility="public",
         points=0.0,
         max_points=0.0,
         passed=near,
         message=Text(
-            en=f"Expected a row in experiments.csv with {image.flash_bytes:,} bytes of flash, "
-            "give or take 2%.",
-            ru="Ожидалась строка experiments.csv с размером прошивки "
-            f"{ru_number(image.flash_bytes)} байт, плюс-минус 2%.",
+            "Expected a row in experiments.csv with {flash_bytes:,} bytes of flash, give or take "
+            "2%.",
+            flash_bytes=image.flash_bytes,
         ),
-        hint=EMPTY
-        if near
-        else Text(
-            en="Run train.py once more with a --name for what you submit.",
-            ru="Запустите train.py ещё раз с именем (--name) для сдаваемого варианта.",
-        ),
+        hint=EMPTY if near else Text("Run train.py once more with a --name for what you submit."),
     )

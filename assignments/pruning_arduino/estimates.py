@@ -7,7 +7,7 @@ import numpy as np
 from grader.board import firmware
 from grader.board.integer_network import IntegerNetwork
 from grader.lesson.grades import Layer, Measurement
-from grader.text import Text, ru_number
+from grader.text import Text
 
 REPORTED = (256, 256, 192, 128, 39)
 """Number of layers of the network for which the formula was published."""
@@ -18,12 +18,12 @@ def estimated(network: IntegerNetwork) -> dict[str, Measurement]:
     guess = firmware.estimate(network.sizes)
     report = firmware.estimate(REPORTED)
     how = Text(
-        en="formula for comparison, not scored: 2 bits a weight and 18 a bias; 62 cycles a weight "
-        f"and 10 an output; for 256-256-192-128-39: {report.flash_bytes:,} B, "
-        f"{report.cycles:,} cycles, {report.milliseconds:.3f} ms",
-        ru="формула для сравнения, не оценивается: 2 бита на вес и 18 на смещение; 62 такта на "
-        f"вес и 10 на выход; для 256-256-192-128-39: {ru_number(report.flash_bytes)} байт, "
-        f"{ru_number(report.cycles)} тактов, {report.milliseconds:.3f} мс",
+        "formula for comparison, not scored: 2 bits a weight and 18 a bias; 62 cycles a weight "
+        "and 10 an output; for 256-256-192-128-39: {flash_bytes:,} B, {cycles:,} cycles, "
+        "{milliseconds:.3f} ms",
+        flash_bytes=report.flash_bytes,
+        cycles=report.cycles,
+        milliseconds=report.milliseconds,
     )
     return {
         "estimated_flash_bytes": Measurement(guess.flash_bytes, "B", how),

@@ -15,7 +15,7 @@ from grader.board.image import Memory
 from grader.board.integer_network import IntegerNetwork
 from grader.data.text.chat import CHARSET, CLASSES, END, Position
 from grader.lesson.grades import Axis, Figure, Series
-from grader.text import EMPTY, Text, ru_number
+from grader.text import EMPTY, Text, ru_number, verbatim
 
 SYMBOLS = 12
 """Functions and tables of a memory with a row of their own."""
@@ -35,29 +35,27 @@ def cycles_by_layer(network: IntegerNetwork, talk: Conversation) -> Figure:
     count = len(talk.characters)
     return Figure(
         name="cycles_by_layer",
-        title=Text(en="Cycles by layer", ru="Такты по слоям"),
+        title=Text("Cycles by layer"),
         kind="bars",
-        x=Axis(Text(en="cycles a character", ru="тактов на символ"), "", "log"),
-        y=Axis(Text(en="layer", ru="слой")),
+        x=Axis(Text("cycles a character"), "", "log"),
+        y=Axis(Text("layer")),
         series=[
             Series(
-                label=Text(en="measured", ru="измерено"),
+                label=Text("measured"),
                 role="submission",
                 x=[spent[layer] / count for layer in sorted(spent)],
                 y=[row[layer] for layer in sorted(spent)],
             ),
             Series(
-                label=Text(en="estimated by formula", ru="оценка по формуле"),
+                label=Text("estimated by formula"),
                 role="reference",
                 x=[float(cycles) for cycles in dense],
                 y=[row[layer] for layer in range(len(dense))],
             ),
         ],
         caption=Text(
-            en="Measured between the firmware's own markers. The formula, 62 cycles a weight and "
-            "10 an output, knows nothing of zeros or of the program.",
-            ru="Измерено между маркерами самой прошивки. Формула — 62 такта на вес и 10 на выход — "
-            "ничего не знает ни о нулях, ни о программе.",
+            "Measured between the firmware's own markers. The formula, 62 cycles a weight and 10 "
+            "an output, knows nothing of zeros or of the program."
         ),
         rows=[_layer(network, layer) for layer in layers],
     )
@@ -76,19 +74,19 @@ def what_was_pruned(network: IntegerNetwork) -> Figure:
     ]
     return Figure(
         name="what_was_pruned",
-        title=Text(en="What is left of each layer", ru="Что осталось от каждого слоя"),
+        title=Text("What is left of each layer"),
         kind="bars",
-        x=Axis(Text(en="left", ru="осталось"), "%"),
-        y=Axis(Text(en="layer", ru="слой")),
+        x=Axis(Text("left"), "%"),
+        y=Axis(Text("layer")),
         series=[
             Series(
-                label=Text(en="weights that are not zero", ru="ненулевые веса"),
+                label=Text("weights that are not zero"),
                 role="submission",
                 x=weights,
                 y=[float(index) for index in range(len(weights))],
             ),
             Series(
-                label=Text(en="inputs, of 256-256-192-128", ru="входы, от сети 256-256-192-128"),
+                label=Text("inputs, of 256-256-192-128"),
                 role="reference",
                 x=kept,
                 y=[float(index) for index in range(len(kept))],
@@ -100,11 +98,11 @@ def what_was_pruned(network: IntegerNetwork) -> Figure:
 
 def _layer(network: IntegerNetwork, index: int) -> Text:
     if index < 0:
-        return Text(en="features", ru="признаки")
+        return Text("features")
     if index >= len(network.layers):
-        return Text(en=f"layer {index}", ru=f"слой {index}")
+        return Text("layer {index}", index=index)
     outputs, inputs = network.layers[index].weight.shape
-    return Text(en=f"{index}: {inputs} → {outputs}", ru=f"{index}: {inputs} → {outputs}")
+    return verbatim(f"{index}: {inputs} → {outputs}")
 
 
 def flash_map(image: board.Image) -> Figure:
@@ -113,7 +111,7 @@ def flash_map(image: board.Image) -> Figure:
     others = image.flash_bytes - sum(size for _, size in symbols)
     return _memory_map(
         "memory_map",
-        Text(en="Flash, by function and table", ru="Флеш-память по функциям и таблицам"),
+        Text("Flash, by function and table"),
         [*symbols, (_OTHERS, max(others, 0))],
         board.MAX_FLASH_BYTES - image.flash_bytes,
         Text(
@@ -129,20 +127,17 @@ def sram_map(image: board.Image, talk: Conversation) -> Figure:
     """SRAM by variable, the deepest stack, and the free part."""
     symbols = _symbols(image, "sram")
     others = image.static_bytes - sum(size for _, size in symbols)
-    stack = Text(en="stack", ru="стек")
+    stack = Text("stack")
     return _memory_map(
         "memory_map_sram",
-        Text(en="SRAM, by variable", ru="SRAM по переменным"),
+        Text("SRAM, by variable"),
         [*symbols, (_OTHERS, max(others, 0)), (stack, talk.stack_bytes)],
         board.SRAM_BYTES - image.static_bytes - talk.stack_bytes,
-        Text(
-            en="The stack is as deep as it got while the board was asked.",
-            ru="Стек — такой, каким он был в самом глубоком месте за время опроса платы.",
-        ),
+        Text("The stack is as deep as it got while the board was asked."),
     )
 
 
-_OTHERS = Text(en="all others", ru="остальное")
+_OTHERS = Text("all others")
 
 
 def _symbols(image: board.Image, memory: Memory) -> list[tuple[Text, int]]:
@@ -164,24 +159,24 @@ def _memory_map(
         name=name,
         title=title,
         kind="bars",
-        x=Axis(Text(en="size", ru="размер"), "B"),
-        y=Axis(Text(en="name", ru="имя")),
+        x=Axis(Text("size"), "B"),
+        y=Axis(Text("name")),
         series=[
             Series(
-                label=Text(en="taken", ru="занято"),
+                label=Text("taken"),
                 role="submission",
                 x=[float(size) for _, size in taken],
                 y=[float(row) for row in range(len(taken))],
             ),
             Series(
-                label=Text(en="free", ru="свободно"),
+                label=Text("free"),
                 role="baseline",
                 x=[float(max(free, 0))],
                 y=[float(len(taken))],
             ),
         ],
         caption=caption,
-        rows=[*(label for label, _ in taken), Text(en="free", ru="свободно")],
+        rows=[*(label for label, _ in taken), Text("free")],
     )
 
 
@@ -189,20 +184,20 @@ def replies(queries: Sequence[str], answers: Sequence[str], real: Sequence[str])
     """Replies of the board beside the real replies."""
     shown = list(zip(queries, answers, real, strict=False))[:REPLIES]
     columns = (
-        (Text(en="board", ru="плата"), "submission", [said for _, said, _ in shown]),
-        (Text(en="real reply", ru="настоящий ответ"), "reference", [said for *_, said in shown]),
+        (Text("board"), "submission", [said for _, said, _ in shown]),
+        (Text("real reply"), "reference", [said for *_, said in shown]),
     )
     return Figure(
         name="replies",
-        title=Text(en="A conversation with the board", ru="Разговор с платой"),
+        title=Text("A conversation with the board"),
         kind="table",
         x=Axis(EMPTY),
-        y=Axis(Text(en="query", ru="реплика")),
+        y=Axis(Text("query")),
         series=[
             Series(label, role, x=[], y=[], point_labels=cells)  # type: ignore[arg-type]
             for label, role, cells in columns
         ],
-        rows=[Text(en=query, ru=query) for query, *_ in shown],
+        rows=[verbatim(query) for query, *_ in shown],
     )
 
 
@@ -217,13 +212,13 @@ def confusion(network: IntegerNetwork, positions: Sequence[Position]) -> Figure:
     rows, columns = np.nonzero(matrix)
     return Figure(
         name="confusion",
-        title=Text(en="Characters taken for others", ru="Какие символы путаются"),
+        title=Text("Characters taken for others"),
         kind="heatmap",
-        x=Axis(Text(en="predicted character", ru="предсказанный символ")),
-        y=Axis(Text(en="right character", ru="верный символ")),
+        x=Axis(Text("predicted character")),
+        y=Axis(Text("right character")),
         series=[
             Series(
-                label=Text(en="predicted", ru="предсказано"),
+                label=Text("predicted"),
                 role="submission",
                 x=[float(column) for column in columns],
                 y=[float(row) for row in rows],
@@ -231,10 +226,8 @@ def confusion(network: IntegerNetwork, positions: Sequence[Position]) -> Figure:
             )
         ],
         caption=Text(
-            en="A number is the share, in percent, of the row's character that was predicted as "
-            "the column's. Right answers are framed. ␣ is the space, end the reply's end.",
-            ru="Число — какой процент случаев, когда верен символ строки, предсказан символ "
-            "столбца. Верные ответы обведены. ␣ — пробел, end — конец ответа.",
+            "A number is the share, in percent, of the row's character that was predicted as the "
+            "column's. Right answers are framed. ␣ is the space, end the reply's end."
         ),
         rows=[_symbol(int(one)) for one in true],
         columns=[_symbol(int(one)) for one in said],
@@ -243,4 +236,4 @@ def confusion(network: IntegerNetwork, positions: Sequence[Position]) -> Figure:
 
 def _symbol(answer: int) -> Text:
     shown = "end" if answer == END else CHARSET[answer].replace(" ", "␣")
-    return Text(en=shown, ru=shown)
+    return verbatim(shown)

@@ -13,13 +13,10 @@ from grader.board.integer_network import IntegerNetwork, character
 from grader.data.text.chat import END, Position
 from grader.lesson.grades import Measurement
 from grader.measure.quality.classification import NORMAL_95, clustered, wilson
-from grader.text import Text, ru_number
+from grader.text import Text
 
-SRAM = Text(
-    en="static variables and the deepest stack seen",
-    ru="статические переменные и наибольшая замеченная глубина стека",
-)
-MILLISECONDS = Text(en="cycles at 16 MHz", ru="такты при 16 МГц")
+SRAM = Text("static variables and the deepest stack seen")
+MILLISECONDS = Text("cycles at 16 MHz")
 
 
 def quality(network: IntegerNetwork, positions: Sequence[Position]) -> dict[str, Measurement]:
@@ -38,30 +35,23 @@ def quality(network: IntegerNetwork, positions: Sequence[Position]) -> dict[str,
             everything[0],
             "",
             Text(
-                en=f"of {len(right):,} positions in the replies to {distinct:,} queries, by the "
+                "of {right_count:,} positions in the replies to {distinct:,} queries, by the "
                 "integer model, which the board equals; 95% interval for other queries",
-                ru=f"из {ru_number(len(right))} позиций в ответах на {ru_number(distinct)} "
-                "запросов, по целочисленной модели, с которой плата совпадает; 95%-й интервал для "
-                "других запросов",
+                right_count=len(right),
+                distinct=distinct,
             ),
             everything[1],
         ),
         "first_char_accuracy": Measurement(
             opening[0],
             "",
-            Text(
-                en="the same for the first character of a reply",
-                ru="то же для первого символа ответа",
-            ),
+            Text("the same for the first character of a reply"),
             opening[1],
         ),
         "reply_exact_match": Measurement(
             wholes,
             "",
-            Text(
-                en="share of pairs whose whole reply is right when every character is",
-                ru="доля пар, в которых верен каждый символ ответа",
-            ),
+            Text("share of pairs whose whole reply is right when every character is"),
         ),
     }
 
@@ -78,23 +68,17 @@ def on_board(image: board.Image, talk: Conversation) -> dict[str, Measurement]:
         "flash_bytes": Measurement(
             image.flash_bytes,
             "B",
-            Text(
-                en=f"code and tables of the built image, {image.compiler}",
-                ru=f"код и таблицы собранного образа, {image.compiler}",
-            ),
+            Text("code and tables of the built image, {compiler}", compiler=image.compiler),
         ),
         "sram_bytes": Measurement(talk.sram_bytes, "B", SRAM),
-        "stack_bytes": Measurement(
-            talk.stack_bytes, "B", Text(en="the deepest stack seen", ru="наибольшая глубина стека")
-        ),
+        "stack_bytes": Measurement(talk.stack_bytes, "B", Text("the deepest stack seen")),
         "cycles_per_char": Measurement(
             mean,
             "cycles",
             Text(
-                en=f"mean of {len(cycles)} characters, from taking the first byte of the question "
+                "mean of {cycles_count} characters, from taking the first byte of the question "
                 "to sending the answer, wherever the markers are",
-                ru=f"среднее по {len(cycles)} символам, от приёма первого байта вопроса до "
-                "отправки ответа, где бы ни стояли маркеры",
+                cycles_count=len(cycles),
             ),
             (mean - half, mean + half),
         ),
@@ -107,18 +91,14 @@ def on_board(image: board.Image, talk: Conversation) -> dict[str, Measurement]:
         "marked_cycles": Measurement(
             marked,
             "cycles",
-            Text(
-                en="of these between the firmware's own markers",
-                ru="из них между маркерами прошивки",
-            ),
+            Text("of these between the firmware's own markers"),
         ),
         "board_accuracy": Measurement(
             float(right),
             "",
             Text(
-                en=f"next characters that the board itself got right, of {len(cycles)} asked",
-                ru="доля символов, верно предсказанных самой платой; спрошено символов: "
-                f"{len(cycles)}",
+                "next characters that the board itself got right, of {cycles_count} asked",
+                cycles_count=len(cycles),
             ),
             wilson(float(right), len(cycles)),
         ),
@@ -129,10 +109,7 @@ def against(
     plain: Mapping[str, Measurement], image: board.Image, talk: Conversation
 ) -> dict[str, Measurement]:
     """Ratios to the plain runtime, which are scored."""
-    how = Text(
-        en="plain 2-bit runtime on the unpruned network / artefact",
-        ru="простая 2-битная программа с непрореженной сетью / артефакт",
-    )
+    how = Text("plain 2-bit runtime on the unpruned network / artefact")
     return {
         "compression": Measurement(plain["flash_bytes"].value / image.flash_bytes, "×", how),
         "speedup": Measurement(

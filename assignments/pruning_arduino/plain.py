@@ -43,20 +43,15 @@ def costs(
         "flash_bytes": Measurement(
             flash,
             "B",
-            Text(
-                en="the plain runtime with all tables of the unpruned network; it does not fit",
-                ru="простая программа со всеми таблицами непрореженной сети; не помещается",
-            ),
+            Text("the plain runtime with all tables of the unpruned network; it does not fit"),
         ),
         "sram_bytes": Measurement(sram, "B", SRAM),
         "cycles_per_char": Measurement(
             mean,
             "cycles",
             Text(
-                en="the plain runtime, timed with the tables of all layers in one place, since "
-                "they do not fit side by side; it takes as long for any weights",
-                ru="простая программа; таблицы слоёв наложены друг на друга, так как все вместе "
-                "они не помещаются, а время от значений весов не зависит",
+                "the plain runtime, timed with the tables of all layers in one place, since they "
+                "do not fit side by side; it takes as long for any weights"
             ),
         ),
         "ms_per_char": Measurement(board.milliseconds(mean), "ms", MILLISECONDS),

@@ -6,7 +6,7 @@ from grader import board
 from grader.board import integer_network
 from grader.board.integer_network import IntegerNetwork
 from grader.intake import Submission
-from grader.text import Text, ru_number
+from grader.text import Text
 from grader.text.errors import Rejected
 
 MODEL = "model.npz"
@@ -25,30 +25,26 @@ def image(submission: Submission) -> board.Image:
     if built.flash_bytes > board.MAX_FLASH_BYTES:
         raise Rejected(
             Text(
-                en=f"The firmware takes {built.flash_bytes:,} bytes of flash, an UNO has "
-                f"{board.MAX_FLASH_BYTES:,} beside its bootloader; prune more, use fewer bits, or "
-                "store zeros for nothing.",
-                ru=f"Прошивка занимает {ru_number(built.flash_bytes)} байт флеш-памяти, а в UNO "
-                f"помимо загрузчика их {ru_number(board.MAX_FLASH_BYTES)}; прореживайте сильнее, "
-                "берите меньше бит или не храните нули.",
+                "The firmware takes {flash_bytes:,} bytes of flash, an UNO has "
+                "{max_flash_bytes:,} beside its bootloader; prune more, use fewer bits, or store "
+                "zeros for nothing.",
+                flash_bytes=built.flash_bytes,
+                max_flash_bytes=board.MAX_FLASH_BYTES,
             )
         )
     if built.static_bytes > board.SRAM_BYTES:
         raise Rejected(
             Text(
-                en=f"Static variables take {built.static_bytes:,} bytes of SRAM, an UNO has "
-                f"{board.SRAM_BYTES:,} with the stack; keep tables in flash with PROGMEM.",
-                ru=f"Статические переменные занимают {ru_number(built.static_bytes)} байт SRAM, а "
-                f"в UNO вместе со стеком их {ru_number(board.SRAM_BYTES)}; размещайте таблицы во "
-                "флеш-памяти с помощью PROGMEM.",
+                "Static variables take {static_bytes:,} bytes of SRAM, an UNO has {sram_bytes:,} "
+                "with the stack; keep tables in flash with PROGMEM.",
+                static_bytes=built.static_bytes,
+                sram_bytes=board.SRAM_BYTES,
             )
         )
     return built
 
 
 _NO_MODEL = Text(
-    en="Expected model.npz beside the folder firmware: the integer model that the firmware "
-    "computes; write it with IntegerModel.save of the template.",
-    ru="Рядом с папкой firmware ожидался файл model.npz: целочисленная модель, которую вычисляет "
-    "прошивка; запишите его методом IntegerModel.save из шаблона.",
+    "Expected model.npz beside the folder firmware: the integer model that the firmware "
+    "computes; write it with IntegerModel.save of the template."
 )

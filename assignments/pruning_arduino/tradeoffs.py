@@ -25,14 +25,14 @@ class Cost:
 COSTS = (
     Cost(
         "flash",
-        Text(en="Accuracy and flash", ru="Точность и флеш-память"),
-        Axis(Text(en="flash", ru="флеш-память"), "B", "log"),
+        Text("Accuracy and flash"),
+        Axis(Text("flash"), "B", "log"),
         "flash_bytes",
     ),
     Cost(
         "time",
-        Text(en="Accuracy and time", ru="Точность и время"),
-        Axis(Text(en="time a character", ru="время на символ"), "ms", "log"),
+        Text("Accuracy and time"),
+        Axis(Text("time a character"), "ms", "log"),
         "cycles_per_char",
         1000 / board.CLOCK_HZ,
     ),
@@ -73,20 +73,18 @@ def figure(
             *([_named("experiment", _TRIED, others)] if others else []),
         ],
         caption=Text(
-            en="Rows of experiments.csv are the student's own measurements; on the front is what "
-            "no other row beats in both.",
-            ru="Строки experiments.csv измерены студентом; на границе Парето то, что никакая "
-            "другая строка не превосходит сразу по обоим показателям.",
+            "Rows of experiments.csv are the student's own measurements; on the front is what no "
+            "other row beats in both."
         ),
     )
 
 
-_ACCURACY = Axis(Text(en="next character", ru="следующий символ"))
-_SUBMITTED = Text(en="submitted", ru="сдано")
-_PLAIN = Text(en="plain runtime, unpruned", ru="простая программа, без прунинга")
-_THRESHOLD = Text(en="gate", ru="порог")
-_FRONT = Text(en="Pareto front", ru="граница Парето")
-_TRIED = Text(en="other experiments", ru="другие эксперименты")
+_ACCURACY = Axis(Text("next character"))
+_SUBMITTED = Text("submitted")
+_PLAIN = Text("plain runtime, unpruned")
+_THRESHOLD = Text("gate")
+_FRONT = Text("Pareto front")
+_TRIED = Text("other experiments")
 
 
 def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -155,10 +155,11 @@ def _teacher(setup: Setup) -> Model:
             command += f" --from {setup.source}"
         raise DataError(
             Text(
-                en=f"The course's teacher for {setup.data} is not trained yet: {folder} has no "
-                f"teacher.onnx with tokenizer.json; make them with `{command}`.",
-                ru=f"Учитель курса для {setup.data} ещё не обучен: в {folder} нет teacher.onnx и "
-                f"tokenizer.json; обучите его командой `{command}`.",
+                "The course's teacher for {data} is not trained yet: {folder} has no "
+                "teacher.onnx with tokenizer.json; make them with `{command}`.",
+                data=setup.data,
+                folder=folder,
+                command=command,
             )
         ) from error
     return submitted.counted("baseline", files[0], files[1], len(LABELS))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from grader.lesson.grades import Axis, Figure, Series
-from grader.text import Text
+from grader.text import Text, verbatim
 from grader.text.untrusted import name as shown_name
 
 from .pairs import Floats, Pair
@@ -26,24 +26,23 @@ def histogram(model: str, pair: Pair) -> Figure:
     title = TITLES[model]
     return Figure(
         name=f"weights_{model}",
-        title=Text(en=f"Weights: {title.en}, {name}", ru=f"Веса: {title.ru}, {name}"),
+        title=Text("Weights: {title}, {name}", title=title, name=name),
         kind="line",
-        x=Axis(Text(en="weight", ru="вес")),
-        y=Axis(Text(en="share of the weights", ru="доля весов"), scale="log"),
+        x=Axis(Text("weight")),
+        y=Axis(Text("share of the weights"), scale="log"),
         series=[
-            _density(Text(en="before", ru="до"), "reference", pair.weight.values, reach),
+            _density(Text("before"), "reference", pair.weight.values, reach),
             _density(
-                Text(en=f"after, {bits} bits", ru=f"после, бит: {bits}"),
+                Text("after, {bits} bits", bits=bits),
                 "submission",
                 pair.rebuilt,
                 reach,
             ),
         ],
         caption=Text(
-            en=f"{_error(pair)} of the weights' size is lost to rounding. A long thin tail is an "
-            "outlier: it stretches the scale of all the weights that share it.",
-            ru=f"Округление отнимает {_error(pair)} от величины весов. Длинный тонкий хвост — это "
-            "выброс: он растягивает масштаб всех весов, у которых он общий.",
+            "{error} of the weights' size is lost to rounding. A long thin tail is an outlier: "
+            "it stretches the scale of all the weights that share it.",
+            error=_error(pair),
         ),
     )
 
@@ -59,26 +58,23 @@ def tensors(model: str, pairs: Sequence[Pair]) -> Figure:
     largest = sorted(pairs, key=lambda one: -one.params)[:_ROWS]
     title = TITLES[model]
     columns = [
-        (Text(en="shape", ru="форма"), [_shape(one) for one in largest]),
-        (Text(en="stored as", ru="хранится как"), [_kind(one) for one in largest]),
-        (Text(en="lost", ru="потеря"), [_error(one) for one in largest]),
-        (Text(en="largest / typical", ru="наибольший / типичный"), [_tail(one) for one in largest]),
+        (Text("shape"), [_shape(one) for one in largest]),
+        (Text("stored as"), [_kind(one) for one in largest]),
+        (Text("lost"), [_error(one) for one in largest]),
+        (Text("largest / typical"), [_tail(one) for one in largest]),
     ]
     return Figure(
         name=f"tensors_{model}",
-        title=Text(en=f"How it is stored: {title.en}", ru=f"Как хранится: {title.ru}"),
+        title=Text("How it is stored: {title}", title=title),
         kind="table",
-        x=Axis(Text(en="storage", ru="хранение")),
-        y=Axis(Text(en="tensor", ru="тензор")),
+        x=Axis(Text("storage")),
+        y=Axis(Text("tensor")),
         series=[
             Series(label, "submission", x=[], y=[], point_labels=cells) for label, cells in columns
         ],
         caption=Text(
-            en="Lost: root mean square of what rounding changes, over that of the weights; about "
-            "1% is usual at 8 bits and 16% at 4. Largest / typical above 20 is an outlier.",
-            ru="Потеря: среднеквадратичное изменение при округлении, делённое на "
-            "среднеквадратичный вес; при 8 битах обычно около 1%, при 4 — 16%. Наибольший / "
-            "типичный больше 20 — это выброс.",
+            "Lost: root mean square of what rounding changes, over that of the weights; about 1% "
+            "is usual at 8 bits and 16% at 4. Largest / typical above 20 is an outlier."
         ),
         rows=[_named(one.weight.name) for one in largest],
     )
@@ -98,7 +94,7 @@ def _density(label: Text, role: str, values: Floats, reach: float) -> Series:
 
 def _named(name: str) -> Text:
     shown = shown_name(name, 40)
-    return Text(en=shown, ru=shown)
+    return verbatim(shown)
 
 
 def _shape(pair: Pair) -> str:

@@ -66,9 +66,7 @@ def _text(raw: bytes) -> str:
             return text
     raise Rejected(
         Text(
-            en=f"{FILE} is not a text; save the posts that you calibrated with as UTF-8, one a "
-            "line.",
-            ru=f"{FILE} — не текст; сохраните посты, на которых вы калибровали, в UTF-8, по одному "
-            "в строке.",
+            "{file} is not a text; save the posts that you calibrated with as UTF-8, one a line.",
+            file=FILE,
         )
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from grader.data.text.posts import LABELS
 from grader.lesson.grades import Check, Measurement
-from grader.text import EMPTY, Text, ru_number
+from grader.text import EMPTY, Text
 
 from .claims import FILE, Claims
 from .exam import Exam
@@ -61,24 +61,20 @@ def _gate(exam: Exam, result: GateResult) -> Check:
     accuracy, macro = result.accuracy, result.f1_macro
     return made(
         "quality_gate",
-        Text(
-            en="student + PTQ is as good as the course's teacher",
-            ru="Ученик + PTQ не хуже учителя курса",
-        ),
+        Text("student + PTQ is as good as the course's teacher"),
         result.gate.passed,
         Text(
-            en=f"Accuracy {accuracy.value:.1%}, at least {accuracy.threshold:.1%} is expected; "
-            f"macro-F1 {macro.value:.1%}, at least {macro.threshold:.1%}.",
-            ru=f"Accuracy {accuracy.value:.1%}, ожидается не меньше {accuracy.threshold:.1%}; "
-            f"макро-F1 {macro.value:.1%}, ожидается не меньше {macro.threshold:.1%}.",
+            "Accuracy {value:.1%}, at least {threshold:.1%} is expected; macro-F1 "
+            "{macro_value:.1%}, at least {macro_threshold:.1%}.",
+            value=accuracy.value,
+            threshold=accuracy.threshold,
+            macro_value=macro.value,
+            macro_threshold=macro.threshold,
         ),
         Text(
-            en="Distil the student from the teacher's logits on all the posts you have, with "
-            "token dropout and more epochs; look in the table below at which step quality is "
-            "lost: architecture, distillation or PTQ.",
-            ru="Дистиллируйте ученика из логитов учителя на всех доступных постах, с выбрасыванием "
-            "токенов и дольше; по таблице видно, на каком шаге теряется качество: архитектура, "
-            "дистилляция или PTQ.",
+            "Distil the student from the teacher's logits on all the posts you have, with token "
+            "dropout and more epochs; look in the table below at which step quality is lost: "
+            "architecture, distillation or PTQ."
         ),
         hidden=exam.hidden,
     )
@@ -89,17 +85,16 @@ def _teacher_is_good(exam: Exam, outcomes: Outcomes) -> Check:
     reached = _accuracy(outcomes[TEACHER], exam)
     return made(
         "teacher_is_good",
-        Text(en="The teacher knows enough to teach", ru="Учителю есть чему учить"),
+        Text("The teacher knows enough to teach"),
         reached >= least,
         Text(
-            en=f"The teacher's accuracy is {reached:.1%}, at least {least:.1%} is expected.",
-            ru=f"Accuracy учителя {reached:.1%}, ожидается не меньше {least:.1%}.",
+            "The teacher's accuracy is {reached:.1%}, at least {least:.1%} is expected.",
+            reached=reached,
+            least=least,
         ),
         Text(
-            en="Train it longer, with a warm-up of the learning rate, or submit the course's own "
-            "teacher; a student rarely knows more than what it learns from.",
-            ru="Учите его дольше и с разогревом скорости обучения или сдайте учителя курса: ученик "
-            "редко знает больше того, у кого учится.",
+            "Train it longer, with a warm-up of the learning rate, or submit the course's own "
+            "teacher; a student rarely knows more than what it learns from."
         ),
         hidden=exam.hidden,
     )
@@ -112,19 +107,18 @@ def _ptq_keeps_quality(exam: Exam, outcomes: Outcomes) -> Check:
     same = float(np.mean(outcomes[TEACHER].predictions == outcomes[TEACHER_PTQ].predictions))
     return made(
         "ptq_keeps_quality",
-        Text(en="PTQ keeps the teacher's quality", ru="PTQ сохраняет качество учителя"),
+        Text("PTQ keeps the teacher's quality"),
         lost <= allowed,
         Text(
-            en=f"PTQ costs the teacher {100 * lost:+.1f} points of accuracy, at most "
-            f"{100 * allowed:g} is expected; both give the same answer to {same:.1%} of the posts.",
-            ru=f"PTQ стоит учителю {100 * lost:+.1f} пункта accuracy, ожидается не больше "
-            f"{100 * allowed:g}; одинаковый ответ на {same:.1%} постов.",
+            "PTQ costs the teacher {lost:+.1f} points of accuracy, at most {allowed:g} is "
+            "expected; both give the same answer to {same:.1%} of the posts.",
+            lost=100 * lost,
+            allowed=100 * allowed,
+            same=same,
         ),
         Text(
-            en="Give every output channel a scale of its own (per_channel=True), leave the layer "
-            "that loses most in float32, and calibrate activations on varied posts.",
-            ru="Дайте каждому выходному каналу свой масштаб (per_channel=True), оставьте во "
-            "float32 слой, который теряет больше всех, и калибруйте активации на разных постах.",
+            "Give every output channel a scale of its own (per_channel=True), leave the layer "
+            "that loses most in float32, and calibrate activations on varied posts."
         ),
         hidden=exam.hidden,
     )
@@ -145,7 +139,7 @@ def _no_class_pays(exam: Exam, outcomes: Outcomes) -> Check:
     found_ru = f"{worst}: {100 * drop:.1f} пункта ({TITLES[pair].ru})" if worst else "нет"
     return made(
         "no_class_pays",
-        Text(en="No class pays for quantization", ru="Ни один класс не платит за квантизацию"),
+        Text("No class pays for quantization"),
         passed,
         Text(
             en=f"Expected a recall at most {100 * allowed:g} points below the float32 model's in "
@@ -154,10 +148,8 @@ def _no_class_pays(exam: Exam, outcomes: Outcomes) -> Check:
             f"чем у модели float32; наибольшее падение сверх шума: {found_ru}.",
         ),
         Text(
-            en="Calibrate on posts of all classes in equal numbers, keep the classifier layer in "
-            "float32, or fine-tune with fake quantization (QAT) and class weights.",
-            ru="Калибруйте на постах всех классов поровну, оставьте слой-классификатор во float32 "
-            "или дообучите с имитацией квантизации (QAT) и весами классов.",
+            "Calibrate on posts of all classes in equal numbers, keep the classifier layer in "
+            "float32, or fine-tune with fake quantization (QAT) and class weights."
         ),
         hidden=exam.hidden,
     )
@@ -171,19 +163,17 @@ def _ptq_is_smaller(exam: Exam, measured: Measured) -> Check:
     own = measured[f"{TEACHER_PTQ}.own_compression"].value
     return made(
         "ptq_is_smaller",
-        Text(en="PTQ makes the teacher smaller", ru="PTQ уменьшает учителя"),
+        Text("PTQ makes the teacher smaller"),
         own >= least,
         Text(
-            en=f"Teacher + PTQ is {own:.2f} times smaller than the teacher, tokenizer included; "
-            f"at least {least:g} times is expected, int8 everywhere gives nearly 4.",
-            ru=f"Учитель + PTQ меньше учителя в {own:.2f} раза вместе с токенизатором; ожидается "
-            f"не меньше чем в {least:g} раза, int8 везде даёт почти 4.",
+            "Teacher + PTQ is {own:.2f} times smaller than the teacher, tokenizer included; at "
+            "least {least:g} times is expected, int8 everywhere gives nearly 4.",
+            own=own,
+            least=least,
         ),
         Text(
-            en="Look below at the size by component: when most bytes lie in the embedding, add "
-            'Gather to op_types_to_quantize=["MatMul", "Gather"].',
-            ru="Посмотрите ниже размер по частям: если большая часть байт в эмбеддингах, добавьте "
-            'Gather: op_types_to_quantize=["MatMul", "Gather"].',
+            "Look below at the size by component: when most bytes lie in the embedding, add "
+            'Gather to op_types_to_quantize=["MatMul", "Gather"].'
         ),
     )
 
@@ -194,21 +184,18 @@ def _ptq_is_faster(exam: Exam, measured: Measured) -> Check:
     passed = max((one.interval or (0, 0))[1], (many.interval or (0, 0))[1]) >= 1.0
     return made(
         "ptq_is_faster",
-        Text(en="PTQ does not make the teacher slower", ru="PTQ не замедляет учителя"),
+        Text("PTQ does not make the teacher slower"),
         passed,
         Text(
-            en=f"Teacher + PTQ runs at {one.value:.2f} times the teacher's speed on one post and "
-            f"{many.value:.2f} times on 32; expected is more than 1 on either.",
-            ru=f"Скорость учителя + PTQ — {one.value:.2f} от скорости учителя на одном посте и "
-            f"{many.value:.2f} на 32; ожидается больше 1 хотя бы в одном случае.",
+            "Teacher + PTQ runs at {value:.2f} times the teacher's speed on one post and "
+            "{many_value:.2f} times on 32; expected is more than 1 on either.",
+            value=one.value,
+            many_value=many.value,
         ),
         Text(
-            en="Symmetric signed weights (weight_type=QInt8) run faster than the default uint8; "
+            "Symmetric signed weights (weight_type=QInt8) run faster than the default uint8; "
             "weights behind DequantizeLinear save bytes and no time; Quantize and Dequantize "
-            "nodes around tiny matrices cost more than the matrices.",
-            ru="Симметричные знаковые веса (weight_type=QInt8) быстрее, чем uint8 по умолчанию; "
-            "веса за DequantizeLinear экономят байты, но не время; узлы Quantize и Dequantize "
-            "вокруг маленьких матриц дороже самих матриц.",
+            "nodes around tiny matrices cost more than the matrices."
         ),
     )
 
@@ -218,19 +205,16 @@ def _student_is_smaller(measured: Measured) -> Check:
     ratio = sizes[TEACHER] / max(sizes[STUDENT], 1)
     return made(
         "student_is_smaller",
-        Text(en="The student is smaller than the teacher", ru="Ученик меньше учителя"),
+        Text("The student is smaller than the teacher"),
         ratio >= 2,
         Text(
-            en=f"In float32 the student is {ratio:.2f} times smaller than the teacher, tokenizers "
+            "In float32 the student is {ratio:.2f} times smaller than the teacher, tokenizers "
             "included; at least 2 times is expected.",
-            ru=f"Во float32 ученик меньше учителя в {ratio:.2f} раза вместе с токенизатором; "
-            "ожидается не меньше чем в 2 раза.",
+            ratio=ratio,
         ),
         Text(
-            en="Fewer words in the vocabulary and narrower embeddings come first: they are most of "
-            "the bytes. Then one convolution or recurrent layer in place of the transformer.",
-            ru="Прежде всего — меньше слов в словаре и у́же эмбеддинги: в них большинство байт. "
-            "Затем один свёрточный или рекуррентный слой вместо трансформера.",
+            "Fewer words in the vocabulary and narrower embeddings come first: they are most of "
+            "the bytes. Then one convolution or recurrent layer in place of the transformer."
         ),
     )
 
@@ -246,24 +230,18 @@ def _padding_changes_nothing(exam: Exam, outcomes: Outcomes) -> Check:
     worst = max(outcomes.values(), key=lambda one: one.padding_effect)
     return made(
         "padding_changes_nothing",
-        Text(
-            en="A post gets the same answer alone and padded",
-            ru="Дополнение поста не меняет ответа",
-        ),
+        Text("A post gets the same answer alone and padded"),
         worst.padding_effect <= allowed,
         Text(
-            en=f"{worst.model.file} minds padding most: its logits change by "
-            f"{worst.padding_effect:.2g} of their standard deviation, at most {allowed:g} is "
-            "expected.",
-            ru=f"Сильнее всех на дополнение реагирует {worst.model.file}: логиты меняются на "
-            f"{worst.padding_effect:.2g} их стандартного отклонения, ожидается не больше "
-            f"{allowed:g}.",
+            "{file} minds padding most: its logits change by {padding_effect:.2g} of their "
+            "standard deviation, at most {allowed:g} is expected.",
+            file=worst.model.file,
+            padding_effect=worst.padding_effect,
+            allowed=allowed,
         ),
         Text(
-            en="Use attention_mask: add a large negative number to the scores of padding before "
-            "the softmax, and leave padding out of convolutions, means and maxima.",
-            ru="Используйте attention_mask: прибавляйте к оценкам дополнения большое отрицательное "
-            "число перед softmax и не учитывайте дополнение в свёртках, средних и максимумах.",
+            "Use attention_mask: add a large negative number to the scores of padding before the "
+            "softmax, and leave padding out of convolutions, means and maxima."
         ),
     )
 
@@ -274,21 +252,16 @@ def _tokenizers_fit(exam: Exam, outcomes: Outcomes) -> Check:
     message = (
         problems[0]
         if problems
-        else Text(
-            en="Every row of the embeddings belongs to a token, and few posts are cut.",
-            ru="У каждой строки эмбеддингов есть токен, и обрезано мало постов.",
-        )
+        else Text("Every row of the embeddings belongs to a token, and few posts are cut.")
     )
     return made(
         "tokenizer_fits",
-        Text(en="The tokenizer fits the model", ru="Токенизатор подходит к модели"),
+        Text("The tokenizer fits the model"),
         not problems,
         message,
         Text(
-            en="Trim the vocabulary and the embedding together (trim in tokenization.py): "
-            "keep the tokens of the training posts, renumber them, and drop the other rows.",
-            ru="Урезайте словарь и эмбеддинги вместе (trim в tokenization.py): оставьте "
-            "токены обучающих постов, перенумеруйте их и выбросьте остальные строки.",
+            "Trim the vocabulary and the embedding together (trim in tokenization.py): keep the "
+            "tokens of the training posts, renumber them, and drop the other rows."
         ),
     )
 
@@ -298,17 +271,19 @@ def _misfit(one: Outcome, exam: Exam) -> Text | None:
     used = one.encoded.vocabulary
     if rows > 1.02 * used + 8:
         return Text(
-            en=f"{one.model.file}: the embedding has {rows:,} rows, the tokenizer {used:,} tokens; "
-            "the other rows are never read.",
-            ru=f"{one.model.file}: в эмбеддингах {ru_number(rows)} строк, а токенов в токенизаторе "
-            f"{ru_number(used)}; остальные строки никогда не читаются.",
+            "{file}: the embedding has {rows:,} rows, the tokenizer {used:,} tokens; the other "
+            "rows are never read.",
+            file=one.model.file,
+            rows=rows,
+            used=used,
         )
     cut, posts = one.encoded.cut, len(exam.labels)
     if cut > 0.1 * posts:
         return Text(
-            en=f"{one.model.file}: {cut / posts:.0%} of the posts are cut; most of what decides "
-            "their class may stand at the end.",
-            ru=f"{one.model.file}: обрезано {cut / posts:.0%} постов, а класс часто решает конец.",
+            "{file}: {cut:.0%} of the posts are cut; most of what decides their class may stand "
+            "at the end.",
+            file=one.model.file,
+            cut=cut / posts,
         )
     return None
 
@@ -320,29 +295,26 @@ def _claims_hold(claims: Claims) -> Check:
     wrong = claims.wrong
     return made(
         "claims_hold",
-        Text(en="The figures of table.csv hold", ru="Значения table.csv подтверждаются"),
+        Text("The figures of table.csv hold"),
         bool(claims.cells) and not claims.missing and not wrong,
         _said(claims),
         Text(
-            en=f"`python experiments.py --table` writes {FILE} from what it measured; run it "
-            "again after the last change and do not write figures by hand.",
-            ru=f"`python experiments.py --table` записывает в {FILE} то, что измерил; запустите "
-            "его ещё раз после последнего изменения и не вписывайте значения вручную.",
+            "`python experiments.py --table` writes {file} from what it measured; run it again "
+            "after the last change and do not write figures by hand.",
+            file=FILE,
         ),
     )
 
 
 def _said(claims: Claims) -> Text:
     if claims.problems:
-        return Text(
-            en=f"{FILE} cannot be read whole: {claims.problems[0].en}.",
-            ru=f"{FILE} читается не целиком: {claims.problems[0].ru}.",
-        )
+        return Text("{file} cannot be read whole: {first}.", file=FILE, first=claims.problems[0])
     if claims.missing:
         missing = ", ".join(claims.missing)
         return Text(
-            en=f"Expected a row in {FILE} for each of the four models, found none for {missing}.",
-            ru=f"В {FILE} ожидалась строка для каждой из четырёх моделей, нет строк: {missing}.",
+            "Expected a row in {file} for each of the four models, found none for {missing}.",
+            file=FILE,
+            missing=missing,
         )
     if claims.wrong:
         worst = claims.wrong[0]
@@ -355,8 +327,8 @@ def _said(claims: Claims) -> Text:
             f"{len(claims.wrong)}: {said}{f' и ещё {more}' if more else ''}.",
         )
     return Text(
-        en=f"All {len(claims.cells)} claimed figures agree with what was measured.",
-        ru=f"Все заявленные значения ({len(claims.cells)}) сошлись с измеренными.",
+        "All {cells_count} claimed figures agree with what was measured.",
+        cells_count=len(claims.cells),
     )
 
 

@@ -11,7 +11,7 @@ from grader.data.text.posts import LABELS
 from grader.lesson.grades import Axis, Figure, Measurement, Series
 from grader.measure.quality import classification
 from grader.measure.quality.experiments import Experiment
-from grader.text import Text
+from grader.text import Text, verbatim
 
 from .exam import Exam, Labels
 from .outcome import Outcome, per_post
@@ -20,13 +20,13 @@ from .table import BASELINE, COURSE
 
 Outcomes = Mapping[str, Outcome]
 
-_MODEL = Axis(Text(en="model", ru="модель"))
+_MODEL = Axis(Text("model"))
 _CLASSES = {
-    "negative": Text(en="negative", ru="negative"),
-    "neutral": Text(en="neutral", ru="neutral"),
-    "positive": Text(en="positive", ru="positive"),
-    "skip": Text(en="skip", ru="skip"),
-    "speech": Text(en="speech", ru="speech"),
+    "negative": verbatim("negative"),
+    "neutral": verbatim("neutral"),
+    "positive": verbatim("positive"),
+    "skip": verbatim("skip"),
+    "speech": verbatim("speech"),
 }
 
 
@@ -38,16 +38,16 @@ def components(models: Mapping[str, Model]) -> Figure:
         for name, model in models.items()
     }
     parts = [
-        ("embedding", "submission", Text(en="embedding", ru="эмбеддинги")),
-        ("attention", "baseline", Text(en="attention", ru="внимание")),
-        ("rest", "reference", Text(en="the rest", ru="остальное")),
-        ("tokenizer", "experiment", Text(en="tokenizer.json", ru="tokenizer.json")),
+        ("embedding", "submission", Text("embedding")),
+        ("attention", "baseline", Text("attention")),
+        ("rest", "reference", Text("the rest")),
+        ("tokenizer", "experiment", verbatim("tokenizer.json")),
     ]
     return Figure(
         name="components",
-        title=Text(en="Size by component", ru="Размер по частям"),
+        title=Text("Size by component"),
         kind="bars",
-        x=Axis(Text(en="size", ru="размер"), "B", "log"),
+        x=Axis(Text("size"), "B", "log"),
         y=_MODEL,
         series=[
             _bars(
@@ -59,10 +59,7 @@ def components(models: Mapping[str, Model]) -> Figure:
             for part, role, label in parts
         ],
         caption=Text(
-            en="As stored. Where the embedding is most of the model, quantizing the rest saves "
-            "little.",
-            ru="В том виде, в каком хранится. Если эмбеддинги занимают почти всё, квантизация "
-            "остального даёт мало.",
+            "As stored. Where the embedding is most of the model, quantizing the rest saves little."
         ),
         rows=_named(),
     )
@@ -71,16 +68,16 @@ def components(models: Mapping[str, Model]) -> Figure:
 def latencies(outcomes: Outcomes) -> Figure:
     """Distribution of the time of a post at batch 1: three quantiles for each model."""
     quantiles = [
-        (10, "reference", Text(en="10% are faster than", ru="10% быстрее, чем")),
-        (50, "submission", Text(en="median", ru="медиана")),
-        (90, "baseline", Text(en="10% are slower than", ru="10% медленнее, чем")),
+        (10, "reference", Text("10% are faster than")),
+        (50, "submission", Text("median")),
+        (90, "baseline", Text("10% are slower than")),
     ]
     times = [per_post(outcomes[name].single) for name in (BASELINE, *NAMES)]
     return Figure(
         name="latency",
-        title=Text(en="Latency, one post at a time", ru="Задержка, по одному посту"),
+        title=Text("Latency, one post at a time"),
         kind="bars",
-        x=Axis(Text(en="time", ru="время"), "ms", "log"),
+        x=Axis(Text("time"), "ms", "log"),
         y=_MODEL,
         series=[
             _bars(
@@ -91,11 +88,8 @@ def latencies(outcomes: Outcomes) -> Figure:
             for share, role, label in quantiles
         ],
         caption=Text(
-            en="Short posts take less time than long ones, so most of the spread is the posts'. "
-            "All models were timed in turn on the same posts, in one process on one core.",
-            ru="Короткие посты обрабатываются быстрее длинных, поэтому разброс в основном от "
-            "постов. Все модели измерялись по очереди на одних и тех же постах, в одном процессе "
-            "на одном ядре.",
+            "Short posts take less time than long ones, so most of the spread is the posts'. All "
+            "models were timed in turn on the same posts, in one process on one core."
         ),
         rows=_named(),
     )
@@ -113,13 +107,13 @@ class Cost:
 COSTS = (
     Cost(
         "bytes",
-        Text(en="Quality and size", ru="Качество и размер"),
-        Axis(Text(en="size", ru="размер"), "B", "log"),
+        Text("Quality and size"),
+        Axis(Text("size"), "B", "log"),
     ),
     Cost(
         "latency_ms_b1",
-        Text(en="Quality and latency", ru="Качество и задержка"),
-        Axis(Text(en="time of one post", ru="время одного поста"), "ms", "log"),
+        Text("Quality and latency"),
+        Axis(Text("time of one post"), "ms", "log"),
     ),
 )
 
@@ -141,24 +135,22 @@ def quality_against(
         title=cost.title,
         kind="scatter",
         x=cost.axis,
-        y=Axis(Text(en="accuracy", ru="accuracy"), "%"),
+        y=Axis(verbatim("accuracy"), "%"),
         series=[
             _point(measured, cost.column, "submission", STUDENT_PTQ),
             _point(measured, cost.column, "baseline", BASELINE),
             *(_point(measured, cost.column, "experiment", name) for name in NAMES[:-1]),
             *([_tried(tried, cost.column)] if tried else []),
             Series(
-                Text(en="gate", ru="порог"),
+                Text("gate"),
                 "threshold",
                 x=[1.0, 1e6],
                 y=[100 * threshold, 100 * threshold],
             ),
         ],
         caption=Text(
-            en="Towards the upper left is better; bars are 95% intervals. Rows of experiments.csv "
-            "are the student's own figures, on the public posts and another machine.",
-            ru="Лучше — левее и выше; отрезки — 95%-е интервалы. Строки experiments.csv измерены "
-            "студентом на открытых постах и на другой машине.",
+            "Towards the upper left is better; bars are 95% intervals. Rows of experiments.csv "
+            "are the student's own figures, on the public posts and another machine."
         ),
     )
 
@@ -167,15 +159,12 @@ def by_class(exam: Exam, outcomes: Outcomes) -> Figure:
     """Recall of every class before and after quantization."""
     return Figure(
         name="recall_by_class",
-        title=Text(en="Recall by class", ru="Полнота по классам"),
+        title=Text("Recall by class"),
         kind="bars",
-        x=Axis(Text(en="recall", ru="полнота"), "%"),
-        y=Axis(Text(en="class", ru="класс")),
+        x=Axis(Text("recall"), "%"),
+        y=Axis(Text("class")),
         series=_shares(exam, outcomes, [exam.labels == label for label in range(len(LABELS))]),
-        caption=Text(
-            en="A mean hides what a rare class loses.",
-            ru="Среднее скрывает потери редкого класса.",
-        ),
+        caption=Text("A mean hides what a rare class loses."),
         rows=[_CLASSES[name] for name in LABELS],
     )
 
@@ -188,18 +177,16 @@ def by_phenomenon(exam: Exam, outcomes: Outcomes) -> Figure | None:
     groups = np.array(exam.groups)
     return Figure(
         name="accuracy_by_phenomenon",
-        title=Text(en="Accuracy by phenomenon", ru="Accuracy по явлениям"),
+        title=Text("Accuracy by phenomenon"),
         kind="bars",
-        x=Axis(Text(en="accuracy", ru="accuracy"), "%"),
-        y=Axis(Text(en="what decides", ru="что решает")),
+        x=Axis(verbatim("accuracy"), "%"),
+        y=Axis(Text("what decides")),
         series=_shares(exam, outcomes, [groups == kind for kind in kinds]),
         caption=Text(
-            en="What a keyword decides survives compression; what takes several words together "
-            "goes first.",
-            ru="То, что решает одно слово, сжатие переживает; первым теряется то, для чего нужно "
-            "несколько слов вместе.",
+            "What a keyword decides survives compression; what takes several words together goes "
+            "first."
         ),
-        rows=[_PHENOMENA.get(kind, Text(en=kind, ru=kind)) for kind in kinds],
+        rows=[_PHENOMENA.get(kind, verbatim(kind)) for kind in kinds],
     )
 
 
@@ -211,10 +198,10 @@ def confusion(exam: Exam, one: Outcome) -> Figure:
     names = [_CLASSES[name] for name in LABELS]
     return Figure(
         name=f"confusion_{one.name}",
-        title=Text(en=f"Confusions: {title.en}", ru=f"Ошибки: {title.ru}"),
+        title=Text("Confusions: {title}", title=title),
         kind="heatmap",
-        x=Axis(Text(en="answer", ru="ответ")),
-        y=Axis(Text(en="right", ru="верно")),
+        x=Axis(Text("answer")),
+        y=Axis(Text("right")),
         series=[
             Series(
                 title,
@@ -224,30 +211,27 @@ def confusion(exam: Exam, one: Outcome) -> Figure:
                 values=counts[rows, columns].astype(float).tolist(),
             )
         ],
-        caption=Text(
-            en="Share of the posts of a row, in per cent.",
-            ru="Доля постов строки, в процентах.",
-        ),
+        caption=Text("Share of the posts of a row, in per cent."),
         rows=names,
         columns=names,
     )
 
 
 _PHENOMENA: dict[str, Text] = {
-    "plain": Text(en="a plain word", ru="обычное слово"),
-    "intensifier": Text(en="intensifier", ru="усиление"),
-    "negation": Text(en="negation", ru="отрицание"),
-    "contrast": Text(en="contrast", ru="противопоставление"),
-    "two_aspects": Text(en="two aspects", ru="две стороны"),
-    "irony": Text(en="irony", ru="ирония"),
-    "quotation": Text(en="quotation", ru="чужие слова"),
-    "conditional": Text(en="conditional", ru="условие"),
-    "question": Text(en="question", ru="вопрос"),
-    "comparison": Text(en="comparison", ru="сравнение"),
-    "greeting_flip": Text(en="a greeting that flips", ru="приветствие с подвохом"),
-    "speech": Text(en="formula", ru="речевая формула"),
-    "fact": Text(en="fact", ru="факт"),
-    "fragment": Text(en="fragment", ru="обрывок"),
+    "plain": Text("a plain word"),
+    "intensifier": Text("intensifier"),
+    "negation": Text("negation"),
+    "contrast": Text("contrast"),
+    "two_aspects": Text("two aspects"),
+    "irony": Text("irony"),
+    "quotation": Text("quotation"),
+    "conditional": Text("conditional"),
+    "question": Text("question"),
+    "comparison": Text("comparison"),
+    "greeting_flip": Text("a greeting that flips"),
+    "speech": Text("formula"),
+    "fact": Text("fact"),
+    "fragment": Text("fragment"),
 }
 
 
@@ -294,7 +278,7 @@ def _right(predictions: Labels, labels: Labels, posts: np.ndarray) -> float:
 
 def _tried(recorded: Sequence[Experiment], column: str) -> Series:
     return Series(
-        Text(en="experiments.csv", ru="experiments.csv"),
+        verbatim("experiments.csv"),
         "reference",
         x=[one.values[column] for one in recorded],
         y=[100 * one.values["accuracy"] for one in recorded],

@@ -61,12 +61,13 @@ def judge(exam: Exam, one: Outcome, measured: dict[str, Measurement]) -> GateRes
         passed=accuracy.passed and macro.passed,
         within_noise=shown.within_noise,
         explanation=Text(
-            en=f"Accuracy must be at least {accuracy.threshold:.1%} and macro-F1 at least "
-            f"{macro.threshold:.1%}: {100 * accuracy.allowed:g} and {100 * macro.allowed:g} points "
-            "below the course's teacher on the same posts. Shown is the one with less to spare.",
-            ru=f"Accuracy — не меньше {accuracy.threshold:.1%}, макро-F1 — не меньше "
-            f"{macro.threshold:.1%}: на {100 * accuracy.allowed:g} и {100 * macro.allowed:g} "
-            "пункта ниже учителя курса на тех же постах. Показано то, где запас меньше.",
+            "Accuracy must be at least {threshold:.1%} and macro-F1 at least "
+            "{macro_threshold:.1%}: {allowed:g} and {macro_allowed:g} points below the course's "
+            "teacher on the same posts. Shown is the one with less to spare.",
+            threshold=accuracy.threshold,
+            macro_threshold=macro.threshold,
+            allowed=100 * accuracy.allowed,
+            macro_allowed=100 * macro.allowed,
         ),
     )
     return GateResult(accuracy, macro, gate)

@@ -12,7 +12,7 @@ from grader.lesson.grades import Measurement
 from grader.measure import latency
 from grader.measure.quality import classification
 from grader.sandbox.runners.sequences import Timing
-from grader.text import Text, ru_number
+from grader.text import Text
 
 from . import claims
 from .exam import Exam, Labels
@@ -62,15 +62,14 @@ def stored(model: Model) -> Measured:
             model.bytes,
             "B",
             Text(
-                en=f"weights and constants of {model.file} as stored, {model.report.bytes:,}, and "
-                f"its tokenizer's file, {len(model.tokenizer):,}",
-                ru=f"веса и константы {model.file} в том виде, в каком хранятся "
-                f"({model.report.bytes}), и файл токенизатора ({len(model.tokenizer)})",
+                "weights and constants of {file} as stored, {bytes:,}, and its tokenizer's file, "
+                "{tokenizer_count:,}",
+                file=model.file,
+                bytes=model.report.bytes,
+                tokenizer_count=len(model.tokenizer),
             ),
         ),
-        "params": Measurement(
-            model.report.params, "", Text(en="stored numbers", ru="количество хранимых чисел")
-        ),
+        "params": Measurement(model.report.params, "", Text("stored numbers")),
     }
 
 
@@ -91,18 +90,15 @@ def _of(exam: Exam, one: Outcome, outcomes: Mapping[str, Outcome]) -> Measured:
     }
 
 
-_COURSE = Text(en="the course's teacher", ru="учитель курса")
-_OWN = Text(en="the student's own teacher", ru="собственный учитель студента")
+_COURSE = Text("the course's teacher")
+_OWN = Text("the student's own teacher")
 
 
 def _compression(larger: Model, smaller: Model, whose: Text) -> Measurement:
     return Measurement(
         larger.bytes / max(smaller.bytes, 1),
         "×",
-        Text(
-            en=f"bytes of {whose.en} / bytes of this model, tokenizers included",
-            ru=f"байты ({whose.ru}) / байты этой модели, вместе с токенизаторами",
-        ),
+        Text("bytes of {whose} / bytes of this model, tokenizers included", whose=whose),
     )
 
 
@@ -119,10 +115,12 @@ def _latency(one: Outcome, batch: str) -> Measured:
             found.value * scale,
             "ms",
             Text(
-                en=f"{posts} post{'s' if posts > 1 else ''} in one call, one core: lower quartile "
-                f"of {len(timing.seconds)} rounds over {timing.posts} posts, tokenization excluded",
-                ru=f"постов в одном вызове: {posts}, одно ядро: нижний квартиль "
-                f"{len(timing.seconds)} проходов по {timing.posts} постам, без токенизации",
+                "{posts} post{rest} in one call, one core: lower quartile of {seconds_count} "
+                "rounds over {timing_posts} posts, tokenization excluded",
+                posts=posts,
+                rest="s" if posts > 1 else "",
+                seconds_count=len(timing.seconds),
+                timing_posts=timing.posts,
             ),
             found.scaled(scale),
         )
@@ -135,10 +133,10 @@ def _ratio(base: Timing, ours: Timing, whose: Text, posts: int) -> Measurement:
         found.value,
         "×",
         Text(
-            en=f"time of {whose.en} / time of this model, posts in a call: {posts}; taken in turn "
-            "in one process",
-            ru=f"время ({whose.ru}) / время этой модели, постов в вызове: {posts}; по очереди в "
-            "одном процессе",
+            "time of {whose} / time of this model, posts in a call: {posts}; taken in turn in "
+            "one process",
+            whose=whose,
+            posts=posts,
         ),
         found.interval,
     )
@@ -152,10 +150,7 @@ def _speedup(of: Measured) -> Measurement:
     return Measurement(
         math.sqrt(one.value * many.value),
         "×",
-        Text(
-            en="geometric mean of latency_ratio_b1 and latency_ratio_b32",
-            ru="среднее геометрическое latency_ratio_b1 и latency_ratio_b32",
-        ),
+        Text("geometric mean of latency_ratio_b1 and latency_ratio_b32"),
         (low, high),
     )
 
@@ -183,28 +178,21 @@ def quality(predictions: Labels, labels: Labels) -> Measured:
             found.accuracy.value,
             "",
             Text(
-                en=f"share of right answers to {posts:,} posts; 95% interval for other posts",
-                ru=f"доля верных ответов на {ru_number(posts)} постов; 95%-й интервал для других "
-                "постов",
+                "share of right answers to {posts:,} posts; 95% interval for other posts",
+                posts=posts,
             ),
             found.accuracy.interval,
         ),
         "f1_macro": Measurement(
             found.f1_macro.value,
             "",
-            Text(
-                en="F1 of each class, averaged: a rare class counts as much as a frequent one",
-                ru="среднее F1 по классам: редкий класс весит столько же, сколько частый",
-            ),
+            Text("F1 of each class, averaged: a rare class counts as much as a frequent one"),
             found.f1_macro.interval,
         ),
         "f1_weighted": Measurement(
             found.f1_weighted.value,
             "",
-            Text(
-                en="F1 of each class, averaged by the number of its posts",
-                ru="среднее F1 по классам с весом по числу постов",
-            ),
+            Text("F1 of each class, averaged by the number of its posts"),
             found.f1_weighted.interval,
         ),
     }

@@ -37,11 +37,13 @@ def require(
     ours = ", ".join(classes)
     raise Rejected(
         Text(
-            en=f"{name}.onnx answers in another order of classes: {now:.0%} of its answers are "
-            f"right, {then:.0%} would be if its logits stood for {theirs}; the order is {ours}.",
-            ru=f"{name}.onnx выдаёт классы в другом порядке: верных ответов {now:.0%}, а если "
-            f"считать, что логиты стоят в порядке {theirs}, было бы {then:.0%}; нужен порядок "
-            f"{ours}.",
+            "{name}.onnx answers in another order of classes: {now:.0%} of its answers are "
+            "right, {then:.0%} would be if its logits stood for {theirs}; the order is {ours}.",
+            name=name,
+            now=now,
+            then=then,
+            theirs=theirs,
+            ours=ours,
         )
     )
 

@@ -77,12 +77,13 @@ def require_honest(model: Model) -> None:
 
 def _scales_are_weights(model: Model, weight: Weight, each: float) -> Text:
     return Text(
-        en=f"{model.file} is float32 behind a DequantizeLinear: {quoted(weight.name)} has a float "
-        f"scale for every {each:.3g} of its integers; share a scale among at least "
-        f"{FEWEST_PER_SCALE} weights, a channel, a row or a block of 32.",
-        ru=f"{model.file} — это float32 за DequantizeLinear: у {quoted(weight.name)} один "
-        f"вещественный масштаб на {each:.3g} целых чисел; масштаб должен быть общим хотя бы для "
-        f"{FEWEST_PER_SCALE} весов: канала, строки или блока из 32.",
+        "{file} is float32 behind a DequantizeLinear: {name} has a float scale for every "
+        "{each:.3g} of its integers; share a scale among at least {fewest_per_scale} weights, a "
+        "channel, a row or a block of 32.",
+        file=model.file,
+        name=quoted(weight.name),
+        each=each,
+        fewest_per_scale=FEWEST_PER_SCALE,
     )
 
 
@@ -116,18 +117,18 @@ def _kind(weight: Weight) -> tuple[str, str]:
 
 
 _SCHEMES = {
-    "dynamic": Text(en="dynamic", ru="динамическая"),
-    "static": Text(en="static", ru="статическая"),
-    "weight_only": Text(en="weight-only", ru="только веса"),
+    "dynamic": Text("dynamic"),
+    "static": Text("static"),
+    "weight_only": Text("weight-only"),
 }
 _GRANULARITIES = {
-    "tensor": Text(en="per tensor", ru="масштаб на тензор"),
-    "channel": Text(en="per channel", ru="масштаб на канал"),
-    "block": Text(en="per block", ru="масштаб на блок"),
+    "tensor": Text("per tensor"),
+    "channel": Text("per channel"),
+    "block": Text("per block"),
 }
 _SYMMETRIES = {
-    True: Text(en="symmetric", ru="симметричная"),
-    False: Text(en="asymmetric", ru="несимметричная"),
+    True: Text("symmetric"),
+    False: Text("asymmetric"),
 }
 
 
@@ -152,10 +153,8 @@ def passes(
         float(passed),
         "",
         Text(
-            en="1 when teacher_ptq.onnx is teacher.onnx with quantized weights, accuracy and "
-            "macro-F1 as near to the course's teacher as the gate asks, else 0",
-            ru="1, если teacher_ptq.onnx — это teacher.onnx с квантизованными весами, а accuracy и "
-            "макро-F1 не ниже порога относительно учителя курса, иначе 0",
+            "1 when teacher_ptq.onnx is teacher.onnx with quantized weights, accuracy and "
+            "macro-F1 as near to the course's teacher as the gate asks, else 0"
         ),
     )
 
@@ -169,7 +168,7 @@ def _is_quantized(exam: Exam, name: str, pairs: Sequence[Pair], found: Quantizat
     title = TITLES[name]
     return made(
         f"{name}_is_quantised",
-        Text(en=f"{title.en}: the weights are quantized", ru=f"{title.ru}: веса квантизованы"),
+        Text("{title}: the weights are quantized", title=title),
         share >= least,
         Text(
             en=f"Expected at least {least:.0%} of the float32 model's weights in at most 8 bits, "
@@ -178,12 +177,9 @@ def _is_quantized(exam: Exam, name: str, pairs: Sequence[Pair], found: Quantizat
             f"8 битах, найдено {share:.0%}. Способ: {described(found).ru}{rest_ru}.",
         ),
         Text(
-            en="quantize_dynamic takes MatMul alone unless told otherwise: give it "
+            "quantize_dynamic takes MatMul alone unless told otherwise: give it "
             'op_types_to_quantize=["MatMul", "Gather"], and look whether the exporter wrote your '
-            "layers as Gemm or as a MatMul with a transposed weight.",
-            ru="По умолчанию quantize_dynamic берёт только MatMul: передайте "
-            'op_types_to_quantize=["MatMul", "Gather"] и посмотрите, не записал ли экспортёр '
-            "слои как Gemm или MatMul с транспонированным весом.",
+            "layers as Gemm or as a MatMul with a transposed weight."
         ),
     )
 
@@ -198,25 +194,23 @@ def _comes_from(
     title = TITLES[name]
     return made(
         f"{name}_comes_from_{plain}",
-        Text(
-            en=f"{title.en} is {plain}.onnx, quantized",
-            ru=f"{title.ru} — это квантизованный {plain}.onnx",
-        ),
+        Text("{title} is {plain}.onnx, quantized", title=title, plain=plain),
         passed,
         Text(
-            en=f"{kept:.0%} of the weights of {plain}.onnx are found again in {name}.onnx, and "
-            f"both give the same answer to {same:.1%} of the posts; at least "
-            f"{exam.settings['quantised_share']:.0%} and {exam.settings['agreement']:.0%} are "
-            "expected.",
-            ru=f"{kept:.0%} весов {plain}.onnx нашлись в {name}.onnx, одинаковый ответ на "
-            f"{same:.1%} постов; ожидается не меньше {exam.settings['quantised_share']:.0%} и "
-            f"{exam.settings['agreement']:.0%}.",
+            "{kept:.0%} of the weights of {plain}.onnx are found again in {name}.onnx, and both "
+            "give the same answer to {same:.1%} of the posts; at least {quantised_share:.0%} and "
+            "{agreement:.0%} are expected.",
+            kept=kept,
+            plain=plain,
+            name=name,
+            same=same,
+            quantised_share=exam.settings["quantised_share"],
+            agreement=exam.settings["agreement"],
         ),
         Text(
-            en=f"Quantize the very file that you submit as {plain}.onnx; after training with fake "
-            f"quantization, export the trained float32 weights as {plain}.onnx too.",
-            ru=f"Квантизуйте тот самый файл, который сдаёте как {plain}.onnx; после обучения с "
-            f"имитацией квантизации экспортируйте обученные веса float32 тоже как {plain}.onnx.",
+            "Quantize the very file that you submit as {plain}.onnx; after training with fake "
+            "quantization, export the trained float32 weights as {plain}.onnx too.",
+            plain=plain,
         ),
     )
 
@@ -231,7 +225,7 @@ def _embedding(found: Mapping[str, Quantization]) -> Check:
     told = ", ".join(f"{name} {shares[name]:.0%}" for name in PLAIN)
     return made(
         "embedding_is_quantised",
-        Text(en="The embedding is quantized too", ru="Эмбеддинги тоже квантизованы"),
+        Text("The embedding is quantized too"),
         not left,
         Text(
             en=f"Share of the bytes that the embedding takes: {told}."
@@ -240,11 +234,8 @@ def _embedding(found: Mapping[str, Quantization]) -> Check:
             + (f" Они всё ещё float32 в {listed}." if left else ""),
         ),
         Text(
-            en='Quantize Gather: op_types_to_quantize=["MatMul", "Gather"]. The embedding is most '
-            "of a small language model, and a row that is looked up costs no time to scale.",
-            ru='Квантизуйте Gather: op_types_to_quantize=["MatMul", "Gather"]. Эмбеддинги — '
-            "большая часть маленькой языковой модели, а масштабировать выбранную строку ничего не "
-            "стоит.",
+            'Quantize Gather: op_types_to_quantize=["MatMul", "Gather"]. The embedding is most '
+            "of a small language model, and a row that is looked up costs no time to scale."
         ),
     )
 
@@ -264,31 +255,29 @@ def _outliers(pairs: Pairs) -> Check:
         candidates, key=lambda one: one[1].error / one[1].usual_error, default=("", None)
     )
     if worst is None:
-        message = Text(en="No tensor is quantized.", ru="Ни один тензор не квантизован.")
+        message = Text("No tensor is quantized.")
         times = 0.0
     else:
         times = worst.error / worst.usual_error
         where = f"{worst_name}.onnx, {quoted(worst.weight.name)}"
         message = Text(
-            en=f"Rounding costs most in {where}: {worst.error:.1%} of its weights, {times:.1f} "
-            f"times what is usual at {worst.stored.bits if worst.stored else 8} bits; at most "
-            f"{OUTLIER:g} times is expected.",
-            ru=f"Дороже всего округление обходится в {where}: {worst.error:.1%} величины весов, в "
-            f"{times:.1f} раза больше обычного при {worst.stored.bits if worst.stored else 8} "
-            f"битах; ожидается не больше чем в {OUTLIER:g} раза.",
+            "Rounding costs most in {where}: {error:.1%} of its weights, {times:.1f} times what "
+            "is usual at {bits} bits; at most {outlier:g} times is expected.",
+            where=where,
+            error=worst.error,
+            times=times,
+            bits=worst.stored.bits if worst.stored else 8,
+            outlier=OUTLIER,
         )
     return made(
         "no_outlier_layers",
-        Text(en="No layer is ruined by an outlier", ru="Ни один слой не испорчен выбросом"),
+        Text("No layer is ruined by an outlier"),
         worst is not None and times <= OUTLIER,
         message,
         Text(
-            en="One weight that is far larger than the others stretches the scale of all: give "
-            "each output channel (or row of the embedding) a scale of its own, clip at a "
-            "percentile, or leave this layer in float32.",
-            ru="Один вес, намного больший остальных, растягивает масштаб всех: дайте каждому "
-            "выходному каналу (или строке эмбеддингов) свой масштаб, обрежьте по процентилю или "
-            "оставьте этот слой во float32.",
+            "One weight that is far larger than the others stretches the scale of all: give each "
+            "output channel (or row of the embedding) a scale of its own, clip at a percentile, "
+            "or leave this layer in float32."
         ),
     )
 
@@ -296,35 +285,35 @@ def _outliers(pairs: Pairs) -> Check:
 def _calibration(found: Mapping[str, Quantization], calibrated: Calibration | None) -> Check:
     """Whether a model with stored scales of activations names its calibration posts."""
     static = [name for name in PLAIN if "static" in found[name].schemes]
-    title = Text(en="Calibrated on public posts", ru="Калибровка на открытых постах")
+    title = Text("Calibrated on public posts")
     hint = Text(
-        en=f"Write the posts that you calibrate with into {FILE}, one a line: some hundred of the "
+        "Write the posts that you calibrate with into {file}, one a line: some hundred of the "
         "training part, of every class.",
-        ru=f"Запишите посты, на которых калибруете, в {FILE}, по одному в строке: несколько сотен "
-        "из обучающей части, всех классов.",
+        file=FILE,
     )
     if not static:
         message = Text(
-            en="No scale of activations is stored, so nothing was calibrated: weights are scaled "
-            "by themselves, activations at run time.",
-            ru="Масштабы активаций не хранятся, значит, ничего не калибровалось: веса "
-            "масштабируются по самим себе, активации — при работе.",
+            "No scale of activations is stored, so nothing was calibrated: weights are scaled by "
+            "themselves, activations at run time."
         )
         return made("calibration_is_public", title, True, message, hint)
     listed = ", ".join(f"{name}.onnx" for name in static)
     if calibrated is None:
         message = Text(
-            en=f"{listed} stores scales of activations, so posts were needed to find them: "
-            f"expected these in {FILE}, found no such file.",
-            ru=f"В {listed} хранятся масштабы активаций, значит, для них нужны были посты: они "
-            f"ожидались в {FILE}, но такого файла нет.",
+            "{listed} stores scales of activations, so posts were needed to find them: expected "
+            "these in {file}, found no such file.",
+            listed=listed,
+            file=FILE,
         )
         return made("calibration_is_public", title, False, message, hint)
     passed = calibrated.hidden == 0 and calibrated.public > 0
     message = Text(
-        en=f"Of {calibrated.lines:,} posts in {FILE}, {calibrated.public:,} are public, "
-        f"{calibrated.hidden:,} are graded ones, {calibrated.unknown:,} are in neither.",
-        ru=f"Из {calibrated.lines} постов в {FILE} открытых {calibrated.public}, оцениваемых "
-        f"{calibrated.hidden}, прочих {calibrated.unknown}.",
+        "Of {lines:,} posts in {file}, {public:,} are public, {hidden:,} are graded ones, "
+        "{unknown:,} are in neither.",
+        lines=calibrated.lines,
+        file=FILE,
+        public=calibrated.public,
+        hidden=calibrated.hidden,
+        unknown=calibrated.unknown,
     )
     return made("calibration_is_public", title, passed, message, hint, hidden=True)

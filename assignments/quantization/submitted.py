@@ -22,10 +22,10 @@ TEACHER, TEACHER_PTQ, STUDENT, STUDENT_PTQ = NAMES = (
 )
 """File names without `.onnx`, in the order of the table."""
 TITLES = {
-    TEACHER: Text(en="teacher", ru="учитель"),
-    TEACHER_PTQ: Text(en="teacher + PTQ", ru="учитель + PTQ"),
-    STUDENT: Text(en="student", ru="ученик"),
-    STUDENT_PTQ: Text(en="student + PTQ", ru="ученик + PTQ"),
+    TEACHER: Text("teacher"),
+    TEACHER_PTQ: Text("teacher + PTQ"),
+    STUDENT: Text("student"),
+    STUDENT_PTQ: Text("student + PTQ"),
 }
 PLAIN = {TEACHER_PTQ: TEACHER, STUDENT_PTQ: STUDENT}
 """The float32 model that each quantized one comes from."""
@@ -102,7 +102,7 @@ def counted(name: str, data: bytes, tokenizer: bytes, classes: int) -> Model:
 
 def named(name: str, error: Rejected) -> Rejected:
     """The same refusal, preceded by the name of the file."""
-    return Rejected(Text(en=f"{name}.onnx: {error.text.en}", ru=f"{name}.onnx: {error.text.ru}"))
+    return Rejected(Text("{name}.onnx: {text}", name=name, text=error.text))
 
 
 def _require_inputs(name: str, report: GraphReport) -> None:
@@ -127,22 +127,24 @@ def _require_logits(name: str, report: GraphReport, classes: int) -> None:
             return
     raise Rejected(
         Text(
-            en=f"{name}.onnx: expected one output `{LOGITS}` float32 [batch, {classes}], found "
-            f"{_ports(ports)}; export with export.py of the template.",
-            ru=f"{name}.onnx: ожидался один выход `{LOGITS}` float32 [batch, {classes}], найдено: "
-            f"{_ports(ports)}; экспортируйте модель с помощью export.py из шаблона.",
+            "{name}.onnx: expected one output `{logits}` float32 [batch, {classes}], found "
+            "{ports}; export with export.py of the template.",
+            name=name,
+            logits=LOGITS,
+            classes=classes,
+            ports=_ports(ports),
         )
     )
 
 
 def _inputs(name: str, report: GraphReport) -> Text:
     return Text(
-        en=f"{name}.onnx: expected the input `{IDS}` int64 [batch, length] and, if needed, "
-        f"`{MASK}` int64 [batch, length], found {_ports(report.inputs)}; export with export.py of "
-        "the template.",
-        ru=f"{name}.onnx: ожидался вход `{IDS}` int64 [batch, length] и при необходимости "
-        f"`{MASK}` int64 [batch, length], найдено: {_ports(report.inputs)}; экспортируйте модель "
-        "с помощью export.py из шаблона.",
+        "{name}.onnx: expected the input `{ids}` int64 [batch, length] and, if needed, `{mask}` "
+        "int64 [batch, length], found {ports}; export with export.py of the template.",
+        name=name,
+        ids=IDS,
+        mask=MASK,
+        ports=_ports(report.inputs),
     )
 
 

@@ -32,10 +32,10 @@ def judge(exam: Exam, ratio: detection.Ratio) -> Gate:
         passed=ours.value <= threshold,
         within_noise=low <= exam.gate_factor <= high,
         explanation=Text(
-            en=f"AU-FA-FR in the stream must be at most {exam.gate_factor:g} × the offline "
-            f"baseline's {theirs.value:.3e} on the same seconds.",
-            ru=f"AU-FA-FR в потоке должна быть не больше {exam.gate_factor:g} × "
-            f"{theirs.value:.3e} — значения офлайн-модели на тех же секундах.",
+            "AU-FA-FR in the stream must be at most {gate_factor:g} × the offline baseline's "
+            "{value:.3e} on the same seconds.",
+            gate_factor=exam.gate_factor,
+            value=theirs.value,
         ),
     )
 
@@ -81,17 +81,16 @@ def _check_gate(exam: Exam, gate: Gate) -> Check:
     return _check(
         exam,
         "quality_gate",
-        Text(en="Hears as well as the offline model", ru="Слышит не хуже офлайн-модели"),
+        Text("Hears as well as the offline model"),
         gate.passed,
         Text(
-            en=f"AU-FA-FR in the stream {comparison} ({exam.gate_factor:g} × offline).",
-            ru=f"AU-FA-FR в потоке {comparison} ({exam.gate_factor:g} × офлайн).",
+            "AU-FA-FR in the stream {comparison} ({gate_factor:g} × offline).",
+            comparison=comparison,
+            gate_factor=exam.gate_factor,
         ),
         Text(
-            en="A GRU trained on single seconds always began at zero. Train on seconds glued one "
-            "after another, and ask after every step.",
-            ru="GRU, обученная на отдельных секундах, всегда начинала с нуля. Учите на секундах, "
-            "склеенных подряд, и спрашивайте после каждого шага.",
+            "A GRU trained on single seconds always began at zero. Train on seconds glued one "
+            "after another, and ask after every step."
         ),
         graded=True,
     )
@@ -102,20 +101,18 @@ def _check_chunks(exam: Exam, found: StreamSession) -> Check:
     return _check(
         exam,
         "any_chunks",
-        Text(en="Any chunks give the same answer", ru="Ответ не зависит от нарезки"),
+        Text("Any chunks give the same answer"),
         found.chunking <= allowed,
         Text(
-            en=f"{len(exam.tracks)} tracks in chunks of 10 ms, of a second and of irregular "
-            f"lengths: probabilities differ by at most {found.chunking:.1e}, allowed is "
-            f"{allowed:g}.",
-            ru=f"Дорожек: {len(exam.tracks)}; куски по 10 мс, по секунде и неровные: вероятности "
-            f"различаются не более чем на {found.chunking:.1e}, допустимо {allowed:g}.",
+            "{tracks_count} tracks in chunks of 10 ms, of a second and of irregular lengths: "
+            "probabilities differ by at most {chunking:.1e}, allowed is {allowed:g}.",
+            tracks_count=len(exam.tracks),
+            chunking=found.chunking,
+            allowed=allowed,
         ),
         Text(
-            en="Keep the samples that the next frame needs, the frames that the next step needs, "
-            "and where in a step the stream stands; count how many frames each chunk yields.",
-            ru="Храните отсчёты, нужные следующему кадру, кадры, нужные следующему шагу, и место "
-            "внутри шага; посчитайте, сколько кадров даёт каждый кусок.",
+            "Keep the samples that the next frame needs, the frames that the next step needs, "
+            "and where in a step the stream stands; count how many frames each chunk yields."
         ),
         graded=False,
     )
@@ -123,28 +120,21 @@ def _check_chunks(exam: Exam, found: StreamSession) -> Check:
 
 def _check_offline(exam: Exam, submission: Submission, found: StreamSession) -> Check:
     allowed = exam.settings["tolerance"]
-    title = Text(
-        en="After one second the stream equals the offline model",
-        ru="После одной секунды поток равен офлайн-модели",
-    )
+    title = Text("After one second the stream equals the offline model")
     hint = Text(
-        en="Frame i must begin at sample 160 i in both, attention must see every step of the "
-        "second, and no step may see what was before the beginning.",
-        ru="Кадр i в обоих случаях начинается с отсчёта 160 i, внимание видит все шаги секунды, "
-        "и ни один шаг не видит того, что было до начала.",
+        "Frame i must begin at sample 160 i in both, attention must see every step of the "
+        "second, and no step may see what was before the beginning."
     )
     if not submission.has("offline.onnx"):
-        message = Text(
-            en="Expected offline.onnx, the same network over a whole second, found none.",
-            ru="Ожидался offline.onnx — та же сеть над целой секундой, но файла нет.",
-        )
+        message = Text("Expected offline.onnx, the same network over a whole second, found none.")
         return _check(exam, "equals_offline", title, False, message, hint, graded=False)
     difference = float(np.abs(_offline(exam, submission.read("offline.onnx")) - found.clips).max())
     message = Text(
-        en=f"{len(exam.clips)} seconds, each after a reset: the stream differs from offline.onnx "
-        f"by at most {difference:.1e}, allowed is {allowed:g}.",
-        ru=f"Секунд: {len(exam.clips)}, каждая после сброса: поток отличается от offline.onnx не "
-        f"более чем на {difference:.1e}, допустимо {allowed:g}.",
+        "{clips_count} seconds, each after a reset: the stream differs from offline.onnx by at "
+        "most {difference:.1e}, allowed is {allowed:g}.",
+        clips_count=len(exam.clips),
+        difference=difference,
+        allowed=allowed,
     )
     passed = difference <= allowed
     return _check(exam, "equals_offline", title, passed, message, hint, graded=False)
@@ -160,10 +150,8 @@ def _offline(exam: Exam, model: bytes) -> np.ndarray:
     if not np.isfinite(answers).all():
         raise Rejected(
             Text(
-                en="Expected finite probabilities from offline.onnx, found NaN or infinity; look "
-                "for the logarithm of silence or a division by zero.",
-                ru="Ожидались конечные вероятности из offline.onnx, получены NaN или "
-                "бесконечность; ищите логарифм тишины или деление на ноль.",
+                "Expected finite probabilities from offline.onnx, found NaN or infinity; look "
+                "for the logarithm of silence or a division by zero."
             )
         )
     return answers.astype(np.float64)
@@ -178,17 +166,15 @@ def _check_state(exam: Exam, found: StreamSession) -> Check:
     return _check(
         exam,
         "state_bounded",
-        Text(en="The state never grows", ru="Состояние не растёт"),
+        Text("The state never grows"),
         passed,
         Text(
             en=f"Bytes kept after a second, in the middle and after {minutes} min: {sizes}.",
             ru=f"Хранится байт после секунды, в середине и через {minutes} мин: {ru_sizes}.",
         ),
         Text(
-            en="Something is appended and never dropped; keep the last `max_window_length` steps "
-            "only. In TorchScript a slice keeps the whole tensor alive: clone it.",
-            ru="Что-то добавляется и не удаляется; храните только последние `max_window_length` "
-            "шагов. В TorchScript срез удерживает весь тензор: делайте clone().",
+            "Something is appended and never dropped; keep the last `max_window_length` steps "
+            "only. In TorchScript a slice keeps the whole tensor alive: clone it."
         ),
         graded=False,
     )
@@ -198,19 +184,16 @@ def _check_carried(exam: Exam, found: StreamSession) -> Check:
     return _check(
         exam,
         "hidden_state_carried",
-        Text(en="The GRU's state is carried on", ru="Состояние GRU переносится дальше"),
+        Text("The GRU's state is carried on"),
         found.carried > 0.0,
         Text(
-            en="Two pasts before one and the same sound: 1.5 to 2.5 s later probabilities differ "
-            f"by {found.carried:.1e}, expected is more than 0.",
-            ru="Два разных прошлых перед одним и тем же звуком: через 1.5–2.5 с вероятности "
-            f"различаются на {found.carried:.1e}, ожидалось больше 0.",
+            "Two pasts before one and the same sound: 1.5 to 2.5 s later probabilities differ by "
+            "{carried:.1e}, expected is more than 0.",
+            carried=found.carried,
         ),
         Text(
-            en="Nothing older than the window plays a part: the GRU starts anew. Give it the "
-            "hidden state that it ended the last chunk with.",
-            ru="Всё, что старше окна, забыто: GRU начинает заново. Передавайте ей скрытое "
-            "состояние, с которым она закончила прошлый кусок.",
+            "Nothing older than the window plays a part: the GRU starts anew. Give it the hidden "
+            "state that it ended the last chunk with."
         ),
         graded=False,
     )
@@ -221,19 +204,17 @@ def _check_window(exam: Exam, found: StreamSession) -> Check:
     return _check(
         exam,
         "window_bounded",
-        Text(en="Old sound is forgotten", ru="Старый звук забывается"),
+        Text("Old sound is forgotten"),
         found.remembered <= allowed,
         Text(
-            en="Two pasts before one and the same sound: 8 to 10 s later probabilities differ by "
-            f"{found.remembered:.1e}, allowed is {allowed:g}.",
-            ru="Два разных прошлых перед одним и тем же звуком: через 8–10 с вероятности "
-            f"различаются на {found.remembered:.1e}, допустимо {allowed:g}.",
+            "Two pasts before one and the same sound: 8 to 10 s later probabilities differ by "
+            "{remembered:.1e}, allowed is {allowed:g}.",
+            remembered=found.remembered,
+            allowed=allowed,
         ),
         Text(
-            en="Attention still looks at what was said long ago; let it see the last "
-            "`max_window_length` steps only.",
-            ru="Внимание всё ещё смотрит на давно сказанное; оставьте ему только последние "
-            "`max_window_length` шагов.",
+            "Attention still looks at what was said long ago; let it see the last "
+            "`max_window_length` steps only."
         ),
         graded=False,
     )
@@ -244,19 +225,17 @@ def _check_reset(exam: Exam, found: StreamSession) -> Check:
     return _check(
         exam,
         "reset_works",
-        Text(en="A reset forgets everything", ru="Сброс забывает всё"),
+        Text("A reset forgets everything"),
         found.reset <= allowed,
         Text(
-            en="One track to a fresh model and, after others, to the same model reset: "
-            f"probabilities differ by at most {found.reset:.1e}, allowed is {allowed:g}.",
-            ru="Одна дорожка новой модели и ей же после других дорожек и сброса: вероятности "
-            f"различаются не более чем на {found.reset:.1e}, допустимо {allowed:g}.",
+            "One track to a fresh model and, after others, to the same model reset: "
+            "probabilities differ by at most {reset:.1e}, allowed is {allowed:g}.",
+            reset=found.reset,
+            allowed=allowed,
         ),
         Text(
-            en="reset() must bring back every part of the state: samples, frames, the place in a "
-            "step, hidden states, outputs, energies.",
-            ru="reset() должен возвращать все части состояния: отсчёты, кадры, место внутри шага, "
-            "скрытые состояния, выходы, энергии.",
+            "reset() must bring back every part of the state: samples, frames, the place in a "
+            "step, hidden states, outputs, energies."
         ),
         graded=False,
     )
@@ -267,16 +246,14 @@ def _check_range(exam: Exam, found: StreamSession) -> Check:
     return _check(
         exam,
         "is_probability",
-        Text(en="Every answer is a probability", ru="Каждый ответ — вероятность"),
+        Text("Every answer is a probability"),
         found.lowest >= -slack and found.highest <= 1 + slack,
         Text(
-            en=f"Expected answers in [0, 1], found {found.lowest:.3g} to {found.highest:.3g}.",
-            ru=f"Ожидались ответы из [0, 1], найдены от {found.lowest:.3g} до {found.highest:.3g}.",
+            "Expected answers in [0, 1], found {lowest:.3g} to {highest:.3g}.",
+            lowest=found.lowest,
+            highest=found.highest,
         ),
-        Text(
-            en="Put the softmax inside the model and return its second number.",
-            ru="Вставьте softmax в модель и возвращайте его второе число.",
-        ),
+        Text("Put the softmax inside the model and return its second number."),
         graded=False,
     )
 
@@ -287,19 +264,18 @@ def _check_hour(exam: Exam, found: StreamSession) -> Check:
     return _check(
         exam,
         "stable_for_an_hour",
-        Text(en="Numbers do not drift", ru="Числа не уплывают"),
+        Text("Numbers do not drift"),
         found.drift <= allowed,
         Text(
-            en=f"After {minutes} min the stream differs by {found.drift:.1e} from one that heard "
-            f"only the last minute, allowed is {allowed:g}.",
-            ru=f"Через {minutes} мин поток отличается на {found.drift:.1e} от такого, который "
-            f"слышал только последнюю минуту, допустимо {allowed:g}.",
+            "After {minutes} min the stream differs by {drift:.1e} from one that heard only the "
+            "last minute, allowed is {allowed:g}.",
+            minutes=minutes,
+            drift=found.drift,
+            allowed=allowed,
         ),
         Text(
-            en="Sums to which new terms are added and from which old ones are subtracted keep "
-            "every rounding error; add up the window anew, with its maximum subtracted first.",
-            ru="Суммы, к которым прибавляют новое и из которых вычитают старое, копят ошибки "
-            "округления; складывайте окно заново, сначала вычтя его максимум.",
+            "Sums to which new terms are added and from which old ones are subtracted keep every "
+            "rounding error; add up the window anew, with its maximum subtracted first."
         ),
         graded=False,
     )
@@ -313,7 +289,7 @@ def _check_found(exam: Exam, detections: Detections) -> Check:
     return _check(
         exam,
         "keywords_found",
-        Text(en="Finds the keywords, and only them", ru="Находит ключевые слова, и только их"),
+        Text("Finds the keywords, and only them"),
         share >= least and alarms <= most,
         Text(
             en=f"{detections.found} of {detections.keywords} keywords found, {alarms:.1f} false "
@@ -324,10 +300,8 @@ def _check_found(exam: Exam, detections: Detections) -> Check:
             f"{100 * least:.0f}% и не больше {most:g}.",
         ),
         Text(
-            en="Look at the probability over time in the report (`--html report.html`): peaks that "
-            "are too low need training on streams, false ones a longer window.",
-            ru="Посмотрите на вероятность во времени в отчёте (`--html report.html`): слишком "
-            "низким пикам нужно обучение на потоках, ложным — окно подлиннее.",
+            "Look at the probability over time in the report (`--html report.html`): peaks that "
+            "are too low need training on streams, false ones a longer window."
         ),
         graded=True,
     )
@@ -340,7 +314,7 @@ def _check_delay(exam: Exam, detections: Detections) -> Check:
     return _check(
         exam,
         "soon_enough",
-        Text(en="Triggers soon after the word", ru="Срабатывает вскоре после слова"),
+        Text("Triggers soon after the word"),
         not none and delay <= most,
         Text(
             en="No keyword was found, so there is no delay."
@@ -350,9 +324,6 @@ def _check_delay(exam: Exam, detections: Detections) -> Check:
             if none
             else f"Медиана задержки {delay:.0f} мс после конца слова, допустимо {most:g} мс.",
         ),
-        Text(
-            en="A smaller `streaming_step_size` or a shorter window answers sooner.",
-            ru="Меньший `streaming_step_size` или более короткое окно отвечают раньше.",
-        ),
+        Text("A smaller `streaming_step_size` or a shorter window answers sooner."),
         graded=True,
     )

@@ -21,27 +21,25 @@ def curve(exam: Exam, scores: np.ndarray) -> Figure:
     """False accepts against false rejects, beside the baseline's."""
     return Figure(
         name="fa_fr",
-        title=Text(en="False accepts against false rejects", ru="Ложные срабатывания и пропуски"),
+        title=Text("False accepts against false rejects"),
         kind="line",
         x=Axis(
-            Text(en="false accepts, share of seconds", ru="ложные срабатывания, доля секунд"),
+            Text("false accepts, share of seconds"),
             scale="log",
         ),
-        y=Axis(Text(en="false rejects, share of seconds", ru="пропуски, доля секунд"), scale="log"),
+        y=Axis(Text("false rejects, share of seconds"), scale="log"),
         series=[
             _curve_series(
                 exam,
                 exam.baseline_scores,
-                Text(en="baseline, each second alone", ru="базовая модель, секунды отдельно"),
+                Text("baseline, each second alone"),
                 "baseline",
             ),
-            _curve_series(exam, scores, Text(en="this stream", ru="этот поток"), "submission"),
+            _curve_series(exam, scores, Text("this stream"), "submission"),
         ],
         caption=Text(
-            en="One point for each threshold; closer to the lower left corner is better. Zero "
-            "errors are drawn at half a second.",
-            ru="Одна точка на каждый порог; чем ближе к левому нижнему углу, тем лучше. Ноль "
-            "ошибок показан как половина секунды.",
+            "One point for each threshold; closer to the lower left corner is better. Zero "
+            "errors are drawn at half a second."
         ),
     )
 
@@ -59,23 +57,21 @@ def chunk_costs(model: StreamModel) -> Figure:
     sizes = sorted(model.macs_per_second)
     return Figure(
         name="chunk_costs",
-        title=Text(en="What a second costs, by chunk", ru="Цена секунды при разной нарезке"),
+        title=Text("What a second costs, by chunk"),
         kind="line",
-        x=Axis(Text(en="chunk", ru="кусок"), unit="ms"),
-        y=Axis(Text(en="MACs per second", ru="MAC-операций в секунду"), scale="log"),
+        x=Axis(Text("chunk"), unit="ms"),
+        y=Axis(Text("MACs per second"), scale="log"),
         series=[
             Series(
-                Text(en="this submission", ru="эта работа"),
+                Text("this submission"),
                 "submission",
                 x=[1000 * size / SAMPLE_RATE for size in sizes],
                 y=[model.macs_per_second[size] for size in sizes],
             )
         ],
         caption=Text(
-            en="A graph has to be ready for a step in every chunk; in chunks shorter than a step "
-            "most of that is thrown away.",
-            ru="Граф должен быть готов к шагу в каждом куске; если куски короче шага, большая "
-            "часть вычисленного выбрасывается.",
+            "A graph has to be ready for a step in every chunk; in chunks shorter than a step "
+            "most of that is thrown away."
         ),
     )
 
@@ -92,8 +88,10 @@ def demonstration(exam: Exam, job: StreamJob, chunk: int) -> Recording:
     return Recording(
         name="demonstration",
         title=Text(
-            en=f"{len(exam.demo)} seconds, “{exam.keyword}” said {len(exam.demo_spans)} times",
-            ru=f"{len(exam.demo)} секунд, «{exam.keyword}» звучит {len(exam.demo_spans)} раза",
+            "{demo_count} seconds, “{keyword}” said {demo_spans_count} times",
+            demo_count=len(exam.demo),
+            keyword=exam.keyword,
+            demo_spans_count=len(exam.demo_spans),
         ),
         sample_rate=PLAYED_RATE,
         audio=audio.tobytes(),
@@ -104,9 +102,8 @@ def demonstration(exam: Exam, job: StreamJob, chunk: int) -> Recording:
         triggers=(found.triggers / SAMPLE_RATE).tolist(),
         delays=[None if np.isnan(delay) else delay for delay in found.delays.tolist()],
         caption=Text(
-            en="A public recording, the same for everybody, in chunks of "
-            f"{1000 * chunk // SAMPLE_RATE} ms. It is played with half the samples.",
-            ru="Открытая запись, одна для всех, кусками по "
-            f"{1000 * chunk // SAMPLE_RATE} мс. Для прослушивания частота уменьшена вдвое.",
+            "A public recording, the same for everybody, in chunks of {chunk} ms. It is played "
+            "with half the samples.",
+            chunk=1000 * chunk // SAMPLE_RATE,
         ),
     )

@@ -66,10 +66,8 @@ class Cluster:
             self._workers_seen = time.monotonic()
         elif time.monotonic() - self._workers_seen > NO_WORKER_SECONDS:
             raise Fault(
-                en="No worker is connected to the Dask scheduler; what was finished is kept. "
-                "Start workers with `dask worker`, then run the same command again.",
-                ru="К планировщику Dask не подключён ни один рабочий процесс; готовые оценки "
-                "сохранены. Запустите `dask worker`, а затем ту же команду.",
+                "No worker is connected to the Dask scheduler; what was finished is kept. Start "
+                "workers with `dask worker`, then run the same command again."
             )
 
 
@@ -90,10 +88,10 @@ def connect_dask(
         said = str(error).strip()
         why = said.splitlines()[-1][:200] if said else type(error).__name__
         raise UsageError(
-            en=f"No Dask scheduler answers at {address} ({why}); check that it runs there and "
-            "that both sides' certificates come from the same authority.",
-            ru=f"Планировщик Dask по адресу {address} не отвечает ({why}); проверьте, что он "
-            "запущен и что сертификаты обеих сторон выданы одним центром.",
+            "No Dask scheduler answers at {address} ({why}); check that it runs there and that "
+            "both sides' certificates come from the same authority.",
+            address=address,
+            why=why,
         ) from error
     with client:
         yield Cluster(client)
@@ -115,10 +113,10 @@ def import_distributed(option: str) -> Any:
 def missing_package(option: str, error: ImportError) -> Text:
     """What to install for `option`."""
     return Text(
-        en=f"{option} needs packages that are not installed ({error.name}); run "
-        "`pip install 'small-fast-nets[cluster]'` here and on every machine of the cluster.",
-        ru=f"Для {option} не хватает пакетов ({error.name}); выполните "
-        "`pip install 'small-fast-nets[cluster]'` здесь и на каждой машине кластера.",
+        "{option} needs packages that are not installed ({name}); run `pip install "
+        "'small-fast-nets[cluster]'` here and on every machine of the cluster.",
+        option=option,
+        name=error.name,
     )
 
 
@@ -268,20 +266,16 @@ class _Coordinator:
         elif not isinstance(error, KilledWorker):
             why = f"{type(error).__name__}: {error}".splitlines()[0][:300]
             raise Fault(
-                en=f"The cluster's workers cannot run the grader ({why}); install the same "
-                "version of it on every machine, look into the workers' logs, and start them "
-                "again.",
-                ru=f"Рабочие процессы кластера не могут запустить грейдер ({why}); установите "
-                "на каждой машине ту же версию, посмотрите журналы рабочих процессов и "
-                "перезапустите их.",
+                "The cluster's workers cannot run the grader ({why}); install the same version "
+                "of it on every machine, look into the workers' logs, and start them again.",
+                why=why,
             ) from error
         elif task.alone:
             kills = error.allowed_failures + 1
             reason = Text(
-                en=f"Reading the submission, by itself, ended {kills} processes of the cluster one "
+                "Reading the submission, by itself, ended {kills} processes of the cluster one "
                 "after another; export the model again and check it with `grader check`.",
-                ru=f"Чтение одной этой работы завершило подряд {kills} процессов кластера; "
-                "экспортируйте модель заново и проверьте её командой `grader check`.",
+                kills=kills,
             )
             ended, now = Stopped(Status.CRASHED, reason), time.monotonic()
             for candidate in left:
@@ -301,11 +295,10 @@ class _Coordinator:
         self._tries.update(candidate.name for candidate in candidates)
         if any(self._tries[candidate.name] >= TRIES for candidate in candidates):
             raise Fault(
-                en=f"The cluster dropped the same task {TRIES} times without a result; what "
-                "was finished is kept. Look into the scheduler's log, then run the same "
-                "command again.",
-                ru=f"Кластер {TRIES} раза потерял одну и ту же задачу без результата; готовые "
-                "оценки сохранены. Посмотрите журнал планировщика, а затем повторите команду.",
+                "The cluster dropped the same task {tries} times without a result; what was "
+                "finished is kept. Look into the scheduler's log, then run the same command "
+                "again.",
+                tries=TRIES,
             )
         self._waiting.extendleft(reversed(candidates))
 
@@ -323,8 +316,8 @@ def _require_safe(address: str) -> None:
         complete = False
     if parts.scheme not in ("tls", "tcp") or not complete:
         raise UsageError(
-            en=f"--dask {address} is no address of a Dask scheduler; expected tls://HOST:PORT.",
-            ru=f"--dask {address} — не адрес планировщика Dask; ожидалось tls://HOST:PORT.",
+            "--dask {address} is no address of a Dask scheduler; expected tls://HOST:PORT.",
+            address=address,
         )
     try:
         is_local = ipaddress.ip_address(str(parts.hostname)).is_loopback
@@ -332,12 +325,10 @@ def _require_safe(address: str) -> None:
         is_local = parts.hostname == "localhost"
     if parts.scheme == "tcp" and not is_local:
         raise UsageError(
-            en=f"--dask {address} is not encrypted, and anyone in its network could read "
-            "submissions and run code on the cluster; start the scheduler with TLS and give "
-            "tls://HOST:PORT (docs/cluster.md shows how).",
-            ru=f"Соединение --dask {address} не зашифровано: любой в сети сможет прочесть "
-            "работы и выполнить код на кластере; запустите планировщик с TLS и укажите "
-            "tls://HOST:PORT (как — см. docs/cluster.md).",
+            "--dask {address} is not encrypted, and anyone in its network could read submissions "
+            "and run code on the cluster; start the scheduler with TLS and give tls://HOST:PORT "
+            "(docs/cluster.md shows how).",
+            address=address,
         )
 
 
@@ -346,8 +337,9 @@ def _security(distributed: Any, ca: Path | None, cert: Path | None, key: Path | 
     for option, path in zip(("--tls-ca", "--tls-cert", "--tls-key"), given.values(), strict=True):
         if path is not None and not path.is_file():
             raise UsageError(
-                en=f"{option} {path} is not a file; give a file in PEM format.",
-                ru=f"{option} {path} — не файл; укажите файл в формате PEM.",
+                "{option} {path} is not a file; give a file in PEM format.",
+                option=option,
+                path=path,
             )
     security = distributed.Security(
         require_encryption=True,
@@ -355,18 +347,14 @@ def _security(distributed: Any, ca: Path | None, cert: Path | None, key: Path | 
     )
     if not (security.tls_ca_file and security.tls_client_cert):
         raise UsageError(
-            en="A tls:// address needs certificates; give --tls-ca, --tls-cert and --tls-key, "
-            "or set distributed.comm.tls in Dask's configuration.",
-            ru="Для адреса tls:// нужны сертификаты; укажите --tls-ca, --tls-cert и --tls-key "
-            "или задайте distributed.comm.tls в настройках Dask.",
+            "A tls:// address needs certificates; give --tls-ca, --tls-cert and --tls-key, or "
+            "set distributed.comm.tls in Dask's configuration."
         )
     return security
 
 
 def _connection_lost() -> Text:
     return Text(
-        en="The connection to the Dask scheduler was lost; what was finished is kept. Start it "
-        "again, then run the same command again.",
-        ru="Потеряно соединение с планировщиком Dask; готовые оценки сохранены. Запустите его "
-        "снова, а затем ту же команду.",
+        "The connection to the Dask scheduler was lost; what was finished is kept. Start it "
+        "again, then run the same command again."
     )

@@ -142,10 +142,10 @@ def disk_errors(out: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise Fault(
-            en=f"Results cannot be written to {out} ({reason}); what was saved before is kept. "
-            "Make room or rights there, and run the same command again.",
-            ru=f"Не удаётся записать результаты в {out} ({reason}); сохранённое раньше цело. "
-            "Освободите место или исправьте права и запустите ту же команду.",
+            "Results cannot be written to {out} ({reason}); what was saved before is kept. Make "
+            "room or rights there, and run the same command again.",
+            out=out,
+            reason=reason,
         ) from error
 
 
@@ -217,10 +217,10 @@ def _require_same(out: Path, origin: Origin, force: bool) -> None:
         return
     if before.lesson != origin.lesson:
         raise UsageError(
-            en=f"{out} holds grades of the lesson {before.lesson}, not {origin.lesson}; give "
-            "another --out.",
-            ru=f"В {out} лежат оценки занятия {before.lesson}, а не {origin.lesson}; укажите "
-            "другую папку в --out.",
+            "{out} holds grades of the lesson {lesson}, not {origin_lesson}; give another --out.",
+            out=out,
+            lesson=before.lesson,
+            origin_lesson=origin.lesson,
         )
     moved_together = False
     with contextlib.suppress(ValueError):  # no folder is recorded, or on two drives of Windows
@@ -228,12 +228,12 @@ def _require_same(out: Path, origin: Origin, force: bool) -> None:
         moved_together = os.path.relpath(*were) == os.path.relpath(*are)
     if not force and before.folder not in ("", origin.folder) and not moved_together:
         raise UsageError(
-            en=f"{out} holds grades of the submissions in {before.folder}, not in "
-            f"{origin.folder}; give another --out, or --force to go on with the new folder "
-            "(grades of submissions that are not in it move to removed/).",
-            ru=f"В {out} лежат оценки работ из {before.folder}, а не из {origin.folder}; "
-            "укажите другую папку в --out или добавьте --force, чтобы продолжить с новой "
-            "папкой (оценки работ, которых в ней нет, уйдут в removed/).",
+            "{out} holds grades of the submissions in {folder}, not in {origin_folder}; give "
+            "another --out, or --force to go on with the new folder (grades of submissions that "
+            "are not in it move to removed/).",
+            out=out,
+            folder=before.folder,
+            origin_folder=origin.folder,
         )
 
 

@@ -73,9 +73,8 @@ def write_pages(
         lines = log.decode("utf-8", "replace").strip().splitlines()
         last = (lines or ["no reason given"])[-1][:300]
         raise Fault(
-            en=f"The pages could not be drawn ({last}); the grades are kept. Try `grader report`.",
-            ru=f"Не удалось нарисовать страницы ({last}); оценки сохранены. Попробуйте "
-            "`grader report`.",
+            "The pages could not be drawn ({last}); the grades are kept. Try `grader report`.",
+            last=last,
         )
     return out / Path(page).name
 

@@ -92,8 +92,7 @@ def first_grade(out: Path) -> Grade:
         if (grade := read_grade(path)) is not None:
             return grade
     raise UsageError(
-        en=f"{out} holds no grades; expected {out / 'grades'} with JSON files.",
-        ru=f"В {out} нет оценок; ожидалась папка {out / 'grades'} с файлами JSON.",
+        "{out} holds no grades; expected {out2} with JSON files.", out=out, out2=out / "grades"
     )
 
 

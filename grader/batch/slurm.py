@@ -64,10 +64,8 @@ def start_slurm(options: SlurmOptions, folder: Path) -> Iterator[Cluster]:
         raise UsageError(missing_package("--slurm", error)) from error
     if shutil.which("sbatch") is None:
         raise UsageError(
-            en="--slurm needs Slurm's command sbatch, which is not on this machine's PATH; run "
-            "it on a machine from which jobs are submitted.",
-            ru="Для --slurm нужна команда Slurm sbatch, но в PATH её нет; запустите на машине, "
-            "с которой отправляют задания.",
+            "--slurm needs Slurm's command sbatch, which is not on this machine's PATH; run it "
+            "on a machine from which jobs are submitted."
         )
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f"{_KEYS}*"):  # of a batch that was killed
@@ -118,12 +116,10 @@ class SlurmCluster(Cluster):
             self._checks_without_job += 1
             if self._checks_without_job > 2:
                 raise Fault(
-                    en="All Slurm jobs have ended and nothing was graded since; what was "
-                    f"finished is kept. Look into the jobs' logs in {self._folder}, then run "
-                    "the same command again.",
-                    ru="Все задания Slurm завершились, и с тех пор ничего не проверено; "
-                    f"готовые оценки сохранены. Посмотрите журналы заданий в {self._folder}, "
-                    "а затем повторите команду.",
+                    "All Slurm jobs have ended and nothing was graded since; what was finished "
+                    "is kept. Look into the jobs' logs in {folder}, then run the same command "
+                    "again.",
+                    folder=self._folder,
                 )
 
     def _any_job(self) -> bool:
@@ -211,8 +207,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def _not_started(why: str) -> Text:
     return Text(
-        en=f"Slurm does not take the jobs ({why[:300]}); change the --slurm options or "
-        "jobqueue.slurm in Dask's configuration.",
-        ru=f"Slurm не принимает задания ({why[:300]}); измените параметры --slurm или раздел "
-        "jobqueue.slurm в настройках Dask.",
+        "Slurm does not take the jobs ({why}); change the --slurm options or jobqueue.slurm in "
+        "Dask's configuration.",
+        why=why[:300],
     )

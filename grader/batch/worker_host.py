@@ -363,16 +363,16 @@ def _file_differs(path: Path, exists: bool) -> Text:
     host = socket.gethostname()
     if not exists:
         return Text(
-            en=f"The worker on {host} does not see {path}; put submissions and data on a disk that "
+            "The worker on {host} does not see {path}; put submissions and data on a disk that "
             "all machines share under the same path.",
-            ru=f"Рабочий процесс на {host} не видит {path}; поместите работы и данные на диск, "
-            "общий для всех машин и доступный по одному и тому же пути.",
+            host=host,
+            path=path,
         )
     return Text(
-        en=f"The worker on {host} sees other contents in {path} than this machine; put submissions "
+        "The worker on {host} sees other contents in {path} than this machine; put submissions "
         "and data on a disk that all machines share, and change nothing while a batch runs.",
-        ru=f"Рабочий процесс на {host} видит в {path} не то же, что эта машина; поместите работы и "
-        "данные на общий диск и ничего не меняйте, пока идёт проверка.",
+        host=host,
+        path=path,
     )
 
 

@@ -215,18 +215,15 @@ class PersistentWorker:
                     continue
                 how = ending(error.code)
                 reason = Text(
-                    en="The process that read the submission ended twice without an answer "
-                    f"({how}); export the model again and check it with `grader check`.",
-                    ru=f"Процесс, читавший работу, дважды завершился без ответа ({how}); "
-                    "экспортируйте модель заново и проверьте её командой `grader check`.",
+                    "The process that read the submission ended twice without an answer ({how}); "
+                    "export the model again and check it with `grader check`.",
+                    how=how,
                 )
                 ended, details = Stopped(Status.CRASHED, reason, error.log), ""
             except WorkerTimedOut:
                 reason = Text(
-                    en="Reading and measuring the submission took too long and was stopped; make "
-                    "the model smaller or simpler.",
-                    ru="Чтение и измерение работы заняли слишком много времени и были остановлены; "
-                    "уменьшите или упростите модель.",
+                    "Reading and measuring the submission took too long and was stopped; make "
+                    "the model smaller or simpler."
                 )
                 ended, details = Stopped(Status.TIMED_OUT, reason), ""
             except WorkerProtocolError as error:
@@ -420,8 +417,7 @@ def ending(code: int) -> str:
 
 def _not_started(why: str) -> Text:
     return Text(
-        en=f"Worker processes do not start ({why}); what was finished is kept. Run `grader "
-        "doctor`, then the same command again.",
-        ru=f"Рабочие процессы не запускаются ({why}); готовые оценки сохранены. Запустите "
-        "`grader doctor`, а затем ту же команду.",
+        "Worker processes do not start ({why}); what was finished is kept. Run `grader doctor`, "
+        "then the same command again.",
+        why=why,
     )

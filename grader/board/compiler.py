@@ -123,8 +123,9 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            en=f"The cache folder {folder} cannot be made: {error.strerror}; set GRADER_CACHE.",
-            ru=f"Не удаётся создать папку кэша {folder}: {error.strerror}; задайте GRADER_CACHE.",
+            "The cache folder {folder} cannot be made: {strerror}; set GRADER_CACHE.",
+            folder=folder,
+            strerror=error.strerror,
         ) from error
     return folder
 
@@ -204,10 +205,8 @@ class _BuildFolder:
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
             raise CompileError(
                 Text(
-                    en="The compiler exceeded its limits of time, memory or output; look for huge "
-                    "macros, arrays or recursive includes.",
-                    ru="Компилятор превысил пределы времени, памяти или вывода; проверьте огромные "
-                    "макросы, массивы и рекурсивные включения.",
+                    "The compiler exceeded its limits of time, memory or output; look for huge "
+                    "macros, arrays or recursive includes."
                 ),
                 "",
             ) from error
@@ -319,10 +318,7 @@ def _compile_error(log: str, source: str) -> CompileError:
     if where.startswith("/"):  # assembly inside a C file, by its line in the compiler's output
         where = source
     return CompileError(
-        Text(
-            en=f"{where} does not compile: {what[:300]}.",
-            ru=f"{where} не компилируется: {what[:300]}.",
-        ),
+        Text("{where} does not compile: {what}.", where=where, what=what[:300]),
         log,
     )
 
@@ -331,8 +327,7 @@ def _link_error(log: str) -> CompileError:
     """The first error that the linker reports."""
     if found := re.search(r"undefined reference to [`'\"](.+?)['\"]", log):
         text = Text(
-            en=f"The project does not link: '{found[1]}' is used, but no file defines it.",
-            ru=f"Проект не собирается: «{found[1]}» используется, но нигде не определена.",
+            "The project does not link: '{found}' is used, but no file defines it.", found=found[1]
         )
     elif found := re.search(r"(?:will not fit in|is not within) region [`'](\w+)'", log):
         over = re.search(r"overflowed by (\d+) bytes", log)
@@ -353,10 +348,7 @@ def _link_error(log: str) -> CompileError:
             )
     else:
         what = re.sub(r"^\S*ld\S*: ", "", _last_line(log))
-        text = Text(
-            en=f"The project does not link: {what[:300]}.",
-            ru=f"Проект не собирается: {what[:300]}.",
-        )
+        text = Text("The project does not link: {what}.", what=what[:300])
     return CompileError(text, log)
 
 

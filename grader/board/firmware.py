@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from grader import board
 from grader.board.integer_network import IntegerNetwork, character
 from grader.data.text.chat import MAX_REPLY, Position
-from grader.text import Text, ru_number
+from grader.text import Text
 from grader.text.errors import Rejected
 
 REPEATED = 20
@@ -106,21 +106,18 @@ def converse(image: board.Image, network: IntegerNetwork, questions: Questions) 
         sram, stack = uno.sram_bytes, uno.stack_bytes
     if not _repeats(image, characters, questions):
         raise Rejected(
-            en="The same question gets different answers from run to run; set every variable "
-            "before it is read, and keep nothing from one question to the next.",
-            ru="На один и тот же вопрос плата в разных запусках отвечает по-разному; задавайте "
-            "значение каждой переменной до чтения и ничего не храните между вопросами.",
+            "The same question gets different answers from run to run; set every variable before "
+            "it is read, and keep nothing from one question to the next."
         )
     if wrong:
         raise Rejected(_different(wrong, characters))
     if sram > board.SRAM_BYTES:
         raise Rejected(
-            en=f"Static variables ({image.static_bytes:,} bytes) and stack ({stack:,}) take "
-            f"more than the {board.SRAM_BYTES:,} bytes of SRAM; make arrays smaller or use "
-            "them twice.",
-            ru=f"Статические переменные ({ru_number(image.static_bytes)} байт) и стек "
-            f"({ru_number(stack)}) занимают больше {ru_number(board.SRAM_BYTES)} байт SRAM; "
-            "уменьшите массивы или используйте их повторно.",
+            "Static variables ({static_bytes:,} bytes) and stack ({stack:,}) take more than the "
+            "{sram_bytes:,} bytes of SRAM; make arrays smaller or use them twice.",
+            static_bytes=image.static_bytes,
+            stack=stack,
+            sram_bytes=board.SRAM_BYTES,
         )
     return Conversation(tuple(characters), replies, sram, stack)
 
@@ -141,12 +138,13 @@ def _whole_replies(
         if found[-1] != wanted:
             asked, ours, theirs = _quoted(query), _quoted(found[-1]), _quoted(wanted)
             raise Rejected(
-                en=f"To the query {asked} the board replies {ours}, the integer model "
-                f"{theirs}, though single characters agree; ask the network again with the "
-                f"longer context until it ends the reply, at most {MAX_REPLY} times.",
-                ru=f"На запрос {asked} плата отвечает {ours}, а целочисленная модель — "
-                f"{theirs}, хотя отдельные символы совпадают; вызывайте сеть снова с "
-                f"удлинённым контекстом, пока она не закончит ответ, не более {MAX_REPLY} раз.",
+                "To the query {asked} the board replies {ours}, the integer model {theirs}, "
+                "though single characters agree; ask the network again with the longer context "
+                "until it ends the reply, at most {max_reply} times.",
+                asked=asked,
+                ours=ours,
+                theirs=theirs,
+                max_reply=MAX_REPLY,
             )
     return tuple(found)
 
@@ -164,22 +162,22 @@ def _different(wrong: Sequence[Exchange], asked: Sequence[Exchange]) -> Text:
     """The message for answers that are not the model's."""
     if len({one.reply.text for one in asked}) == 1:
         return Text(
-            en=f"The board answers {_quoted(asked[0].reply.text)} to all of {len(asked)} "
-            "questions: the reply does not depend on the query; feed the query and the context "
-            "into the network.",
-            ru=f"На все вопросы ({len(asked)}) плата отвечает {_quoted(asked[0].reply.text)}: "
-            "ответ не зависит от запроса; подайте запрос и контекст на вход сети.",
+            "The board answers {text} to all of {asked_count} questions: the reply does not "
+            "depend on the query; feed the query and the context into the network.",
+            text=_quoted(asked[0].reply.text),
+            asked_count=len(asked),
         )
     first = wrong[0]
     return Text(
-        en=f"The board and model.npz differ at {len(wrong)} of {len(asked)} characters. The first: "
-        f"after {_quoted(first.position.context)} in reply to {_quoted(first.position.query)} the "
-        f"board says {_quoted(first.reply.text)}, the model {_quoted(first.expected)}. Export "
+        "The board and model.npz differ at {wrong_count} of {asked_count} characters. The first: "
+        "after {context} in reply to {query} the board says {text}, the model {expected}. Export "
         "model.npz and weights.h together, and compare the sums of one layer after the other.",
-        ru=f"Плата и model.npz расходятся на {len(wrong)} символах из {len(asked)}. Первый: после "
-        f"{_quoted(first.position.context)} в ответе на {_quoted(first.position.query)} плата "
-        f"выдаёт {_quoted(first.reply.text)}, а модель — {_quoted(first.expected)}. Экспортируйте "
-        "model.npz и weights.h вместе и сравните суммы слой за слоем.",
+        wrong_count=len(wrong),
+        asked_count=len(asked),
+        context=_quoted(first.position.context),
+        query=_quoted(first.position.query),
+        text=_quoted(first.reply.text),
+        expected=_quoted(first.expected),
     )
 
 

@@ -14,7 +14,6 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section, SymbolTableSection
 from intelhex import HexReaderError, IntelHex
 
-from grader.text import ru_number
 from grader.text.errors import GraderError, Rejected, UsageError
 
 FLASH_BYTES = 32_768
@@ -126,8 +125,7 @@ def from_elf(raw: bytes, warnings: str = "", compiler: str = "") -> Image:
         raise
     except Exception as error:  # pyelftools raises errors of many types for damaged files
         raise Rejected(
-            en="This is not a linked AVR program (ELF); build the project again.",
-            ru="Это не собранная программа AVR (ELF); соберите проект заново.",
+            "This is not a linked AVR program (ELF); build the project again."
         ) from error
     return Image(
         flash,
@@ -149,8 +147,7 @@ def from_hex(text: str) -> Image:
         program.loadhex(io.StringIO("\n".join(text.split())))
     except HexReaderError as error:
         raise UsageError(
-            en=f"Line {error.line} of the HEX file is damaged; convert the ELF file again.",
-            ru=f"Строка {error.line} HEX-файла повреждена; преобразуйте ELF-файл заново.",
+            "Line {line} of the HEX file is damaged; convert the ELF file again.", line=error.line
         ) from error
     last = program.maxaddr()
     end = 0 if last is None else last + 1
@@ -167,18 +164,14 @@ def read(path: Path) -> Image:
             raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise UsageError(
-            en=f"{path} cannot be read: {error.strerror}.",
-            ru=f"Не удаётся прочитать {path}: {error.strerror}.",
+            "{path} cannot be read: {strerror}.", path=path, strerror=error.strerror
         ) from error
     if raw.startswith(b"\x7fELF"):
         return from_elf(raw)
     if raw.lstrip().startswith(b":"):
         _check_size(raw)
         return from_hex(raw.decode("ascii", "replace"))
-    raise UsageError(
-        en=f"{path} is neither an ELF nor an Intel HEX file.",
-        ru=f"{path} — ни ELF-, ни Intel-HEX-файл.",
-    )
+    raise UsageError("{path} is neither an ELF nor an Intel HEX file.", path=path)
 
 
 def _sections(elf: ELFFile, file_bytes: int) -> list[Section]:
@@ -203,10 +196,8 @@ def _sections(elf: ELFFile, file_bytes: int) -> list[Section]:
         allocated = section["sh_flags"] & SH_FLAGS.SHF_ALLOC and section["sh_size"]
         if allocated and section["sh_addr"] >= _EEPROM_SPACE:
             raise Rejected(
-                en="The program keeps data in EEPROM, which this board does not have; put "
-                "tables into flash with PROGMEM.",
-                ru="Программа хранит данные в EEPROM, которой у этой платы нет; разместите "
-                "таблицы во флеш-памяти с помощью PROGMEM.",
+                "The program keeps data in EEPROM, which this board does not have; put tables "
+                "into flash with PROGMEM."
             )
     return sections
 
@@ -265,18 +256,17 @@ def _check_at_most(value: int, limit: int) -> None:
 def _check_flash(end: int) -> None:
     if end > FLASH_BYTES:
         raise Rejected(
-            en=f"The program needs {end:,} bytes of flash, the ATmega328P has {FLASH_BYTES:,}; "
-            "prune more or use fewer bits.",
-            ru=f"Программе нужно {end} байт флеш-памяти, в ATmega328P их {FLASH_BYTES}; "
-            "прореживайте сильнее или берите меньше бит.",
+            "The program needs {end:,} bytes of flash, the ATmega328P has {flash_bytes:,}; prune "
+            "more or use fewer bits.",
+            end=end,
+            flash_bytes=FLASH_BYTES,
         )
 
 
 def _check_size(raw: bytes) -> None:
     if len(raw) > MAX_FILE_BYTES:
         raise Rejected(
-            en=f"The program's file has more than {MAX_FILE_BYTES:,} bytes; leave out the "
-            "debugging information.",
-            ru=f"Файл программы больше {ru_number(MAX_FILE_BYTES)} байт; соберите её без "
-            "отладочной информации.",
+            "The program's file has more than {max_file_bytes:,} bytes; leave out the debugging "
+            "information.",
+            max_file_bytes=MAX_FILE_BYTES,
         )

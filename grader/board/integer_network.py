@@ -195,9 +195,8 @@ def _number(arrays: dict[str, NDArray[np.generic]], name: str) -> int:
 
 def _unreadable(reason: str) -> Rejected:
     return Rejected(
-        en=f"model.npz cannot be used: {reason}; write it with IntegerModel.save of the template.",
-        ru=f"Не удаётся использовать model.npz: {reason}; запишите его методом "
-        "IntegerModel.save из шаблона.",
+        "model.npz cannot be used: {reason}; write it with IntegerModel.save of the template.",
+        reason=reason,
     )
 
 

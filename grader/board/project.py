@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from grader.text import Text, ru_number
+from grader.text import Text
 from grader.text.errors import Rejected, UsageError
 
 SOURCES = (".c", ".cpp", ".S")
@@ -23,25 +23,16 @@ _TOKENS = re.compile(
 """Comments and literals, closed or not: each alternative matches what it begins, so that no text is
 read twice."""
 _ESCAPE = Text(
-    en="it reaches for a file outside the project; include headers of the project by a relative "
-    "name, and <avr/...> of the compiler.",
-    ru="это обращение к файлу вне проекта; подключайте заголовки проекта по относительному имени, "
-    "а заголовки компилятора — как <avr/...>.",
+    "it reaches for a file outside the project; include headers of the project by a relative "
+    "name, and <avr/...> of the compiler."
 )
 _BINARY = Text(
-    en="files may not be inserted as bytes (.incbin, #embed, .include); export the table as a C "
-    "array.",
-    ru="вставлять файлы как байты (.incbin, #embed, .include) нельзя; экспортируйте таблицу как "
-    "массив C.",
+    "files may not be inserted as bytes (.incbin, #embed, .include); export the table as a C array."
 )
 _PRAGMA = Text(
-    en="of the optimization pragmas and attributes only O0 to O3, Os and unroll-loops are allowed.",
-    ru="из прагм и атрибутов оптимизации разрешены только O0–O3, Os и unroll-loops.",
+    "of the optimization pragmas and attributes only O0 to O3, Os and unroll-loops are allowed."
 )
-_PROBE = Text(
-    en="__has_include may not ask about files; include what the project has.",
-    ru="__has_include спрашивать о файлах нельзя; подключайте то, что есть в проекте.",
-)
+_PROBE = Text("__has_include may not ask about files; include what the project has.")
 _LEVEL = "(?:O[0-3s]|unroll-loops)"
 _HASH = r"^[ \t]*(?:#|%:|\?\?=)[ \t]*"
 _INCLUDE = _HASH + r"(?:include|include_next|import)\b"
@@ -81,39 +72,30 @@ def read(project: Mapping[str, bytes] | Path) -> Project:
             raise _too_large(name)
     if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_TOTAL_BYTES:
         raise Rejected(
-            en=f"The project has more than {MAX_FILES} source files or "
-            f"{MAX_TOTAL_BYTES:,} bytes; leave out what the firmware does not use.",
-            ru=f"В проекте больше {MAX_FILES} исходных файлов или "
-            f"{ru_number(MAX_TOTAL_BYTES)} байт; уберите то, что прошивка не использует.",
+            "The project has more than {max_files} source files or {max_total_bytes:,} bytes; "
+            "leave out what the firmware does not use.",
+            max_files=MAX_FILES,
+            max_total_bytes=MAX_TOTAL_BYTES,
         )
     for name, data in files.items():
         _check_name(name)
         _check_source(name, data)
     chosen = Project(files)
     if not chosen.sources:
-        raise Rejected(
-            en="The firmware project has no source: put main.c beside its headers.",
-            ru="В проекте прошивки нет исходного кода: положите main.c рядом с заголовками.",
-        )
+        raise Rejected("The firmware project has no source: put main.c beside its headers.")
     return chosen
 
 
 def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
     if not folder.is_dir():
-        raise UsageError(
-            en=f"There is no folder {folder}.",
-            ru=f"Папки {folder} не существует.",
-        )
+        raise UsageError("There is no folder {folder}.", folder=folder)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if any(part.startswith(".") for part in PurePosixPath(name).parts):
             continue
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
-            raise Rejected(
-                en=f"{name} is a link; replace it with the file itself.",
-                ru=f"{name} — это ссылка; замените её самим файлом.",
-            )
+            raise Rejected("{name} is a link; replace it with the file itself.", name=name)
         if stat.S_ISREG(mode) and name.endswith((*SOURCES, *HEADERS)):
             if path.stat().st_size > MAX_FILE_BYTES:
                 raise _too_large(name)
@@ -122,10 +104,10 @@ def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def _too_large(name: str) -> Rejected:
     return Rejected(
-        en=f"{name} has more than {MAX_FILE_BYTES:,} bytes; a table that fits 32 KB of flash "
-        "is far smaller.",
-        ru=f"{name} больше {ru_number(MAX_FILE_BYTES)} байт; таблица, помещающаяся в 32 КБ "
-        "флеш-памяти, намного меньше.",
+        "{name} has more than {max_file_bytes:,} bytes; a table that fits 32 KB of flash is far "
+        "smaller.",
+        name=name,
+        max_file_bytes=MAX_FILE_BYTES,
     )
 
 
@@ -134,10 +116,9 @@ def _check_name(name: str) -> None:
     if len(parts) <= 4 and all(_NAME.fullmatch(part) for part in parts) and ".." not in name:
         return
     raise Rejected(
-        en=f"The file name '{name[:80]}' is not allowed; use letters, digits, '_', '-' and "
-        "'.', and at most three folders.",
-        ru=f"Имя файла «{name[:80]}» недопустимо; используйте латинские буквы, цифры, '_', "
-        "'-' и '.', не глубже трёх папок.",
+        "The file name '{name}' is not allowed; use letters, digits, '_', '-' and '.', and at "
+        "most three folders.",
+        name=name[:80],
     )
 
 
@@ -148,10 +129,7 @@ def _check_source(name: str, data: bytes) -> None:
     for pattern, reason in _REFUSED:
         if found := pattern.search(text):
             line = text.count("\n", 0, found.start()) + 1
-            raise Rejected(
-                en=f"{name}:{line}: {reason.en}",
-                ru=f"{name}:{line}: {reason.ru}",
-            )
+            raise Rejected("{name}:{line}: {reason}", name=name, line=line, reason=reason)
 
 
 def _joined(text: str) -> str:

@@ -28,32 +28,26 @@ def explain_output(events: Sequence[Event], *, done: bool) -> Text | None:
     text = bytes(event.value for event in (sent[:-1] if done else sent))
     if any(event.kind == Kind.LOST for event in events):
         return Text(
-            en="The firmware wrote to UDR0 while the transmitter was busy or switched off, so a "
-            "byte was lost; set TXEN0 and wait for UDRE0 in UCSR0A before each byte.",
-            ru="Прошивка записала байт в UDR0, когда передатчик был занят или выключен, и байт "
-            "потерян; включите TXEN0 и перед каждым байтом ждите UDRE0 в UCSR0A.",
+            "The firmware wrote to UDR0 while the transmitter was busy or switched off, so a "
+            "byte was lost; set TXEN0 and wait for UDRE0 in UCSR0A before each byte."
         )
     if sent and (not ends or sent[0].cycle < ends[0]):
         return Text(
-            en="The firmware sent something before it had read a whole line; it may send only "
-            "replies, without echo or greeting.",
-            ru="Прошивка передала байт, не дочитав строку запроса; отправлять можно только ответы, "
-            "без эха и приветствий.",
+            "The firmware sent something before it had read a whole line; it may send only "
+            "replies, without echo or greeting."
         )
     if any(not 32 <= byte < 127 for byte in text):
         shown = text[:24].decode("latin-1").encode("unicode_escape").decode()
         return Text(
-            en=f"The reply is not printable ASCII: '{shown}'. Send characters 32 to 126 and end "
-            "the reply with '\\n' alone.",
-            ru=f"В ответе есть непечатаемые символы: «{shown}». Отправляйте символы с кодами от 32 "
-            "до 126 и завершайте ответ одним '\\n'.",
+            "The reply is not printable ASCII: '{shown}'. Send characters 32 to 126 and end the "
+            "reply with '\\n' alone.",
+            shown=shown,
         )
     if len(text) > MAX_REPLY:
         return Text(
-            en=f"The reply has more than {MAX_REPLY} characters and no end; send '\\n' when the "
+            "The reply has more than {max_reply} characters and no end; send '\\n' when the "
             "network predicts the end, and stop after a fixed length.",
-            ru=f"В ответе больше {MAX_REPLY} символов, а конца нет; отправляйте '\\n', когда сеть "
-            "предсказывает конец, и ограничьте длину ответа.",
+            max_reply=MAX_REPLY,
         )
     return None
 

@@ -115,10 +115,7 @@ def run(arguments: Sequence[str]) -> int:
         result = command.main(list(arguments), "grader", standalone_mode=False, obj=lang)
         return int(result) if isinstance(result, int) else ExitCode.OK
     except (click.exceptions.Abort, KeyboardInterrupt):
-        interrupted = Text(
-            en="Interrupted; what was finished is kept, run the same command to go on.",
-            ru="Прервано; готовое сохранено, для продолжения запустите ту же команду.",
-        )
+        interrupted = Text("Interrupted; what was finished is kept, run the same command to go on.")
         click.echo(interrupted.to(lang), err=True)
         return INTERRUPTED
     except click.ClickException as error:
@@ -152,10 +149,7 @@ def keep_fault(details: str, lang: Lang = "en") -> None:
     handle, name = tempfile.mkstemp(prefix="grader-fault-", suffix=".txt")
     with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(details)
-    told = Text(
-        en=f"The grader itself failed; details for its developers are in {name}",
-        ru=f"Сбой самого грейдера; подробности для разработчиков: {name}",
-    )
+    told = Text("The grader itself failed; details for its developers are in {name}", name=name)
     click.echo(told.to(lang), err=True)
 
 

@@ -20,16 +20,13 @@ from grader.lesson.grades import Grade
 from grader.lesson.spec import LessonSpec
 from grader.sandbox.isolation.levels import require_for_others
 from grader.semester.handed_in import ClassRecord
-from grader.text import Lang, Text, ru_number
+from grader.text import Lang, Text
 from grader.text.errors import UsageError
 from grader.text.progress import Reporter
 from grader.text.untrusted import one_line
 
-GRADING = Text(en="grading", ru="проверка работ")
-FINISHING = Text(
-    en="Finishing what is in flight; press Ctrl-C again to stop at once.",
-    ru="Заканчиваем начатые работы; нажмите Ctrl-C ещё раз, чтобы остановиться сразу.",
-)
+GRADING = Text("grading")
+FINISHING = Text("Finishing what is in flight; press Ctrl-C again to stop at once.")
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _PLACE_OPTIONS = (
     click.option("--dask", metavar="ADDRESS", help="Grade on this Dask cluster, tls://HOST:PORT."),
@@ -190,8 +187,8 @@ def grade_folder(request: Request, lang: Lang, progress: Reporter) -> tuple[list
             record, candidates = batch.collect(out, request.folder, spec, papers)
         if not candidates:
             raise UsageError(
-                en=f"{request.folder} holds no submissions; expected a folder or an archive each.",
-                ru=f"В {request.folder} нет работ; ожидалась папка или архив на каждую.",
+                "{folder} holds no submissions; expected a folder or an archive each.",
+                folder=request.folder,
             )
         _print_roster(record, lang, progress)
         grades = _grade(request, candidates, record, lang, progress)
@@ -217,21 +214,16 @@ def _require_apart(request: Request) -> None:
     folder, out = request.folder, request.out
     if not folder.exists():
         raise UsageError(
-            en=f"{folder} is not a folder or an archive; expected what the class handed in.",
-            ru=f"{folder} — не папка и не архив; ожидались работы группы.",
+            "{folder} is not a folder or an archive; expected what the class handed in.",
+            folder=folder,
         )
     if out.resolve() == folder.resolve():
-        raise UsageError(
-            en=f"--out {out} is the folder of the submissions; choose another.",
-            ru=f"--out {out} — это папка с работами; выберите другую.",
-        )
+        raise UsageError("--out {out} is the folder of the submissions; choose another.", out=out)
 
 
 def _print_roster(record: ClassRecord, lang: Lang, progress: Reporter) -> None:
     """Say before the grading what is left out, who is missing, and who is not in the roster."""
-    left_out = Text(
-        en="neither a folder nor an archive, left out", ru="не папка и не архив, пропущено"
-    )
+    left_out = Text("neither a folder nor an archive, left out")
     for name in record.loose:
         progress.line(f"{one_line(name)}: {left_out.to(lang)}")
     listed = sum(one.listed for one in record.students)
@@ -239,12 +231,13 @@ def _print_roster(record: ClassRecord, lang: Lang, progress: Reporter) -> None:
         return
     missing = len(record.missing)
     present = Text(
-        en=f"{listed:,} students in the roster, {missing:,} did not hand in",
-        ru=f"студентов в списке: {ru_number(listed)}, не сдали: {ru_number(missing)}",
+        "{listed:,} students in the roster, {missing:,} did not hand in",
+        listed=listed,
+        missing=missing,
     )
     progress.line(present.to(lang))
     if strangers := [one.name or one.id for one in record.students if not one.listed]:
-        label = Text(en="not in the roster", ru="нет в списке")
+        label = Text("not in the roster")
         progress.line(f"{label.to(lang)}: {options.listed(strangers)}")
 
 
@@ -271,10 +264,7 @@ def _grade(
     work = batch.plan(examination, candidates, out)
     done, total = len(work.done), len(candidates)
     if done:
-        already = Text(
-            en=f"{done:,} of {total:,} are graded already",
-            ru=f"уже проверено работ: {ru_number(done)} из {ru_number(total)}",
-        )
+        already = Text("{done:,} of {total:,} are graded already", done=done, total=total)
         progress.line(already.to(lang))
     grades = {grade.submission.name: grade for grade in work.done}
 
@@ -329,16 +319,12 @@ def _runner(place: Place, jobs: int, out: Path) -> Iterator[Callable[..., None]]
 
 def _require_consistent(place: Place) -> None:
     if place.dask is not None and place.slurm:
-        raise UsageError(
-            en="--dask and --slurm are two places to run; give one of them.",
-            ru="--dask и --slurm — это два разных места запуска; укажите одно.",
-        )
+        raise UsageError("--dask and --slurm are two places to run; give one of them.")
     owners = (("tls_", "--dask", place.dask is not None), ("slurm_", "--slurm", place.slurm))
     for name in Place.__dataclass_fields__:
         for prefix, owner, used in owners:
             if not used and name.startswith(prefix) and getattr(place, name) is not None:
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(
-                    en=f"{option} belongs to {owner}; give both.",
-                    ru=f"{option} имеет смысл только вместе с {owner}; укажите оба.",
+                    "{option} belongs to {owner}; give both.", option=option, owner=owner
                 )

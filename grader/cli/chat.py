@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grader.cli import options
-from grader.text import EMPTY, Lang, Text, ru_number
+from grader.text import EMPTY, Lang, Text
 from grader.text.errors import ExitCode, GraderError, UsageError
 from grader.text.untrusted import one_line
 
@@ -42,11 +42,11 @@ def command(firmware: Path, hex_file: Path | None, as_json: bool, lang: Lang) ->
     if not as_json:
         flash, static = image.flash_bytes, image.static_bytes
         about = Text(
-            en=f"{flash:,} bytes of flash, {static:,} of SRAM; an UNO at 16 MHz, simulated.",
-            ru=f"Флеш-память {ru_number(flash)} Б, SRAM {ru_number(static)} Б; "
-            "моделируется UNO, 16 МГц.",
+            "{flash:,} bytes of flash, {static:,} of SRAM; an UNO at 16 MHz, simulated.",
+            flash=flash,
+            static=static,
         )
-        ending = Text(en=" Ctrl-D ends.", ru=" Ctrl-D — выход.") if sys.stdin.isatty() else EMPTY
+        ending = Text(" Ctrl-D ends.") if sys.stdin.isatty() else EMPTY
         click.echo(about.to(lang) + ending.to(lang), err=True)
     failed = False
     with Board(image) as board:
@@ -60,18 +60,14 @@ def _load(firmware: Path, lang: Lang) -> Image:
 
     if not firmware.exists():
         raise UsageError(
-            en=f"There is no {firmware}; give a project folder, an .elf or a .hex file.",
-            ru=f"{firmware} не существует; укажите папку проекта, файл .elf или .hex.",
+            "There is no {firmware}; give a project folder, an .elf or a .hex file.",
+            firmware=firmware,
         )
     inside = firmware / "firmware"
     if inside.is_dir() and not any(firmware.glob("*.c*")):
         firmware = inside
     if firmware.is_dir() and not board.is_prepared():
-        waiting = Text(
-            en="Preparing the compiler for this computer; it takes about a minute, once.",
-            ru="Компилятор подготавливается для этого компьютера; это займёт около минуты, один "
-            "раз.",
-        )
+        waiting = Text("Preparing the compiler for this computer; it takes about a minute, once.")
         click.echo(waiting.to(lang), err=True)
     return board.load(firmware)
 
@@ -85,7 +81,7 @@ def _lines(lang: Lang) -> Iterator[str]:
         return
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  (arrow keys and history in input())
-    prompt = Text(en="you> ", ru="вы> ").to(lang)
+    prompt = Text("you> ").to(lang)
     while True:
         try:
             line = input(prompt)
@@ -104,9 +100,9 @@ def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
     try:
         if not line.isascii() or len(line) > MAX_LINE:
             raise UsageError(
-                en=f"The board reads ASCII, at most {MAX_LINE} characters a line; write in "
-                "English letters.",
-                ru=f"Плата читает ASCII, не больше {MAX_LINE} символов в строке; пишите латиницей.",
+                "The board reads ASCII, at most {max_line} characters a line; write in English "
+                "letters.",
+                max_line=MAX_LINE,
             )
         reply = board.ask(line.encode("ascii"))
     except GraderError as error:
@@ -136,8 +132,7 @@ def _answer(board: Board, line: str, lang: Lang, as_json: bool) -> bool:
         click.echo(json.dumps(facts, ensure_ascii=False))
         return True
     timing = Text(
-        en=f"{each:,.2f} ms a character, {total:,.1f} ms in all, at 16 MHz",
-        ru=f"{each:.2f} мс на символ, всего {total:.1f} мс при 16 МГц",
+        "{each:,.2f} ms a character, {total:,.1f} ms in all, at 16 MHz", each=each, total=total
     )
     click.echo(one_line(reply.text))
     click.secho(f"    {timing.to(lang)}", dim=True)

@@ -71,10 +71,9 @@ def command(
         checker = check.prepare(folder, lesson=lesson, data=data, source=source, progress=progress)
         if (hint or badge) and checker.project is None:
             raise UsageError(
-                en=f"{folder.resolve()} was not made by `grader new LESSON DIR`, so nothing is "
-                "kept in it; --hint and --badge work in a folder that it made.",
-                ru=f"Папку {folder.resolve()} создала не команда `grader new LESSON DIR`, поэтому "
-                "в ней ничего не хранится; --hint и --badge работают в созданной ею папке.",
+                "{resolve} was not made by `grader new LESSON DIR`, so nothing is kept in it; "
+                "--hint and --badge work in a folder that it made.",
+                resolve=folder.resolve(),
             )
         grade = None if watch else checker.check()
     return _watch(checker, request) if grade is None else _show(checker, grade, request)
@@ -83,11 +82,8 @@ def command(
 def _watch(checker: check.Checker, request: Request) -> int:
     """Check, and again after every change; the exit code of the last check."""
     lang = request.lang
-    checking = Text(en="checking ...", ru="проверка ...").to(lang)
-    waiting = Text(
-        en="Waiting for a change of the files; Ctrl-C ends.",
-        ru="Ожидание изменений в файлах; Ctrl-C — выход.",
-    ).to(lang)
+    checking = Text("checking ...").to(lang)
+    waiting = Text("Waiting for a change of the files; Ctrl-C ends.").to(lang)
     code = int(ExitCode.OK)
     try:
         while True:
@@ -166,15 +162,9 @@ def _about_hints(found: Hints, grade: Grade) -> Text:
     """Says how to get the next hint, or that there is none."""
     name = found.next
     if grade.passed:
-        return Text(
-            en="Everything passed: there is nothing to hint at.",
-            ru="Всё пройдено: подсказывать нечего.",
-        )
+        return Text("Everything passed: there is nothing to hint at.")
     if name is None:
-        return Text(
-            en="There are no further hints for what failed.",
-            ru="Других подсказок к тому, что не прошло, нет.",
-        )
+        return Text("There are no further hints for what failed.")
     title = next((one.title for one in grade.checks if one.name == name), None)
     en, ru = (f" for “{title.en}”", f" к «{title.ru}»") if title else ("", "")
     return Text(

@@ -34,8 +34,6 @@ def command(shell: str, lang: Lang) -> None:
     found = get_completion_class(shell)
     assert found is not None
     file, line = HOW[shell]
-    told = Text(
-        en=f"To have it always, add to {file}", ru=f"Чтобы так было всегда, добавьте в {file}"
-    )
+    told = Text("To have it always, add to {file}", file=file)
     click.echo(f"# {told.to(lang)}: {line}")
     click.echo(found(cli, {}, "grader", VARIABLE).source())

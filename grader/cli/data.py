@@ -45,8 +45,7 @@ def list_(as_json: bool, lang: Lang) -> None:
         click.echo(f"{mark} {info.name}  —  {info.title.to(lang)}")
         click.echo(f"    {info.size.to(lang)}; {info.license}; {info.address}")
     legend = Text(
-        en="✓ ready   · made or downloaded by `grader data get NAME`, or read with --from PATH",
-        ru="✓ готов   · создаётся или скачивается командой `grader data get NAME`, или --from PATH",
+        "✓ ready   · made or downloaded by `grader data get NAME`, or read with --from PATH"
     )
     click.echo(legend.to(lang))
 
@@ -75,5 +74,5 @@ def add(folder: Path, lang: Lang) -> None:
     names = cache.add(folder)
     for name in names:
         click.echo(name)
-    done = Text(en=f"Added: {len(names)}", ru=f"Добавлено: {len(names)}")
+    done = Text("Added: {names_count}", names_count=len(names))
     click.echo(done.to(lang))

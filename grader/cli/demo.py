@@ -38,8 +38,8 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
         submissions = out / name / "submissions"
         if submissions.exists() and not (submissions / MARKER).exists():
             raise UsageError(
-                en=f"{submissions} was not made by grader demo; choose another --out.",
-                ru=f"Папку {submissions} создала не grader demo; укажите другую в --out.",
+                "{submissions} was not made by grader demo; choose another --out.",
+                submissions=submissions,
             )
         shutil.rmtree(submissions, ignore_errors=True)
         submissions.mkdir(parents=True)
@@ -56,9 +56,8 @@ def command(out: Path, jobs: int, lang: Lang) -> int:
             worst = ExitCode.UNGRADED
     if not pages:
         raise UsageError(
-            en="This copy of the course has no sample submissions: a students' package is made "
-            "without them.",
-            ru="В этой копии курса нет образцов работ: в пакет для студентов они не входят.",
+            "This copy of the course has no sample submissions: a students' package is made "
+            "without them."
         )
     for page in pages:
         click.echo(f"{show.CLASS_PAGE.to(lang)}: {page.resolve()}")

@@ -66,7 +66,7 @@ def command(as_json: bool, lang: Lang) -> int:
 
 def examine(lang: Lang) -> list[Finding]:
     """One finding for each thing that the grader needs."""
-    remedy = Text(en="install Python 3.11 or newer", ru="установите Python 3.11 или новее")
+    remedy = Text("install Python 3.11 or newer")
     python = f"{platform.python_version()} ({platform.system()} {platform.machine()})"
     return [
         Finding("Python", sys.version_info >= (3, 11), python, remedy.to(lang)),
@@ -83,14 +83,14 @@ def _package(name: str, lang: Lang) -> Finding:
     try:
         return Finding(name, True, version(name))
     except PackageNotFoundError:
-        missing = Text(en="not installed", ru="не установлен").to(lang)
+        missing = Text("not installed").to(lang)
         return Finding(name, False, missing, "pip install -c constraints.txt -e .")
 
 
 def _lessons(lang: Lang) -> Finding:
     from grader.lesson import loading
 
-    name = Text(en="lessons", ru="занятия").to(lang)
+    name = Text("lessons").to(lang)
     try:
         found = [loading.load(lesson).name for lesson in loading.names()]
     except GraderError as error:
@@ -100,7 +100,7 @@ def _lessons(lang: Lang) -> Finding:
 
 def _speech(lang: Lang) -> Finding:
     """eSpeak NG is started in a process of its own."""
-    name = Text(en="built-in speech (eSpeak NG)", ru="встроенная речь (eSpeak NG)").to(lang)
+    name = Text("built-in speech (eSpeak NG)").to(lang)
     remedy = "pip install espeakng-loader"
     command = [sys.executable, "-P", "-c", _SPEAK]
     try:
@@ -115,8 +115,8 @@ def _speech(lang: Lang) -> Finding:
 def _isolation(lang: Lang) -> Finding:
     from grader.sandbox.isolation.levels import current_level
 
-    name = Text(en="isolation", ru="изоляция").to(lang)
-    label = Text(en="level", ru="уровень").to(lang)
+    name = Text("isolation").to(lang)
+    label = Text("level").to(lang)
     try:
         isolation = current_level()
     except GraderError as error:
@@ -131,11 +131,8 @@ def _memory(lang: Lang) -> Finding:
     import psutil
 
     free = psutil.virtual_memory().available
-    name = Text(en="free memory", ru="свободная память").to(lang)
-    remedy = Text(
-        en="close other programs, or grade with --jobs 1",
-        ru="закройте другие программы или проверяйте с --jobs 1",
-    )
+    name = Text("free memory").to(lang)
+    remedy = Text("close other programs, or grade with --jobs 1")
     return Finding(name, free > 2 * GIB, f"{free / GIB:.1f} GiB", remedy.to(lang))
 
 
@@ -145,9 +142,6 @@ def _disk(lang: Lang) -> Finding:
     root = cache_root()
     place = next(path for path in (root, *root.parents, Path.cwd()) if path.exists())
     free = shutil.disk_usage(place).free
-    name = Text(en="data cache", ru="кэш данных").to(lang)
-    remedy = Text(
-        en="free some space, or set GRADER_CACHE to a folder on a larger disk",
-        ru="освободите место или укажите в GRADER_CACHE папку на большем диске",
-    )
+    name = Text("data cache").to(lang)
+    remedy = Text("free some space, or set GRADER_CACHE to a folder on a larger disk")
     return Finding(name, free > 3 * GIB, f"{root}, {free / GIB:.1f} GiB free", remedy.to(lang))

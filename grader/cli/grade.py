@@ -80,10 +80,9 @@ def reference(
     found = loading.load(lesson)
     if not found.reference.is_dir():
         raise UsageError(
-            en=f"This copy of the course has no reference solution of {lesson}: a students' "
-            "package is made without them.",
-            ru=f"В этой копии курса нет эталонного решения занятия {lesson}: в пакет для "
-            "студентов они не входят.",
+            "This copy of the course has no reference solution of {lesson}: a students' package "
+            "is made without them.",
+            lesson=lesson,
         )
     if train:
         _train(found.reference, data, source)
@@ -93,10 +92,11 @@ def reference(
     artefact = folder / found.spec.intake.artefact
     if not artefact.is_file():
         raise UsageError(
-            en=f"The reference solution of {lesson} has no artefact for {data}: expected "
-            f"{artefact}; make it with --train.",
-            ru=f"В эталонном решении {lesson} нет файла для {data}: ожидался "
-            f"{artefact}; создайте его с --train.",
+            "The reference solution of {lesson} has no artefact for {data}: expected {artefact}; "
+            "make it with --train.",
+            lesson=lesson,
+            data=data,
+            artefact=artefact,
         )
     with Reporter(lang) as progress:
         grade = _grade(found, folder, data, source, seed, progress)
@@ -148,7 +148,4 @@ def _train(folder: Path, data: str | None, source: Path | None) -> None:
     ended = subprocess.run(script, cwd=folder, env=environment, check=False)
     if ended.returncode:
         path, code = folder / "train.py", ended.returncode
-        raise Fault(
-            en=f"{path} ended with exit code {code}; see above.",
-            ru=f"{path} завершился с кодом {code}; см. выше.",
-        )
+        raise Fault("{path} ended with exit code {code}; see above.", path=path, code=code)

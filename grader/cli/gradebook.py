@@ -65,10 +65,7 @@ def command(
     """
     chosen = gradebook.FORMATS[format_]
     if len(outs) > 1 and chosen.one_lesson:
-        raise UsageError(
-            en=f"--format {format_} is for one lesson; give one OUT.",
-            ru=f"--format {format_} — для одного занятия; укажите одну папку OUT.",
-        )
+        raise UsageError("--format {format} is for one lesson; give one OUT.", format=format_)
     for out in outs:
         _bring_up_to_date(out, course, lang, jobs)
     classes = []
@@ -118,8 +115,8 @@ def _print_written(place: Path, written: Export, lang: Lang, as_json: bool) -> N
         options.print_json(facts)
         return
     click.echo(f"{place}: {written.rows}")
-    unmatched = Text(en="not in the file", ru="не вошли в файл")
-    strangers = Text(en="not in the class, left as is", ru="нет в группе, без изменений")
+    unmatched = Text("not in the file")
+    strangers = Text("not in the class, left as is")
     for names, label in ((written.unmatched, unmatched), (written.strangers, strangers)):
         if names:
             click.echo(f"{label.to(lang)} ({len(names)}): {options.listed(names)}", err=True)
@@ -151,7 +148,8 @@ def _row(book: Book, name: str) -> Row:
     found = exact or [row for row in book.rows if matches(row)]
     if len(found) != 1:
         raise UsageError(
-            en=f"{len(found)} students are called {quoted(name)}; give an id of the gradebook.",
-            ru=f"Студентов с именем {quoted(name)}: {len(found)}; укажите id из ведомости.",
+            "{found_count} students are called {name}; give an id of the gradebook.",
+            found_count=len(found),
+            name=quoted(name),
         )
     return found[0]

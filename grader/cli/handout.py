@@ -13,12 +13,10 @@ from grader.text import Lang, Text
 from grader.text.errors import UsageError
 from grader.text.progress import Reporter
 
-BUILDING = Text(en="building the course", ru="сборка курса")
+BUILDING = Text("building the course")
 WITHOUT_PDF = Text(
-    en="Without PDF: no Chromium, Chrome or Edge was found (Debian, Ubuntu: apt install chromium; "
-    "or name its program in GRADER_CHROMIUM).",
-    ru="Без PDF: не найден Chromium, Chrome или Edge (Debian, Ubuntu: apt install chromium; или "
-    "укажите программу в GRADER_CHROMIUM).",
+    "Without PDF: no Chromium, Chrome or Edge was found (Debian, Ubuntu: apt install chromium; "
+    "or name its program in GRADER_CHROMIUM)."
 )
 
 
@@ -53,10 +51,7 @@ def command(
 ) -> None:
     """Render LESSON's lecture: a page, slides, PDF or a notebook; or with --all the course."""
     if whole == bool(lesson):
-        raise UsageError(
-            en="Name a lesson, or say --all for the whole course.",
-            ru="Назовите занятие или укажите --all для всего курса.",
-        )
+        raise UsageError("Name a lesson, or say --all for the whole course.")
     chosen = [name for name in FORMATS if name in formats]
     if lesson:
         found = loading.load(lesson)

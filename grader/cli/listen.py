@@ -56,10 +56,7 @@ def command(
     """
     job = _job(model)
     if chunk % 10:
-        raise UsageError(
-            en=f"--chunk {chunk} is no multiple of 10 ms.",
-            ru=f"--chunk {chunk} не кратно 10 мс.",
-        )
+        raise UsageError("--chunk {chunk} is no multiple of 10 ms.", chunk=chunk)
     size = chunk * SAMPLE_RATE // 1000
     chunks = _from_file(sound, size) if sound is not None else _from_microphone(size, seconds, lang)
     try:
@@ -76,15 +73,13 @@ def _job(path: Path) -> StreamJob:
     form = FORMS.get(path.suffix.lower())
     if form is None:
         raise UsageError(
-            en=f"{path} is neither model.onnx nor model.ts; give a streaming model.",
-            ru=f"{path} — не model.onnx и не model.ts; укажите потоковую модель.",
+            "{path} is neither model.onnx nor model.ts; give a streaming model.", path=path
         )
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(
-            en=f"{path} cannot be read ({error.strerror}).",
-            ru=f"Не удаётся прочитать {path} ({error.strerror}).",
+            "{path} cannot be read ({strerror}).", path=path, strerror=error.strerror
         ) from error
     read = stream_model.read(data, form, (8,))  # type: ignore[arg-type]
     return StreamJob(read.data, read.form)
@@ -115,8 +110,10 @@ def _follow(
         listener.finish()
     factor = busy / heard if heard else 0.0
     summary = Text(
-        en=f"Heard {heard:.1f} s, detections: {found}, real-time factor {factor:.4f}.",
-        ru=f"Прослушано {heard:.1f} с, срабатываний: {found}, доля реального времени {factor:.4f}.",
+        "Heard {heard:.1f} s, detections: {found}, real-time factor {factor:.4f}.",
+        heard=heard,
+        found=found,
+        factor=factor,
     )
     click.echo(summary.to(lang))
 
@@ -135,14 +132,16 @@ def _from_file(path: Path, size: int) -> Iterator[NDArray[np.float32]]:
     except (OSError, EOFError, wave.Error) as error:
         why = error.strerror if isinstance(error, OSError) else str(error) or "cut short"
         raise UsageError(
-            en=f"{path} is no .wav file that can be read ({why}); convert it to 16-bit PCM.",
-            ru=f"{path} не читается как .wav ({why}); переведите его в 16-битный PCM.",
+            "{path} is no .wav file that can be read ({why}); convert it to 16-bit PCM.",
+            path=path,
+            why=why,
         ) from error
     if width != 2 or not raw:
         raise UsageError(
-            en=f"{path} has {8 * width} bits a sample and {len(raw)} bytes of sound; expected "
-            "16-bit PCM.",
-            ru=f"В {path} {8 * width} бит на отсчёт и {len(raw)} байт звука; нужен 16-битный PCM.",
+            "{path} has {width} bits a sample and {raw_count} bytes of sound; expected 16-bit PCM.",
+            path=path,
+            width=8 * width,
+            raw_count=len(raw),
         )
     whole = len(raw) - len(raw) % (2 * channels)
     sound = np.frombuffer(raw[:whole], "<i2").reshape(-1, channels).mean(axis=1) / 32768.0
@@ -162,10 +161,8 @@ def _from_microphone(size: int, seconds: float | None, lang: Lang) -> Iterator[N
         import sounddevice
     except (ImportError, OSError) as error:
         raise UsageError(
-            en="The microphone needs the package sounddevice (`pip install sounddevice`, on "
-            "Linux also PortAudio); give a .wav file instead.",
-            ru="Для микрофона нужен пакет sounddevice (`pip install sounddevice`, в Linux ещё "
-            "PortAudio); или укажите файл .wav.",
+            "The microphone needs the package sounddevice (`pip install sounddevice`, on Linux "
+            "also PortAudio); give a .wav file instead."
         ) from error
     waiting: queue.Queue[Any] = queue.Queue()
     try:
@@ -177,10 +174,7 @@ def _from_microphone(size: int, seconds: float | None, lang: Lang) -> Iterator[N
             callback=lambda data, *_: waiting.put(data[:, 0].copy()),
         )
     except Exception as error:
-        raise UsageError(
-            en=f"The microphone cannot be opened: {error}",
-            ru=f"Микрофон не открывается: {error}",
-        ) from error
+        raise UsageError("The microphone cannot be opened: {error}", error=error) from error
     click.echo("Слушаю; Ctrl-C — конец." if lang == "ru" else "Listening; Ctrl-C ends.")
     until = None if seconds is None else time.monotonic() + seconds
     with stream:

@@ -62,9 +62,8 @@ def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
     step = found.spec.next_step
     if notebook:
         step = Text(
-            en=f"Open {notebooks.FILE} in Jupyter, run and change its cells, then `grader check`.",
-            ru=f"Откройте {notebooks.FILE} в Jupyter, выполняйте и меняйте ячейки, затем "
-            "`grader check`.",
+            "Open {file} in Jupyter, run and change its cells, then `grader check`.",
+            file=notebooks.FILE,
         )
     created = "Создана папка" if lang == "ru" else "Created"
     click.echo(f"{created} {folder}. {step.to(lang)}")
@@ -80,17 +79,14 @@ def new_course(folder: Path, lang: Lang) -> None:
     with options.writing(folder):
         shutil.copytree(course.new_course(), folder, dirs_exist_ok=True, ignore=left_out)
     created = Text(
-        en=f"Created {folder}. Set GRADER_COURSE={folder.resolve()}, then try `grader reference "
-        "rank_one`; README.md says how to go on.",
-        ru=f"Создана папка {folder}. Задайте GRADER_COURSE={folder.resolve()} и попробуйте `grader "
-        "reference rank_one`; дальше — по README.ru.md.",
+        "Created {folder}. Set GRADER_COURSE={resolve}, then try `grader reference rank_one`; "
+        "README.md says how to go on.",
+        folder=folder,
+        resolve=folder.resolve(),
     )
     click.echo(created.to(lang))
 
 
 def _require_new(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(
-            en=f"{folder} exists and is not empty; choose a new folder.",
-            ru=f"{folder} уже есть и не пуста; выберите новую папку.",
-        )
+        raise UsageError("{folder} exists and is not empty; choose a new folder.", folder=folder)

@@ -79,8 +79,9 @@ def _writable(_: click.Context, parameter: click.Parameter, path: Path | None) -
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         name = parameter.opts[0]
         raise UsageError(
-            en=f"{name} {path} is a folder or lies in none; give the file to write.",
-            ru=f"{name} {path} — папка или файл в несуществующей папке; укажите файл.",
+            "{name} {path} is a folder or lies in none; give the file to write.",
+            name=name,
+            path=path,
         )
     return path
 
@@ -104,8 +105,8 @@ def print_json(value: object) -> None:
 def nobody(name: str) -> Text:
     """Says that nobody in the class has the name `name` of course.toml."""
     return Text(
-        en=f"course.toml names {quoted(name)}, but nobody in the class is called so; correct it.",
-        ru=f"В course.toml указан {quoted(name)}, но в группе такого нет; исправьте.",
+        "course.toml names {name}, but nobody in the class is called so; correct it.",
+        name=quoted(name),
     )
 
 
@@ -117,8 +118,9 @@ def listed(names: Sequence[str]) -> str:
 def unwritable(path: Path, error: OSError) -> Text:
     """Says why nothing can be written at `path`."""
     return Text(
-        en=f"{path} cannot be written ({error.strerror}); choose another place.",
-        ru=f"Не удаётся записать {path} ({error.strerror}); выберите другое место.",
+        "{path} cannot be written ({strerror}); choose another place.",
+        path=path,
+        strerror=error.strerror,
     )
 
 

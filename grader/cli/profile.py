@@ -15,7 +15,7 @@ from grader.cli import options
 from grader.cli.show import wide_console
 from grader.lesson.grades import write_atomically
 from grader.measure.hardware.platforms import DTYPES, DType, Platform, catalogue, load
-from grader.text import Lang, Text, ru_number
+from grader.text import Lang, Text, ru_number, verbatim
 from grader.text.errors import ExitCode, GraderError, UsageError
 from grader.text.untrusted import one_line
 
@@ -28,26 +28,26 @@ ALL = "all"
 MOST_LAYERS = 60
 """Operators that are listed; of more, the longest."""
 LIMITS = {
-    "compute": Text(en="compute", ru="вычисления"),
-    "memory": Text(en="memory", ru="память"),
-    "overhead": Text(en="overhead", ru="запуск"),
+    "compute": Text("compute"),
+    "memory": Text("memory"),
+    "overhead": Text("overhead"),
 }
 _HEADINGS = {
-    "layer": Text(en="operator", ru="оператор"),
-    "macs": Text(en="MAC", ru="MAC"),
-    "weights": Text(en="weights, B", ru="веса, Б"),
-    "moved": Text(en="moved, B", ru="передано, Б"),
-    "intensity": Text(en="MAC/B", ru="MAC/Б"),
-    "limit": Text(en="limited by", ru="предел"),
-    "time": Text(en="time", ru="время"),
-    "share": Text(en="share", ru="доля"),
-    "platform": Text(en="platform", ru="платформа"),
-    "dtype": Text(en="type", ru="тип"),
-    "fits": Text(en="fits", ru="помещается"),
-    "bottleneck": Text(en="bottleneck", ru="узкое место"),
-    "predicted": Text(en="predicted", ru="предсказано"),
-    "measured": Text(en="measured", ru="измерено"),
-    "ratio": Text(en="measured / predicted", ru="измерено / предсказано"),
+    "layer": Text("operator"),
+    "macs": verbatim("MAC"),
+    "weights": Text("weights, B"),
+    "moved": Text("moved, B"),
+    "intensity": Text("MAC/B"),
+    "limit": Text("limited by"),
+    "time": Text("time"),
+    "share": Text("share"),
+    "platform": Text("platform"),
+    "dtype": Text("type"),
+    "fits": Text("fits"),
+    "bottleneck": Text("bottleneck"),
+    "predicted": Text("predicted"),
+    "measured": Text("measured"),
+    "ratio": Text("measured / predicted"),
 }
 _WORDS = {"layer", "limit", "platform", "dtype", "fits", "bottleneck"}
 """Columns that hold no numbers."""
@@ -133,8 +133,7 @@ def _sizes(given: Sequence[str]) -> dict[str, int]:
         name, _, size = one.rpartition("=")
         if not name or not size.isdecimal() or not 1 <= int(size) <= 10**6:
             raise UsageError(
-                en=f"--size {one} is not NAME=N with a whole number, as length=32.",
-                ru=f"--size {one} — не ИМЯ=N с целым числом, например length=32.",
+                "--size {one} is not NAME=N with a whole number, as length=32.", one=one
             )
         found[name] = int(size)
     return found
@@ -157,10 +156,7 @@ def _predictions(
             if len(chosen) == 1:
                 raise
     if not found:
-        raise UsageError(
-            en=f"No platform of the catalogue can compute in {dtype}.",
-            ru=f"Ни одна платформа каталога не умеет считать в {dtype}.",
-        )
+        raise UsageError("No platform of the catalogue can compute in {dtype}.", dtype=dtype)
     return found
 
 
@@ -169,18 +165,15 @@ def _measured(opened: Profiled, dtype: DType | None, sizes: dict[str, int]) -> M
 
     if opened.form != "onnx":
         raise UsageError(
-            en="--measure runs ONNX models; an integer network is measured on the simulated "
-            "board, by `grader check` in its project.",
-            ru="--measure запускает модели ONNX; целочисленная сеть измеряется на "
-            "симулированной плате командой `grader check` в её проекте.",
+            "--measure runs ONNX models; an integer network is measured on the simulated board, "
+            "by `grader check` in its project."
         )
     if dtype not in (None, opened.workload.dtype):
         raise UsageError(
-            en=f"--measure runs the model as it is exported, in {opened.workload.dtype}; "
-            f"leave --dtype {dtype} out, or convert the model first.",
-            ru=f"--measure запускает модель в том виде, в каком она экспортирована "
-            f"({opened.workload.dtype}); уберите --dtype {dtype} или сначала преобразуйте "
-            "модель.",
+            "--measure runs the model as it is exported, in {dtype}; leave --dtype {dtype2} out, "
+            "or convert the model first.",
+            dtype=opened.workload.dtype,
+            dtype2=dtype,
         )
     try:
         return measure(opened.data, opened.workload, sizes=sizes)
@@ -197,12 +190,14 @@ def _show(opened: Profiled, found: list[Prediction], measured: Measured | None, 
     number = (lambda n: f"{n:,}") if lang == "en" else ru_number
     click.secho(one_line(opened.path.name), bold=True)
     about = Text(
-        en=f"{number(workload.macs)} MACs, {number(workload.params)} parameters, "
-        f"{workload.dtype}, batch {workload.batch}; weights {number(weights)} B, activations "
-        f"at most {number(held)} B at once",
-        ru=f"{number(workload.macs)} MAC, параметров {number(workload.params)}, "
-        f"{workload.dtype}, батч {workload.batch}; веса {number(weights)} Б, активаций "
-        f"одновременно не больше {number(held)} Б",
+        "{number} MACs, {workload_params_number} parameters, {dtype}, batch {batch}; weights "
+        "{weights_number} B, activations at most {held_number} B at once",
+        number=number(workload.macs),
+        workload_params_number=number(workload.params),
+        dtype=workload.dtype,
+        batch=workload.batch,
+        weights_number=number(weights),
+        held_number=number(held),
     )
     click.echo(about.to(lang))
     for code in workload.codes:
@@ -228,21 +223,23 @@ def duration(seconds: float, lang: Lang) -> str:
 def _bottleneck(one: Prediction, lang: Lang) -> str:
     """A sentence that says where the time goes."""
     if not (top := one.bottlenecks(1)):
-        return Text(en="It does no work.", ru="Работы нет.").to(lang)
+        return Text("It does no work.").to(lang)
     first, spent = top[0], one.time_by_limit()
     limit = max(spent, key=spent.__getitem__)
     part = spent[limit] / one.seconds if one.seconds else 0.0
     what = {
-        "compute": Text(en="arithmetic", ru="вычисления"),
-        "memory": Text(en="moving bytes", ru="передача байт"),
-        "overhead": Text(en="starting operators", ru="запуск операторов"),
+        "compute": Text("arithmetic"),
+        "memory": Text("moving bytes"),
+        "overhead": Text("starting operators"),
     }[limit]
     name, share = one_line(first.name)[:60], one.share(first)
     return Text(
-        en=f"{part:.0%} of the time is {what.en}; the longest operator is {name} ({first.op}), "
-        f"{share:.0%}.",
-        ru=f"{part:.0%} времени — {what.ru}; дольше всех работает {name} ({first.op}), "
-        f"{share:.0%}.",
+        "{part:.0%} of the time is {what}; the longest operator is {name} ({op}), {share:.0%}.",
+        part=part,
+        what=what,
+        name=name,
+        op=first.op,
+        share=share,
     ).to(lang)
 
 
@@ -252,13 +249,12 @@ def _print_operators(one: Prediction, lang: Lang) -> None:
     click.secho(one.fit.sentence.to(lang), fg=color)
     peak, moved = f"{one.peak / 1e9:.3g}", f"{one.platform.bandwidth.value / 1e9:.3g}"
     hardware = Text(
-        en=f"Hardware: {peak} GMAC/s in {one.dtype}, {moved} GB/s",
-        ru=f"Железо: {peak} GMAC/с в {one.dtype}, {moved} ГБ/с",
+        "Hardware: {peak} GMAC/s in {dtype}, {moved} GB/s", peak=peak, dtype=one.dtype, moved=moved
     ).to(lang)
     if (power := one.platform.power_w) is not None:
         hardware += f", {power.value:g} {'Вт' if lang == 'ru' else 'W'}"
     click.echo(hardware)
-    lower = Text(en="Predicted, at best", ru="Предсказано, в лучшем случае").to(lang)
+    lower = Text("Predicted, at best").to(lang)
     click.echo(f"{lower}: {duration(one.seconds, lang)} ({one.dtype}). {_bottleneck(one, lang)}")
     click.echo()
     columns = ("layer", "macs", "weights", "moved", "intensity", "limit", "time", "share")
@@ -305,10 +301,7 @@ def _print_platforms(found: list[Prediction], lang: Lang) -> None:
     for one in found:
         if not one.fit.fits:
             click.echo(f"{one.platform.name}: {one.fit.sentence.to(lang)}")
-    explained = Text(
-        en="Times are lower bounds (roofline); --platform NAME shows one by operators.",
-        ru="Время — нижняя оценка (roofline); --platform ИМЯ покажет одну по операторам.",
-    )
+    explained = Text("Times are lower bounds (roofline); --platform NAME shows one by operators.")
     click.echo(explained.to(lang))
 
 
@@ -328,11 +321,13 @@ def _print_measured(measured: Measured, lang: Lang) -> None:
     )
     gigabytes, overhead = calibration.bytes_per_second / 1e9, calibration.overhead_s * 1e6
     click.echo()
-    here = Text(en="This machine, one thread", ru="Эта машина, один поток")
+    here = Text("This machine, one thread")
     click.secho(here.to(lang), bold=True)
     machine = Text(
-        en=f"{rates}, {gigabytes:.1f} GB/s, {overhead:.2f} µs an operator",
-        ru=f"{rates}, {gigabytes:.1f} ГБ/с, {overhead:.2f} мкс на оператор",
+        "{rates}, {gigabytes:.1f} GB/s, {overhead:.2f} µs an operator",
+        rates=rates,
+        gigabytes=gigabytes,
+        overhead=overhead,
     )
     click.echo(machine.to(lang))
     table = _table(("layer", "predicted", "measured", "ratio"), lang)
@@ -340,7 +335,7 @@ def _print_measured(measured: Measured, lang: Lang) -> None:
         (f"{one_line(one.name)[:44]} ({one.op})", one.seconds, measured.by_layer[one.name])
         for one in _shown(measured.prediction)
     ]
-    whole = Text(en="the model whole", ru="модель целиком").to(lang)
+    whole = Text("the model whole").to(lang)
     rows.append((whole, measured.prediction.seconds, measured.seconds))
     for name, predicted, took in rows:
         ratio = f"{took / predicted:.2f}" if predicted else "—"
@@ -348,8 +343,9 @@ def _print_measured(measured: Measured, lang: Lang) -> None:
     wide_console().print(table)
     middle = duration(measured.median_s, lang)
     summary = Text(
-        en=f"Fastest of {measured.rounds} rounds; the median of the whole is {middle}.",
-        ru=f"Быстрейший из {measured.rounds} проходов; медиана для всей модели {middle}.",
+        "Fastest of {rounds} rounds; the median of the whole is {middle}.",
+        rounds=measured.rounds,
+        middle=middle,
     )
     click.echo(summary.to(lang))
 

@@ -13,10 +13,8 @@ from grader.text import Lang, Text
 from grader.text.errors import ExitCode
 from grader.text.progress import Reporter
 
-DAMAGED = Text(
-    en="is damaged and left out; run grader batch again", ru="повреждён и пропущен; повторите batch"
-)
-WRITING = Text(en="writing pages", ru="страницы")
+DAMAGED = Text("is damaged and left out; run grader batch again")
+WRITING = Text("writing pages")
 
 
 @click.command()

@@ -61,10 +61,8 @@ def command(
     points = dict(_assignment(one, spec) for one in assignments)
     if bool(points) != bool(why or by) or (points and not (name and why and by)):
         raise UsageError(
-            en="--set needs the submission's NAME, --why and --by, and they need --set; for "
-            'example grader rubric OUT NAME --set model=2 --why "clear" --by "A. Petrova".',
-            ru="Для --set нужны имя работы NAME, --why и --by, а без --set они ни к чему; "
-            'например, grader rubric OUT NAME --set model=2 --why "понятно" --by "А. Петрова".',
+            "--set needs the submission's NAME, --why and --by, and they need --set; for example "
+            'grader rubric OUT NAME --set model=2 --why "clear" --by "A. Petrova".'
         )
     with batch.locked(out), batch.disk_errors(out):
         paths = batch.grade_files(out)
@@ -99,8 +97,7 @@ def _spec(out: Path) -> LessonSpec:
     spec = loading.load(batch.first_grade(out).lesson).spec
     if not spec.rubric:
         raise UsageError(
-            en=f"The lesson {spec.name} has no rubric: the machine gives all of its points.",
-            ru=f"У занятия {spec.name} нет критериев: все его баллы ставит машина.",
+            "The lesson {name} has no rubric: the machine gives all of its points.", name=spec.name
         )
     return spec
 
@@ -116,8 +113,7 @@ def _assignment(text: str, spec: LessonSpec) -> tuple[str, float]:
     if not 0 <= points <= known.get(name, -1.0):
         expected = ", ".join(f"{one.name}=0…{one.max_points:g}" for one in spec.rubric)
         raise UsageError(
-            en=f"--set {quoted(text)} is none of {expected}; correct it.",
-            ru=f"--set {quoted(text)} не подходит; возможны {expected}.",
+            "--set {text} is none of {expected}; correct it.", text=quoted(text), expected=expected
         )
     return name, points
 
@@ -167,8 +163,9 @@ def _show(
     if len(shown) > MAX_ROWS:
         console.print(f"... + {len(shown) - MAX_ROWS:,}")
     waiting = Text(
-        en=f"Waiting for a person: {len(open_rows)} of {len(rows)}.",
-        ru=f"Ждут оценки преподавателя: {len(open_rows)} из {len(rows)}.",
+        "Waiting for a person: {open_rows_count} of {rows_count}.",
+        open_rows_count=len(open_rows),
+        rows_count=len(rows),
     )
     console.print(waiting.to(lang))
 
@@ -181,16 +178,14 @@ def _waits(one: MergedForm, spec: LessonSpec) -> bool:
 
 def _state(one: MergedForm, spec: LessonSpec) -> Text:
     if one.problem is not None:
-        return Text(en="the form is damaged", ru="форма испорчена")
+        return Text("the form is damaged")
     if missing := rubric.waiting(one.grade, spec):
         names = ", ".join(criterion.name for criterion in missing)
-        return Text(en=f"waits: {names}", ru=f"ждёт: {names}")
+        return Text("waits: {names}", names=names)
     if outdated := rubric.outdated(one.grade, spec):
         names = ", ".join(criterion.name for criterion in outdated)
-        return Text(
-            en=f"changed since it was judged: {names}", ru=f"изменилась после оценки: {names}"
-        )
-    return Text(en="judged", ru="оценена")
+        return Text("changed since it was judged: {names}", names=names)
+    return Text("judged")
 
 
 def _facts(one: MergedForm, spec: LessonSpec) -> dict[str, object]:

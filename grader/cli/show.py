@@ -16,15 +16,15 @@ from grader.text.errors import ExitCode
 from grader.text.untrusted import one_line
 
 STATUS = {
-    Status.GRADED: Text(en="graded", ru="оценена"),
-    Status.REJECTED: Text(en="rejected", ru="отклонена"),
-    Status.CRASHED: Text(en="crashed", ru="аварийно завершилась"),
-    Status.TIMED_OUT: Text(en="timed out", ru="превышено время"),
-    Status.OUT_OF_MEMORY: Text(en="out of memory", ru="не хватило памяти"),
-    Status.GRADER_FAULT: Text(en="grader fault", ru="сбой грейдера"),
+    Status.GRADED: Text("graded"),
+    Status.REJECTED: Text("rejected"),
+    Status.CRASHED: Text("crashed"),
+    Status.TIMED_OUT: Text("timed out"),
+    Status.OUT_OF_MEMORY: Text("out of memory"),
+    Status.GRADER_FAULT: Text("grader fault"),
 }
 _STOPPED = {Status.CRASHED, Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.GRADER_FAULT}
-CLASS_PAGE = Text(en="Class page", ru="Страница группы")
+CLASS_PAGE = Text("Class page")
 MAX_ROWS = 60
 
 
@@ -87,7 +87,7 @@ def many(grades: list[Grade], spec: LessonSpec, lang: Lang) -> None:
     for grade in ordered[:MAX_ROWS]:
         status = STATUS[grade.status].to(lang)
         if grade.gate is not None and not grade.gate.passed:
-            status += Text(en=", below the gate", ru=", порог не пройден").to(lang)
+            status += Text(", below the gate").to(lang)
         score = score_cell(grade) if grade.status is Status.GRADED else "—"
         found = ((column.format, grade.value(column.name)) for column in spec.report.columns)
         values = ("—" if value is None else shape.format(value) for shape, value in found)
@@ -150,27 +150,21 @@ def _score(grade: Grade, lang: Lang, estimate: bool) -> None:
     for deduction in grade.deductions:
         why = one_line(deduction.why.to(lang))
         click.echo(f"{deduction.title.to(lang)}: −{deduction.points:.3f} ({why})")
-    label = Text(en="Score", ru="Балл")
+    label = Text("Score")
     if estimate:
-        label = Text(en="Score estimate (public data)", ru="Оценка балла (открытые данные)")
+        label = Text("Score estimate (public data)")
     click.secho(f"{label.to(lang)}: {grade.score:.3f} / {grade.max_score:g}", bold=True)
     if grade.pending:
-        waiting = Text(
-            en=f"Waiting for a person: up to {grade.pending:g} more.",
-            ru=f"Ждёт оценки преподавателя, баллов: ещё до {grade.pending:g}.",
-        )
+        waiting = Text("Waiting for a person: up to {pending:g} more.", pending=grade.pending)
         click.echo(waiting.to(lang))
 
 
 def _gate(gate: Gate, lang: Lang) -> None:
     if gate.passed:
-        verdict = Text(en="Gate passed", ru="Порог пройден")
+        verdict = Text("Gate passed")
     else:
-        verdict = Text(
-            en="Gate missed, gated terms score 0",
-            ru="Порог не пройден, зависящие от него слагаемые равны 0",
-        )
-    noise = Text(en=" (within the noise of the data)", ru=" (в пределах шума данных)")
+        verdict = Text("Gate missed, gated terms score 0")
+    noise = Text(" (within the noise of the data)")
     doubt = noise.to(lang) if gate.within_noise else ""
     less = gate.value < gate.threshold
     sign = ("≤" if less else "≥") if gate.passed else ("<" if less else ">")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from grader.similarity.pairs import Comparison
 
 MAX_ROWS = 20
-READING = Text(en="reading submissions", ru="чтение работ")
+READING = Text("reading submissions")
 
 
 class _HandedIn(msgspec.Struct):
@@ -64,10 +64,9 @@ def command(out: Path, top: int, jobs: int, as_json: bool, lang: Lang) -> int:
     stems = {grade.submission.name: path for path, grade in read if grade is not None}
     if not any(batch.beside(path, "evidence").exists() for path in stems.values()):
         raise UsageError(
-            en=f"{out} keeps nothing to compare: no submission in it could be opened, or an "
-            "earlier version graded it; in that case run grader batch again.",
-            ru=f"В {out} нечего сравнивать: ни одну работу не удалось открыть или проверяла "
-            "прежняя версия; тогда запустите grader batch ещё раз.",
+            "{out} keeps nothing to compare: no submission in it could be opened, or an earlier "
+            "version graded it; in that case run grader batch again.",
+            out=out,
         )
     with batch.locked(out), Reporter(lang) as progress:
         found = pairs.compare(
@@ -106,9 +105,9 @@ def _students(out: Path) -> dict[str, list[str]]:
         manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
     except (OSError, msgspec.MsgspecError) as error:
         raise UsageError(
-            en=f"{path} cannot be read ({error}); run grader batch again, or delete it.",
-            ru=f"Не удаётся прочитать {path} ({error}); повторите grader batch или удалите "
-            "этот файл.",
+            "{path} cannot be read ({error}); run grader batch again, or delete it.",
+            path=path,
+            error=error,
         ) from error
     return {one.name: one.students for one in manifest.submissions}
 
@@ -117,7 +116,7 @@ def _show(found: Comparison, lang: Lang) -> None:
     console = show.wide_console()
     if found.pairs:
         table = Table(box=None, pad_edge=False)
-        heads = Text(en="number code weights mistakes", ru="число код веса ошибки").to(lang)
+        heads = Text("number code weights mistakes").to(lang)
         for head in heads.split():
             table.add_column(head, justify="right")
         table.add_column("пара" if lang == "ru" else "pair")
@@ -127,11 +126,12 @@ def _show(found: Comparison, lang: Lang) -> None:
             table.add_row(*(f"{100 * share:.0f}" for share in shares), both)
         console.print(table)
     summary = Text(
-        en=f"{found.pairs_listed:,} of {found.pairs_in_all:,} pairs are worth a look "
-        f"({found.compared:,} submissions compared, {len(found.without):,} left nothing to "
-        "compare). Similar work has many reasons: read what is shared, and ask.",
-        ru=f"Стоит взглянуть на пары: {found.pairs_listed} из {found.pairs_in_all} (сравнено "
-        f"работ: {found.compared}, не с чем сравнить: {len(found.without)}). Причин для сходства "
-        "много: прочитайте, что общего, и спросите.",
+        "{pairs_listed:,} of {pairs_in_all:,} pairs are worth a look ({compared:,} submissions "
+        "compared, {without_count:,} left nothing to compare). Similar work has many reasons: "
+        "read what is shared, and ask.",
+        pairs_listed=found.pairs_listed,
+        pairs_in_all=found.pairs_in_all,
+        compared=found.compared,
+        without_count=len(found.without),
     )
     console.print(summary.to(lang), soft_wrap=True)

@@ -163,10 +163,7 @@ def _load(dataset: Dataset[T], request: Request) -> T:
         raise unknown("part", "часть", request.part, PARTS)
     if dataset.prepare is None:
         if request.source is not None:
-            raise UsageError(
-                en=f"{dataset.name} is built in; leave out --from.",
-                ru=f"{dataset.name} — встроенный набор; уберите --from.",
-            )
+            raise UsageError("{name} is built in; leave out --from.", name=dataset.name)
         if request.part == "hidden" and not request.seed:
             raise needs_seed(dataset.name)
     if dataset.settings is None or not isinstance(request.settings, dataset.settings):

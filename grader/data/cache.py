@@ -37,10 +37,7 @@ from grader.text.errors import DataError, UsageError
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
-WAITING = Text(
-    en="waiting for another process that prepares the same data",
-    ru="ожидание другого процесса, который готовит те же данные",
-)
+WAITING = Text("waiting for another process that prepares the same data")
 
 _log = logging.getLogger(__name__)
 
@@ -173,10 +170,11 @@ def locked(path: Path, progress: Progress | None = None) -> Iterator[None]:
             lock.acquire()
     except OSError as error:
         raise DataError(
-            en=f"The cache folder {path.parent} cannot be written ({error.strerror}); set "
-            f"{course.CACHE} to a folder that can.",
-            ru=f"В папку кэша {path.parent} нельзя писать ({error.strerror}); укажите в "
-            f"{course.CACHE} папку, доступную для записи.",
+            "The cache folder {parent} cannot be written ({strerror}); set {cache} to a folder "
+            "that can.",
+            parent=path.parent,
+            strerror=error.strerror,
+            cache=course.CACHE,
         ) from error
     try:
         yield
@@ -205,10 +203,12 @@ def require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed + 64 * 2**20:
         raise DataError(
-            en=f"{needed / 1e6:,.0f} MB are needed in {folder.parent} and {free / 1e6:,.0f} MB "
-            f"are free; make room, or set {course.CACHE} to a folder on another disk.",
-            ru=f"В {folder.parent} нужно {needed / 1e6:,.0f} МБ, а свободно {free / 1e6:,.0f} МБ; "
-            f"освободите место или укажите в {course.CACHE} папку на другом диске.",
+            "{needed:,.0f} MB are needed in {parent} and {free:,.0f} MB are free; make room, or "
+            "set {cache} to a folder on another disk.",
+            needed=needed / 1000000.0,
+            parent=folder.parent,
+            free=free / 1000000.0,
+            cache=course.CACHE,
         )
 
 
@@ -226,8 +226,7 @@ def add(folder: Path) -> list[str]:
     ]
     if not found:
         raise UsageError(
-            en=f"{folder} holds no prepared data; give the folder data/ of a release.",
-            ru=f"В {folder} нет подготовленных данных; укажите папку data/ из выпуска.",
+            "{folder} holds no prepared data; give the folder data/ of a release.", folder=folder
         )
     return [path.name for path in found if _copy(path, data_folder() / path.name)]
 
@@ -279,9 +278,8 @@ class PinnedFile:
             same = False
         if not same:
             raise DataError(
-                en=f"{self.path} was replaced or removed while submissions were graded; run "
-                "the same command again, and let nothing else write to the data cache.",
-                ru=f"Файл {self.path} был заменён или удалён во время проверки работ; "
-                "запустите ту же команду ещё раз и не меняйте кэш данных во время проверки.",
+                "{path} was replaced or removed while submissions were graded; run the same "
+                "command again, and let nothing else write to the data cache.",
+                path=self.path,
             )
         return self.path

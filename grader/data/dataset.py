@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, get_args
 
-from grader.text import Text
+from grader.text import Text, verbatim
 from grader.text.errors import DataError, UsageError
 
 Part = Literal["train", "validation", "hidden"]
@@ -74,8 +74,7 @@ class Dataset(Generic[T]):
 
 def needs_seed(name: str) -> UsageError:
     return UsageError(
-        en=f"The hidden part of {name} needs the instructor's seed, and none is given.",
-        ru=f"Скрытая часть {name} строится из секретного зерна преподавателя, а оно не задано.",
+        "The hidden part of {name} needs the instructor's seed, and none is given.", name=name
     )
 
 
@@ -92,16 +91,16 @@ def damaged(path: Path, why: Text | Exception, remedy: Text) -> DataError:
     """A file of a data set that cannot be used."""
     if isinstance(why, Exception):
         said = (isinstance(why, OSError) and why.strerror) or str(why)
-        why = Text(en=said, ru=said)
-    return DataError(
-        en=f"{path} is damaged: {why.en}. {remedy.en}",
-        ru=f"Файл {path} повреждён: {why.ru}. {remedy.ru}",
-    )
+        why = verbatim(said)
+    return DataError("{path} is damaged: {why}. {remedy}", path=path, why=why, remedy=remedy)
 
 
 def empty(name: str, part: Part, folder: Path, remedy: Text) -> DataError:
     """A copy of a data set that lacks all of one part."""
     return DataError(
-        en=f"The {part} part of {name} in {folder} is empty. {remedy.en}",
-        ru=f"Часть {part} набора {name} в {folder} пуста. {remedy.ru}",
+        "The {part} part of {name} in {folder} is empty. {remedy}",
+        part=part,
+        name=name,
+        folder=folder,
+        remedy=remedy,
     )

@@ -20,8 +20,8 @@ from grader.data.dataset import Progress
 from grader.text import Text
 from grader.text.errors import DataError, UsageError
 
-DOWNLOADING = Text(en="downloading (bytes)", ru="загрузка (байты)")
-UNPACKING = Text(en="unpacking (bytes)", ru="распаковка (байты)")
+DOWNLOADING = Text("downloading (bytes)")
+UNPACKING = Text("unpacking (bytes)")
 
 _BLOCK = 1 << 20
 _TEMPORARY = {408, 425, 429, 500, 502, 503, 504}
@@ -73,8 +73,11 @@ class PublishedFiles:
         folder = source or self.folder
         if not (folder / name).is_file():
             raise DataError(
-                en=f"{self.name} is not in {folder}: {name} is missing. {self.remedy.en}",
-                ru=f"В {folder} нет набора {self.name}: не хватает {name}. {self.remedy.ru}",
+                "{name} is not in {folder}: {name2} is missing. {remedy}",
+                name=self.name,
+                folder=folder,
+                name2=name,
+                remedy=self.remedy,
             )
         return folder / name
 
@@ -134,10 +137,11 @@ def fetch(
     if found != sha256:
         part.unlink()
         raise DataError(
-            en=f"{address} arrived with the wrong content (sha256 {found}, expected {sha256}); "
-            "try again, or give a copy with --from.",
-            ru=f"Содержимое {address} не то (sha256 {found}, ожидалось {sha256}); повторите "
-            "загрузку или укажите копию через --from.",
+            "{address} arrived with the wrong content (sha256 {found}, expected {sha256}); try "
+            "again, or give a copy with --from.",
+            address=address,
+            found=found,
+            sha256=sha256,
         )
     part.replace(target)
 
@@ -150,10 +154,9 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
     """
     if not hasattr(tarfile, "data_filter"):
         raise UsageError(
-            en="Unpacking safely needs Python 3.11.4 or newer; update Python, or unpack "
-            f"{archive} by hand and give the folder with --from.",
-            ru="Для безопасной распаковки нужен Python 3.11.4 или новее; обновите Python или "
-            f"распакуйте {archive} вручную и укажите папку через --from.",
+            "Unpacking safely needs Python 3.11.4 or newer; update Python, or unpack {archive} "
+            "by hand and give the folder with --from.",
+            archive=archive,
         )
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -168,8 +171,9 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise DataError(
-            en=f"{archive} cannot be unpacked ({error}); delete it and download it again.",
-            ru=f"Не удалось распаковать {archive} ({error}); удалите файл и скачайте снова.",
+            "{archive} cannot be unpacked ({error}); delete it and download it again.",
+            archive=archive,
+            error=error,
         ) from error
     inner = list(partial.iterdir())
     only = inner[0] if len(inner) == 1 and inner[0].is_dir() else partial
@@ -193,10 +197,9 @@ def _receive(address: str, part: Path, progress: Progress | None, retries: Retri
         except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
             if isinstance(error, OSError) and error.filename is not None:  # the disk failed
                 raise DataError(
-                    en=f"{part} cannot be written ({error.strerror}); make room or change its "
-                    "permissions.",
-                    ru=f"Не удалось записать {part} ({error.strerror}); освободите место или "
-                    "измените права доступа.",
+                    "{part} cannot be written ({strerror}); make room or change its permissions.",
+                    part=part,
+                    strerror=error.strerror,
                 ) from error
             what = str(getattr(error, "reason", error)) or type(error).__name__
         failures = failures + 1 if _size(part) <= before else 1
@@ -240,10 +243,10 @@ def _attempt(address: str, part: Path, progress: Progress | None, timeout: float
 
 def _failed(address: str, what: str) -> DataError:
     return DataError(
-        en=f"{address} cannot be downloaded: {what}. Try again later, which continues where "
-        "it broke off, or give a copy with --from.",
-        ru=f"Не удалось скачать {address}: {what}. Повторите позже, загрузка продолжится с "
-        "места обрыва, или укажите копию через --from.",
+        "{address} cannot be downloaded: {what}. Try again later, which continues where it broke "
+        "off, or give a copy with --from.",
+        address=address,
+        what=what,
     )
 
 

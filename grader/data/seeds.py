@@ -45,10 +45,11 @@ def hidden_seed(given: str | None = None) -> tuple[str, str]:
         return _read(path) or _make(path), str(path)
     except OSError as error:
         raise UsageError(
-            en=f"The seed of the hidden data cannot be kept in {path} ({error.strerror}); "
-            f"set {ENVIRONMENT} instead.",
-            ru=f"Секретное зерно скрытых данных не удаётся хранить в {path} "
-            f"({error.strerror}); задайте его через {ENVIRONMENT}.",
+            "The seed of the hidden data cannot be kept in {path} ({strerror}); set "
+            "{environment} instead.",
+            path=path,
+            strerror=error.strerror,
+            environment=ENVIRONMENT,
         ) from error
 
 

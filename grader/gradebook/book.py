@@ -18,7 +18,7 @@ from grader.semester.course_file import Course
 from grader.semester.deadlines import due_of
 from grader.semester.handed_in import ClassRecord, Submission
 from grader.semester.roster import Directory, Student
-from grader.text import Lang, Text
+from grader.text import Lang, Text, verbatim
 
 Value = str | float | None
 NOT_SUBMITTED = "not_submitted"
@@ -170,12 +170,10 @@ def number(value: float) -> str:
 
 
 def _cells(student: Student, classes: Sequence[Graded], lang: Lang) -> list[Cell]:
-    source = Text(en="from the roster", ru="из списка курса")
+    source = Text("from the roster")
     if not student.listed:
-        source = Text(
-            en="not in the roster; as the download says", ru="нет в списке курса; так в выгрузке"
-        )
-    unknown = Text(en="not known", ru="неизвестно")
+        source = Text("not in the roster; as the download says")
+    unknown = Text("not known")
     cells = [
         Cell(value, source if value else unknown)
         for value in (student.id, student.name, student.email, student.section, student.team)
@@ -201,10 +199,10 @@ def _lesson_cells(graded: Graded, result: Result, lang: Lang) -> list[Cell]:
             cells.append(Cell(None, state))
         else:
             shown = f"{term.formula} ({_values(term.formula, grade)})"
-            cells.append(Cell(term.points, Text(en=shown, ru=shown)))
+            cells.append(Cell(term.points, verbatim(shown)))
     off = waiting = Cell(None, state)
     if grade is not None:
-        why = Text(en="no deadline is set, nothing is taken off", ru="срок не задан, вычетов нет")
+        why = Text("no deadline is set, nothing is taken off")
         if grade.deductions:
             why = Text(
                 en=" ".join(f"{one.title.en}: {one.why.en}" for one in grade.deductions),
@@ -217,11 +215,11 @@ def _lesson_cells(graded: Graded, result: Result, lang: Lang) -> list[Cell]:
         *cells,
         off,
         Cell(result.score, total),
-        Cell(graded.spec.max_score, Text(en="of the lesson", ru="наибольший балл занятия")),
+        Cell(graded.spec.max_score, Text("of the lesson")),
         waiting,
         *_times(graded, result),
         Cell(result.submission.name if result.submission else None, _version(result)),
-        Cell(total.to(lang), Text(en="how the score came about", ru="из чего сложился балл")),
+        Cell(total.to(lang), Text("how the score came about")),
     ]
 
 
@@ -236,15 +234,12 @@ def status_why(graded: Graded, result: Result) -> Text:
             ru=f"в выгрузке нет работы этого студента{ru_when}",
         )
     if result.grade is None:
-        return Text(
-            en="the grade's file is damaged; run grader batch again",
-            ru="файл оценки повреждён; повторите grader batch",
-        )
+        return Text("the grade's file is damaged; run grader batch again")
     if result.grade.status is not Status.GRADED:
         return result.grade.reason
     if result.grade.gate is not None and not result.grade.gate.passed:
-        return Text(en="graded, below the gate", ru="оценено, порог не пройден")
-    return Text(en="graded", ru="оценено")
+        return Text("graded, below the gate")
+    return Text("graded")
 
 
 def score_why(graded: Graded, result: Result) -> Text:
@@ -252,16 +247,14 @@ def score_why(graded: Graded, result: Result) -> Text:
     grade = result.grade
     state = status_why(graded, result)
     if result.submission is None:
-        return Text(en=f"0: {state.en}", ru=f"0: {state.ru}")
+        return Text("0: {state}", state=state)
     if grade is None or result.score is None:
         return state
     if grade.status is Status.GRADED:
         parts = [_sum_of_parts(grade, graded.spec)]
     else:
         most, status = number(grade.max_score), grade.status.value
-        parts = [
-            Text(en=f"0 of {most} ({status}): {state.en}", ru=f"0 из {most} ({status}): {state.ru}")
-        ]
+        parts = [Text("0 of {most} ({status}): {state}", most=most, status=status, state=state)]
     if grade.pending:
         parts.append(_waiting(grade))
     parts.append(_version(result))
@@ -285,11 +278,8 @@ def _sum_of_parts(grade: Grade, spec: LessonSpec) -> Text:
 
 def _waiting(grade: Grade) -> Text:
     if not grade.pending:
-        return Text(en="nothing waits for a person", ru="оценки преподавателя ничего не ждёт")
-    return Text(
-        en=f"a person may still add up to {number(grade.pending)}",
-        ru=f"преподаватель может добавить до {number(grade.pending)}",
-    )
+        return Text("nothing waits for a person")
+    return Text("a person may still add up to {number}", number=number(grade.pending))
 
 
 def _times(graded: Graded, result: Result) -> list[Cell]:
@@ -300,17 +290,17 @@ def _times(graded: Graded, result: Result) -> list[Cell]:
     days = late.values.get("days_late") if late else None
     zone = graded.course.zone if graded.course else None
     shown = one.submitted.astimezone(zone).isoformat(timespec="seconds") if one.submitted else None
-    why = late.why if late else Text(en="no deadline is set", ru="срок не задан")
+    why = late.why if late else Text("no deadline is set")
     return [Cell(shown, one.time), Cell(days, why)]
 
 
 def _version(result: Result) -> Text:
     one = result.submission
     if one is None:
-        return Text(en="nothing was handed in", ru="ничего не сдано")
+        return Text("nothing was handed in")
     counted = next((version for version in one.versions if version.counts), None)
     if counted is None:
-        return Text(en=one.name, ru=one.name)
+        return verbatim(one.name)
     files = ", ".join(counted.files[:3]) + (", …" if len(counted.files) > 3 else "")
     team = f", handed in by the team {one.team}" if one.team else ""
     ru_team = f", сдала команда {one.team}" if one.team else ""
@@ -325,7 +315,7 @@ def _sum(parts: Sequence[tuple[str, float | None]]) -> Cell:
     shown = " + ".join(
         f"{'?' if value is None else number(value)} ({name})" for name, value in parts
     )
-    return Cell(sum(value or 0.0 for _, value in parts), Text(en=shown, ru=shown))
+    return Cell(sum(value or 0.0 for _, value in parts), verbatim(shown))
 
 
 def _values(formula: str, grade: Grade) -> str:

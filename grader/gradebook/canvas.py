@@ -95,10 +95,10 @@ def _column(heads: list[str], graded: Graded, wanted: str | None) -> int:
         return found[0]
     others = ", ".join(quoted(head) for head in heads if head not in _IDENTITY)
     raise UsageError(
-        en=f"No column of the export, or more than one, is called as {graded.spec.name}; "
-        f"choose one with --column: {others}.",
-        ru=f"В выгрузке нет столбца занятия {graded.spec.name} или их несколько; выберите его "
-        f"через --column: {others}.",
+        "No column of the export, or more than one, is called as {name}; choose one with "
+        "--column: {others}.",
+        name=graded.spec.name,
+        others=others,
     )
 
 

@@ -17,7 +17,7 @@ from grader.text import Lang, Text
 from grader.text.untrusted import visible
 
 Shown = Literal["visible", "after_due_date", "after_published", "hidden"]
-HIDDEN = Text(en="measured on hidden data", ru="измерено на скрытых данных")
+HIDDEN = Text("measured on hidden data")
 
 
 def results(
@@ -101,10 +101,7 @@ def _output(grade: Grade, lang: Lang, shown: Shown) -> str:
         if grade.gate is not None:
             lines.append(grade.gate.explanation.to(lang))
     if grade.pending:
-        words = Text(
-            en=f"A person may still give up to {grade.pending:g} points.",
-            ru=f"Преподаватель может добавить ещё до {grade.pending:g} баллов.",
-        )
+        words = Text("A person may still give up to {pending:g} points.", pending=grade.pending)
         lines.append(words.to(lang))
     return "\n".join(line for line in lines if line)
 

@@ -40,15 +40,14 @@ def lesson_of(folder: Path) -> str:
         name = tomllib.loads(path.read_text(encoding="utf-8"))["lesson"]
     except OSError as error:
         raise UsageError(
-            en=f"{folder.resolve()} is not a project: expected {MARKER} in it; go to the "
-            "folder that `grader new LESSON DIR` made, or name the lesson with --lesson.",
-            ru=f"{folder.resolve()} — не папка проекта: в ней нет {MARKER}; перейдите в "
-            "папку, созданную `grader new LESSON DIR`, или укажите занятие через --lesson.",
+            "{resolve} is not a project: expected {marker} in it; go to the folder that `grader "
+            "new LESSON DIR` made, or name the lesson with --lesson.",
+            resolve=folder.resolve(),
+            marker=MARKER,
         ) from error
     except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError) as error:
         raise UsageError(
-            en=f'{path} must hold one line: lesson = "NAME"; write the lesson into it.',
-            ru=f'В файле {path} должна быть строка lesson = "NAME"; впишите в него занятие.',
+            '{path} must hold one line: lesson = "NAME"; write the lesson into it.', path=path
         ) from error
     return str(name)
 
@@ -71,7 +70,7 @@ class Checker:
         grade, fault = grading.grade(self.examination, self.folder, self.folder.name)
         if grade.status is Status.GRADER_FAULT:
             why = fault.strip().splitlines()[-1]
-            raise Fault(en=f"{grade.reason.en} {why}", ru=f"{grade.reason.ru} {why}")
+            raise Fault("{reason} {why}", reason=grade.reason, why=why)
         return grade
 
 
@@ -86,8 +85,7 @@ def prepare(
     """Get ready to check one's own project on the public data. Raises UsageError, DataError."""
     if not folder.is_dir():
         raise UsageError(
-            en=f"{folder} is not a folder; run `grader check` in your project's folder.",
-            ru=f"{folder} — не папка; запустите `grader check` в папке проекта.",
+            "{folder} is not a folder; run `grader check` in your project's folder.", folder=folder
         )
     found = loading.load(lesson or lesson_of(folder))
     examination = grading.prepare(found, "public", data=data, source=source, progress=progress)
@@ -118,8 +116,8 @@ def other_figures(folder: Path, spec: LessonSpec) -> list[Text]:
     except (OSError, subprocess.SubprocessError, msgspec.MsgspecError):
         module = spec.torch_module
         failed = Text(
-            en=f"thop's figures are not shown: {module}() of your project could not be called.",
-            ru=f"Значения thop не показаны: не удалось вызвать {module}() вашего проекта.",
+            "thop's figures are not shown: {module}() of your project could not be called.",
+            module=module,
         )
         return [failed]
     report = graph.inspect(artefact.read_bytes())
@@ -147,7 +145,7 @@ def public_checks(folder: Path) -> list[Check]:
         passed, reason = False, error.text
     measured = Check(
         name="artefact_is_measured",
-        title=Text(en="The artefact can be measured", ru="Артефакт удаётся измерить"),
+        title=Text("The artefact can be measured"),
         visibility="public",
         points=0.0,
         max_points=0.0,

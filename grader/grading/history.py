@@ -93,8 +93,7 @@ def sentence(versions: Sequence[Version]) -> Text:
     drawn, count = line(versions), len(versions)
     if not graded:
         return Text(
-            en=f"History: {drawn}  versions: {count}, none graded yet",
-            ru=f"История: {drawn}  версий: {count}, пока ни одна не оценена",
+            "History: {drawn}  versions: {count}, none graded yet", drawn=drawn, count=count
         )
     best = max(one.score for one in graded)
     en = f"History: {drawn}  versions: {count}, best score {best:.3f}"
@@ -115,18 +114,15 @@ def figure(versions: Sequence[Version]) -> Figure | None:
     best = [max(ys[: at + 1]) for at in range(len(ys))]
     return Figure(
         name="history",
-        title=Text(en="Your versions so far", ru="Ваши версии на сегодня"),
+        title=Text("Your versions so far"),
         kind="line",
-        x=Axis(Text(en="Version", ru="Версия")),
-        y=Axis(Text(en="Score estimate", ru="Оценка балла")),
+        x=Axis(Text("Version")),
+        y=Axis(Text("Score estimate")),
         series=[
-            Series(Text(en="Score", ru="Балл"), "submission", xs, ys),
-            Series(Text(en="Best so far", ru="Лучший к этому времени"), "reference", xs, best),
+            Series(Text("Score"), "submission", xs, ys),
+            Series(Text("Best so far"), "reference", xs, best),
         ],
-        caption=Text(
-            en="Scores of grader check on public data, kept in .grader/history.jsonl.",
-            ru="Баллы grader check на открытых данных; они хранятся в .grader/history.jsonl.",
-        ),
+        caption=Text("Scores of grader check on public data, kept in .grader/history.jsonl."),
     )
 
 

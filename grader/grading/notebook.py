@@ -43,12 +43,10 @@ def executed(
         if not any(left.has(path) for path in (spec.intake.artefact, *spec.intake.alternatives)):
             artefact = spec.intake.artefact
             raise Rejected(
-                en=f"{notebooks.FILE} ran to its end, but there is no {artefact} in its "
-                "folder; write it in a cell that runs (`%%writefile`, an export), or hand it "
-                "in beside the notebook.",
-                ru=f"{notebooks.FILE} выполнен до конца, но в его папке нет файла {artefact}; "
-                "создайте его в выполняемой ячейке (`%%writefile`, экспорт) или сдайте рядом "
-                "с ноутбуком.",
+                "{file} ran to its end, but there is no {artefact} in its folder; write it in a "
+                "cell that runs (`%%writefile`, an export), or hand it in beside the notebook.",
+                file=notebooks.FILE,
+                artefact=artefact,
             )
         yield left
 

@@ -95,10 +95,7 @@ def prepare(
     try:
         exam = lesson.autograder.prepare(setup)
     except Stopped as error:  # the baseline, which is ours
-        raise Fault(
-            en=f"The lesson's baseline does not run here: {error.text.en}",
-            ru=f"Базовая модель занятия здесь не запускается: {error.text.ru}",
-        ) from error
+        raise Fault("The lesson's baseline does not run here: {text}", text=error.text) from error
     return Examination(lesson.name, exam, provenance(lesson, exam.data_id))
 
 
@@ -171,8 +168,7 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> Outcome:
         ended = error
     except MemoryError:
         too_large = Text(
-            en="Reading the submission took more memory than is allowed; make its files smaller.",
-            ru="Чтение работы потребовало больше памяти, чем разрешено; уменьшите файлы.",
+            "Reading the submission took more memory than is allowed; make its files smaller."
         )
         ended = Stopped(Status.OUT_OF_MEMORY, too_large)
     except Exception as error:
@@ -224,10 +220,10 @@ def _require_same_isolation(examination: Examination) -> None:
     promised, here = examination.provenance.isolation, current_level().level
     if promised != here:
         raise Fault(
-            en=f"The batch was started at isolation level {promised}, but this worker has "
-            f"{here}; run `grader doctor` where it runs.",
-            ru=f"Проверка начата при изоляции уровня {promised}, а у этого процесса уровень "
-            f"{here}; запустите `grader doctor` там, где он работает.",
+            "The batch was started at isolation level {promised}, but this worker has {here}; "
+            "run `grader doctor` where it runs.",
+            promised=promised,
+            here=here,
         )
 
 

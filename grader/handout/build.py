@@ -77,8 +77,9 @@ def write(path: Path, content: bytes) -> Path:
         write_atomically(path, content)
     except OSError as error:
         raise UsageError(
-            en=f"{path} cannot be written ({error.strerror}); choose another --out.",
-            ru=f"Не удаётся записать {path} ({error.strerror}); выберите другое --out.",
+            "{path} cannot be written ({strerror}); choose another --out.",
+            path=path,
+            strerror=error.strerror,
         ) from error
     return path
 

@@ -139,10 +139,9 @@ def read(lesson: Lesson, lang: Lang, stem: str = "handout") -> Source:
     path = lesson.folder / f"{stem}.{lang}.md"
     if not path.is_file():
         raise UsageError(
-            en=f"The lesson {lesson.name} has no {path.name} yet; docs/handouts.md says what "
-            "belongs into it.",
-            ru=f"В занятии {lesson.name} ещё нет {path.name}; что в нём должно быть, сказано в "
-            "docs/handouts.md.",
+            "The lesson {name} has no {path_name} yet; docs/handouts.md says what belongs into it.",
+            name=lesson.name,
+            path_name=path.name,
         )
     try:
         raw = path.read_text(encoding="utf-8")

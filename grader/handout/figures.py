@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from grader.handout import measured
-from grader.text import LANGS, Lang, Text, ru_number
+from grader.text import LANGS, Lang, Text, ru_number, verbatim
 
 
 def project(folder: Path, *names: str) -> SimpleNamespace:
@@ -86,7 +86,7 @@ def fill(page: str, name: str, text: str) -> str:
 
 def plain(text: str) -> Text:
     """The same in both languages."""
-    return Text(en=text, ru=text)
+    return verbatim(text)
 
 
 def count(number: int) -> Text:

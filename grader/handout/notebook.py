@@ -199,8 +199,11 @@ def _executed(code: Sequence[str], lines: Sequence[int], document: Document) -> 
             shown = "\n".join(f"    {line}" for line in code[number].splitlines())
             count = f"{number + 1}/{len(code)}"
             raise SpecError(
-                en=f"{where}: code cell {count} failed: {what}\n{shown}",
-                ru=f"{where}: ячейка с кодом {count} не выполнилась: {what}\n{shown}",
+                "{where}: code cell {count} failed: {what}\n{shown}",
+                where=where,
+                count=count,
+                what=what,
+                shown=shown,
             ) from error
     return nbformat.writes(ran).encode("utf-8")
 

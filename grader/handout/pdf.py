@@ -62,10 +62,9 @@ def require() -> Path:
         return found
     named = f" ({ENVIRONMENT}={found})" if found else ""
     raise UsageError(
-        en=f"PDF needs Chromium, Chrome or Edge, and none was found{named}. Install one "
-        "(Debian, Ubuntu: apt install chromium), or name its program in GRADER_CHROMIUM.",
-        ru=f"Для PDF нужен Chromium, Chrome или Edge, а он не найден{named}. Установите его "
-        "(Debian, Ubuntu: apt install chromium) или укажите программу в GRADER_CHROMIUM.",
+        "PDF needs Chromium, Chrome or Edge, and none was found{named}. Install one (Debian, "
+        "Ubuntu: apt install chromium), or name its program in GRADER_CHROMIUM.",
+        named=named,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from grader.handout.values import Values
 from grader.lesson.loading import Lesson
-from grader.text import Lang, Text, notebooks, ru_number
+from grader.text import Lang, Text, notebooks
 
 TRAINING = "train.py"
 _SKIPPED = frozenset({"__pycache__", ".pytest_cache", ".ipynb_checkpoints"})
@@ -26,10 +26,9 @@ _WRITTEN = frozenset({".py", ".toml", ".md", ".c", ".h", ".S", ".ino"})
 _KEPT = frozenset({"tests", ".github"})
 _MAX_BYTES = 64 * 2**10
 _TRAIN = Text(
-    en="## Training\n\nTakes a while and needs data, so it is not repeated when the notebook is "
-    f"graded (tag `{notebooks.SKIPPED}`). Run the cells above first.",
-    ru="## Обучение\n\nЗанимает время и требует данных, поэтому при проверке не повторяется (тег "
-    f"`{notebooks.SKIPPED}`). Сначала выполните ячейки выше.",
+    "## Training\n\nTakes a while and needs data, so it is not repeated when the notebook is "
+    "graded (tag `{skipped}`). Run the cells above first.",
+    skipped=notebooks.SKIPPED,
 )
 
 
@@ -135,23 +134,14 @@ def _rules(lesson: Lesson) -> Text:
     limits = lesson.spec.notebook.limits
     seconds, megabytes = int(limits.wall_seconds), limits.memory_bytes // 2**20
     return Text(
-        en=f"""## How this notebook is graded
-
-- It is run from the first cell to the last in a copy of this folder, with what lies beside it. The
-  files that are there at the end are graded, `{lesson.spec.intake.artefact}` first of all.
-- It has {seconds} seconds and {megabytes:,} MiB of memory, no network, and starts no
-  programs (`!command` does nothing).
-- A cell that raises ends it. Cells with the tag `{notebooks.SKIPPED}` are not run: training is one,
-  so hand in what it made beside the notebook.
-- `grader check` in this folder does the same.""",
-        ru=f"""## Как проверяется этот ноутбук
-
-- Он выполняется от первой ячейки до последней в копии этой папки, вместе с лежащими рядом
-  файлами. Оцениваются файлы, которые окажутся там в конце, прежде всего
-  `{lesson.spec.intake.artefact}`.
-- На это есть {seconds} с и {ru_number(megabytes)} МиБ памяти; сети нет, программы не
-  запускаются (`!команда` ничего не делает).
-- Ошибка в ячейке прерывает выполнение. Ячейки с тегом `{notebooks.SKIPPED}` не выполняются: таково
-  обучение, поэтому сдавайте его результаты рядом с ноутбуком.
-- `grader check` в этой папке делает то же самое.""",
+        "## How this notebook is graded\n\n- It is run from the first cell to the last in a copy "
+        "of this folder, with what lies beside it. The\n  files that are there at the end are "
+        "graded, `{artefact}` first of all.\n- It has {seconds} seconds and {megabytes:,} MiB of "
+        "memory, no network, and starts no\n  programs (`!command` does nothing).\n- A cell that "
+        "raises ends it. Cells with the tag `{skipped}` are not run: training is one,\n  so hand "
+        "in what it made beside the notebook.\n- `grader check` in this folder does the same.",
+        artefact=lesson.spec.intake.artefact,
+        seconds=seconds,
+        megabytes=megabytes,
+        skipped=notebooks.SKIPPED,
     )

@@ -17,7 +17,6 @@ from grader.intake.rules import changed
 from grader.intake.tars import unpack_tar
 from grader.intake.zips import unpack_zip
 from grader.lesson.spec import Intake
-from grader.text import ru_number
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
@@ -51,10 +50,11 @@ def require_archive_size(name: str, size: int, rules: Intake) -> None:
     """Raises Rejected for an archive that is larger than its contents may be."""
     if size > (limit := rules.max_total_bytes):
         raise Rejected(
-            en=f"The archive {quoted(name)} has {size:,} bytes, at most {limit:,} are allowed; "
-            "leave data and checkpoints out.",
-            ru=f"Архив {quoted(name)} занимает {ru_number(size)} байт, допустимо не более "
-            f"{ru_number(limit)}; не включайте данные и чекпойнты.",
+            "The archive {name} has {size:,} bytes, at most {limit:,} are allowed; leave data "
+            "and checkpoints out.",
+            name=quoted(name),
+            size=size,
+            limit=limit,
         )
 
 
@@ -72,9 +72,9 @@ def unpack(raw: io.FileIO, name: str, folder: Path, rules: Intake) -> None:
     for magic, kind in _OTHER_STARTS:
         if start.startswith(magic):
             raise Rejected(
-                en=f"{quoted(name)} is a {kind} archive, whatever its name says; pack the "
-                "folder as a .zip.",
-                ru=f"{quoted(name)} — на самом деле архив {kind}; упакуйте папку в .zip.",
+                "{name} is a {kind} archive, whatever its name says; pack the folder as a .zip.",
+                name=quoted(name),
+                kind=kind,
             )
     known_tar = start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"))
     is_zip = start.startswith(b"PK") or (name.lower().endswith(".zip") and not known_tar)
@@ -84,10 +84,8 @@ def unpack(raw: io.FileIO, name: str, folder: Path, rules: Intake) -> None:
         if isinstance(error, OSError) and error.errno in _OUR_DISK:
             raise
         raise Rejected(
-            en=f"The archive {quoted(name)} is damaged, encrypted or not an archive; pack the "
-            "folder again.",
-            ru=f"Архив {quoted(name)} повреждён, зашифрован или не является архивом; упакуйте "
-            "папку заново.",
+            "The archive {name} is damaged, encrypted or not an archive; pack the folder again.",
+            name=quoted(name),
         ) from error
     after = os.fstat(raw.fileno())
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):

@@ -43,8 +43,7 @@ def candidates(folder: Path) -> tuple[list[Candidate], list[Path]]:
     told."""
     if not folder.is_dir():
         raise UsageError(
-            en=f"{folder} is not a folder; expected a folder with one submission each.",
-            ru=f"{folder} — не папка; ожидалась папка, в которой каждая работа отдельно.",
+            "{folder} is not a folder; expected a folder with one submission each.", folder=folder
         )
     found: list[tuple[str, Path]] = []
     left_out: list[Path] = []
@@ -73,18 +72,16 @@ def submission_name(path: Path) -> str:
 def require_submission(path: Path) -> None:
     """Raises UsageError unless `path` is a folder, an archive or a notebook."""
     if not path.exists():
-        raise UsageError(
-            en=f"{path} does not exist.",
-            ru=f"Путь {path} не существует.",
-        )
+        raise UsageError("{path} does not exist.", path=path)
     if not path.is_dir() and not (
         path.is_file() and (archive_suffix(path) or _notebook_suffix(path))
     ):
         kinds = ", ".join((*ARCHIVES, SUFFIX))
         raise UsageError(
-            en=f"{path} is neither a folder nor an archive or notebook ({kinds}); give the "
-            "folder that holds the submission.",
-            ru=f"{path} — не папка, не архив и не ноутбук ({kinds}); укажите папку с работой.",
+            "{path} is neither a folder nor an archive or notebook ({kinds}); give the folder "
+            "that holds the submission.",
+            path=path,
+            kinds=kinds,
         )
 
 
@@ -136,12 +133,11 @@ def missing(artefact: str, files: Sequence[SubmittedFile]) -> Text:
     paths = sorted((file.path for file in files), key=is_hidden)  # stable: names stay in order
     if pickles := [quoted(path) for path in paths if path.suffix.lower() in PICKLES]:
         return Text(
-            en=f"Expected {artefact}, found the checkpoint {pickles[0]}. Checkpoints are pickles, "
-            f"which can run code, and are never opened; export the model (the template's export.py "
-            f"does it) and submit {artefact}.",
-            ru=f"Ожидался файл {artefact}, найден чекпойнт {pickles[0]}. Чекпойнты — это pickle, "
-            f"они могут выполнять код, поэтому их не открывают; экспортируйте модель (это делает "
-            f"export.py из шаблона) и сдайте {artefact}.",
+            "Expected {artefact}, found the checkpoint {first}. Checkpoints are pickles, which "
+            "can run code, and are never opened; export the model (the template's export.py does "
+            "it) and submit {artefact}.",
+            artefact=artefact,
+            first=pickles[0],
         )
     if archives := [
         quoted(path)
@@ -149,36 +145,36 @@ def missing(artefact: str, files: Sequence[SubmittedFile]) -> Text:
         if archive_suffix(path) or path.suffix.lower() in OTHER_ARCHIVES
     ]:
         return Text(
-            en=f"Expected {artefact}, found the archive {archives[0]} inside; submit either "
-            "that archive alone (.zip or .tar.gz) or the unpacked folder.",
-            ru=f"Ожидался файл {artefact}, внутри найден архив {archives[0]}; сдайте либо "
-            "один этот архив (.zip или .tar.gz), либо распакованную папку.",
+            "Expected {artefact}, found the archive {first} inside; submit either that archive "
+            "alone (.zip or .tar.gz) or the unpacked folder.",
+            artefact=artefact,
+            first=archives[0],
         )
     notebooks = [quoted(path) for path in paths if path.suffix.lower() == SUFFIX]
     if len(notebooks) == 1:
         return Text(
-            en=f"Expected {artefact} or {FILE}, found the notebook {notebooks[0]}; call the "
-            f"notebook that is to be run {FILE}.",
-            ru=f"Ожидался файл {artefact} или {FILE}, найден ноутбук {notebooks[0]}; назовите "
-            f"ноутбук, который нужно выполнить, {FILE}.",
+            "Expected {artefact} or {file}, found the notebook {first}; call the notebook that "
+            "is to be run {file}.",
+            artefact=artefact,
+            file=FILE,
+            first=notebooks[0],
         )
     if any(artefact in path.parts[:-1] for path in paths):
         return Text(
-            en=f"Expected a file {artefact}, found a folder of that name; put the file there.",
-            ru=f"Ожидался файл {artefact}, найдена папка с таким именем; положите саму модель.",
+            "Expected a file {artefact}, found a folder of that name; put the file there.",
+            artefact=artefact,
         )
     exported = PurePosixPath(artefact).suffix in EXPORTED
     if not paths and exported:
         return Text(
-            en=f"Expected {artefact}, found an empty folder; put the exported model into it.",
-            ru=f"Ожидался файл {artefact}, но папка пуста; положите в неё экспортированную модель.",
+            "Expected {artefact}, found an empty folder; put the exported model into it.",
+            artefact=artefact,
         )
     if not paths:
         return Text(
-            en=f"Expected {artefact}, found an empty folder; put the files of the template into "
-            "it, with your work in them.",
-            ru=f"Ожидался файл {artefact}, но папка пуста; положите в неё файлы заготовки с вашей "
-            "работой.",
+            "Expected {artefact}, found an empty folder; put the files of the template into it, "
+            "with your work in them.",
+            artefact=artefact,
         )
     shown = ", ".join(map(quoted, paths[:3])) + (", ..." if len(paths) > 3 else "")
     en, ru = "keep the names that the template gives", "сохраните имена файлов заготовки"
@@ -196,12 +192,11 @@ def wrong_form(path: Path, artefact: str) -> Text:
     name = quoted(path.name)
     if path.suffix.lower() in OTHER_ARCHIVES:
         return Text(
-            en=f"{name} is an archive of a kind that is not read; pack the folder as a .zip.",
-            ru=f"{name} — архив такого вида, который не читается; упакуйте папку в .zip.",
+            "{name} is an archive of a kind that is not read; pack the folder as a .zip.", name=name
         )
     return Text(
-        en=f"Expected a folder or a .zip with {artefact} in it, found the single file {name}; pack "
+        "Expected a folder or a .zip with {artefact} in it, found the single file {name}; pack "
         "everything that the handout asks for.",
-        ru=f"Ожидалась папка или .zip с файлом {artefact}, найден один файл {name}; упакуйте всё, "
-        "что требует задание.",
+        artefact=artefact,
+        name=name,
     )

@@ -157,10 +157,9 @@ def open_download(
         return _from_zip(place, store, rules, stem, layout)
     if not place.is_dir():
         raise UsageError(
-            en=f"{place} is neither a folder nor a .zip; expected a folder with one submission "
-            "each, or the archive that Moodle or Canvas gives.",
-            ru=f"{place} — не папка и не .zip; ожидалась папка, в которой каждая работа "
-            "отдельно, или архив из Moodle или Canvas.",
+            "{place} is neither a folder nor a .zip; expected a folder with one submission each, "
+            "or the archive that Moodle or Canvas gives.",
+            place=place,
         )
     names = sorted(
         path.name

@@ -71,10 +71,9 @@ def open_file(root: Path, path: PurePosixPath) -> io.FileIO:
         if error.errno == errno.EACCES:
             name = quoted(str(path))
             raise Rejected(
-                en=f"{name} may not be read: its rights forbid it; hand it in again, readable "
-                "for everyone (on Linux: chmod a+r).",
-                ru=f"Файл {name} нельзя прочитать: не хватает прав; сдайте его заново, открыв "
-                "на чтение всем (в Linux: chmod a+r).",
+                "{name} may not be read: its rights forbid it; hand it in again, readable for "
+                "everyone (on Linux: chmod a+r).",
+                name=name,
             ) from error
         if error.errno == errno.ENXIO:  # a socket
             raise Rejected(not_a_file(str(path))) from error

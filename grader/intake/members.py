@@ -20,7 +20,7 @@ from grader.intake.rules import (
     too_many,
 )
 from grader.lesson.spec import Intake
-from grader.text import Text, notebooks, ru_number
+from grader.text import Text, notebooks
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted, readable
 
@@ -80,10 +80,9 @@ def files_to_unpack(members: Iterable[Member], rules: Intake) -> list[PlannedFil
             raise Rejected(link(member.name))
         if member.kind == "sparse":
             raise Rejected(
-                en=f"The archive holds {name} as a sparse file; pack the folder without that "
-                "option of tar.",
-                ru=f"В архиве файл {name} записан как разреженный; упакуйте папку без этого "
-                "параметра tar.",
+                "The archive holds {name} as a sparse file; pack the folder without that option "
+                "of tar.",
+                name=name,
             )
         if member.kind == "other":
             raise Rejected(not_a_file(member.name))
@@ -94,10 +93,8 @@ def files_to_unpack(members: Iterable[Member], rules: Intake) -> list[PlannedFil
         key = indistinct(path.as_posix())
         if key in keys:
             raise Rejected(
-                en=f"The archive holds {name} twice (or twice but for upper and lower case); "
-                "keep one.",
-                ru=f"В архиве файл {name} встречается дважды (возможно, с разным регистром "
-                "букв); оставьте один.",
+                "The archive holds {name} twice (or twice but for upper and lower case); keep one.",
+                name=name,
             )
         keys.add(key)
         folders.update(indistinct(parent.as_posix()) for parent in path.parents)
@@ -121,10 +118,8 @@ def places(
         planned = files_to_unpack(members, rules)
     except Damaged:
         raise Rejected(
-            en="A file lies where another needs a folder (upper and lower case count as one); "
-            "rename it.",
-            ru="Файл лежит там, где другому нужна папка (регистр букв не различается); "
-            "переименуйте его.",
+            "A file lies where another needs a folder (upper and lower case count as one); "
+            "rename it."
         ) from None
     return {
         found.index: folder / found.path
@@ -155,10 +150,9 @@ def _checked_path(member: Member) -> PurePosixPath | None:
         return None
     if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise Rejected(
-            en=f"The archive holds {quoted(name)}, which would land outside the submission's "
-            "folder; pack the folder again with relative paths.",
-            ru=f"В архиве есть путь {quoted(name)}, ведущий за пределы папки работы; упакуйте "
-            "папку заново с относительными путями.",
+            "The archive holds {name}, which would land outside the submission's folder; pack "
+            "the folder again with relative paths.",
+            name=quoted(name),
         )
     if readable(name) != name:
         raise Rejected(not_utf8(name))
@@ -171,8 +165,9 @@ def _checked_path(member: Member) -> PurePosixPath | None:
 
 def _long_name(name: str) -> Text:
     return Text(
-        en=f"The archive holds a name of {len(name):,} characters ({quoted(name[:40])}...); at "
-        f"most {MAX_PATH} bytes, none of them zero, are allowed.",
-        ru=f"В архиве есть имя длиной {ru_number(len(name))} символов ({quoted(name[:40])}...); "
-        f"допустимо не более {MAX_PATH} байт, и ни одного нулевого.",
+        "The archive holds a name of {name_count:,} characters ({name}...); at most {max_path} "
+        "bytes, none of them zero, are allowed.",
+        name_count=len(name),
+        name=quoted(name[:40]),
+        max_path=MAX_PATH,
     )

@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path, PurePath, PurePosixPath
 
 from grader.lesson.spec import Intake
-from grader.text import Text, ru_number
+from grader.text import Text
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted, readable
 
@@ -52,17 +52,18 @@ def check_sizes(name: str, size: int, count: int, total: int, rules: Intake) -> 
     it there are `count` files of `total` bytes."""
     if size > rules.max_file_bytes:
         raise Rejected(
-            en=f"{quoted(name)} has {size:,} bytes, at most {rules.max_file_bytes:,} are "
-            "allowed; leave data and checkpoints out.",
-            ru=f"Файл {quoted(name)} занимает {ru_number(size)} байт, допустимо не более "
-            f"{ru_number(rules.max_file_bytes)}; не включайте данные и чекпойнты.",
+            "{name} has {size:,} bytes, at most {max_file_bytes:,} are allowed; leave data and "
+            "checkpoints out.",
+            name=quoted(name),
+            size=size,
+            max_file_bytes=rules.max_file_bytes,
         )
     if total > rules.max_total_bytes:
         raise Rejected(
-            en=f"The files add up to more than {rules.max_total_bytes:,} bytes (at "
-            f"{quoted(name)}); leave data and checkpoints out.",
-            ru=f"Файлы вместе занимают больше {ru_number(rules.max_total_bytes)} байт "
-            f"(на {quoted(name)}); не включайте данные и чекпойнты.",
+            "The files add up to more than {max_total_bytes:,} bytes (at {name}); leave data and "
+            "checkpoints out.",
+            max_total_bytes=rules.max_total_bytes,
+            name=quoted(name),
         )
     if count > rules.max_files:
         raise Rejected(too_many(rules.max_files))
@@ -70,50 +71,38 @@ def check_sizes(name: str, size: int, count: int, total: int, rules: Intake) -> 
 
 def too_many(limit: int) -> Text:
     """The sentence about a submission with more than `limit` files or entries."""
-    return Text(
-        en=f"There are more than {limit:,} files; submit only the project's own.",
-        ru=f"В работе больше {ru_number(limit)} файлов; сдавайте только свои.",
-    )
+    return Text("There are more than {limit:,} files; submit only the project's own.", limit=limit)
 
 
 def link(name: str) -> Text:
     """The sentence about a symbolic link."""
-    return Text(
-        en=f"{quoted(name)} is a link; replace it with the file itself.",
-        ru=f"{quoted(name)} — это ссылка; замените её самим файлом.",
-    )
+    return Text("{name} is a link; replace it with the file itself.", name=quoted(name))
 
 
 def not_a_file(name: str) -> Text:
     """The sentence about an entry that cannot be read like a file."""
-    return Text(
-        en=f"{quoted(name)} is a device, pipe or socket, not a file; remove it.",
-        ru=f"{quoted(name)} — устройство, канал или сокет, а не файл; удалите его.",
-    )
+    return Text("{name} is a device, pipe or socket, not a file; remove it.", name=quoted(name))
 
 
 def changed(name: str) -> Text:
     """The sentence about a file that changed after it was listed."""
     return Text(
-        en=f"{quoted(name)} changed while it was being read; grade the submission again when "
-        "nothing writes to it.",
-        ru=f"Файл {quoted(name)} изменился во время чтения; проверьте работу ещё раз, когда в неё "
-        "ничего не пишут.",
+        "{name} changed while it was being read; grade the submission again when nothing writes "
+        "to it.",
+        name=quoted(name),
     )
 
 
 def not_utf8(name: str) -> Text:
     """The sentence about a name that JSON and pages cannot represent."""
     shown = quoted(readable(name))
-    return Text(
-        en=f"The name {shown} is not UTF-8; rename the file.",
-        ru=f"Имя {shown} записано не в UTF-8; переименуйте файл.",
-    )
+    return Text("The name {shown} is not UTF-8; rename the file.", shown=shown)
 
 
 def too_deep(name: str) -> Text:
     """The sentence about a file in too many nested folders."""
     return Text(
-        en=f"{quoted(name)} lies more than {MAX_DEPTH} folders deep; submit only the project.",
-        ru=f"{quoted(name)} лежит глубже {MAX_DEPTH} папок; сдавайте только файлы проекта.",
+        "{name} lies more than {max_depth} folders deep; submit only the project.",
+        name=quoted(name),
+        max_depth=MAX_DEPTH,
     )

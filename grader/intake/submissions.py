@@ -151,10 +151,7 @@ def _kind(path: Path) -> str:
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
-        raise UsageError(
-            en=f"{path} does not exist.",
-            ru=f"Путь {path} не существует.",
-        ) from None
+        raise UsageError("{path} does not exist.", path=path) from None
     if stat.S_ISLNK(mode):
         return "link"
     if stat.S_ISDIR(mode):
@@ -187,10 +184,9 @@ def _require_archive(path: Path, rules: Intake) -> None:
     if kind == "link":
         shown = quoted(path.name)
         raise Rejected(
-            en=f"{shown} among the submissions is a link and is never followed; put the folder "
-            "or archive itself there.",
-            ru=f"{shown} среди работ — это ссылка, по ссылкам грейдер не переходит; положите "
-            "туда саму папку или архив.",
+            "{shown} among the submissions is a link and is never followed; put the folder or "
+            "archive itself there.",
+            shown=shown,
         )
     if kind == "other":
         raise Rejected(not_a_file(path.name))
@@ -229,8 +225,9 @@ def _find_root(files: list[SubmittedFile], rules: Intake) -> PurePosixPath:
         raise Rejected(missing(rules.artefact, files))
     places = ", ".join(quoted(root) for root in roots[:3]) + (", ..." if len(roots) > 3 else "")
     raise Rejected(
-        en=f"Expected one {artefact}, found {len(roots)} (in {places}); "
-        "keep the one to be graded and delete the others.",
-        ru=f"Ожидался один файл {artefact}, найдено {len(roots)} (в папках {places}); "
-        "оставьте тот, который нужно оценить, и удалите остальные.",
+        "Expected one {artefact}, found {roots_count} (in {places}); keep the one to be graded "
+        "and delete the others.",
+        artefact=artefact,
+        roots_count=len(roots),
+        places=places,
     )

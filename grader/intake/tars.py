@@ -19,17 +19,15 @@ from typing import IO, cast
 from grader.intake.members import BLOCK, Damaged, Kind, Member, files_to_unpack, write
 from grader.intake.rules import max_members
 from grader.lesson.spec import Intake
-from grader.text import Text, ru_number
+from grader.text import Text
 from grader.text.errors import Rejected
 
 MAX_HEADER_BYTES = 2**14
 """Headers of one member, including the attributes that some systems add. The time and memory that
 tarfile needs grow with the square of their size."""
 LARGE_HEADERS = Text(
-    en="The archive spends more bytes on names and attributes than any project needs; pack the "
-    "folder again as a .zip.",
-    ru="На имена и атрибуты в архиве уходит больше байт, чем нужно любому проекту; упакуйте папку "
-    "заново в .zip.",
+    "The archive spends more bytes on names and attributes than any project needs; pack the "
+    "folder again as a .zip."
 )
 _MEAN_HEADER_BYTES = 2**10
 _MAX_GLOBAL_HEADERS = 100
@@ -111,10 +109,8 @@ class _Stream:
         self._position += len(part)
         if self._position > self._limit:
             raise Rejected(
-                en=f"The archive unpacks to more than {self._limit:,} bytes; leave data and "
-                "checkpoints out.",
-                ru=f"Архив распаковывается больше чем в {ru_number(self._limit)} байт; не "
-                "включайте данные и чекпойнты.",
+                "The archive unpacks to more than {limit:,} bytes; leave data and checkpoints out.",
+                limit=self._limit,
             )
         return part
 

@@ -72,8 +72,9 @@ class ClassZip:
             self._file = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise UsageError(
-                en=f"{path} is no zip archive or is damaged ({error}); download it again.",
-                ru=f"{path} — не zip-архив или он повреждён ({error}); скачайте его ещё раз.",
+                "{path} is no zip archive or is damaged ({error}); download it again.",
+                path=path,
+                error=error,
             ) from error
         self._infos = self._file.infolist()
         # Relative, whatever the name begins with; without parts for a name of the folder itself.
@@ -160,9 +161,8 @@ class _BoundedReader(io.BufferedReader):
             self.seek(place)
         if size > MAX_DIRECTORY_BYTES:
             raise Rejected(
-                en="The archive's table of contents is larger than that of any project; pack "
-                "the folder again.",
-                ru="Оглавление архива больше, чем бывает у любого проекта; упакуйте папку заново.",
+                "The archive's table of contents is larger than that of any project; pack the "
+                "folder again."
             )
         return super().read(size)
 
@@ -182,10 +182,10 @@ def _require_supported(info: zipfile.ZipInfo) -> None:
     if info.compress_type not in _METHODS:
         name, method = quoted(info.filename), info.compress_type
         raise Rejected(
-            en=f"The archive holds {name} packed by method {method}; pack the folder as an "
-            "ordinary .zip (deflate).",
-            ru=f"В архиве файл {name} сжат методом {method}; упакуйте папку в обычный .zip "
-            "(deflate).",
+            "The archive holds {name} packed by method {method}; pack the folder as an ordinary "
+            ".zip (deflate).",
+            name=name,
+            method=method,
         )
 
 
@@ -204,10 +204,9 @@ def _require_disjoint(file: _BoundedReader, infos: list[zipfile.ZipInfo], direct
     for (_, end, shared), (start, _, _) in pairwise(sorted(spans)):
         if end > start:
             raise Rejected(
-                en=f"The archive holds {quoted(shared)} in the same bytes as another member; "
-                "pack the folder again.",
-                ru=f"В архиве файл {quoted(shared)} занимает те же байты, что и другой; "
-                "упакуйте папку заново.",
+                "The archive holds {shared} in the same bytes as another member; pack the folder "
+                "again.",
+                shared=quoted(shared),
             )
 
 

@@ -56,8 +56,7 @@ def _tree(name: str) -> Path:
         if (Path(own) / name).is_dir():
             return Path(own) / name
         raise UsageError(
-            en=f"GRADER_COURSE is {own}, but there is no folder {name}/ in it.",
-            ru=f"GRADER_COURSE указывает на {own}, но папки {name}/ там нет.",
+            "GRADER_COURSE is {own}, but there is no folder {name}/ in it.", own=own, name=name
         )
     return _built_in(name)
 

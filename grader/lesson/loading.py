@@ -54,10 +54,10 @@ class Lesson:
         names = self.spec.data.names
         if name is not None and name not in names:
             raise UsageError(
-                en=f"The lesson {self.name} does not use the data set {name!r}; it uses "
-                f"{', '.join(names)}.",
-                ru=f"Занятие {self.name} не использует набор данных {name!r}; подойдут "
-                f"{', '.join(names)}.",
+                "The lesson {name} does not use the data set {name2!r}; it uses {names}.",
+                name=self.name,
+                name2=name,
+                names=", ".join(names),
             )
         return name or names[0]
 

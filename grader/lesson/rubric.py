@@ -17,21 +17,16 @@ import msgspec
 from grader.lesson import scoring
 from grader.lesson.grades import Grade, Judgment, Measurement, Status
 from grader.lesson.spec import RUBRIC, Criterion, LessonSpec
-from grader.text import Lang, Text
+from grader.text import Lang, Text, verbatim
 from grader.text.errors import UsageError
 from grader.text.untrusted import quoted
 
 SCHEMA = 1
 _HEAD = Text(
-    en="# A person's points. Fill in by, points and why, save, and run `grader rubric` again:\n"
-    "# it checks this file and merges the points into the grade. Without points it waits.\n",
-    ru="# Баллы преподавателя. Впишите by, points и why, сохраните и снова запустите\n"
-    "# `grader rubric`: файл будет проверен, а баллы внесены в оценку. Критерий без points ждёт.\n",
+    "# A person's points. Fill in by, points and why, save, and run `grader rubric` again:\n# it "
+    "checks this file and merges the points into the grade. Without points it waits.\n"
 )
-_BELOW = Text(
-    en="# Kept by `grader rubric`, which only adds to it.\n",
-    ru="# Это ведёт сама команда `grader rubric` и только дополняет.\n",
-)
+_BELOW = Text("# Kept by `grader rubric`, which only adds to it.\n")
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,8 +61,9 @@ def measured(spec: LessonSpec, history: Iterable[Judgment]) -> dict[str, Measure
         return {}
     given = _given(spec, history)
     how = Text(
-        en=f"points of a person, for {len(given)} of {len(spec.rubric)} criteria so far",
-        ru=f"баллы преподавателя; пока оценено критериев: {len(given)} из {len(spec.rubric)}",
+        "points of a person, for {given_count} of {rubric_count} criteria so far",
+        given_count=len(given),
+        rubric_count=len(spec.rubric),
     )
     return {RUBRIC: Measurement(sum(given.values()), "", how)}
 
@@ -135,10 +131,10 @@ def read(raw: bytes, where: str, grade: Grade, spec: LessonSpec) -> Form:
     try:
         form = msgspec.toml.decode(raw.decode("utf-8-sig"), type=Form)
     except UnicodeDecodeError as error:
-        problem = Text(en="it is not UTF-8 text", ru="это не текст в UTF-8")
+        problem = Text("it is not UTF-8 text")
         raise _wrong(where, problem) from error
     except msgspec.DecodeError as error:
-        raise _wrong(where, Text(en=str(error), ru=str(error))) from error
+        raise _wrong(where, verbatim(str(error))) from error
     if (found := _problem(form, grade, spec)) is not None:
         raise _wrong(where, found)
     return form
@@ -247,57 +243,56 @@ def _problem(form: Form, grade: Grade, spec: LessonSpec) -> Text | None:
     """The first thing in a form that cannot be counted."""
     if form.schema != SCHEMA:
         return Text(
-            en=f"schema is {form.schema}, this grader reads schema {SCHEMA}",
-            ru=f"schema равно {form.schema}, а эта версия читает schema {SCHEMA}",
+            "schema is {schema}, this grader reads schema {schema2}",
+            schema=form.schema,
+            schema2=SCHEMA,
         )
     name, lesson = quoted(form.name), quoted(form.lesson)
     if (form.lesson, form.name) != (grade.lesson, grade.submission.name):
         ours = quoted(grade.submission.name)
         return Text(
-            en=f"it is for {name} in {lesson}, not for {ours} in {grade.lesson}",
-            ru=f"он для работы {name} занятия {lesson}, а не для {ours} занятия {grade.lesson}",
+            "it is for {name} in {lesson}, not for {ours} in {grade_lesson}",
+            name=name,
+            lesson=lesson,
+            ours=ours,
+            grade_lesson=grade.lesson,
         )
     for one in form.history:
         if one.points is not None and not 0 <= one.points < math.inf:
             name = quoted(one.criterion)
             return Text(
-                en=f"points of {name} in the history are {one.points:g}",
-                ru=f"в истории у критерия {name} баллы {one.points:g}",
+                "points of {name} in the history are {points:g}", name=name, points=one.points
             )
     known = {one.name: one.max_points for one in spec.rubric}
     for name, entry in form.criteria.items():
         if name not in known:
             names = ", ".join(known)
             return Text(
-                en=f"there is no criterion {quoted(name)}; the criteria are {names}",
-                ru=f"критерия {quoted(name)} нет; есть {names}",
+                "there is no criterion {name}; the criteria are {names}",
+                name=quoted(name),
+                names=names,
             )
         if entry.points is None:
             continue
         if not 0 <= entry.points <= known[name]:
             return Text(
-                en=f"points of {name} are {entry.points:g}, not from 0 to {known[name]:g}",
-                ru=f"баллы {name} — {entry.points:g}, а должны быть от 0 до {known[name]:g}",
+                "points of {name} are {points:g}, not from 0 to {known:g}",
+                name=name,
+                points=entry.points,
+                known=known[name],
             )
         if not entry.why.strip():
-            return Text(
-                en=f"{name} has points, but why is empty; say why in a few words",
-                ru=f"у {name} есть баллы, но поле why пустое; напишите в двух словах почему",
-            )
+            return Text("{name} has points, but why is empty; say why in a few words", name=name)
         if not form.by.strip():
-            return Text(
-                en="there are points, but by is empty; write who judges",
-                ru="баллы есть, а поле by пустое; напишите, кто оценивает",
-            )
+            return Text("there are points, but by is empty; write who judges")
     return None
 
 
 def _wrong(where: str, why: Text) -> UsageError:
     return UsageError(
-        en=f"{where}: {why.en}. Correct the file and run the command again; nothing in it was "
-        "merged.",
-        ru=f"{where}: {why.ru}. Исправьте файл и запустите команду ещё раз; из него ничего не "
-        "внесено.",
+        "{where}: {why}. Correct the file and run the command again; nothing in it was merged.",
+        where=where,
+        why=why,
     )
 
 

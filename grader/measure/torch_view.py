@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from grader.measure.costs.graph import GraphReport
-from grader.text import Text, ru_number
+from grader.text import Text
 
 if TYPE_CHECKING:
     import torch
@@ -104,34 +104,27 @@ def _flop_counter(module: torch.nn.Module, example: torch.Tensor) -> int | None:
 def _explain_thop(report: GraphReport, figures: TorchFigures) -> Text | None:
     theirs = figures.thop_macs
     if theirs is None:
-        return Text(
-            en="thop failed on this module; our MACs come from the ONNX graph.",
-            ru="thop не справился с этим модулем; наши MAC посчитаны по графу ONNX.",
-        )
+        return Text("thop failed on this module; our MACs come from the ONNX graph.")
     if theirs == report.macs:
         return None
     found = f"thop: {theirs:,}, ONNX: {report.macs:,}"
     if theirs > report.macs and figures.recurrent:
         return Text(
-            en=f"{found}: thop also counts biases and gate products of GRU and LSTM layers, "
-            "which makes it read 2 to 7% high on them.",
-            ru=f"{found}: thop считает ещё смещения и произведения вентилей в слоях GRU и "
-            "LSTM и поэтому завышает их на 2–7%.",
+            "{found}: thop also counts biases and gate products of GRU and LSTM layers, which "
+            "makes it read 2 to 7% high on them.",
+            found=found,
         )
     if theirs > report.macs:
         return Text(
-            en=f"{found}: thop counts what the export has removed or merged (batch "
-            "normalization, averaging) and activations such as Softmax.",
-            ru=f"{found}: thop считает то, что экспорт убрал или слил (batch normalization, "
-            "усреднение), и активации вроде Softmax.",
+            "{found}: thop counts what the export has removed or merged (batch normalization, "
+            "averaging) and activations such as Softmax.",
+            found=found,
         )
     return Text(
-        en=f"{found}: thop sees only layers that it knows: matrix products in forward(), "
-        "attention, modules in plain lists, subclassed layers and elementwise products "
-        "escape it; the graph shows them.",
-        ru=f"{found}: thop видит только известные ему слои: матричные произведения в "
-        "forward(), attention, модули в обычных списках, унаследованные слои и поэлементные "
-        "произведения он пропускает, а в графе они есть.",
+        "{found}: thop sees only layers that it knows: matrix products in forward(), attention, "
+        "modules in plain lists, subclassed layers and elementwise products escape it; the graph "
+        "shows them.",
+        found=found,
     )
 
 
@@ -142,13 +135,11 @@ def _explain_flop_counter(report: GraphReport, figures: TorchFigures) -> Text | 
     found = f"FlopCounterMode / 2: {theirs:,}, ONNX: {linear:,} + {report.elementwise_macs:,}"
     if figures.recurrent:
         return Text(
-            en=f"{found}: it does not see inside LSTM layers, and counts no elementwise products.",
-            ru=f"{found}: он не видит, что внутри слоёв LSTM, и не считает поэлементных "
-            "произведений.",
+            "{found}: it does not see inside LSTM layers, and counts no elementwise products.",
+            found=found,
         )
     return Text(
-        en=f"{found}: it counts matrix products and convolutions of the forward pass only.",
-        ru=f"{found}: он считает только матричные произведения и свёртки прямого прохода.",
+        "{found}: it counts matrix products and convolutions of the forward pass only.", found=found
     )
 
 
@@ -157,18 +148,17 @@ def _explain_size(report: GraphReport, figures: TorchFigures) -> Text:
     found = f"torch.save: {theirs:,}, ONNX: {report.bytes:,}"
     if report.bytes < 0.9 * weights:
         return Text(
-            en=f"{found}: the ONNX file stores weights in fewer bits than float32 (or fewer "
-            "of them); the file of torch.save still holds the module as it was.",
-            ru=f"{found}: в ONNX веса хранятся в меньшем числе бит, чем float32 (или их "
-            "меньше); в файле torch.save модуль остался прежним.",
+            "{found}: the ONNX file stores weights in fewer bits than float32 (or fewer of "
+            "them); the file of torch.save still holds the module as it was.",
+            found=found,
         )
     return Text(
-        en=f"{found}: torch.save adds {theirs - weights:,} bytes itself (a container, names "
-        f"and alignment of {figures.tensors} tensors); ours is what the constants of the graph "
-        "take, shapes and axes included.",
-        ru=f"{found}: torch.save добавляет {ru_number(theirs - weights)} байт от себя "
-        f"(контейнер, имена и выравнивание тензоров: {figures.tensors}); у нас — объём "
-        "констант графа, включая формы и оси.",
+        "{found}: torch.save adds {theirs:,} bytes itself (a container, names and alignment of "
+        "{tensors} tensors); ours is what the constants of the graph take, shapes and axes "
+        "included.",
+        found=found,
+        theirs=theirs - weights,
+        tensors=figures.tensors,
     )
 
 
@@ -177,11 +167,9 @@ def _explain_params(report: GraphReport, figures: TorchFigures) -> Text | None:
         return None
     found = f"PyTorch: {figures.params:,}, ONNX: {report.params:,}"
     return Text(
-        en=f"Parameters differ ({found}): the export merges, drops or adds tensors (batch "
+        "Parameters differ ({found}): the export merges, drops or adds tensors (batch "
         "normalization, zero biases, scales of quantization), or the file is another model.",
-        ru=f"Число параметров разное ({found}): экспорт сливает, убирает или добавляет "
-        "тензоры (batch normalization, нулевые смещения, масштабы квантования), или это "
-        "другая модель.",
+        found=found,
     )
 
 

@@ -21,10 +21,8 @@ from grader.text import Text
 from grader.text.errors import ExitCode
 
 UNFINISHED = Text(
-    en="Grading did not finish: the time or the memory of the container ran out, or the grader "
-    "failed. This costs no points; tell the course staff.",
-    ru="Проверка не закончилась: исчерпаны время или память контейнера либо сломался грейдер. "
-    "Баллы из-за этого не снимаются; сообщите преподавателю.",
+    "Grading did not finish: the time or the memory of the container ran out, or the grader "
+    "failed. This costs no points; tell the course staff."
 )
 
 

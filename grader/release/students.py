@@ -32,7 +32,7 @@ HANDOUTS = "handouts"
 _FILES = Path(__file__).parent / "files"
 _README = {"en": "README.md", "ru": "README.ru.md"}
 
-SEARCH = Text(en="search for secrets", ru="поиск секретов")
+SEARCH = Text("search for secrets")
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,7 @@ def release(request: ReleaseRequest, progress: Progress) -> Released:
     chosen = [loading.load(name) for name in request.lessons or loading.names()]
     out = request.out
     if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):
-        raise UsageError(
-            en=f"{out} is not empty and no earlier release; choose a new folder.",
-            ru=f"{out} — не пустая папка и не прежний выпуск; выберите новую папку.",
-        )
+        raise UsageError("{out} is not empty and no earlier release; choose a new folder.", out=out)
     parent = out.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=parent) as scratch:
@@ -140,11 +137,11 @@ def _steps(
         private += contents.references(every)
         audit.audit(staged, audit.forbidden(private, (file.source for file in files)))
 
-    steps = [(Text(en="the package", ru="пакет"), package)]
+    steps = [(Text("the package"), package)]
     if request.formats:
-        steps.append((Text(en="handouts", ru="лекции"), handouts))
+        steps.append((Text("handouts"), handouts))
     if request.data:
-        public = Text(en="public data", ru="открытые данные")
+        public = Text("public data")
         steps.append((public, lambda: _data(tree, staged)))
     return [*steps, (SEARCH, search)]
 
@@ -157,10 +154,7 @@ def _data(tree: Path, staged: Path) -> None:
     (staged / DATA).mkdir()
     for entry in sorted((cache / DATA).iterdir()):
         if "-hidden-" in entry.name:
-            raise Fault(
-                en=f"Nothing was released: the data {entry.name} is hidden.",
-                ru=f"Ничего не выпущено: данные {entry.name} — скрытые.",
-            )
+            raise Fault("Nothing was released: the data {name} is hidden.", name=entry.name)
         if not entry.name.startswith("."):
             shutil.move(entry, staged / DATA / entry.name)
 
@@ -189,8 +183,10 @@ def _run(tree: Path, extra: Mapping[str, str], *arguments: str) -> None:
         last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
         what, code = " ".join(arguments[1:4]), ended.returncode
         raise DataError(
-            en=f"{what} ended with exit code {code} on the material that students get: {last}",
-            ru=f"{what} завершилась с кодом {code} на том, что получают студенты: {last}",
+            "{what} ended with exit code {code} on the material that students get: {last}",
+            what=what,
+            code=code,
+            last=last,
         )
 
 

@@ -79,9 +79,8 @@ def _metadata() -> bytes:
         text = None
     if text is None:
         raise Fault(
-            en=f"The package {NAME} is not installed, so that its list of dependencies is "
-            "unknown; run `pip install -e .` in the checkout.",
-            ru=f"Пакет {NAME} не установлен, и список его зависимостей неизвестен; выполните "
-            "`pip install -e .` в рабочей копии.",
+            "The package {name} is not installed, so that its list of dependencies is unknown; "
+            "run `pip install -e .` in the checkout.",
+            name=NAME,
         )
     return re.sub(r"(?m)^Version: .*$", f"Version: {__version__}", text, count=1).encode()

@@ -19,7 +19,7 @@ from grader.report.charts.bars import histogram
 from grader.report.charts.drawing import Plot
 from grader.report.labels import GRADED, NOT_SUBMITTED, OUTCOMES, Labels, outcome
 from grader.report.leaderboard import Entry
-from grader.text import Text
+from grader.text import Text, verbatim
 
 MOST_CHECKS = 200
 """Checks of a class that are listed; a lesson has a few dozen."""
@@ -161,7 +161,7 @@ def _question(checks: Sequence[Check]) -> Question:
     first = checks[0]
     return Question(
         name=first.name,
-        title=first.title if first.title.en else Text(en=first.name, ru=first.name),
+        title=first.title if first.title.en else verbatim(first.name),
         hidden=first.visibility == "hidden",
         asked=len(checks),
         failed=sum(not one.passed for one in checks),

@@ -24,9 +24,9 @@ _EXPONENT = re.compile(r"e([+-]?\d+)")
 _TIMES = re.compile(r"(?<=[\d⁰¹²³⁴⁵⁶⁷⁸⁹])\s*x$")
 _POWER = re.compile(r"×10\S+$")
 _THOUSANDS = (
-    (1e9, Text(en="G", ru="млрд")),
-    (1e6, Text(en="M", ru="млн")),
-    (1e3, Text(en="k", ru="тыс.")),
+    (1e9, Text("G")),
+    (1e6, Text("M")),
+    (1e3, Text("k")),
 )
 
 

@@ -13,7 +13,7 @@ from grader.lesson.spec import Criterion, LessonSpec
 from grader.report import gate, numbers, render
 from grader.report.charts import figures, recordings, tradeoffs
 from grader.report.labels import Labels, outcome
-from grader.text import Text
+from grader.text import verbatim
 from grader.text.errors import SpecError
 
 LAYER_ROWS = 14
@@ -111,7 +111,7 @@ def page(
 def _term(term: Term, grade: Grade, spec: LessonSpec, labels: Labels) -> TermView:
     values = {name: one.value for name, one in grade.measurements.items()}
     titles = {one.name: one.title for one in spec.terms}
-    title = titles.get(term.name, Text(en=term.name, ru=term.name)).to(labels.lang)
+    title = titles.get(term.name, verbatim(term.name)).to(labels.lang)
     try:
         worth = min(formula.evaluate(term.formula, values), term.max_points)
     except SpecError:

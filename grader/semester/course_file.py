@@ -166,6 +166,5 @@ def load(path: Path) -> Course:
 
 def _wrong(path: Path, why: str) -> UsageError:
     return UsageError(
-        en=f"{path}: {why}. Correct the file and run the command again.",
-        ru=f"{path}: {why}. Исправьте файл и запустите команду ещё раз.",
+        "{path}: {why}. Correct the file and run the command again.", path=path, why=why
     )

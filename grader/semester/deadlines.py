@@ -22,11 +22,11 @@ from grader.semester import handed_in
 from grader.semester.course_file import Course, Extension
 from grader.semester.handed_in import ClassRecord, Submission
 from grader.semester.roster import Student, folded
-from grader.text import EMPTY, Text
+from grader.text import EMPTY, Text, verbatim
 
 DAY_SECONDS = 86_400.0
-LATE = Text(en="Deadline", ru="Срок сдачи")
-REPORT = Text(en="Taken off by a person", ru="Снято преподавателем")
+LATE = Text("Deadline")
+REPORT = Text("Taken off by a person")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def deductions(
                 name="report",
                 title=REPORT,
                 formula=repr(manual.points),
-                why=Text(en=manual.why, ru=manual.why) if manual.why else EMPTY,
+                why=verbatim(manual.why) if manual.why else EMPTY,
             )
             for manual in course.deductions
             if manual.lesson == spec.name and _is_one_of(manual.student, members, one)
@@ -169,16 +169,11 @@ def _for_lateness(
 ) -> Deduction:
     """The deduction for lateness; it has no formula when nothing is taken off."""
     if late is None:
-        why = Text(
-            en="The time of handing in is not known; nothing is taken off.",
-            ru="Время сдачи неизвестно; ничего не снято.",
-        )
+        why = Text("The time of handing in is not known; nothing is taken off.")
         if one.late:
             why = Text(
-                en="The LMS marked it as late, but the time of handing in is not known, so nothing "
-                "is taken off; give grader batch --times.",
-                ru="Система обучения пометила работу как опоздавшую, но время сдачи неизвестно, "
-                "поэтому ничего не снято; укажите для grader batch --times.",
+                "The LMS marked it as late, but the time of handing in is not known, so nothing "
+                "is taken off; give grader batch --times."
             )
         return Deduction(name="late", title=LATE, formula="", why=why)
     counted = late.days - late.free

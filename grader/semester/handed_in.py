@@ -30,12 +30,9 @@ from grader.text.errors import Rejected, UsageError
 
 SCHEMA = 1
 FILE = "handed_in.json"
-BY_TABLE = Text(en="from the table of times", ru="из таблицы времён сдачи")
-BY_GIT = Text(
-    en="time of the last commit, as the student's computer wrote it",
-    ru="время последнего коммита по часам студента",
-)
-UNKNOWN = Text(en="the time of handing in is not known", ru="время сдачи неизвестно")
+BY_TABLE = Text("from the table of times")
+BY_GIT = Text("time of the last commit, as the student's computer wrote it")
+UNKNOWN = Text("the time of handing in is not known")
 GIT_SECONDS = 20
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF = re.compile(r"refs/heads/[\w][\w./-]*")
@@ -108,10 +105,10 @@ def required(out: Path) -> ClassRecord:
     found = read(out)
     if found is None:
         raise UsageError(
-            en=f"{out / FILE} is missing or damaged; run grader batch into {out} again, it "
-            "grades nothing twice.",
-            ru=f"Файла {out / FILE} нет или он повреждён; снова запустите grader batch с "
-            f"--out {out}: повторно ничего проверяться не будет.",
+            "{out} is missing or damaged; run grader batch into {out2} again, it grades nothing "
+            "twice.",
+            out=out / FILE,
+            out2=out,
         )
     return found
 
@@ -225,18 +222,13 @@ def _rank(one: tuple[Version, SubmittedVersion]) -> tuple[bool, float, int, int,
 
 def _why(one: SubmittedVersion, counted: SubmittedVersion, versions: int, unclear: bool) -> Text:
     if one is counted and versions == 1:
-        return Text(en="the only version", ru="единственная версия")
+        return Text("the only version")
     if one is counted and unclear:
-        return Text(
-            en="nothing says which version is the latest, so this one counts; give --times",
-            ru="какая версия последняя, неизвестно, засчитана эта; укажите --times",
-        )
+        return Text("nothing says which version is the latest, so this one counts; give --times")
     if one is counted:
-        return Text(en="the latest version counts", ru="засчитывается последняя версия")
+        return Text("the latest version counts")
     files = ", ".join(counted.files[:3])
-    return Text(
-        en=f"a later version counts: {files}", ru=f"засчитывается более поздняя версия: {files}"
-    )
+    return Text("a later version counts: {files}", files=files)
 
 
 def _owners(download: Download, directory: Directory) -> dict[tuple[str, str], Student]:

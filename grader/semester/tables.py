@@ -11,8 +11,8 @@ from pathlib import Path
 from grader.text import Text
 from grader.text.errors import UsageError
 
-GIVE_CSV = Text(en="give a CSV file", ru="укажите файл CSV")
-GIVE_EXPORT = Text(en="give the LMS's export", ru="укажите выгрузку из LMS")
+GIVE_CSV = Text("give a CSV file")
+GIVE_EXPORT = Text("give the LMS's export")
 _MONTHS = (("jan", "янв"), ("feb", "фев"), ("mar", "мар"), ("apr", "апр"), ("may", "мая", "май"),
            ("jun", "июн"), ("jul", "июл"), ("aug", "авг"), ("sep", "сен"), ("oct", "окт"),
            ("nov", "ноя"), ("dec", "дек"))  # fmt: skip
@@ -33,8 +33,7 @@ def read_lines(path: Path, advice: Text = GIVE_CSV) -> list[list[str]]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise UsageError(
-            en=f"{path} cannot be read ({reason}); {advice.en}.",
-            ru=f"Не удаётся прочитать {path} ({reason}); {advice.ru}.",
+            "{path} cannot be read ({reason}); {advice}.", path=path, reason=reason, advice=advice
         ) from error
     first = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=first.count)

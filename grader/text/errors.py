@@ -7,7 +7,6 @@ An error is raised where the fact is known and shown once, by the command line o
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import overload
 
 from grader.text import Lang, Text
 
@@ -27,18 +26,14 @@ class ExitCode(IntEnum):
 class GraderError(Exception):
     """Base of all errors that are meant for a person; `text` is what the person reads.
 
-    It is given as one text, or as its sentences `en` and `ru`.
+    It is given as a Text, or as the message and the values of one.
     """
 
     exit_code = ExitCode.USAGE
 
-    @overload
-    def __init__(self, text: Text | str) -> None: ...
-    @overload
-    def __init__(self, *, en: str, ru: str) -> None: ...
-    def __init__(self, text: Text | str = "", *, en: str = "", ru: str = "") -> None:
-        self.text = text if isinstance(text, Text) else Text(en=en or text, ru=ru or text)
-        super().__init__(self.text.en)
+    def __init__(self, message: Text | str = "", /, **values: object) -> None:
+        self.text = message if isinstance(message, Text) else Text(message, **values)
+        super().__init__(str(self.text))
 
     def to(self, lang: Lang) -> str:
         return self.text.to(lang)

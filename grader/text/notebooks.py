@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from grader.text import Text, ru_number, untrusted
+from grader.text import Text, untrusted
 from grader.text.errors import Rejected
 
 FILE = "submission.ipynb"
@@ -105,25 +105,26 @@ def read(raw: bytes) -> Notebook:
         raise Rejected(_damaged(str(error))) from error
     if found.nbformat != 4 or found.cells is None:
         raise Rejected(
-            en=f"{FILE} is of notebook format {found.nbformat}, expected 4; open it in Jupyter "
-            "and save it.",
-            ru=f"{FILE} записан в формате ноутбуков {found.nbformat}, ожидался 4; откройте его "
-            "в Jupyter и сохраните.",
+            "{file} is of notebook format {nbformat}, expected 4; open it in Jupyter and save it.",
+            file=FILE,
+            nbformat=found.nbformat,
         )
     language = _language(found.metadata)
     if language not in ("", "python"):
         shown = untrusted.quoted(language)
         raise Rejected(
-            en=f"{FILE} is a notebook for {shown}, expected Python; choose a Python kernel.",
-            ru=f"{FILE} — ноутбук для {shown}, ожидался Python; выберите ядро Python.",
+            "{file} is a notebook for {shown}, expected Python; choose a Python kernel.",
+            file=FILE,
+            shown=shown,
         )
     cells = tuple(_cell(cell) for cell in found.cells)
     if len(cells) > MAX_CELLS or sum(len(cell.source) for cell in cells) > MAX_SOURCE:
         raise Rejected(
-            en=f"{FILE} has more than {MAX_CELLS:,} cells or {MAX_SOURCE:,} characters of "
-            "source; keep data in files beside it.",
-            ru=f"В {FILE} больше {ru_number(MAX_CELLS)} ячеек или {ru_number(MAX_SOURCE)} "
-            "символов исходного текста; храните данные в файлах рядом.",
+            "{file} has more than {max_cells:,} cells or {max_source:,} characters of source; "
+            "keep data in files beside it.",
+            file=FILE,
+            max_cells=MAX_CELLS,
+            max_source=MAX_SOURCE,
         )
     return Notebook(cells)
 
@@ -230,6 +231,7 @@ def _left_out() -> dict[str, Any]:
 def _damaged(why: str) -> Text:
     shown = untrusted.name(why, 200)
     return Text(
-        en=f"{FILE} is no notebook that can be read ({shown}); save it again in Jupyter.",
-        ru=f"Файл {FILE} не читается как ноутбук ({shown}); сохраните его в Jupyter заново.",
+        "{file} is no notebook that can be read ({shown}); save it again in Jupyter.",
+        file=FILE,
+        shown=shown,
     )

@@ -40,17 +40,17 @@ class Grid:
 
 
 GRIDS = (
-    (Text(en="weights float16", ru="веса float16"), Grid(16)),
+    (Text("weights float16"), Grid(16)),
     (
-        Text(en="weights int8, a scale per channel", ru="веса int8, масштаб на канал"),
+        Text("weights int8, a scale per channel"),
         Grid(8),
     ),
     (
-        Text(en="weights int8, a scale per matrix", ru="веса int8, масштаб на матрицу"),
+        Text("weights int8, a scale per matrix"),
         Grid(8, per_channel=False),
     ),
-    (Text(en="weights 4 bits, per channel", ru="веса 4 бита, на канал"), Grid(4)),
-    (Text(en="weights 3 bits, per channel", ru="веса 3 бита, на канал"), Grid(3)),
+    (Text("weights 4 bits, per channel"), Grid(4)),
+    (Text("weights 3 bits, per channel"), Grid(3)),
 )
 
 
@@ -179,29 +179,29 @@ def _baseline() -> nn.Module:
 
 
 CONTENDERS: list[tuple[Text, Callable[[], nn.Module], str]] = [
-    (Text(en="baseline", ru="базовая модель"), _baseline, "float32"),
+    (Text("baseline"), _baseline, "float32"),
     (
-        Text(en="student A", ru="ученик студента А"),
+        Text("student A"),
         lambda: model.Crnn(model.STUDENT),
         "float32",
     ),
     (
-        Text(en="plain RNN for GRU", ru="простая RNN вместо GRU"),
+        Text("plain RNN for GRU"),
         lambda: PlainRnn(replace(model.BASELINE, dropout=0.0)),
         "float32",
     ),
     (
-        Text(en="small, fine time steps", ru="маленькая, мелкий шаг по времени"),
+        Text("small, fine time steps"),
         lambda: model.Crnn(FINE_STEPS),
         "float32",
     ),
     (
-        Text(en="one-gate cell, unrolled", ru="ячейка с одним вентилем, развёрнутая"),
+        Text("one-gate cell, unrolled"),
         lambda: MinimalCrnn(model.BASELINE),
         "float32",
     ),
-    (Text(en="perceptron", ru="перцептрон"), Perceptron, "float32"),
-    (Text(en="baseline, float16", ru="базовая, float16"), _baseline, "float16"),
-    (Text(en="baseline, int8", ru="базовая, int8"), _baseline, "int8"),
-    (Text(en="empty model", ru="пустая модель"), Empty, "float32"),
+    (Text("perceptron"), Perceptron, "float32"),
+    (Text("baseline, float16"), _baseline, "float16"),
+    (Text("baseline, int8"), _baseline, "int8"),
+    (Text("empty model"), Empty, "float32"),
 ]

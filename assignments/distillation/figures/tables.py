@@ -35,7 +35,7 @@ from grader.lesson import course
 from grader.measure import latency
 from grader.measure.costs import graph
 from grader.measure.quality import detection
-from grader.text import Text
+from grader.text import Text, verbatim
 
 TEMPLATE = project(course.student_template() / "distillation", "model", "export")
 model, export = TEMPLATE.model, TEMPLATE.export.export
@@ -61,25 +61,22 @@ def au_intervals() -> Table:
             (
                 count(found.positives),
                 count(found.negatives),
-                Text(en=f"{low} to {high}", ru=f"от {low} до {high}"),
+                Text("{low} to {high}", low=low, high=high),
                 plain(f"×/÷ {found.ratio_factor:.2f}"),
             )
         )
     return Table(
         header=(
-            Text(en="keywords", ru="ключевых слов"),
-            Text(en="other words", ru="других слов"),
-            Text(en="95% of estimates, 1e-5", ru="95% оценок, 1e-5"),
-            Text(en="ratio to the baseline", ru="отношение к базовой модели"),
+            Text("keywords"),
+            Text("other words"),
+            Text("95% of estimates, 1e-5"),
+            Text("ratio to the baseline"),
         ),
         rows=rows,
         caption=Text(
-            en="Measured by simulation: normal scores, true area 5e-5. Last column: the 95% "
-            "interval of the ratio to an equally good model on the same clips, scores "
-            "correlated 0.5.",
-            ru="Измерено моделированием: нормальные оценки, истинная площадь 5e-5. Последний "
-            "столбец: 95% интервал отношения к столь же хорошей модели на тех же клипах, "
-            "корреляция оценок 0.5.",
+            "Measured by simulation: normal scores, true area 5e-5. Last column: the 95% "
+            "interval of the ratio to an equally good model on the same clips, scores correlated "
+            "0.5."
         ),
     )
 
@@ -99,17 +96,17 @@ def storage() -> Table:
     ]
     variants.append(
         (
-            Text(en="torch quantize_dynamic, int8", ru="torch quantize_dynamic, int8"),
+            verbatim("torch quantize_dynamic, int8"),
             _dynamic_scores(baseline, features, exact),
         )
     )
     answers = [
         (
-            Text(en="answer: probability in float16", ru="ответ: вероятность во float16"),
+            Text("answer: probability in float16"),
             probability.astype(np.float16).astype(np.float32),
         ),
         (
-            Text(en="answer: probability in 8 bits", ru="ответ: вероятность в 8 битах"),
+            Text("answer: probability in 8 bits"),
             np.rint(probability * 255),
         ),
     ]
@@ -128,17 +125,17 @@ def storage() -> Table:
     area = detection.au_fa_fr(exact, clips.labels)
     return Table(
         header=(
-            Text(en="rounded", ru="что округлено"),
-            Text(en="largest change of a score", ru="наибольшее изменение оценки"),
-            Text(en="AU-FA-FR, 1e-5", ru="AU-FA-FR, 1e-5"),
-            Text(en="against float32", ru="к float32"),
+            Text("rounded"),
+            Text("largest change of a score"),
+            verbatim("AU-FA-FR, 1e-5"),
+            Text("against float32"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Measured: the lesson's baseline, AU-FA-FR {area * 1e5:.2f}e-5 in float32, "
-            f"{len(exact):,} validation clips. A score is a logit difference.",
-            ru=f"Измерено: базовая модель занятия, AU-FA-FR {area * 1e5:.2f}e-5 во float32, "
-            f"клипов в проверочной части: {count(len(exact)).ru}. Оценка — разность логитов.",
+            "Measured: the lesson's baseline, AU-FA-FR {area:.2f}e-5 in float32, {exact_count:,} "
+            "validation clips. A score is a logit difference.",
+            area=area * 100000.0,
+            exact_count=len(exact),
         ),
     )
 
@@ -200,22 +197,21 @@ def time_and_cost(rounds: int = ROUNDS) -> Table:
     where = f"ONNX Runtime {onnxruntime.__version__}, {platform.machine()}"
     return Table(
         header=(
-            Text(en="model", ru="модель"),
-            Text(en="MACs", ru="MAC"),
-            Text(en="fewer", ru="меньше в"),
-            Text(en="bytes", ru="байт"),
-            Text(en="fewer", ru="меньше в"),
-            Text(en="faster", ru="быстрее в"),
-            Text(en="95%", ru="95%"),
+            Text("model"),
+            Text("MACs"),
+            Text("fewer"),
+            Text("bytes"),
+            Text("fewer"),
+            Text("faster"),
+            verbatim("95%"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Measured: {where}, one thread, one clip at a time, {rounds:,} interleaved "
-            f"rounds; the baseline takes {microseconds:.0f} µs. A number below 1 means more, or "
-            "slower.",
-            ru=f"Измерено: {where}, один поток, по одному клипу, кругов вперемежку: "
-            f"{count(rounds).ru}; базовой модели нужно {microseconds:.0f} мкс. Число меньше 1 "
-            "значит «больше» или «медленнее».",
+            "Measured: {where}, one thread, one clip at a time, {rounds:,} interleaved rounds; "
+            "the baseline takes {microseconds:.0f} µs. A number below 1 means more, or slower.",
+            where=where,
+            rounds=rounds,
+            microseconds=microseconds,
         ),
     )
 
@@ -253,8 +249,8 @@ def file_size() -> Table:
     """What torch.save writes beside the weights."""
     rows = []
     for name, config in (
-        (Text(en="baseline", ru="базовая модель"), model.BASELINE),
-        (Text(en="student A", ru="ученик студента А"), model.STUDENT),
+        (Text("baseline"), model.BASELINE),
+        (Text("student A"), model.STUDENT),
     ):
         weights = model.Crnn(config).state_dict()
         for kind, width in ((torch.float32, 4), (torch.float16, 2)):
@@ -265,7 +261,7 @@ def file_size() -> Table:
             label = str(kind).removeprefix("torch.")
             rows.append(
                 (
-                    Text(en=f"{name.en}, {label}", ru=f"{name.ru}, {label}"),
+                    Text("{name}, {label}", name=name, label=label),
                     count(stored),
                     count(file),
                     count(wrapping),
@@ -274,16 +270,16 @@ def file_size() -> Table:
             )
     return Table(
         header=(
-            Text(en="model", ru="модель"),
-            Text(en="weights, B", ru="веса, байт"),
-            Text(en="file, B", ru="файл, байт"),
-            Text(en="wrapping, B", ru="обёртка, байт"),
-            Text(en="of the file", ru="доля файла"),
+            Text("model"),
+            Text("weights, B"),
+            Text("file, B"),
+            Text("wrapping, B"),
+            Text("of the file"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Measured: torch.save of a state_dict, torch {torch.__version__.split('+')[0]}.",
-            ru=f"Измерено: torch.save для state_dict, torch {torch.__version__.split('+')[0]}.",
+            "Measured: torch.save of a state_dict, torch {first}.",
+            first=torch.__version__.split("+")[0],
         ),
     )
 

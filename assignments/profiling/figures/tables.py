@@ -30,13 +30,13 @@ import torch
 
 from grader.cli.profile import LIMITS, duration
 from grader.handout import measured
-from grader.handout.figures import Table, count, plain, project, publish
+from grader.handout.figures import Table, plain, project, publish
 from grader.lesson import course, loading
 from grader.measure.hardware import platforms
 from grader.measure.hardware.platforms import DType, Platform
 from grader.measure.hardware.profiled import Profiled, open_model
 from grader.measure.hardware.roofline import Prediction, predict
-from grader.text import Text
+from grader.text import Text, verbatim
 
 NAME = "profiling"
 LESSON = course.assignments() / NAME
@@ -48,19 +48,19 @@ SOUND_BYTES = 2 * 16_000
 FRAME_BYTES = 640 * 480 * 3
 """One picture of a small camera, a byte a colour."""
 KINDS = {
-    "microcontroller": Text(en="microcontroller", ru="микроконтроллер"),
-    "single_board": Text(en="single board", ru="одноплатный компьютер"),
-    "laptop": Text(en="laptop", ru="ноутбук"),
-    "server": Text(en="server", ru="сервер"),
-    "fpga": Text(en="programmable logic", ru="ПЛИС"),
+    "microcontroller": Text("microcontroller"),
+    "single_board": Text("single board"),
+    "laptop": Text("laptop"),
+    "server": Text("server"),
+    "fpga": Text("programmable logic"),
 }
 PRICES = {
-    "under 10 USD": Text(en="< $10", ru="< $10"),
-    "10 to 50 USD": Text(en="$10–50", ru="$10–50"),
-    "50 to 150 USD": Text(en="$50–150", ru="$50–150"),
-    "150 to 500 USD": Text(en="$150–500", ru="$150–500"),
-    "500 to 2,000 USD": Text(en="$500–2,000", ru="$500–2000"),
-    "over 10,000 USD": Text(en="> $10,000", ru="> $10 000"),
+    "under 10 USD": verbatim("< $10"),
+    "10 to 50 USD": verbatim("$10–50"),
+    "50 to 150 USD": verbatim("$50–150"),
+    "150 to 500 USD": verbatim("$150–500"),
+    "500 to 2,000 USD": Text("$500–2,000"),
+    "over 10,000 USD": Text("> $10,000"),
 }
 
 
@@ -87,19 +87,17 @@ def models() -> Table:
     ]
     return Table(
         header=(
-            Text(en="network", ru="сеть"),
-            Text(en="year", ru="год"),
-            Text(en="parameters", ru="параметров"),
-            Text(en="in float32", ru="во float32"),
-            Text(en="least platform, float32", ru="наименьшая платформа, float32"),
-            Text(en="int8", ru="int8"),
+            Text("network"),
+            Text("year"),
+            Text("parameters"),
+            Text("in float32"),
+            Text("least platform, float32"),
+            verbatim("int8"),
         ),
         rows=rows,
         caption=Text(
-            en="Published sizes (sources in `figures/sourced.toml`); the platform is the first of "
-            "the catalogue whose flash, or else RAM, holds the weights alone.",
-            ru="Опубликованные размеры (источники в `figures/sourced.toml`); платформа — первая в "
-            "каталоге, чья флеш-память, а без неё ОЗУ, вмещает одни только веса.",
+            "Published sizes (sources in `figures/sourced.toml`); the platform is the first of "
+            "the catalogue whose flash, or else RAM, holds the weights alone."
         ),
     )
 
@@ -109,7 +107,7 @@ def _holder(size: int) -> Text:
         memory = one.memory.storage or one.memory.ram
         if size <= memory.value:
             return plain(f"`{one.name}`")
-    return Text(en="none", ru="никакая")
+    return Text("none")
 
 
 def links() -> Table:
@@ -126,18 +124,17 @@ def links() -> Table:
     ]
     return Table(
         header=(
-            Text(en="link", ru="канал"),
-            Text(en="1 s of sound", ru="1 с звука"),
-            Text(en="one picture", ru="один кадр"),
-            Text(en="the answer, 1 B", ru="ответ, 1 байт"),
+            Text("link"),
+            Text("1 s of sound"),
+            Text("one picture"),
+            Text("the answer, 1 B"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Computed: {SOUND_BYTES:,} B of sound at 16 kHz, {FRAME_BYTES:,} B of a picture of "
+            "Computed: {sound_bytes:,} B of sound at 16 kHz, {frame_bytes:,} B of a picture of "
             "640 × 480, over the nominal bit rate; protocols take more.",
-            ru=f"Посчитано: {count(SOUND_BYTES).ru} байт звука при 16 кГц, "
-            f"{count(FRAME_BYTES).ru} байт кадра 640 × 480, на номинальной скорости; протоколы "
-            "берут ещё.",
+            sound_bytes=SOUND_BYTES,
+            frame_bytes=FRAME_BYTES,
         ),
     )
 
@@ -149,20 +146,19 @@ def zoo() -> Table:
     """The catalogue of platforms."""
     return Table(
         header=(
-            Text(en="platform", ru="платформа"),
-            Text(en="kind", ru="вид"),
-            Text(en="weights in", ru="веса лежат в"),
-            Text(en="RAM", ru="ОЗУ"),
-            Text(en="B/s", ru="байт/с"),
-            Text(en="int8 MAC/s", ru="MAC/с, int8"),
-            Text(en="ridge, MAC/B", ru="излом, MAC/байт"),
-            Text(en="W", ru="Вт"),
-            Text(en="price", ru="цена"),
+            Text("platform"),
+            Text("kind"),
+            Text("weights in"),
+            Text("RAM"),
+            Text("B/s"),
+            Text("int8 MAC/s"),
+            Text("ridge, MAC/B"),
+            Text("W"),
+            Text("price"),
         ),
         rows=[_animal(one) for one in _platforms()],
         caption=Text(
-            en="From `grader/measure/hardware/catalogue.toml`, where each figure has its source.",
-            ru="Из `grader/measure/hardware/catalogue.toml`: там у каждого числа указан источник.",
+            "From `grader/measure/hardware/catalogue.toml`, where each figure has its source."
         ),
     )
 
@@ -174,7 +170,7 @@ def _animal(one: Platform) -> tuple[Text, ...]:
     return (
         plain(f"`{one.name}`"),
         KINDS[one.kind],
-        _bytes(flash.value) if flash else Text(en="RAM", ru="ОЗУ"),
+        _bytes(flash.value) if flash else Text("RAM"),
         _bytes(one.memory.ram.value),
         _short(one.bandwidth.value),
         _short(peak),
@@ -195,7 +191,7 @@ def kws() -> Table:
         rows.append(
             (
                 plain(f"`{platform.name}`"),
-                Text(en="yes", ru="да") if small.fit.fits else Text(en="no", ru="нет"),
+                Text("yes") if small.fit.fits else Text("no"),
                 _duration(whole.seconds),
                 _duration(small.seconds),
                 plain(f"{whole.seconds / small.seconds:.1f}"),
@@ -205,20 +201,18 @@ def kws() -> Table:
         )
     return Table(
         header=(
-            Text(en="platform", ru="платформа"),
-            Text(en="int8 fits", ru="int8 помещается"),
+            Text("platform"),
+            Text("int8 fits"),
             plain("float32"),
             plain("int8"),
-            Text(en="times faster", ru="во сколько раз быстрее"),
-            Text(en="int8 waits for", ru="предел в int8"),
-            Text(en="mJ an answer", ru="мДж на ответ"),
+            Text("times faster"),
+            Text("int8 waits for"),
+            Text("mJ an answer"),
         ),
         rows=rows,
         caption=Text(
-            en="Predicted with the roofline of the catalogue, at best; energy is that time at the "
-            "catalogue's power.",
-            ru="Предсказано по «крыше» платформ каталога, это нижняя граница; энергия — это время "
-            "при мощности из каталога.",
+            "Predicted with the roofline of the catalogue, at best; energy is that time at the "
+            "catalogue's power."
         ),
     )
 
@@ -246,16 +240,14 @@ def layers() -> Table:
         )
     return Table(
         header=(
-            Text(en="layer", ru="слой"),
-            Text(en="of the bytes", ru="доля байтов"),
-            Text(en="of the MACs", ru="доля MAC"),
-            *(Text(en=f"of the time, `{name}`", ru=f"доля времени, `{name}`") for name in names),
+            Text("layer"),
+            Text("of the bytes"),
+            Text("of the MACs"),
+            *(Text("of the time, `{name}`", name=name) for name in names),
         ),
         rows=rows,
         caption=Text(
-            en="The keyword spotter in float32: counted in its file, predicted for three "
-            "platforms.",
-            ru="Сеть поиска слова во float32: посчитано по файлу и предсказано для трёх платформ.",
+            "The keyword spotter in float32: counted in its file, predicted for three platforms."
         ),
     )
 
@@ -267,12 +259,12 @@ def _groups() -> list[tuple[Text, Callable[[str], bool]]]:
         return name.startswith("/energy/")
 
     return [
-        (Text(en="convolution", ru="свёртка"), lambda name: name == known[0]),
-        (Text(en="first GRU", ru="первый GRU"), lambda name: name == known[1]),
-        (Text(en="second GRU", ru="второй GRU"), lambda name: name == known[2]),
-        (Text(en="attention", ru="внимание"), attention),
+        (Text("convolution"), lambda name: name == known[0]),
+        (Text("first GRU"), lambda name: name == known[1]),
+        (Text("second GRU"), lambda name: name == known[2]),
+        (Text("attention"), attention),
         (
-            Text(en="all other operators", ru="все прочие операторы"),
+            Text("all other operators"),
             lambda name: name not in known and not attention(name),
         ),
     ]
@@ -298,11 +290,11 @@ def methods() -> Table:
     """One committed figure for each class of methods."""
     return Table(
         header=(
-            Text(en="class", ru="класс"),
-            Text(en="example", ru="пример"),
-            Text(en="fewer bytes", ru="меньше байтов"),
-            Text(en="less cost", ru="меньше затрат"),
-            Text(en="quality", ru="качество"),
+            Text("class"),
+            Text("example"),
+            Text("fewer bytes"),
+            Text("less cost"),
+            Text("quality"),
         ),
         rows=[
             *_distilled(),
@@ -314,12 +306,10 @@ def methods() -> Table:
             _combined(),
         ],
         caption=Text(
-            en="Factors from the records of the distillation, quantization, Arduino and streaming "
+            "Factors from the records of the distillation, quantization, Arduino and streaming "
             "lessons. Cost is MACs, for the transformer and on the board milliseconds, predicted "
-            "for the hardware. Quality is AU-FA-FR (less is better) or the share of right answers.",
-            ru="Во сколько раз, по записям занятий о дистилляции, о квантизации, об Arduino и о "
-            "стриминге. Затраты — это MAC, у трансформера и на плате миллисекунды, для железа "
-            "предсказание. Качество — AU-FA-FR (меньше — лучше) или доля верных ответов.",
+            "for the hardware. Quality is AU-FA-FR (less is better) or the share of right "
+            "answers."
         ),
     )
 
@@ -327,14 +317,14 @@ def methods() -> Table:
 def _distilled() -> list[tuple[Text, ...]]:
     return [
         _pair(
-            Text(en="distillation", ru="дистилляция"),
-            Text(en="the same small network with a teacher", ru="та же малая сеть с учителем"),
+            Text("distillation"),
+            Text("the same small network with a teacher"),
             ("small varied", "float32"),
             ("small distilled", "float32"),
         ),
         _pair(
-            Text(en="quantization", ru="квантование"),
-            Text(en="its weights in int8", ru="её веса в int8"),
+            Text("quantization"),
+            Text("its weights in int8"),
             ("small distilled", "float32"),
             ("small distilled", "int8"),
         ),
@@ -348,8 +338,8 @@ def _integers() -> tuple[Text, ...]:
         rows = {row["name"]: row for row in csv.DictReader(file)}
     whole, ptq = rows["teacher"], rows["teacher_ptq"]
     return (
-        Text(en="quantization", ru="квантование"),
-        Text(en="a transformer's products in int8", ru="произведения трансформера в int8"),
+        Text("quantization"),
+        Text("a transformer's products in int8"),
         _ratio(float(whole["bytes"]), float(ptq["bytes"])),
         plain(f"{float(ptq['speedup']):.1f}"),
         plain(" → ".join(f"{100 * float(one['accuracy']):.1f}%" for one in (whole, ptq))),
@@ -358,8 +348,8 @@ def _integers() -> tuple[Text, ...]:
 
 def _architecture() -> tuple[Text, ...]:
     return _pair(
-        Text(en="architecture", ru="архитектура"),
-        Text(en="separable convolutions for a small CRNN", ru="разделимые свёртки вместо CRNN"),
+        Text("architecture"),
+        Text("separable convolutions for a small CRNN"),
         ("naive varied", "float32"),
         ("small varied", "float32"),
     )
@@ -367,8 +357,8 @@ def _architecture() -> tuple[Text, ...]:
 
 def _combined() -> tuple[Text, ...]:
     return _pair(
-        Text(en="combined", ru="всё вместе"),
-        Text(en="architecture, teacher, int8", ru="архитектура, учитель, int8"),
+        Text("combined"),
+        Text("architecture, teacher, int8"),
         ("baseline", "float32"),
         ("tiny distilled", "int8"),
     )
@@ -396,8 +386,8 @@ def _pruned() -> tuple[Text, ...]:
     )
     first, second = (f"{100 * quality:.1f}%" for quality in qualities)
     return (
-        Text(en="pruning", ru="прунинг"),
-        Text(en="half of all units", ru="половина нейронов"),
+        Text("pruning"),
+        Text("half of all units"),
         _ratio(_cell(table, before, 2), _cell(table, after, 2)),
         _ratio(_cell(table, before, 4), _cell(table, after, 4)),
         plain(f"{first} → {second}"),
@@ -408,19 +398,19 @@ def _programs() -> list[tuple[Text, ...]]:
     runtimes, costs = _table("pruning_arduino", "runtimes"), _table("streaming_kws", "costs")
     before, after = "rows, every weight", "columns, no zeros"
     whole, stream = "second recomputed every 80 ms", "streamed"
-    kind = Text(en="inference", ru="оптимизация инференса")
-    same = Text(en="the same", ru="то же")
+    kind = Text("inference")
+    same = Text("the same")
     return [
         (
             kind,
-            Text(en="a program that skips zeros", ru="программа, пропускающая нули"),
+            Text("a program that skips zeros"),
             _ratio(_cell(runtimes, before, 1), _cell(runtimes, after, 1)),
             _ratio(_cell(runtimes, before, 3), _cell(runtimes, after, 3)),
             same,
         ),
         (
             kind,
-            Text(en="a stream that keeps its state", ru="поток, хранящий состояние"),
+            Text("a stream that keeps its state"),
             _ratio(_cell(costs, whole, 3), _cell(costs, stream, 3)),
             _ratio(_cell(costs, whole, 1), _cell(costs, stream, 1)),
             same,
@@ -431,11 +421,11 @@ def _programs() -> list[tuple[Text, ...]]:
 def _hardware() -> tuple[Text, ...]:
     slow, fast = (_kws(platforms.load(name), "int8") for name in ("cortex-m4", "cortex-m7"))
     return (
-        Text(en="hardware", ru="аппаратное ускорение"),
-        Text(en="Cortex-M7 for Cortex-M4", ru="Cortex-M7 вместо Cortex-M4"),
+        Text("hardware"),
+        Text("Cortex-M7 for Cortex-M4"),
         plain("1.0"),
         _ratio(slow.seconds, fast.seconds),
-        Text(en="the same", ru="то же"),
+        Text("the same"),
     )
 
 
@@ -479,20 +469,18 @@ def counters() -> Table:
             right += 1
         else:
             rows.append((case.family.title, *map(_percent, found)))
-    others = Text(en=f"{right} other families, each", ru=f"другие семейства, их {right}, каждое")
+    others = Text("{right} other families, each", right=right)
     return Table(
         header=(
-            Text(en="family", ru="семейство"),
+            Text("family"),
             plain("thop"),
             plain("FlopCounterMode"),
-            Text(en="reference `profiler.py`", ru="эталонный `profiler.py`"),
+            Text("reference `profiler.py`"),
         ),
         rows=[*rows, (others, *[_percent(1.0)] * 3)],
         caption=Text(
-            en="Measured: MACs found, as a share of those that the formulas give (100% is right "
-            "within 1%).",
-            ru="Измерено: найденные MAC в долях от того, что дают формулы (100% — с точностью до "
-            "1%).",
+            "Measured: MACs found, as a share of those that the formulas give (100% is right "
+            "within 1%)."
         ),
     )
 
@@ -538,7 +526,7 @@ def _three(value: float) -> str:
 def _duration(seconds: float) -> Text:
     if seconds >= 60:
         minutes = _three(seconds / 60)
-        return Text(en=f"{minutes} min", ru=f"{minutes} мин")
+        return Text("{minutes} min", minutes=minutes)
     return Text(en=duration(seconds, "en"), ru=duration(seconds, "ru"))
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from grader.data import ClipSet
 from grader.measure.quality.detection import au_fa_fr
-from grader.text import Text
+from grader.text import Text, verbatim
 
 kws = REFERENCE_MODULES.kws
 
@@ -46,36 +46,30 @@ def suspects(model: onnx.ModelProto, clips: ClipSet, part: slice) -> list[Suspec
     def run(product: Product, spoil: Callable[[Tensor], Tensor] = lambda x: x) -> np.ndarray:
         return scores(network, features, product, spoil)
 
-    found = [Suspect(Text(en="float32", ru="float32"), lambda: run(exact))]
+    found = [Suspect(verbatim("float32"), lambda: run(exact))]
     for engine in ("x86", "onednn", "qnnpack"):
         if engine in torch.backends.quantized.supported_engines:
             name = f"torch quantize_dynamic, {engine}"
-            found.append(Suspect(Text(en=name, ru=name), _in_torch(model, features, engine)))
+            found.append(Suspect(verbatim(name), _in_torch(model, features, engine)))
     for bits in (8, 6, 5, 4, 3):
         found.append(
             Suspect(
-                Text(
-                    en=f"inputs and states of {bits} bits, weights int8",
-                    ru=f"входы и состояния по {bits} бит, веса int8",
-                ),
+                Text("inputs and states of {bits} bits, weights int8", bits=bits),
                 lambda bits=bits: run(rounded(bits)),
             )
         )
     return [
         *found,
         Suspect(
-            Text(en="8 bits, sums saturate at 16 bits", ru="8 бит, суммы обрезаются до 16 бит"),
+            Text("8 bits, sums saturate at 16 bits"),
             lambda: run(saturating),
         ),
         Suspect(
-            Text(
-                en="float32, softmax in float16 before ranking",
-                ru="float32, softmax во float16 перед ранжированием",
-            ),
+            Text("float32, softmax in float16 before ranking"),
             lambda: _half_probabilities(run(exact)),
         ),
         Suspect(
-            Text(en="float32, training's masks left on", ru="float32, маски обучения не выключены"),
+            Text("float32, training's masks left on"),
             lambda: run(exact, masked),
         ),
     ]

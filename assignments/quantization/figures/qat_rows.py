@@ -18,7 +18,7 @@ from torch import nn
 from grader.data import load_posts
 from grader.data.text.posts import LABELS, PostSet
 from grader.measure.quality import classification
-from grader.text import Text
+from grader.text import Text, verbatim
 
 losses = REFERENCE_MODULES.losses
 model = REFERENCE_MODULES.model
@@ -59,7 +59,7 @@ def pairs() -> Iterator[Pair]:
 
     longer = train.fit(student(setup), *posts, loss, recipe)
     yield Pair(
-        Text(en="float32", ru="float32"),
+        verbatim("float32"),
         judged(export.export(student(setup))),
         judged(export.export(longer)),
     )
@@ -67,7 +67,7 @@ def pairs() -> Iterator[Pair]:
         storage = quantize.Storage(bits, "channel")
         aware = qat.train_qat(student(setup), storage, *posts, loss, recipe)
         yield Pair(
-            Text(en=f"int{bits}, a scale per row", ru=f"int{bits}, масштаб на строку"),
+            Text("int{bits}, a scale per row", bits=bits),
             judged(quantize.weight_only(export.export(student(setup)), storage)),
             judged(quantize.weight_only(export.export(aware), storage)),
         )

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from grader.handout.figures import project
 from grader.lesson import course
 from grader.measure.costs.graph import GraphLimits, inspect
-from grader.text import Text
+from grader.text import Text, verbatim
 
 REFERENCE = course.reference_solutions() / "quantization"
 CLASSES = 5
@@ -112,33 +112,33 @@ def contenders() -> Iterator[Contender]:
     """The network in torch and in ONNX Runtime, the float32 module first."""
     whole = network()
     size = sum(4 * weight.numel() for weight in whole.parameters())
-    yield Contender(Text(en="torch, float32", ru="torch, float32"), size, in_torch(whole))
+    yield Contender(verbatim("torch, float32"), size, in_torch(whole))
     for engine in ("x86", "fbgemm", "onednn", "qnnpack"):
         if engine in torch.backends.quantized.supported_engines:
             small = torch_dynamic(whole, engine)
             name = f"torch, quantize_dynamic, {engine}"
-            yield Contender(Text(en=name, ru=name), torch_bytes(small), in_torch(small, engine))
+            yield Contender(verbatim(name), torch_bytes(small), in_torch(small, engine))
     exported = as_onnx(whole)
     for about, model in (
-        (Text(en="float32", ru="float32"), exported),
+        (verbatim("float32"), exported),
         (
-            Text(en="MatMul, defaults", ru="MatMul, по умолчанию"),
+            Text("MatMul, defaults"),
             quantize.dynamic(
                 exported, embedding=False, per_channel=False, weights=QuantType.QUInt8
             ),
         ),
         (
-            Text(en="MatMul, int8 per channel", ru="MatMul, int8 на канал"),
+            Text("MatMul, int8 per channel"),
             quantize.dynamic(exported, embedding=False),
         ),
         (
-            Text(en="MatMul + Gather, int8 per channel", ru="MatMul + Gather, int8 на канал"),
+            Text("MatMul + Gather, int8 per channel"),
             quantize.dynamic(exported),
         ),
     ):
         data = model.SerializeToString()
         stored = inspect(data, GraphLimits(length=32)).bytes
-        name = Text(en=f"ONNX Runtime, {about.en}", ru=f"ONNX Runtime, {about.ru}")
+        name = Text("ONNX Runtime, {about}", about=about)
         yield Contender(name, stored, in_onnxruntime(data))
 
 

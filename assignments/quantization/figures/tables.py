@@ -48,7 +48,7 @@ from grader.lesson.grades import Measurement
 from grader.measure import latency
 from grader.measure.costs.graph import GraphLimits, inspect
 from grader.measure.quality import classification
-from grader.text import Text
+from grader.text import Text, verbatim
 
 NAME = "quantization"
 LESSON = course.assignments() / NAME
@@ -78,18 +78,18 @@ class Material:
         grade, fault = grading.grade(exam, REFERENCE, "reference")
         if fault or grade.gate is None:
             raise SystemExit(f"{REFERENCE}: {grade.reason} {fault}")
-        score = Measurement(grade.score, "", Text(en="score", ru="баллы"))
+        score = Measurement(grade.score, "", Text("score"))
         return {**grade.measurements, "score": score}
 
 
 # rubert-tiny2 -------------------------------------------------------------------------------
 
 _PARTS = {
-    "words": Text(en="words, 83,828 × 312", ru="слова, 83 828 × 312"),
-    "positions": Text(en="positions, 2,048 × 312", ru="позиции, 2 048 × 312"),
-    "attention": Text(en="attention, 3 layers", ru="внимание, 3 слоя"),
-    "feed-forward": Text(en="feed-forward, 3 layers", ru="полносвязная часть, 3 слоя"),
-    "rest": Text(en="norms, pooler, classifier", ru="нормы, пулер, классификатор"),
+    "words": Text("words, 83,828 × 312"),
+    "positions": Text("positions, 2,048 × 312"),
+    "attention": Text("attention, 3 layers"),
+    "feed-forward": Text("feed-forward, 3 layers"),
+    "rest": Text("norms, pooler, classifier"),
 }
 
 
@@ -102,19 +102,16 @@ def anatomy(material: Material) -> Table:
         (_PARTS[kind], count(size), _thousands(4 * size), _percent(size / total))
         for kind, size in sizes.items()
     ]
-    rows.append((Text(en="total", ru="всего"), count(total), _thousands(4 * total), _percent(1)))
+    rows.append((Text("total"), count(total), _thousands(4 * total), _percent(1)))
     return Table(
         header=(
-            Text(en="part", ru="часть"),
-            Text(en="parameters", ru="параметров"),
-            Text(en="kB, float32", ru="КБ, float32"),
-            Text(en="share", ru="доля"),
+            Text("part"),
+            Text("parameters"),
+            Text("kB, float32"),
+            Text("share"),
         ),
         rows=rows,
-        caption=Text(
-            en="Counted: BERT with rubert-tiny2's configuration and five classes.",
-            ru="Подсчитано: BERT с конфигурацией rubert-tiny2 и пятью классами.",
-        ),
+        caption=Text("Counted: BERT with rubert-tiny2's configuration and five classes."),
     )
 
 
@@ -144,24 +141,25 @@ def quantizers(material: Material) -> Table:
         )
     return Table(
         header=(
-            Text(en="how", ru="как"),
-            Text(en="kB", ru="КБ"),
-            Text(en="smaller", ru="меньше в"),
-            Text(en="1 post, ms", ru="1 пост, мс"),
-            Text(en="faster", ru="быстрее в"),
+            Text("how"),
+            Text("kB"),
+            Text("smaller"),
+            Text("1 post, ms"),
+            Text("faster"),
             plain("95%"),
-            Text(en="32 posts, faster", ru="32 поста, быстрее в"),
+            Text("32 posts, faster"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Measured: random weights, torch {_torch()}, ONNX Runtime "
-            f"{onnxruntime.__version__}, {platform.machine()}, one thread, posts of "
-            f"{min(rubert_rows.LENGTHS)} to {max(rubert_rows.LENGTHS)} tokens, processor time, "
-            f"{rubert_rows.ROUNDS} rounds in turn; against torch float32.",
-            ru=f"Измерено: случайные веса, torch {_torch()}, ONNX Runtime "
-            f"{onnxruntime.__version__}, {platform.machine()}, один поток, посты от "
-            f"{min(rubert_rows.LENGTHS)} до {max(rubert_rows.LENGTHS)} токенов, время процессора, "
-            f"проходов вперемежку: {rubert_rows.ROUNDS}; относительно torch float32.",
+            "Measured: random weights, torch {torch}, ONNX Runtime {version}, {machine}, one "
+            "thread, posts of {lengths} to {rubert_rows_lengths_max} tokens, processor time, "
+            "{rounds} rounds in turn; against torch float32.",
+            torch=_torch(),
+            version=onnxruntime.__version__,
+            machine=platform.machine(),
+            lengths=min(rubert_rows.LENGTHS),
+            rubert_rows_lengths_max=max(rubert_rows.LENGTHS),
+            rounds=rubert_rows.ROUNDS,
         ),
     )
 
@@ -178,7 +176,7 @@ def products(material: Material) -> Table:
     }
     return Table(
         header=(
-            Text(en="rows of x", ru="строк в x"),
+            Text("rows of x"),
             *(plain(f"{name}, {unit}") for name, unit in ((name, "µs") for name, _ in made)),
         ),
         rows=[
@@ -189,10 +187,9 @@ def products(material: Material) -> Table:
             for rows in ROWS
         ],
         caption=Text(
-            en=f"Measured: x of (rows, {WIDTH}) times a weight ({WIDTH}, {WIDTH}), one thread, 60 "
+            "Measured: x of (rows, {width}) times a weight ({width}, {width}), one thread, 60 "
             "rounds in turn; the int8 products find the scale of x each time.",
-            ru=f"Измерено: x (строки, {WIDTH}) на вес ({WIDTH}, {WIDTH}), один поток, проходов "
-            "вперемежку: 60; произведения int8 каждый раз находят масштаб x.",
+            width=WIDTH,
         ),
     )
 
@@ -230,20 +227,18 @@ def storage(material: Material) -> Table:
         )
     return Table(
         header=(
-            Text(en="weights", ru="веса"),
-            Text(en="bytes", ru="байт"),
-            Text(en="smaller", ru="меньше в"),
+            Text("weights"),
+            Text("bytes"),
+            Text("smaller"),
             plain("accuracy"),
-            Text(en="macro-F1", ru="макро-F1"),
-            Text(en="same answer", ru="тот же ответ"),
+            Text("macro-F1"),
+            Text("same answer"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Measured: the course's teacher after training, {POSTS:,} validation posts of "
+            "Measured: the course's teacher after training, {posts:,} validation posts of "
             "posts-synthetic, bytes without the tokenizer; 3 and 2 bits as if they were packed.",
-            ru="Измерено: обученный учитель курса, проверочных постов posts-synthetic: "
-            f"{count(POSTS).ru}, байты без токенизатора; 3 и 2 бита — как если бы они были "
-            "упакованы.",
+            posts=POSTS,
         ),
     )
 
@@ -251,30 +246,30 @@ def storage(material: Material) -> Table:
 def _ways() -> Iterator[tuple[Text, Callable[[ModelProto], ModelProto], int]]:
     """Name, quantizer, and the bits of a weight where the file has no type for so few."""
     quantize = rubert_rows.quantize
-    yield Text(en="float32", ru="float32"), lambda model: model, 8
-    yield Text(en="float16", ru="float16"), quantize.float16, 8
+    yield verbatim("float32"), lambda model: model, 8
+    yield verbatim("float16"), quantize.float16, 8
     yield (
-        Text(en="dynamic, MatMul, defaults", ru="динамика, MatMul, по умолчанию"),
+        Text("dynamic, MatMul, defaults"),
         lambda model: quantize.dynamic(
             model, embedding=False, per_channel=False, weights=QuantType.QUInt8
         ),
         8,
     )
     yield (
-        Text(en="dynamic, MatMul + Gather", ru="динамика, MatMul + Gather"),
+        Text("dynamic, MatMul + Gather"),
         quantize.dynamic,
         8,
     )
     units = {
-        "tensor": Text(en="one scale a tensor", ru="масштаб на тензор"),
-        "channel": Text(en="a scale per row", ru="масштаб на строку"),
-        "block": Text(en="a scale per block of 16", ru="масштаб на блок из 16"),
+        "tensor": Text("one scale a tensor"),
+        "channel": Text("a scale per row"),
+        "block": Text("a scale per block of 16"),
     }
     for bits in BITS:
         for unit, words in units.items():
             stored = quantize.Storage(bits, unit)
             yield (
-                Text(en=f"int{bits}, {words.en}", ru=f"int{bits}, {words.ru}"),
+                Text("int{bits}, {words}", bits=bits, words=words),
                 lambda model, stored=stored: quantize.weight_only(model, stored),
                 bits,
             )
@@ -296,17 +291,11 @@ def _logits(run: Callable[[np.ndarray], Any], ids: np.ndarray) -> np.ndarray:
 # The keyword spotter --------------------------------------------------------------------------
 
 _STORED = {
-    "float32": Text(en="float32", ru="float32"),
-    "float16 weights": Text(en="weights float16", ru="веса float16"),
-    "int8 weights, one scale a tensor": Text(
-        en="weights int8, a scale per tensor", ru="веса int8, масштаб на тензор"
-    ),
-    "int8 weights, one a channel": Text(
-        en="weights int8, a scale per channel", ru="веса int8, масштаб на канал"
-    ),
-    "int8 QDQ, recurrent weights int8": Text(
-        en="int8 QDQ, the GRU's weights int8", ru="int8 QDQ, у GRU — только веса int8"
-    ),
+    "float32": verbatim("float32"),
+    "float16 weights": Text("weights float16"),
+    "int8 weights, one scale a tensor": Text("weights int8, a scale per tensor"),
+    "int8 weights, one a channel": Text("weights int8, a scale per channel"),
+    "int8 QDQ, recurrent weights int8": Text("int8 QDQ, the GRU's weights int8"),
 }
 
 
@@ -333,18 +322,17 @@ def spotter(material: Material) -> Table:
         )
     return Table(
         header=(
-            Text(en="stored as", ru="хранение"),
-            Text(en="bytes", ru="байт"),
-            Text(en="smaller", ru="меньше в"),
-            Text(en="AU-FA-FR, 1e-5", ru="AU-FA-FR, 1e-5"),
-            Text(en="ratio to float32", ru="отношение к float32"),
+            Text("stored as"),
+            Text("bytes"),
+            Text("smaller"),
+            verbatim("AU-FA-FR, 1e-5"),
+            Text("ratio to float32"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Measured: baseline of the distillation lesson, {len(clips.labels):,} validation "
-            "clips of speech-synthetic.",
-            ru="Измерено: базовая модель занятия о дистилляции, проверочных клипов "
-            f"speech-synthetic: {count(len(clips.labels)).ru}.",
+            "Measured: baseline of the distillation lesson, {labels_count:,} validation clips of "
+            "speech-synthetic.",
+            labels_count=len(clips.labels),
         ),
     )
 
@@ -362,18 +350,17 @@ def suspects(material: Material) -> Table:
     positives = int(clips.labels[CLIPS].sum())
     return Table(
         header=(
-            Text(en="suspect", ru="подозреваемый"),
+            Text("suspect"),
             plain("AU-FA-FR, 1e-5"),
-            Text(en="ratio to float32", ru="отношение к float32"),
+            Text("ratio to float32"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Measured: the same network, {positives:,} keywords and "
-            f"{len(clips.labels[CLIPS]) - positives:,} other words of the validation part, "
-            f"{kws_rows.BATCH} in a call.",
-            ru=f"Измерено: та же сеть, ключевых слов проверочной части: {count(positives).ru}, "
-            f"других: {count(len(clips.labels[CLIPS]) - positives).ru}, по {kws_rows.BATCH} в "
-            "вызове.",
+            "Measured: the same network, {positives:,} keywords and {count:,} other words of the "
+            "validation part, {batch} in a call.",
+            positives=positives,
+            count=len(clips.labels[CLIPS]) - positives,
+            batch=kws_rows.BATCH,
         ),
     )
 
@@ -381,10 +368,10 @@ def suspects(material: Material) -> Table:
 # The reference solution -----------------------------------------------------------------------
 
 _MODELS = {
-    "teacher": Text(en="teacher", ru="учитель"),
-    "teacher_ptq": Text(en="teacher + PTQ", ru="учитель + PTQ"),
-    "student": Text(en="student", ru="ученик"),
-    "student_ptq": Text(en="student + PTQ", ru="ученик + PTQ"),
+    "teacher": Text("teacher"),
+    "teacher_ptq": Text("teacher + PTQ"),
+    "student": Text("student"),
+    "student_ptq": Text("student + PTQ"),
 }
 
 
@@ -407,22 +394,21 @@ def reference(material: Material) -> Table:
         )
     return Table(
         header=(
-            Text(en="model", ru="модель"),
-            Text(en="bytes", ru="байт"),
-            Text(en="parameters", ru="параметров"),
-            Text(en="smaller", ru="меньше в"),
-            Text(en="1 post, ms", ru="1 пост, мс"),
-            Text(en="faster, 1 post", ru="быстрее в, 1 пост"),
+            Text("model"),
+            Text("bytes"),
+            Text("parameters"),
+            Text("smaller"),
+            Text("1 post, ms"),
+            Text("faster, 1 post"),
             plain("95%"),
-            Text(en="faster, 32 posts", ru="быстрее в, 32 поста"),
+            Text("faster, 32 posts"),
             plain("95%"),
         ),
         rows=rows,
         caption=Text(
-            en="Measured: the reference solution, by the autograder, hidden posts of "
-            f"posts-synthetic; it scores {grade['score'].value:.2f}.",
-            ru="Измерено: эталонное решение, проверяющей программой, скрытые посты "
-            f"posts-synthetic; оно получает {grade['score'].value:.2f} балла.",
+            "Measured: the reference solution, by the autograder, hidden posts of "
+            "posts-synthetic; it scores {value:.2f}.",
+            value=grade["score"].value,
         ),
     )
 
@@ -441,36 +427,33 @@ def reference_quality(material: Material) -> Table:
     ]
     return Table(
         header=(
-            Text(en="model", ru="модель"),
+            Text("model"),
             plain("accuracy, %"),
             plain("95%"),
-            Text(en="macro-F1, %", ru="макро-F1, %"),
+            Text("macro-F1, %"),
             plain("95%"),
-            Text(en="weighted F1, %", ru="взвешенная F1, %"),
+            Text("weighted F1, %"),
         ),
         rows=rows,
-        caption=Text(
-            en="Measured: the same run; intervals are for other posts drawn alike.",
-            ru="Измерено: тот же запуск; интервалы — для других таких же постов.",
-        ),
+        caption=Text("Measured: the same run; intervals are for other posts drawn alike."),
     )
 
 
 _TRIALS = {
-    "student labels": Text(en="labels alone, ½", ru="только метки, ½"),
-    "student t=2": Text(en="taught, T = 2, ½", ru="с учителем, T = 2, ½"),
-    "student t=4": Text(en="taught, T = 4, ½", ru="с учителем, T = 4, ½"),
-    "student 500 pieces": Text(en="500 pieces, int8, ½", ru="500 кусочков, int8, ½"),
-    "student": Text(en="taught, T = 2, float32", ru="с учителем, T = 2, float32"),
-    "student int8 dynamic": Text(en="int8, dynamic, PTQ", ru="int8, динамика, PTQ"),
-    "student int8": Text(en="int8 by the table's scale, PTQ", ru="int8 по масштабу таблицы, PTQ"),
-    "student int8 per channel qat": Text(en="int8 per row, QAT", ru="int8 на строку, QAT"),
-    "student int4 per tensor": Text(en="int4 per tensor, PTQ", ru="int4 на тензор, PTQ"),
-    "student int4 per tensor qat": Text(en="int4 per tensor, QAT", ru="int4 на тензор, QAT"),
-    "student int4 per channel": Text(en="int4 per row, PTQ", ru="int4 на строку, PTQ"),
-    "student int4 per channel qat": Text(en="int4 per row, QAT", ru="int4 на строку, QAT"),
-    "student int4 per block": Text(en="int4 per block, PTQ", ru="int4 на блок, PTQ"),
-    "student int4 per block qat": Text(en="int4 per block, QAT", ru="int4 на блок, QAT"),
+    "student labels": Text("labels alone, ½"),
+    "student t=2": Text("taught, T = 2, ½"),
+    "student t=4": Text("taught, T = 4, ½"),
+    "student 500 pieces": Text("500 pieces, int8, ½"),
+    "student": Text("taught, T = 2, float32"),
+    "student int8 dynamic": Text("int8, dynamic, PTQ"),
+    "student int8": Text("int8 by the table's scale, PTQ"),
+    "student int8 per channel qat": Text("int8 per row, QAT"),
+    "student int4 per tensor": Text("int4 per tensor, PTQ"),
+    "student int4 per tensor qat": Text("int4 per tensor, QAT"),
+    "student int4 per channel": Text("int4 per row, PTQ"),
+    "student int4 per channel qat": Text("int4 per row, QAT"),
+    "student int4 per block": Text("int4 per block, PTQ"),
+    "student int4 per block qat": Text("int4 per block, QAT"),
 }
 
 
@@ -495,19 +478,16 @@ def students(material: Material) -> Table:
     ]
     return Table(
         header=(
-            Text(en="student", ru="ученик"),
-            Text(en="bytes", ru="байт"),
+            Text("student"),
+            Text("bytes"),
             plain("accuracy"),
-            Text(en="macro-F1", ru="макро-F1"),
-            Text(en="1 post, µs", ru="1 пост, мкс"),
+            Text("macro-F1"),
+            Text("1 post, µs"),
         ),
         rows=rows,
         caption=Text(
-            en="Measured: one seed, validation posts of posts-synthetic, bytes with the tokenizer "
-            "(experiments.py of the reference solution). ½: trained half as long as the others.",
-            ru="Измерено: одно зерно, проверочные посты posts-synthetic, байты вместе с "
-            "токенизатором (experiments.py эталонного решения). ½: обучен вдвое короче, чем "
-            "остальные.",
+            "Measured: one seed, validation posts of posts-synthetic, bytes with the tokenizer "
+            "(experiments.py of the reference solution). ½: trained half as long as the others."
         ),
     )
 
@@ -517,16 +497,15 @@ def aware(material: Material) -> Table:
     del material
     return Table(
         header=(
-            Text(en="student's weights", ru="веса ученика"),
-            Text(en="rounded afterwards", ru="округлены потом"),
-            Text(en="trained on while rounded", ru="дообучены с округлением"),
+            Text("student's weights"),
+            Text("rounded afterwards"),
+            Text("trained on while rounded"),
         ),
         rows=[(one.name, _percent(one.after), _percent(one.during)) for one in qat_rows.pairs()],
         caption=Text(
-            en="Measured: accuracy on the validation posts of posts-synthetic, epochs more on the "
-            f"labels: {qat_rows.EPOCHS}; float32 is trained on for as long, unrounded.",
-            ru="Измерено: accuracy на проверочных постах posts-synthetic, ещё эпох на метках: "
-            f"{qat_rows.EPOCHS}; float32 дообучена столько же, без округления.",
+            "Measured: accuracy on the validation posts of posts-synthetic, epochs more on the "
+            "labels: {epochs}; float32 is trained on for as long, unrounded.",
+            epochs=qat_rows.EPOCHS,
         ),
     )
 
@@ -536,16 +515,12 @@ def aware(material: Material) -> Table:
 _TEACHER_ROWS = {
     "teacher": _MODELS["teacher"],
     "teacher + PTQ": _MODELS["teacher_ptq"],
-    "convolution": Text(en="convolutional student", ru="свёрточный ученик"),
-    "convolution + PTQ": Text(en="convolutional student + PTQ", ru="свёрточный ученик + PTQ"),
-    "student, labels": Text(
-        en="student of n-grams, labels alone", ru="ученик на n-граммах, только метки"
-    ),
-    "student": Text(en="student of n-grams", ru="ученик на n-граммах"),
-    "student, labels + PTQ": Text(
-        en="student of n-grams, labels alone, + PTQ", ru="ученик на n-граммах, только метки, + PTQ"
-    ),
-    "student + PTQ": Text(en="student of n-grams + PTQ", ru="ученик на n-граммах + PTQ"),
+    "convolution": Text("convolutional student"),
+    "convolution + PTQ": Text("convolutional student + PTQ"),
+    "student, labels": Text("student of n-grams, labels alone"),
+    "student": Text("student of n-grams"),
+    "student, labels + PTQ": Text("student of n-grams, labels alone, + PTQ"),
+    "student + PTQ": Text("student of n-grams + PTQ"),
 }
 
 
@@ -563,7 +538,7 @@ def rusentiment(material: Material) -> Table:
     linear = found["linear"]
     rows.append(
         (
-            Text(en="n-grams and a linear SVM", ru="n-граммы и линейный SVM"),
+            Text("n-grams and a linear SVM"),
             count(linear["bytes"]),
             *(plain("–"),) * 3,
             _percent(linear["accuracy"]),
@@ -573,24 +548,22 @@ def rusentiment(material: Material) -> Table:
     )
     return Table(
         header=(
-            Text(en="model", ru="модель"),
-            Text(en="bytes", ru="байт"),
-            Text(en="smaller", ru="меньше в"),
-            Text(en="faster, 1 post", ru="быстрее в, 1 пост"),
-            Text(en="faster, 32 posts", ru="быстрее в, 32 поста"),
+            Text("model"),
+            Text("bytes"),
+            Text("smaller"),
+            Text("faster, 1 post"),
+            Text("faster, 32 posts"),
             plain("accuracy"),
-            Text(en="over seeds", ru="по зёрнам"),
-            Text(en="macro-F1", ru="макро-F1"),
+            Text("over seeds"),
+            Text("macro-F1"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Measured: RuSentiment, its published test set, seeds: {len(runs)}, their mean and "
+            "Measured: RuSentiment, its published test set, seeds: {runs_count}, their mean and "
             "standard deviation. The linear model's bytes are its float32 weights without the "
-            f"list of n-grams; a post takes it {linear['milliseconds']:.2f} ms, finding n-grams "
-            "included.",
-            ru=f"Измерено: RuSentiment, опубликованная тестовая часть, зёрен: {len(runs)}, среднее "
-            "и стандартное отклонение. Байты линейной модели — веса float32 без списка n-грамм; "
-            f"пост занимает {linear['milliseconds']:.2f} мс вместе с поиском n-грамм.",
+            "list of n-grams; a post takes it {milliseconds:.2f} ms, finding n-grams included.",
+            runs_count=len(runs),
+            milliseconds=linear["milliseconds"],
         ),
     )
 

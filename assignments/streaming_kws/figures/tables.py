@@ -103,26 +103,26 @@ def costs() -> Table:
     ours, given = reference(), starter()
     steps: list[tuple[Text, stream_model.StreamModel]] = [
         (
-            Text(en="second recomputed every 80 ms", ru="секунда заново каждые 80 мс"),
+            Text("second recomputed every 80 ms"),
             stream_model.read((LESSON / "baseline" / f"{DATA}.onnx").read_bytes(), "onnx", (8,)),
         )
     ]
     with _front_end(ours, given):
         steps.append(
             (
-                Text(en="streamed", ru="потоком"),
+                Text("streamed"),
                 _counted(ours, baseline_crnn(), "float32"),
             )
         )
     steps.append(
         (
-            Text(en="and a faster transform", ru="и быстрое преобразование"),
+            Text("and a faster transform"),
             _counted(ours, baseline_crnn(), "float32"),
         )
     )
     for name, storage in (
-        (Text(en="and a smaller network", ru="и сеть поменьше"), "float32"),
-        (Text(en="and int8 weights", ru="и веса int8"), "int8"),
+        (Text("and a smaller network"), "float32"),
+        (Text("and int8 weights"), "int8"),
     ):
         steps.append((name, _counted(ours, reference_crnn(), storage)))
     first = steps[0][1]
@@ -142,18 +142,15 @@ def costs() -> Table:
         )
     return Table(
         header=(
-            Text(en="stream", ru="поток"),
-            Text(en="million MACs a second", ru="млн MAC в секунду"),
-            Text(en="fewer", ru="меньше в"),
-            Text(en="weights, B", ru="веса, байт"),
-            Text(en="state, B", ru="состояние, байт"),
-            Text(en="both smaller", ru="вместе меньше в"),
+            Text("stream"),
+            Text("million MACs a second"),
+            Text("fewer"),
+            Text("weights, B"),
+            Text("state, B"),
+            Text("both smaller"),
         ),
         rows=rows,
-        caption=Text(
-            en="Measured: counted from the graphs at chunks of 80 ms, front end included.",
-            ru="Измерено: посчитано по графам, кусками по 80 мс, вместе с вычислением признаков.",
-        ),
+        caption=Text("Measured: counted from the graphs at chunks of 80 ms, front end included."),
     )
 
 
@@ -222,17 +219,17 @@ def chunks(rounds: int = 300) -> Table:
         )
     return Table(
         header=(
-            Text(en="chunk, ms", ru="кусок, мс"),
-            Text(en="million MACs a second", ru="млн MAC в секунду"),
-            Text(en="a chunk takes, µs", ru="кусок занимает, мкс"),
-            Text(en="real-time factor", ru="доля реального времени"),
+            Text("chunk, ms"),
+            Text("million MACs a second"),
+            Text("a chunk takes, µs"),
+            Text("real-time factor"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Measured: the reference in ONNX Runtime {onnxruntime.__version__}, one thread, "
-            f"median of {rounds} runs.",
-            ru=f"Измерено: эталон в ONNX Runtime {onnxruntime.__version__}, один поток, медиана "
-            f"{rounds} запусков.",
+            "Measured: the reference in ONNX Runtime {version}, one thread, median of {rounds} "
+            "runs.",
+            version=onnxruntime.__version__,
+            rounds=rounds,
         ),
     )
 
@@ -306,8 +303,8 @@ def trained_for_streams() -> Table:
     alone = train.seconds(stream.slots)
     rows = []
     for name, crnn in (
-        (Text(en="baseline, single seconds", ru="базовая, отдельные секунды"), baseline_crnn()),
-        (Text(en="reference, glued seconds", ru="эталон, склеенные секунды"), reference_crnn()),
+        (Text("baseline, single seconds"), baseline_crnn()),
+        (Text("reference, glued seconds"), reference_crnn()),
     ):
         with torch.no_grad():
             logits = torch.cat([crnn(part) for part in alone.features.split(500)])
@@ -329,22 +326,20 @@ def trained_for_streams() -> Table:
         )
     return Table(
         header=(
-            Text(en="trained on", ru="чему учили"),
-            Text(en="each second alone, 1e-5", ru="секунды отдельно, 1e-5"),
-            Text(en="in the stream, 1e-5", ru="в потоке, 1e-5"),
-            Text(en="ratio", ru="отношение"),
-            Text(en="found, %", ru="найдено, %"),
-            Text(en="false alarms an hour", ru="ложных тревог в час"),
-            Text(en="median delay, ms", ru="медиана задержки, мс"),
+            Text("trained on"),
+            Text("each second alone, 1e-5"),
+            Text("in the stream, 1e-5"),
+            Text("ratio"),
+            Text("found, %"),
+            Text("false alarms an hour"),
+            Text("median delay, ms"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Measured: {len(labels) // 60} minutes of public voices, {labels.sum()} keywords; "
-            "AU-FA-FR at the ends of the seconds, triggers at 0.9. A delay below 0 is before the "
-            "end of the word.",
-            ru=f"Измерено: минут открытых голосов: {len(labels) // 60}, ключевых слов: "
-            f"{labels.sum()}; AU-FA-FR на концах секунд, срабатывания при 0.9. Задержка меньше 0 — "
-            "раньше конца слова.",
+            "Measured: {labels_count} minutes of public voices, {sum} keywords; AU-FA-FR at the "
+            "ends of the seconds, triggers at 0.9. A delay below 0 is before the end of the word.",
+            labels_count=len(labels) // 60,
+            sum=labels.sum(),
         ),
     )
 
@@ -354,8 +349,8 @@ def demonstrations() -> Table:
     stream = public_stream()
     rows = []
     for name, crnn in (
-        (Text(en="baseline", ru="базовая"), baseline_crnn()),
-        (Text(en="reference", ru="эталон"), reference_crnn()),
+        (Text("baseline"), baseline_crnn()),
+        (Text("reference"), reference_crnn()),
     ):
         for window, step in WINDOWS:
             heard, probability = listened(crnn, stream.features, window, step)
@@ -365,8 +360,7 @@ def demonstrations() -> Table:
             rows.append(
                 (
                     Text(
-                        en=f"{name.en}, window {window}, step {step}",
-                        ru=f"{name.ru}, окно {window}, шаг {step}",
+                        "{name}, window {window}, step {step}", name=name, window=window, step=step
                     ),
                     plain(f"{((window - 1) * step + 20) * HOP_SECONDS:.2f}"),
                     plain(f"{1e3 * found.median_delay:.0f}"),
@@ -378,20 +372,19 @@ def demonstrations() -> Table:
             )
     return Table(
         header=(
-            Text(en="stream", ru="поток"),
-            Text(en="hears back, s", ru="слышит назад, с"),
-            Text(en="median delay, ms", ru="медиана задержки, мс"),
-            Text(en="high for, s a keyword", ru="держится, с на слово"),
-            Text(en="found, %", ru="найдено, %"),
-            Text(en="false alarms an hour", ru="ложных тревог в час"),
-            Text(en="up and down, 1/s", ru="колебания, 1/с"),
+            Text("stream"),
+            Text("hears back, s"),
+            Text("median delay, ms"),
+            Text("high for, s a keyword"),
+            Text("found, %"),
+            Text("false alarms an hour"),
+            Text("up and down, 1/s"),
         ),
         rows=rows,
         caption=Text(
-            en=f"Measured: the public stream, threshold {DEMO_THRESHOLD:g}. The last column adds "
-            "up every rise and fall of the probability, by the second.",
-            ru=f"Измерено: открытый поток, порог {DEMO_THRESHOLD:g}. Последний столбец — сумма "
-            "всех подъёмов и спадов вероятности за секунду.",
+            "Measured: the public stream, threshold {demo_threshold:g}. The last column adds up "
+            "every rise and fall of the probability, by the second.",
+            demo_threshold=DEMO_THRESHOLD,
         ),
     )
 
@@ -425,20 +418,17 @@ def softmax() -> Table:
         )
     return Table(
         header=(
-            Text(en="energies", ru="энергии"),
-            Text(en="largest", ru="наибольшая"),
-            Text(en="running sum, after 1 min", ru="бегущая сумма, через 1 мин"),
-            Text(en="running sum, after 1 h", ru="бегущая сумма, через 1 ч"),
-            Text(en="added up anew", ru="сумма заново"),
+            Text("energies"),
+            Text("largest"),
+            Text("running sum, after 1 min"),
+            Text("running sum, after 1 h"),
+            Text("added up anew"),
         ),
         rows=rows,
         caption=Text(
-            en="Measured: the baseline's energies and outputs on an hour of public sound, float32. "
+            "Measured: the baseline's energies and outputs on an hour of public sound, float32. "
             "Largest error of a number of the context in the last minute, against float64; added "
-            "up anew the difference of an hour's stream from a fresh one is exactly 0.",
-            ru="Измерено: энергии и выходы базовой модели на часе открытого звука, float32. "
-            "Наибольшая ошибка числа в контексте за последнюю минуту, сравнение с float64; если "
-            "складывать заново, поток после часа отличается от нового ровно на 0.",
+            "up anew the difference of an hour's stream from a fresh one is exactly 0."
         ),
     )
 
@@ -486,12 +476,12 @@ def draw(path: Path, lang: Lang) -> None:
         heard, probability = listened(baseline_crnn(), features, window, step)
         row.step(heard / 16_000, probability, where="post", color="#3350b8")
         row.set_ylim(-0.05, 1.05)
-        title = Text(en=f"window {window}, step {step}", ru=f"окно {window}, шаг {step}")
+        title = Text("window {window}, step {step}", window=window, step=step)
         row.set_title(title.to(lang), fontsize=9, loc="left")
     for row in rows:
         for begin, end in spans:
             row.axvspan(begin, end, color="#17764a", alpha=0.18, linewidth=0)
-    rows[-1].set_xlabel(Text(en="s", ru="с").to(lang))
+    rows[-1].set_xlabel(Text("s").to(lang))
     figure.tight_layout()
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, metadata={"Date": None})

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from grader.data import cache
 from grader.data.dataset import Part, Progress
-from grader.text import Text, ru_number
+from grader.text import Text
 
 SAMPLE_RATE = 16_000
 CLIP_SAMPLES = 16_000
@@ -59,9 +59,10 @@ class ClipSet:
     def summary(self) -> Text:
         """Sentence that `grader data get` prints."""
         return Text(
-            en=f"{len(self):,} clips, {self.positives:,} of them '{self.keyword}'",
-            ru=f"записей: {ru_number(len(self))}, из них «{self.keyword}»: "
-            f"{ru_number(self.positives)}",
+            "{self_count:,} clips, {positives:,} of them '{keyword}'",
+            self_count=len(self),
+            positives=self.positives,
+            keyword=self.keyword,
         )
 
 

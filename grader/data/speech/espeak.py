@@ -48,10 +48,8 @@ class Espeak:
         rate = self._library.espeak_Initialize(SYNCHRONOUS, 0, b".", DO_NOT_EXIT)
         if rate <= 0:
             raise Fault(
-                en=f"eSpeak NG does not start with its data in {self._data}; install "
-                "espeakng-loader again.",
-                ru=f"eSpeak NG не запускается с данными в {self._data}; переустановите "
-                "espeakng-loader.",
+                "eSpeak NG does not start with its data in {data}; install espeakng-loader again.",
+                data=self._data,
             )
         # eSpeak seeds its generator with the time of day; breathy voices are made from it.
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))
@@ -71,10 +69,10 @@ class Espeak:
         known = (self._data / "voices" / "!v" / variant).is_file()
         if not known or self._library.espeak_SetVoiceByName(f"{accent}+{variant}".encode()) != 0:
             raise Fault(
-                en=f"This eSpeak NG has no voice {accent}+{variant}; install the version of "
+                "This eSpeak NG has no voice {accent}+{variant}; install the version of "
                 "espeakng-loader that constraints.txt names.",
-                ru=f"В этой версии eSpeak NG нет голоса {accent}+{variant}; установите "
-                "версию espeakng-loader из constraints.txt.",
+                accent=accent,
+                variant=variant,
             )
         for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, inflection)):
             self._library.espeak_SetParameter(parameter, value, 0)
@@ -85,8 +83,7 @@ class Espeak:
         )
         if status != 0:
             raise Fault(
-                en=f"eSpeak NG could not say {word!r} (status {status}).",
-                ru=f"eSpeak NG не смог произнести {word!r} (код {status}).",
+                "eSpeak NG could not say {word!r} (status {status}).", word=word, status=status
             )
         self._library.espeak_Synchronize()
         return np.frombuffer(b"".join(self._spoken), np.int16)

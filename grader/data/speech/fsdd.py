@@ -40,8 +40,8 @@ SPEAKERS: dict[str, Part] = {
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 REMEDY = Text(
-    en=f"Get the recordings with `git clone {ADDRESS}` and give their folder with --from.",
-    ru=f"Получите записи командой `git clone {ADDRESS}` и укажите их папку через --from.",
+    "Get the recordings with `git clone {address}` and give their folder with --from.",
+    address=ADDRESS,
 )
 
 TAKES = 50
@@ -78,8 +78,9 @@ def collect(
     )
     if not recordings:
         raise DataError(
-            en=f"{folder} holds no recording of fsdd, such as 7_theo_0.wav. {REMEDY.en}",
-            ru=f"В {folder} нет записей fsdd, например 7_theo_0.wav. {REMEDY.ru}",
+            "{folder} holds no recording of fsdd, such as 7_theo_0.wav. {remedy}",
+            folder=folder,
+            remedy=REMEDY,
         )
     found = {match[0] for match in matches}
     expected = [f"{d}_{s}_{i}.wav" for d in range(10) for s in SPEAKERS for i in range(TAKES)]
@@ -134,13 +135,10 @@ RECORDED = RecordedData(NAME, REMEDY, collect)
 DATASET = Dataset(
     name=NAME,
     holds=ClipSet,
-    title=Text(
-        en="Free Spoken Digit Dataset, real recordings",
-        ru="Free Spoken Digit Dataset, живые записи",
-    ),
+    title=Text("Free Spoken Digit Dataset, real recordings"),
     keyword=KEYWORD,
     license="CC BY-SA 4.0",
-    size=Text(en="3,000 clips, 20 MB", ru="3,000 клипов, 20 МБ"),
+    size=Text("3,000 clips, 20 MB"),
     address=ADDRESS,
     settings=FsddSettings,
     load=RECORDED.load,

@@ -67,12 +67,15 @@ class Collection:
         if not positives or positives == len(chosen):
             others = len(chosen) - positives
             raise DataError(
-                en=f"The {part} part of {self.name} in {self.folder} has {positives} clips of "
-                f"“{self.keyword}” and {others} of other words, at least one of each is "
-                f"needed. {self.remedy.en}",
-                ru=f"В части {part} набора {self.name} в {self.folder} клипов "
-                f"«{self.keyword}»: {positives}, клипов других слов: {others}, а нужны и те "
-                f"и другие. {self.remedy.ru}",
+                "The {part} part of {name} in {folder} has {positives} clips of “{keyword}” and "
+                "{others} of other words, at least one of each is needed. {remedy}",
+                part=part,
+                name=self.name,
+                folder=self.folder,
+                positives=positives,
+                keyword=self.keyword,
+                others=others,
+                remedy=self.remedy,
             )
         return chosen
 
@@ -163,8 +166,9 @@ class RecordedData:
             return msgspec.json.decode(self._memory.read_bytes(), type=_Prepared)
         except (OSError, msgspec.MsgspecError) as error:
             raise DataError(
-                en=f"The data set {self.name} is not on this machine yet. {self.remedy.en}",
-                ru=f"Набора данных {self.name} на этом компьютере ещё нет. {self.remedy.ru}",
+                "The data set {name} is not on this machine yet. {remedy}",
+                name=self.name,
+                remedy=self.remedy,
             ) from error
 
 
@@ -207,7 +211,7 @@ def _open(collection: Collection, part: Part, progress: Progress | None) -> Clip
     def build(folder: Path) -> tuple[list[str], list[str]]:
         chosen = collection.of(part)
         mel, *audio = features.create(folder, len(chosen), audio=part != "hidden")
-        reading = Text(en=f"reading {collection.name}", ru=f"чтение {collection.name}")
+        reading = Text("reading {name}", name=collection.name)
         for start in range(0, len(chosen), _CHUNK):
             rows = slice(start, min(start + _CHUNK, len(chosen)))
             heard = np.stack([collection.clip(recording) for recording in chosen[rows]])

@@ -52,10 +52,8 @@ class Release:
     def remedy(self) -> Text:
         """How to get a file that is missing or damaged."""
         return Text(
-            en=f"Download it with `grader data get {self.name}`, or give a complete copy with "
-            "--from.",
-            ru=f"Скачайте набор командой `grader data get {self.name}` или укажите полную копию "
-            "через --from.",
+            "Download it with `grader data get {name}`, or give a complete copy with --from.",
+            name=self.name,
         )
 
 
@@ -90,10 +88,10 @@ def collect(release: Release, source: Path, progress: Progress | None = None) ->
     recordings = tuple(_recordings(source, parts))
     if not recordings:
         raise DataError(
-            en=f"{source} holds no recording of Speech Commands, such as "
-            f"sheila/<speaker>_nohash_0.wav. {how.en}",
-            ru=f"В {source} нет записей Speech Commands, например "
-            f"sheila/<speaker>_nohash_0.wav. {how.ru}",
+            "{source} holds no recording of Speech Commands, such as "
+            "sheila/<speaker>_nohash_0.wav. {how}",
+            source=source,
+            how=how,
         )
     found = sum(recording.part != "train" for recording in recordings)
     if found < len(parts):
@@ -149,9 +147,10 @@ def _listed(folder: Path, part: Part, how: Text) -> list[str]:
         return path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            en=f"{path}, the official list of {part} clips, is missing or unreadable. {how.en}",
-            ru=f"Нет файла {path} (официальный список клипов части {part}) или он не "
-            f"читается. {how.ru}",
+            "{path}, the official list of {part} clips, is missing or unreadable. {how}",
+            path=path,
+            part=part,
+            how=how,
         ) from error
 
 
@@ -176,15 +175,13 @@ def _dataset(release: Release) -> Dataset[ClipSet]:
     return Dataset(
         name=release.name,
         holds=ClipSet,
-        title=Text(
-            en=f"Google Speech Commands {release.version}, real recordings",
-            ru=f"Google Speech Commands {release.version}, живые записи",
-        ),
+        title=Text("Google Speech Commands {version}, real recordings", version=release.version),
         keyword=KEYWORD,
         license="CC BY 4.0",
         size=Text(
-            en=f"{release.clips:,} clips, {release.megabytes / 1000:.1f} GB to download",
-            ru=f"{release.clips:,} клипов, загрузка {release.megabytes / 1000:.1f} ГБ",
+            "{clips:,} clips, {megabytes:.1f} GB to download",
+            clips=release.clips,
+            megabytes=release.megabytes / 1000,
         ),
         address=release.address,
         alias=release.alias,

@@ -54,7 +54,7 @@ from grader.text import Text
 from grader.text.errors import Fault, UsageError
 
 NAME = "speech-synthetic"
-GENERATING = Text(en="synthesizing speech", ru="синтез речи")
+GENERATING = Text("synthesizing speech")
 
 WORDS = (
     *("bed", "bird", "cat", "dog", "down", "eight", "five", "four", "go", "happy", "house"),
@@ -137,10 +137,11 @@ class SyntheticSettings:
             size = self.size(part)
             if size.positives < 1 or size.negatives < 1:
                 raise UsageError(
-                    en=f"The {part} part of speech-synthetic needs clips with and without the "
-                    f"keyword, got {size.positives} and {size.negatives}.",
-                    ru=f"В части {part} набора speech-synthetic нужны клипы с ключевым словом "
-                    f"и без него, задано {size.positives} и {size.negatives}.",
+                    "The {part} part of speech-synthetic needs clips with and without the "
+                    "keyword, got {positives} and {negatives}.",
+                    part=part,
+                    positives=size.positives,
+                    negatives=size.negatives,
                 )
 
     def size(self, part: Part) -> Size:
@@ -324,10 +325,7 @@ def _run(
             stderr.seek(0)
             said = stderr.read().decode(errors="replace").strip().splitlines()
             last = said[-1] if said else f"exit status {status}"
-            raise Fault(
-                en=f"Synthesising speech failed: {last}",
-                ru=f"Синтез речи не удался: {last}",
-            )
+            raise Fault("Synthesising speech failed: {last}", last=last)
 
 
 def _load(request: Request) -> ClipSet:
@@ -356,13 +354,10 @@ _CLIPS = sum(SyntheticSettings().size(part).clips for part in PARTS)
 DATASET = Dataset(
     name=NAME,
     holds=ClipSet,
-    title=Text(
-        en="30 command words by eSpeak NG voices, with noise (built in)",
-        ru="30 слов-команд голосами eSpeak NG, с шумом (встроенный)",
-    ),
+    title=Text("30 command words by eSpeak NG voices, with noise (built in)"),
     keyword=SyntheticSettings.keyword,
     license="made on this machine by eSpeak NG (GPL-3.0), no rights in the sound",
-    size=Text(en=f"{_CLIPS:,} clips", ru=f"{_CLIPS:,} клипов"),
+    size=Text("{clips:,} clips", clips=_CLIPS),
     address="https://github.com/espeak-ng/espeak-ng",
     settings=SyntheticSettings,
     load=_load,

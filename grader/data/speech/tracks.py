@@ -34,7 +34,7 @@ VERSION = 2
 SHARD = 1_000
 FSDD_ROUNDS = 3
 """How often each recording of fsdd is heard, each time between other neighbors."""
-PREPARING = Text(en="preparing long tracks", ru="подготовка длинных дорожек")
+PREPARING = Text("preparing long tracks")
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,9 @@ def load(
     """
     if name not in MAKERS:
         raise UsageError(
-            en=f"There are no long tracks of {name!r}; there are of {', '.join(MAKERS)}.",
-            ru=f"Длинных дорожек из {name!r} нет; есть из {', '.join(MAKERS)}.",
+            "There are no long tracks of {name!r}; there are of {makers}.",
+            name=name,
+            makers=", ".join(MAKERS),
         )
     counts = counts or {"train": TRAIN, "validation": VALIDATION, "hidden": HIDDEN}[part]
     return MAKERS[name](Request(part, source, seed, settings, progress), counts)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from grader.data.dataset import Part
-from grader.text import Text, ru_number
+from grader.text import Text
 
 CHARSET = " ABCDEFGHIJKLMNOPQRSTUVWXYZ012345678!/?"
 """What a reply is written with; class 39, after the last of them, ends it."""
@@ -81,9 +81,10 @@ class PairSet:
     def summary(self) -> Text:
         pairs, queries, places = len(self.pairs), len(self.queries), len(self.positions)
         return Text(
-            en=f"{pairs:,} pairs, {queries:,} distinct queries, {places:,} characters",
-            ru=f"пар: {ru_number(pairs)}, разных запросов: {ru_number(queries)}, "
-            f"символов: {ru_number(places)}",
+            "{pairs:,} pairs, {queries:,} distinct queries, {places:,} characters",
+            pairs=pairs,
+            queries=queries,
+            places=places,
         )
 
 

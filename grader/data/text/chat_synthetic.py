@@ -124,12 +124,9 @@ _QUERIES = ChatSettings.train + ChatSettings.validation + ChatSettings.hidden
 DATASET = Dataset(
     name=NAME,
     holds=PairSet,
-    title=Text(
-        en="short questions and answers made from templates (built in)",
-        ru="короткие реплики и ответы по шаблонам (встроенный)",
-    ),
+    title=Text("short questions and answers made from templates (built in)"),
     license="made on this machine, no rights in it",
-    size=Text(en=f"{_QUERIES:,} queries", ru=f"{_QUERIES:,} запросов"),
+    size=Text("{queries:,} queries", queries=_QUERIES),
     address=__name__,
     settings=ChatSettings,
     load=_load,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grader.data.dataset import Part
-from grader.text import EMPTY, Text, ru_number
+from grader.text import EMPTY, Text
 
 LABELS = ("negative", "neutral", "positive", "skip", "speech")
 """The classes in the order of a model's logits. `speech` is formulas (greetings, thanks,
@@ -55,10 +55,7 @@ class PostSet:
             for index, label in enumerate(LABELS)
         )
         notes = Text(*(f" ({one})" if one else "" for one in (self.notes.en, self.notes.ru)))
-        return Text(
-            en=f"{count:,} posts: {shares}{notes.en}",
-            ru=f"постов: {ru_number(count)}; {shares}{notes.ru}",
-        )
+        return Text("{count:,} posts: {shares}{notes}", count=count, shares=shares, notes=notes)
 
 
 def spelling_key(text: str) -> str:

@@ -31,7 +31,7 @@ from grader.lesson.grades import write_atomically
 from grader.text import Text
 
 NAME = "posts-synthetic"
-MAKING = Text(en="writing posts", ru="составление постов")
+MAKING = Text("writing posts")
 
 _SHARES: dict[Part, tuple[int, ...]] = {"train": (0, 1, 2, 3), "validation": (4,), "hidden": (5,)}
 """The remainders of a post's checksum that belong to each part."""
@@ -248,12 +248,9 @@ _POSTS = PostSettings.train + PostSettings.validation + PostSettings.hidden
 DATASET = Dataset(
     name=NAME,
     holds=PostSet,
-    title=Text(
-        en="Russian posts in five classes of sentiment, made from templates (built in)",
-        ru="русские посты пяти классов тональности, по шаблонам (встроенный)",
-    ),
+    title=Text("Russian posts in five classes of sentiment, made from templates (built in)"),
     license="made on this machine, no rights in it",
-    size=Text(en=f"{_POSTS:,} posts", ru=f"{_POSTS:,} постов"),
+    size=Text("{posts:,} posts", posts=_POSTS),
     address=__name__,
     settings=PostSettings,
     load=_load,

@@ -20,7 +20,7 @@ import numpy as np
 from grader.data.dataset import Dataset, Part, Request, damaged, empty
 from grader.data.download import PublishedFiles
 from grader.data.text.posts import LABELS, PostSet, spelling_key
-from grader.text import EMPTY, Text, ru_number
+from grader.text import EMPTY, Text
 from grader.text.errors import DataError
 
 NAME = "rusentiment"
@@ -39,10 +39,13 @@ FILES = PublishedFiles(
         TEST: "35964a82c1ecf360e6d4a9fe31cf8532225213cf610ba13bb7eacb081446dc10",
     },
     remedy=Text(
-        en=f"Run `grader data get {NAME}` to download it, or add --from with a folder that holds "
-        f"{RANDOM}, {PRESELECTED} and {TEST} (from {ADDRESS}).",
-        ru=f"Скачайте его командой `grader data get {NAME}` или укажите через --from папку с "
-        f"файлами {RANDOM}, {PRESELECTED} и {TEST} (отсюда: {ADDRESS}).",
+        "Run `grader data get {name}` to download it, or add --from with a folder that holds "
+        "{random}, {preselected} and {test} (from {address}).",
+        name=NAME,
+        random=RANDOM,
+        preselected=PRESELECTED,
+        test=TEST,
+        address=ADDRESS,
     ),
 )
 
@@ -77,16 +80,17 @@ class Cleaning:
     @property
     def summary(self) -> Text:
         return Text(
-            en=f"{self.published:,} training posts as published; {self.tests_in_train} test posts "
-            f"were among them ({self.leaked} posts left out); {self.conflicting_groups} groups of "
-            f"the same post had conflicting labels (most frequent one kept, "
-            f"{self.undecided} posts without one left out); {self.repeated} more repetitions left "
-            f"out; {self.kept:,} kept",
-            ru=f"обучающих постов опубликовано: {ru_number(self.published)}; среди них нашлись "
-            f"тестовые: {self.tests_in_train} (убрано постов: {self.leaked}); групп одинаковых "
-            f"постов с разными метками: {self.conflicting_groups} (оставлена самая частая метка, "
-            f"без неё убрано постов: {self.undecided}); прочих повторов убрано: {self.repeated}; "
-            f"осталось: {ru_number(self.kept)}",
+            "{published:,} training posts as published; {tests_in_train} test posts were among "
+            "them ({leaked} posts left out); {conflicting_groups} groups of the same post had "
+            "conflicting labels (most frequent one kept, {undecided} posts without one left "
+            "out); {repeated} more repetitions left out; {kept:,} kept",
+            published=self.published,
+            tests_in_train=self.tests_in_train,
+            leaked=self.leaked,
+            conflicting_groups=self.conflicting_groups,
+            undecided=self.undecided,
+            repeated=self.repeated,
+            kept=self.kept,
         )
 
 
@@ -218,12 +222,9 @@ def _parse(path: Path, lines: Iterator[list[str]]) -> Iterator[Row]:
 DATASET = Dataset(
     name=NAME,
     holds=PostSet,
-    title=Text(
-        en="RuSentiment: posts of VKontakte, labelled by people",
-        ru="RuSentiment: посты из ВКонтакте, размеченные людьми",
-    ),
+    title=Text("RuSentiment: posts of VKontakte, labelled by people"),
     license="CC BY-NC-SA 4.0, for evaluation only",
-    size=Text(en="31,185 posts, 4.8 MB", ru="31,185 постов, 4,8 МБ"),
+    size=Text("31,185 posts, 4.8 MB"),
     address=ADDRESS,
     load=_load,
     prepare=lambda source, progress: FILES.get(source, progress, check=_read),

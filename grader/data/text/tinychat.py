@@ -29,10 +29,11 @@ FILES = PublishedFiles(
         MODEL: "c7612ccfb5f22fe4d70ed8bc6fcf002d486c064fd9c10f25a0c459682fddb2a5",
     },
     remedy=Text(
-        en=f"Run `grader data get {NAME}` to download it, or add --from with a folder that holds "
-        f"{PAIRS} (from {ADDRESS}).",
-        ru=f"Скачайте его командой `grader data get {NAME}` или укажите через --from папку, "
-        f"в которой лежит {PAIRS} (отсюда: {ADDRESS}).",
+        "Run `grader data get {name}` to download it, or add --from with a folder that holds "
+        "{pairs} (from {address}).",
+        name=NAME,
+        pairs=PAIRS,
+        address=ADDRESS,
     ),
     optional=(MODEL,),
 )
@@ -68,12 +69,9 @@ def _read(path: Path) -> list[chat.Pair]:
 DATASET = Dataset(
     name=NAME,
     holds=PairSet,
-    title=Text(
-        en="query|reply pairs of Z80-uLM's tinychat, and its network",
-        ru="пары «запрос|ответ» чат-бота tinychat из Z80-uLM и его сеть",
-    ),
+    title=Text("query|reply pairs of Z80-uLM's tinychat, and its network"),
     license="MIT or Apache-2.0",
-    size=Text(en="3,002 pairs, 0.2 MB", ru="3,002 пары, 0,2 МБ"),
+    size=Text("3,002 pairs, 0.2 MB"),
     address=ADDRESS,
     load=_load,
     prepare=lambda source, progress: FILES.get(source, progress, check=_read),

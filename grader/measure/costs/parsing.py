@@ -205,18 +205,13 @@ def _functions(model: ModelProto, opset: int) -> dict[_Key, FunctionProto]:
         versions = {entry.version for entry in function.opset_import if entry.domain in STANDARD}
         why = None
         if function.domain in STANDARD:
-            why = Text(en="it redefines a standard operator", ru="переопределяет оператор ONNX")
+            why = Text("it redefines a standard operator")
         elif function.domain.startswith(RUNTIME_DOMAINS):
-            why = Text(
-                en=f"the domain {function.domain[:40]} belongs to runtimes",
-                ru=f"домен {function.domain[:40]} принадлежит средам исполнения",
-            )
+            why = Text("the domain {domain} belongs to runtimes", domain=function.domain[:40])
         elif key in found:
-            why = Text(en="it is defined twice", ru="определена дважды")
+            why = Text("it is defined twice")
         elif versions - {opset}:
-            why = Text(
-                en="it uses another opset than the model", ru="её opset не тот, что у модели"
-            )
+            why = Text("it uses another opset than the model")
         if why is not None:
             refuse("function", name=function.name, why=why)
         found[key] = function
@@ -241,7 +236,7 @@ class _Inliner:
         if self.calls > self.limits.max_nodes:
             refuse("many_nodes", limit=self.limits.max_nodes)
         if len(stack) >= MAX_DEPTH:
-            why = Text(en=f"nested deeper than {MAX_DEPTH}", ru=f"вложена глубже {MAX_DEPTH}")
+            why = Text("nested deeper than {max_depth}", max_depth=MAX_DEPTH)
             refuse("function", name=node.op_type, why=why)
         self.nbytes += self.functions[key].ByteSize()
         if self.nbytes > self.limits.max_file_bytes:
@@ -253,9 +248,7 @@ class _Inliner:
 def _body(function: FunctionProto, call: NodeProto, prefix: str) -> Iterator[NodeProto]:
     """Nodes of `function` with the call's tensors and attributes in place of its own."""
     if len(call.input) > len(function.input) or len(call.output) > len(function.output):
-        why = Text(
-            en="a call has too many inputs or outputs", ru="в вызове лишние входы или выходы"
-        )
+        why = Text("a call has too many inputs or outputs")
         refuse("function", name=function.name, why=why)
     names = dict.fromkeys(function.input, "") | dict(zip(function.input, call.input, strict=False))
     results = dict(zip(function.output, call.output, strict=False))

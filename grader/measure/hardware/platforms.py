@@ -145,8 +145,9 @@ def read(path: Path, before: Catalogue = NOTHING) -> Catalogue:
         raw = path.read_bytes()
     except OSError as error:
         raise UsageError(
-            en=f"The file of platforms {path} cannot be read ({error.strerror}).",
-            ru=f"Не удаётся прочитать файл платформ {path} ({error.strerror}).",
+            "The file of platforms {path} cannot be read ({strerror}).",
+            path=path,
+            strerror=error.strerror,
         ) from error
     try:
         found = msgspec.toml.decode(raw, type=_File)
@@ -201,6 +202,7 @@ def _check(path: Path, found: _File, joined: Catalogue) -> None:
 
 def _wrong(path: Path, why: str) -> DataError:
     return DataError(
-        en=f"The file of platforms {path} is wrong: {why}; docs/platforms.md lists the keys.",
-        ru=f"В файле платформ {path} ошибка: {why}; ключи перечислены в docs/platforms.md.",
+        "The file of platforms {path} is wrong: {why}; docs/platforms.md lists the keys.",
+        path=path,
+        why=why,
     )

@@ -50,8 +50,7 @@ def open_model(path: Path, *, batch: int = 1, sizes: Mapping[str, int] | None = 
         if path.suffix.lower() == ".npz":
             if batch != 1:
                 raise UsageError(
-                    en="An integer network answers one character at a time; leave --batch out.",
-                    ru="Целочисленная сеть отвечает по одному символу; уберите --batch.",
+                    "An integer network answers one character at a time; leave --batch out."
                 )
             return Profiled(path, data, "integer network", _integer(path, data))
         return Profiled(path, data, "onnx", traffic.of_onnx(data, batch=batch, sizes=sizes))
@@ -85,22 +84,22 @@ def record(
 def _bytes(path: Path) -> bytes:
     if path.suffix.lower() not in (".onnx", ".npz"):
         raise UsageError(
-            en=f"{path} is no model that can be profiled; give an .onnx file, or the "
-            "model.npz of the Arduino lesson.",
-            ru=f"{path} — не модель, которую можно профилировать; укажите файл .onnx или "
-            "model.npz занятия про Arduino.",
+            "{path} is no model that can be profiled; give an .onnx file, or the model.npz of "
+            "the Arduino lesson.",
+            path=path,
         )
     try:
         if path.stat().st_size > LARGEST:
             raise UsageError(
-                en=f"{path} takes {path.stat().st_size:,} bytes; at most {LARGEST:,} are read.",
-                ru=f"{path} занимает {path.stat().st_size} байт; читается не больше {LARGEST}.",
+                "{path} takes {st_size:,} bytes; at most {largest:,} are read.",
+                path=path,
+                st_size=path.stat().st_size,
+                largest=LARGEST,
             )
         return path.read_bytes()
     except OSError as error:
         raise UsageError(
-            en=f"{path} cannot be read ({error.strerror}).",
-            ru=f"Не удаётся прочитать {path} ({error.strerror}).",
+            "{path} cannot be read ({strerror}).", path=path, strerror=error.strerror
         ) from error
 
 
@@ -123,8 +122,9 @@ def _explained(error: Refused, data: bytes) -> Text:
         return error.text
     options = " ".join(f"--size {name}=N" for name in missing)
     return Text(
-        en=f"The sizes of {', '.join(missing)} are not fixed in the model; give them: {options}.",
-        ru=f"Размеры {', '.join(missing)} в модели не заданы; укажите их: {options}.",
+        "The sizes of {missing} are not fixed in the model; give them: {options}.",
+        missing=", ".join(missing),
+        options=options,
     )
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 
 from grader.measure.hardware.platforms import DType, Platform
 from grader.measure.hardware.workload import Amount, Code, Work, Workload
-from grader.text import Text, ru_number
+from grader.text import Text
 from grader.text.errors import UsageError
 
 Bound = Literal["compute", "memory"]
@@ -265,10 +265,10 @@ def _type(own: DType, platform: Platform, asked: DType | None) -> DType:
     if runs is None or runs not in platform.peak:
         has = ", ".join(platform.peak)
         raise UsageError(
-            en=f"{platform.title.en} cannot compute in {asked or own}; it has {has}: choose "
-            "one of these with --dtype.",
-            ru=f"{platform.title.ru} не умеет считать в {asked or own}; доступно: {has}. "
-            "Выберите один из этих типов ключом --dtype.",
+            "{title} cannot compute in {asked}; it has {has}: choose one of these with --dtype.",
+            title=platform.title,
+            asked=asked or own,
+            has=has,
         )
     return runs
 
@@ -308,15 +308,18 @@ def _enough(found: Fit) -> Text:
     ram = _size(found.ram.available)
     if found.storage is None:
         return Text(
-            en=f"Fits: weights {weights.en} and activations {held.en} of {ram.en} memory.",
-            ru=f"Помещается: веса {weights.ru} и активации {held.ru} при памяти {ram.ru}.",
+            "Fits: weights {weights} and activations {held} of {ram} memory.",
+            weights=weights,
+            held=held,
+            ram=ram,
         )
     flash = _size(found.storage.available)
     return Text(
-        en=f"Fits: weights {weights.en} of {flash.en} flash, activations {held.en} of "
-        f"{ram.en} RAM.",
-        ru=f"Помещается: веса {weights.ru} из {flash.ru} flash, активации {held.ru} из "
-        f"{ram.ru} ОЗУ.",
+        "Fits: weights {weights} of {flash} flash, activations {held} of {ram} RAM.",
+        weights=weights,
+        flash=flash,
+        held=held,
+        ram=ram,
     )
 
 
@@ -324,27 +327,30 @@ def _overflow(demand: Demand, memory: Literal["flash", "RAM", "unified"]) -> Tex
     needed, there, over = map(_size, (demand.needed, demand.available, demand.surplus))
     if memory == "flash":
         return Text(
-            en=f"the weights take {needed.en}, {over.en} more than the {there.en} of flash",
-            ru=f"веса занимают {needed.ru}, на {over.ru} больше, чем flash ({there.ru})",
+            "the weights take {needed}, {over} more than the {there} of flash",
+            needed=needed,
+            over=over,
+            there=there,
         )
     if memory == "unified":
         return Text(
-            en=f"weights and activations take {needed.en}, {over.en} more than the {there.en} of "
-            "memory",
-            ru=f"веса и активации занимают {needed.ru}, на {over.ru} больше, чем память "
-            f"({there.ru})",
+            "weights and activations take {needed}, {over} more than the {there} of memory",
+            needed=needed,
+            over=over,
+            there=there,
         )
     return Text(
-        en=f"the activations take {needed.en} at once, {over.en} more than the {there.en} of RAM",
-        ru=f"активации занимают одновременно {needed.ru}, на {over.ru} больше, чем ОЗУ "
-        f"({there.ru})",
+        "the activations take {needed} at once, {over} more than the {there} of RAM",
+        needed=needed,
+        over=over,
+        there=there,
     )
 
 
 def _size(count: int) -> Text:
     """Bytes with a unit: in full up to ten million, then in powers of 1,024."""
     if count < 10**7:
-        return Text(en=f"{count:,} B", ru=f"{ru_number(count)}\u00a0Б")
+        return Text("{count:,} B", count=count)
     size, en, ru = (2**30, "GB", "ГБ") if count >= 2**30 else (2**20, "MB", "МБ")
     amount = f"{count / size:.1f}".removesuffix(".0")
     return Text(en=f"{amount} {en}", ru=f"{amount.replace('.', ',')}\u00a0{ru}")

@@ -28,7 +28,7 @@ from grader.measure.hardware.roofline import Prediction, predict
 from grader.measure.hardware.traffic import VIEWS, named
 from grader.measure.hardware.workload import Workload
 from grader.sandbox.runners.rows import TimedModel, time_models
-from grader.text import Text
+from grader.text import Text, verbatim
 
 NAME = "this-machine"
 SIDE = 320
@@ -39,10 +39,7 @@ CHAIN = 200
 """Operators of the chain."""
 LIMITS = RunLimits(wall_seconds=300.0, cpu_seconds=300.0, memory_bytes=4 * 2**30)
 OPSET, IR_VERSION = 17, 8
-_HOW = Text(
-    en="measured in the same run, ONNX Runtime, one thread",
-    ru="измерено в том же запуске, ONNX Runtime, один поток",
-)
+_HOW = Text("measured in the same run, ONNX Runtime, one thread")
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ def as_platform(calibration: Calibration) -> Platform:
     frequency = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
     return Platform(
         name=NAME,
-        title=Text(en="this machine, one thread", ru="эта машина, один поток"),
+        title=Text("this machine, one thread"),
         kind="laptop",
         price="500 to 2,000 USD",
         clock_hz=figure((frequency.current if frequency else 0.0) * 1e6 or 1.0),
@@ -140,7 +137,7 @@ def as_platform(calibration: Calibration) -> Platform:
         bandwidth=figure(calibration.bytes_per_second),
         peak={dtype: figure(rate) for dtype, rate in calibration.macs_per_second.items()},
         overhead_s=figure(calibration.overhead_s),
-        note=Text(en=host.processor() or host.machine(), ru=host.processor() or host.machine()),
+        note=verbatim(host.processor() or host.machine()),
     )
 
 

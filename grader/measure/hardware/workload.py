@@ -176,20 +176,15 @@ def _codes(network: IntegerNetwork) -> tuple[Code, ...]:
     least = math.ceil(sum(entropy_bits(layer.weight) for layer in network.layers) / 8)
     per_weight = 8 * least / plain
     return (
+        Code(Text("a byte a weight, as in the file"), plain + rest),
         Code(
-            Text(en="a byte a weight, as in the file", ru="байт на вес, как в файле"), plain + rest
-        ),
-        Code(
-            Text(
-                en=f"packed, {8 * packed / plain:.2g} bits a weight",
-                ru=f"плотно, бит на вес: {8 * packed / plain:.2g}",
-            ),
+            Text("packed, {packed:.2g} bits a weight", packed=8 * packed / plain),
             packed + rest,
         ),
         Code(
             Text(
-                en=f"entropy, {per_weight:.2f} bits a weight: the limit of codes of single weights",
-                ru=f"энтропия, бит на вес: {per_weight:.2f}; предел кодов отдельных весов",
+                "entropy, {per_weight:.2f} bits a weight: the limit of codes of single weights",
+                per_weight=per_weight,
             ),
             least + rest,
         ),

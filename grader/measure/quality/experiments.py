@@ -95,17 +95,14 @@ def _table(text: str, numbers: tuple[str, ...]) -> Table:
         )
     missing = [column for column in ("name", *numbers) if column not in columns]
     if missing:
-        problems = [Text(en=f"column {c} is missing", ru=f"нет столбца {c}") for c in missing]
+        problems = [Text("column {c} is missing", c=c) for c in missing]
         return Table([], problems)
     rows.fieldnames = columns
     table = Table([], [])
     for number, row in enumerate(rows):
         if number >= MAX_ROWS:
             table.problems.append(
-                Text(
-                    en=f"only the first {MAX_ROWS:,} rows are read",
-                    ru=f"читаются только первые {ru_number(MAX_ROWS)} строк",
-                )
+                Text("only the first {max_rows:,} rows are read", max_rows=MAX_ROWS)
             )
             break
         values = {column: _number(row.get(column)) for column in numbers}
@@ -114,10 +111,7 @@ def _table(text: str, numbers: tuple[str, ...]) -> Table:
             bad = next(column for column in numbers if values[column] is None)
             line, cell = rows.line_num, shown_name(row.get(bad) or "")
             table.problems.append(
-                Text(
-                    en=f'line {line}: {bad} is "{cell}", not a number',
-                    ru=f"строка {line}: в столбце {bad} не число, а «{cell}»",
-                )
+                Text('line {line}: {bad} is "{cell}", not a number', line=line, bad=bad, cell=cell)
             )
         else:
             name = shown_name((row["name"] or "").strip(), MAX_NAME)

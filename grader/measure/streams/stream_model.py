@@ -75,8 +75,7 @@ def _inspect(data: bytes, samples: int) -> GraphReport:
             raise
         form, why = f"`chunk` float32 [1, {LENGTH}]", refused.text
         raise Rejected(
-            en=f"Expected {form} and states of fixed sizes: {why.en}",
-            ru=f"Ожидался вход {form} и состояния постоянных размеров: {why.ru}",
+            "Expected {form} and states of fixed sizes: {why}", form=form, why=why
         ) from refused
 
 
@@ -89,12 +88,12 @@ def _require_contract(report: GraphReport) -> int:
         raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
     if isinstance(chunk.shape[1], int):
         raise Rejected(
-            en=f"The model needs {chunk.shape[1]:,} samples at once, but a stream comes in "
-            f"chunks of any multiple of {HOP}; give `chunk` the free length `{LENGTH}` and "
-            "keep the past in states.",
-            ru=f"Модели нужно сразу {chunk.shape[1]} отсчётов, а поток приходит кусками любой "
-            f"длины, кратной {HOP}; задайте `chunk` свободную длину `{LENGTH}` и храните "
-            "прошлое в состоянии.",
+            "The model needs {shape:,} samples at once, but a stream comes in chunks of any "
+            "multiple of {hop}; give `chunk` the free length `{length}` and keep the past in "
+            "states.",
+            shape=chunk.shape[1],
+            hop=HOP,
+            length=LENGTH,
         )
     if chunk.shape[0] != 1 or chunk.shape[1] != LENGTH:
         raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
@@ -117,10 +116,10 @@ def _require_state(port: Port, after: Port | None) -> int:
     later = _elements(after)
     if later is None or later > before:
         raise Rejected(
-            en=f"The state grows: {_shown(port)} goes in and {_shown(after)} comes out; keep "
-            "only what later answers need, and drop the oldest.",
-            ru=f"Состояние растёт: на входе {_shown(port)}, на выходе {_shown(after)}; храните "
-            "только нужное для следующих ответов и отбрасывайте самое старое.",
+            "The state grows: {port} goes in and {after} comes out; keep only what later answers "
+            "need, and drop the oldest.",
+            port=_shown(port),
+            after=_shown(after),
         )
     if after.shape != port.shape or after.dtype != "float32":
         raise Rejected(_unmatched(port.name, port, after))
@@ -151,8 +150,10 @@ def _wrong_port(what: str, ru: str, name: str, shape: str, found: Port | None) -
 
 def _unmatched(name: str, port: Port | None, after: Port | None) -> Text:
     return Text(
-        en=f"Every state goes in and comes out in one shape: for `{name}` there is {_shown(port)} "
-        f"going in and {_shown(after)} coming out; name the output `{name}{NEXT}`.",
-        ru=f"Каждое состояние входит и выходит в одной форме: для `{name}` на входе "
-        f"{_shown(port)}, на выходе {_shown(after)}; назовите выход `{name}{NEXT}`.",
+        "Every state goes in and comes out in one shape: for `{name}` there is {port} going in "
+        "and {after} coming out; name the output `{name}{next}`.",
+        name=name,
+        port=_shown(port),
+        after=_shown(after),
+        next=NEXT,
     )

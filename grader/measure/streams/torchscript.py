@@ -108,10 +108,10 @@ def _open(data: bytes) -> zipfile.ZipFile:
         raise Rejected(_no_torchscript())
     if len(infos) > MAX_ENTRIES or sum(info.file_size for info in infos) > MAX_BYTES:
         raise Rejected(
-            en=f"The TorchScript file holds more than {MAX_BYTES // 2**20} MiB or "
-            f"{MAX_ENTRIES} entries; make the model smaller.",
-            ru=f"В файле TorchScript больше {MAX_BYTES // 2**20} МиБ или {MAX_ENTRIES} "
-            "записей; уменьшите модель.",
+            "The TorchScript file holds more than {max_bytes} MiB or {max_entries} entries; make "
+            "the model smaller.",
+            max_bytes=MAX_BYTES // 2**20,
+            max_entries=MAX_ENTRIES,
         )
     return archive
 
@@ -121,10 +121,9 @@ def _parse(source: str, name: str) -> ast.Module:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise Rejected(
-            en=f"The source in the TorchScript file ({name[:80]}) cannot be read; save the "
-            "model again with torch.jit.save.",
-            ru=f"Исходный код внутри файла TorchScript ({name[:80]}) не читается; сохраните "
-            "модель заново через torch.jit.save.",
+            "The source in the TorchScript file ({name}) cannot be read; save the model again "
+            "with torch.jit.save.",
+            name=name[:80],
         ) from error
 
 
@@ -197,17 +196,14 @@ def _pickled_numbers(raw: bytes) -> int:
 
 def _no_torchscript() -> Text:
     return Text(
-        en="model.ts is no TorchScript file; write it with torch.jit.script and torch.jit.save, as "
-        "export.py of the template does.",
-        ru="model.ts — не файл TorchScript; запишите его через torch.jit.script и "
-        "torch.jit.save, как это делает export.py из шаблона.",
+        "model.ts is no TorchScript file; write it with torch.jit.script and torch.jit.save, as "
+        "export.py of the template does."
     )
 
 
 def _not_allowed(name: str) -> Text:
     return Text(
-        en=f"The TorchScript model calls `{name[:80]}`, which is not allowed: a model may compute, "
-        "but not touch files, clocks, random numbers or anything outside it; remove the call.",
-        ru=f"Модель TorchScript вызывает `{name[:80]}`, а это запрещено: модель может вычислять, "
-        "но не обращаться к файлам, часам, случайным числам и всему внешнему; уберите вызов.",
+        "The TorchScript model calls `{name}`, which is not allowed: a model may compute, but "
+        "not touch files, clocks, random numbers or anything outside it; remove the call.",
+        name=name[:80],
     )

@@ -44,41 +44,27 @@ except MemoryError:
 
 _WHY: dict[Level, Text] = {
     "A": Text(
-        en="bubblewrap around a warm process (no network, no host processes, read-only system, "
+        "bubblewrap around a warm process (no network, no host processes, read-only system, "
         "empty environment), and in it a child per submission with Landlock, seccomp and limits; "
-        "files, writing, network, environment, processes, programs, signals and memory were tried "
-        "and refused",
-        ru="bubblewrap вокруг подготовленного процесса (без сети, без процессов системы, система "
-        "только для чтения, пустое окружение), внутри — отдельный процесс на каждую работу с "
-        "Landlock, seccomp и ограничениями; доступ к файлам, запись, сеть, окружение, процессы, "
-        "программы, сигналы и память проверены: всё это запрещено",
+        "files, writing, network, environment, processes, programs, signals and memory were "
+        "tried and refused"
     ),
     "B": Text(
-        en="a child process per submission with Landlock, seccomp and limits, without bubblewrap; "
-        "files, writing, network, environment, processes, programs, signals and memory were tried "
-        "and refused",
-        ru="отдельный процесс на каждую работу с Landlock, seccomp и ограничениями, без "
-        "bubblewrap; доступ к файлам, запись, сеть, окружение, процессы, программы, сигналы и "
-        "память проверены: всё это запрещено",
+        "a child process per submission with Landlock, seccomp and limits, without bubblewrap; "
+        "files, writing, network, environment, processes, programs, signals and memory were "
+        "tried and refused"
     ),
     "C": Text(
-        en="a separate process with enforced limits on memory, processor time and file size only: "
-        "for one's own work",
-        ru="отдельный процесс, у которого ограничены только память, процессорное время и размер "
-        "файлов: для собственной работы",
+        "a separate process with enforced limits on memory, processor time and file size only: "
+        "for one's own work"
     ),
     "D": Text(
-        en="a separate process watched from outside for time and memory; this system enforces "
-        "no resource limits: for one's own work",
-        ru="отдельный процесс, за временем и памятью которого следят снаружи; система не "
-        "ограничивает ресурсы сама: для собственной работы",
+        "a separate process watched from outside for time and memory; this system enforces no "
+        "resource limits: for one's own work"
     ),
 }
 
-_FORCED = Text(
-    en=f"{FORCED} asks for this level and no other",
-    ru=f"{FORCED} требует именно этого уровня",
-)
+_FORCED = Text("{forced} asks for this level and no other", forced=FORCED)
 
 
 @dataclass(frozen=True)
@@ -135,12 +121,11 @@ def require_for_others(trust: bool) -> None:
     if trust or found.level in ("A", "B"):
         return
     raise UsageError(
-        en=f"Other people's submissions are run at isolation level A or B; this machine has "
-        f"level {found.level} ({found.stronger.en}). Use a machine that `grader doctor` shows "
-        "at A or B, or pass --trust if you trust every submission.",
-        ru=f"Чужие работы запускаются при изоляции уровня A или B, а здесь уровень "
-        f"{found.level} ({found.stronger.ru}). Возьмите машину, для которой `grader doctor` "
-        "показывает A или B, или укажите --trust, если доверяете всем работам.",
+        "Other people's submissions are run at isolation level A or B; this machine has level "
+        "{level} ({stronger}). Use a machine that `grader doctor` shows at A or B, or pass "
+        "--trust if you trust every submission.",
+        level=found.level,
+        stronger=found.stronger,
     )
 
 
@@ -151,35 +136,27 @@ def _lacks(level: Level) -> Text | None:
     if level == "C":
         if _limits_are_enforced():
             return None
-        return Text(
-            en="this system does not enforce limits on a process's memory",
-            ru="система не ограничивает память процесса",
-        )
+        return Text("this system does not enforce limits on a process's memory")
     if sys.platform != "linux":
         return Text(
-            en="levels A and B need Linux; on Windows use WSL 2, on macOS a Linux virtual machine",
-            ru="для уровней A и B нужен Linux; в Windows подойдёт WSL 2, в macOS — виртуальная "
-            "машина",
+            "levels A and B need Linux; on Windows use WSL 2, on macOS a Linux virtual machine"
         )
     if (machine := platform.machine()) not in ("x86_64", "aarch64"):
         return Text(
-            en=f"levels A and B know the system calls of x86-64 and aarch64, not of {machine}",
-            ru=f"для уровней A и B известны системные вызовы x86-64 и aarch64, но не {machine}",
+            "levels A and B know the system calls of x86-64 and aarch64, not of {machine}",
+            machine=machine,
         )
     try:
         from grader.sandbox.isolation import linux
 
         if linux.landlock_abi() == 0:
             return Text(
-                en="levels A and B need Landlock: Linux 5.13 or newer with `landlock` among its "
-                "security modules",
-                ru="для уровней A и B нужен Landlock: Linux 5.13 или новее с модулем безопасности "
-                "`landlock`",
+                "levels A and B need Landlock: Linux 5.13 or newer with `landlock` among its "
+                "security modules"
             )
         if level == "A" and find_bubblewrap() is None:
             return Text(
-                en="for level A bubblewrap is missing; on Debian or Ubuntu: apt install bubblewrap",
-                ru="для уровня A нет bubblewrap; в Debian или Ubuntu: apt install bubblewrap",
+                "for level A bubblewrap is missing; on Debian or Ubuntu: apt install bubblewrap"
             )
         reached = {*_reached(level, "code"), *_reached(level, "compute")}
         if level == "A":
@@ -188,16 +165,12 @@ def _lacks(level: Level) -> Text | None:
             reached |= outside & _reached(level, "nothing")
     except (Fault, OSError, ValueError, ImportError) as error:
         return Text(
-            en=f"a sandbox of level {level} does not start here: {error}",
-            ru=f"песочница уровня {level} здесь не запускается: {error}",
+            "a sandbox of level {level} does not start here: {error}", level=level, error=error
         )
     if not reached:
         return None
     names = ", ".join(sorted(reached))
-    return Text(
-        en=f"a confined child still reached: {names}",
-        ru=f"ограниченный процесс всё же получил доступ: {names}",
-    )
+    return Text("a confined child still reached: {names}", names=names)
 
 
 def _reached(level: Level, confine: Confine) -> set[str]:

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from grader.lesson.grades import Status
 from grader.lesson.spec import RunLimits
 from grader.sandbox.isolation.task import ChildExit
-from grader.text import Text, ru_number
+from grader.text import Text
 from grader.text.errors import Fault, GraderError
 
 Confine = Literal["compute", "code", "nothing"]
@@ -167,10 +167,10 @@ def unfinished(done: int, total: int, log: str) -> Stopped:
     return Stopped(
         Status.CRASHED,
         Text(
-            en=f"The code ended the process after {done:,} of {total:,} answers; it must return "
-            "and must not exit.",
-            ru=f"Код: процесс завершился после {ru_number(done)} ответов из "
-            f"{ru_number(total)}; нужно возвращать результат, а не завершать процесс.",
+            "The code ended the process after {done:,} of {total:,} answers; it must return and "
+            "must not exit.",
+            done=done,
+            total=total,
         ),
         log,
     )
@@ -180,22 +180,17 @@ def not_here(log: str) -> Text:
     """The sentence for a sandbox that does not start here; `log` is what the child printed."""
     last = (log.strip().splitlines() or [""])[-1][:300]
     return Text(
-        en=f"The sandbox does not work here ({last}); `grader doctor` says what is missing.",
-        ru=f"Песочница здесь не работает ({last}); `grader doctor` подскажет, чего не хватает.",
+        "The sandbox does not work here ({last}); `grader doctor` says what is missing.", last=last
     )
 
 
 _STARVED = Text(
-    en="The machine was too busy to run this submission in its time; grade again with fewer "
-    "--jobs or on a quieter machine.",
-    ru="Машина была слишком занята, чтобы выполнить эту работу за отведённое время; повторите "
-    "проверку с меньшим --jobs или на менее загруженной машине.",
+    "The machine was too busy to run this submission in its time; grade again with fewer --jobs "
+    "or on a quieter machine."
 )
 _KILLED_BY_SYSTEM = Text(
-    en="The system ended the process that ran this submission, as it does when memory is "
-    "short; grade again with fewer --jobs.",
-    ru="Система завершила процесс, выполнявший эту работу; так бывает при нехватке памяти. "
-    "Повторите проверку с меньшим --jobs.",
+    "The system ended the process that ran this submission, as it does when memory is short; "
+    "grade again with fewer --jobs."
 )
 
 
@@ -203,20 +198,18 @@ def _exceeded(limits: RunLimits) -> dict[str, Text]:
     size = f"{limits.disk_bytes / 2**20:,.0f}"
     return {
         "output": Text(
-            en="The run printed far more than is allowed and was stopped; remove what prints.",
-            ru="Запуск напечатал намного больше допустимого и был остановлен; уберите вывод.",
+            "The run printed far more than is allowed and was stopped; remove what prints."
         ),
         "threads": Text(
-            en=f"The run started more than {limits.processes} threads and was stopped; measured "
-            "work is single-threaded.",
-            ru=f"Запуск создал больше {limits.processes} потоков и был остановлен; измеряется "
-            "работа в одном потоке.",
+            "The run started more than {processes} threads and was stopped; measured work is "
+            "single-threaded.",
+            processes=limits.processes,
         ),
         "disk": Text(
-            en=f"The run wrote more than {size} MiB or {limits.disk_files:,} files and was "
-            "stopped; keep intermediate results in memory, or write fewer.",
-            ru=f"Запуск записал больше {size} МиБ или {ru_number(limits.disk_files)} файлов и был "
-            "остановлен; держите промежуточные результаты в памяти или пишите меньше.",
+            "The run wrote more than {size} MiB or {disk_files:,} files and was stopped; keep "
+            "intermediate results in memory, or write fewer.",
+            size=size,
+            disk_files=limits.disk_files,
         ),
     }
 
@@ -225,38 +218,32 @@ def _code(reason: str, detail: str) -> Text:
     """Why a student's code was stopped; `detail` is a limit, a message or how it ended."""
     return {
         "time": Text(
-            en=f"The code did not finish within {detail} s and was stopped; look for an endless "
+            "The code did not finish within {detail} s and was stopped; look for an endless "
             "loop, a wait, or work that is done more often than needed.",
-            ru=f"Код не уложился в {detail} с и был остановлен; поищите бесконечный цикл, "
-            "ожидание или лишнюю повторную работу.",
+            detail=detail,
         ),
         "memory": Text(
-            en=f"The code needs more than the {detail} MiB of memory that are allowed; look for "
+            "The code needs more than the {detail} MiB of memory that are allowed; look for "
             "arrays that are larger than they need to be, or that are kept.",
-            ru=f"Коду не хватило разрешённых {detail} МиБ памяти; поищите слишком большие или "
-            "накапливающиеся массивы.",
+            detail=detail,
         ),
         "load": Text(
-            en=f"The code cannot be imported: {detail} Run it as it is handed in, in an empty "
+            "The code cannot be imported: {detail} Run it as it is handed in, in an empty "
             "folder, with `grader check`.",
-            ru=f"Код не импортируется: {detail} Запустите его в том виде, в каком сдаёте, в пустой "
-            "папке, с помощью `grader check`.",
+            detail=detail,
         ),
         "run": Text(
-            en=f"The code raised an error: {detail} Reproduce it on an input of the shape that the "
+            "The code raised an error: {detail} Reproduce it on an input of the shape that the "
             "lesson names.",
-            ru=f"Код завершился с ошибкой: {detail} Воспроизведите её на входе той формы, которую "
-            "требует задание.",
+            detail=detail,
         ),
         "out": Text(
-            en=f"The function returned something else than asked for: {detail}.",
-            ru=f"Функция вернула не то, что требуется: {detail}.",
+            "The function returned something else than asked for: {detail}.", detail=detail
         ),
         "crash": Text(
-            en=f"The process that ran the code ended early ({detail}); the code must return, must "
+            "The process that ran the code ended early ({detail}); the code must return, must "
             "not exit, and must not crash the interpreter.",
-            ru=f"Процесс, выполнявший код, завершился раньше времени ({detail}); код должен "
-            "возвращать результат, не завершая и не роняя интерпретатор.",
+            detail=detail,
         ),
     }[reason]
 
@@ -265,37 +252,28 @@ def _model(reason: str, detail: str) -> Text:
     """Like `_code`, of a model."""
     return {
         "time": Text(
-            en=f"The model did not finish within {detail} s; make it smaller, or look "
-            "for an operator that is unexpectedly slow with `grader check`.",
-            ru=f"Модель не уложилась в {detail} с; уменьшите её или найдите неожиданно "
-            "медленную операцию с помощью `grader check`.",
+            "The model did not finish within {detail} s; make it smaller, or look for an "
+            "operator that is unexpectedly slow with `grader check`.",
+            detail=detail,
         ),
         "memory": Text(
-            en=f"The model needs more than the {detail} MiB of memory that are allowed; look for "
+            "The model needs more than the {detail} MiB of memory that are allowed; look for "
             "operators with very large outputs.",
-            ru=f"Модели не хватило разрешённых {detail} МиБ памяти; найдите операции с очень "
-            "большими выходами.",
+            detail=detail,
         ),
         "load": Text(
-            en=f"ONNX Runtime cannot load the model: {detail} Export it again and run "
-            "`grader check`.",
-            ru=f"ONNX Runtime не загружает модель: {detail} Экспортируйте её заново и запустите "
-            "`grader check`.",
+            "ONNX Runtime cannot load the model: {detail} Export it again and run `grader check`.",
+            detail=detail,
         ),
         "run": Text(
-            en=f"The model loads, but fails when it runs: {detail} Run it in ONNX Runtime on one "
+            "The model loads, but fails when it runs: {detail} Run it in ONNX Runtime on one "
             "input of the shape that the lesson names.",
-            ru=f"Модель загружается, но падает при запуске: {detail} Запустите её в ONNX Runtime "
-            "на одном входе той формы, которую требует задание.",
+            detail=detail,
         ),
-        "out": Text(
-            en=f"The model's output has the wrong shape or type: {detail}.",
-            ru=f"Выход модели неверной формы или типа: {detail}.",
-        ),
+        "out": Text("The model's output has the wrong shape or type: {detail}.", detail=detail),
         "crash": Text(
-            en=f"The process that ran the model crashed ({detail}); export the model again, and "
+            "The process that ran the model crashed ({detail}); export the model again, and "
             "report it if it still crashes.",
-            ru=f"Процесс, запускавший модель, аварийно завершился ({detail}); экспортируйте модель "
-            "заново, а если не поможет — сообщите преподавателю.",
+            detail=detail,
         ),
     }[reason]

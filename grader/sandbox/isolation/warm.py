@@ -148,10 +148,8 @@ class Zygote:
         self._errors.seek(0)
         said = (untrusted.log(self._errors.read()).strip().splitlines() or [str(error or "?")])[-1]
         return Fault(
-            en=f"The warm process of the sandbox ended ({said[:300]}); `grader doctor` says "
-            "what is missing.",
-            ru=f"Подготовленный процесс песочницы завершился ({said[:300]}); `grader doctor` "
-            "подскажет, чего не хватает.",
+            "The warm process of the sandbox ended ({said}); `grader doctor` says what is missing.",
+            said=said[:300],
         )
 
 

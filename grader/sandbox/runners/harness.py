@@ -31,23 +31,19 @@ from grader.sandbox.isolation.process import (
 )
 from grader.sandbox.isolation.task import ChildExit, pack
 from grader.sandbox.runners.child.harness import ANSWER, BLOB, FAILED, HEADER, LENGTH
-from grader.text import Text, ru_number, untrusted
+from grader.text import Text, untrusted
 
 TORCH = ("numpy", "torch", "torch._dynamo")
 """Libraries of a harness for torch, with what a TorchDispatchMode imports on its first use."""
 COLD_SECONDS = 60.0
 """For an interpreter of its own to import its libraries, where no warm process is."""
 _EARLY = Text(
-    en="Something answered before it was asked; answer by returning from the function, and do not "
-    "write to file descriptors that you did not open.",
-    ru="Ответ пришёл раньше вопроса; отвечайте, возвращая значение из функции, и не пишите в "
-    "файловые дескрипторы, которые вы не открывали.",
+    "Something answered before it was asked; answer by returning from the function, and do not "
+    "write to file descriptors that you did not open."
 )
 _NO_ANSWER = Text(
-    en="What came back is no answer of the function: something wrote to file descriptors that it "
-    "did not open; only return values.",
-    ru="Пришёл не ответ функции: что-то пишет в файловые дескрипторы, которые не открывало; только "
-    "возвращайте значения.",
+    "What came back is no answer of the function: something wrote to file descriptors that it "
+    "did not open; only return values."
 )
 
 
@@ -131,8 +127,8 @@ class _Run:
                 _failed(
                     call,
                     Text(
-                        en=f"Not asked any more: {self._lost} calls before it ran out of time.",
-                        ru=f"Вопрос не задавался: до него не уложились в срок уже {self._lost}.",
+                        "Not asked any more: {lost} calls before it ran out of time.",
+                        lost=self._lost,
                     ),
                     Status.TIMED_OUT,
                 )
@@ -175,10 +171,9 @@ class _Run:
                 return _failed(
                     call,
                     Text(
-                        en=f"The answer takes more than the {call.max_bytes:,} bytes that are "
-                        "allowed; return numbers and short names only.",
-                        ru=f"Ответ занимает больше разрешённых {ru_number(call.max_bytes)} байт; "
-                        "возвращайте только числа и короткие имена.",
+                        "The answer takes more than the {max_bytes:,} bytes that are allowed; "
+                        "return numbers and short names only.",
+                        max_bytes=call.max_bytes,
                     ),
                     Status.REJECTED,
                 )

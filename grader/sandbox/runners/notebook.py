@@ -45,17 +45,10 @@ MAX_INDEX = 8 * 2**20
 MAX_REASON = 64 * 2**10
 _BLOCK = 2**20
 _EXITED = Text(
-    en="The process of the notebook ended here; do not exit, let the notebook run to its end.",
-    ru="Процесс ноутбука здесь завершился; не завершайте его сами, пусть ноутбук дойдёт до конца.",
+    "The process of the notebook ended here; do not exit, let the notebook run to its end."
 )
-_FORGED = Text(
-    en="Something wrote to file descriptors that it did not open; write to files only.",
-    ru="Что-то пишет в файловые дескрипторы, которые не открывало; пишите только в файлы.",
-)
-_TOO_MUCH = Text(
-    en="The notebook left far too many files; leave only those that are handed in.",
-    ru="Ноутбук оставил слишком много файлов; оставьте только те, что сдаются.",
-)
+_FORGED = Text("Something wrote to file descriptors that it did not open; write to files only.")
+_TOO_MUCH = Text("The notebook left far too many files; leave only those that are handed in.")
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,7 @@ whole batch changes some hundredths."""
 _NO_KERNEL = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
 _OUTSIDE = re.compile(r"idx=(-?\d+) must be within the inclusive range \[-?\d+,(-?\d+)\]")
 _BROADCAST = re.compile(r"by a dimension other than 1\. (\d+) by (\d+)")
-_WENT_AWAY = Text(
-    en="The model ended without an error message; export it again.",
-    ru="Модель завершилась без сообщения; экспортируйте её заново.",
-)
+_WENT_AWAY = Text("The model ended without an error message; export it again.")
 
 Ids = Sequence[NDArray[np.int64]]
 
@@ -264,14 +261,13 @@ class _Session:
         effect = float(np.median(np.abs(padded - logits[rows]).max(axis=1))) / spread
         if not effect <= MAX_PADDING_EFFECT:
             raise Rejected(
-                en=f"{name}.onnx: padding a post changes its logits by {effect:.2g} of their "
-                f"standard deviation, allowed is {MAX_PADDING_EFFECT:g}; take the input "
+                "{name}.onnx: padding a post changes its logits by {effect:.2g} of their "
+                "standard deviation, allowed is {max_padding_effect:g}; take the input "
                 "attention_mask and leave padded places out of attention, convolution and "
                 "pooling.",
-                ru=f"{name}.onnx: от дополнения поста логиты меняются на {effect:.2g} их "
-                f"стандартного отклонения, допустимо {MAX_PADDING_EFFECT:g}; сделайте вход "
-                "attention_mask и исключите дополненные места из внимания, свёрток и "
-                "усреднения.",
+                name=name,
+                effect=effect,
+                max_padding_effect=MAX_PADDING_EFFECT,
             )
         return effect
 
@@ -366,9 +362,7 @@ class _Session:
             raise
         except Stopped as stopped:
             status, text = stopped.status, stopped.text
-        return Stopped(
-            status, Text(en=f"{name}.onnx: {text.en}", ru=f"{name}.onnx: {text.ru}"), ended.log
-        )
+        return Stopped(status, Text("{name}.onnx: {text}", name=name, text=text), ended.log)
 
 
 def _explained(asked: _Asked, ended: Ended) -> Text | None:
@@ -378,12 +372,12 @@ def _explained(asked: _Asked, ended: Ended) -> Text | None:
     said = (ended.log.strip().splitlines() or [""])[-1]
     if ended.code == ChildExit.LOAD_FAILED and (kernel := _NO_KERNEL.search(said)):
         return Text(
-            en=f"{asked.name}.onnx: ONNX Runtime has no kernel for {kernel[1]} (opset "
-            f"{kernel[2]}) on these types; 4-bit weights run behind a DequantizeLinear to float32 "
-            "of opset 21, otherwise store int8.",
-            ru=f"{asked.name}.onnx: в ONNX Runtime нет ядра {kernel[1]} (opset {kernel[2]}) для "
-            "таких типов; 4-битные веса работают через DequantizeLinear в float32 из opset 21, "
-            "иначе храните int8.",
+            "{name}.onnx: ONNX Runtime has no kernel for {kernel} (opset {kernel2}) on these "
+            "types; 4-bit weights run behind a DequantizeLinear to float32 of opset 21, "
+            "otherwise store int8.",
+            name=asked.name,
+            kernel=kernel[1],
+            kernel2=kernel[2],
         )
     ran = ended.code == ChildExit.RUN_FAILED
     if ran and (found := _OUTSIDE.search(said)):
@@ -395,10 +389,9 @@ def _explained(asked: _Asked, ended: Ended) -> Text | None:
         return _too_long(asked.name, length, most if most < length else None)
     if asked.stage == "pair" and (ran or ended.code == ChildExit.BAD_OUTPUT):
         return Text(
-            en=f"{asked.name}.onnx runs on one post but not on two at once; export it with a "
-            "dynamic batch and length, and reshape with -1 where the batch is.",
-            ru=f"{asked.name}.onnx работает с одним постом, но не с двумя сразу; экспортируйте "
-            "модель с динамическими размером батча и длиной, а в reshape на месте батча пишите -1.",
+            "{name}.onnx runs on one post but not on two at once; export it with a dynamic batch "
+            "and length, and reshape with -1 where the batch is.",
+            name=asked.name,
         )
     return None
 
@@ -410,12 +403,12 @@ def _outside(asked: _Asked, index: int, rows: int) -> Text | None:
     by_position = longest > rows and index == rows  # the first row that a table of positions lacks
     if not by_position and any((ids == index).any() for ids in asked.rows):
         return Text(
-            en=f"{asked.name}.onnx: the tokenizer does not match the model: it gives the id "
-            f"{index:,}, and the embedding has {rows:,} rows; submit the tokenizer.json that the "
-            "model was trained with.",
-            ru=f"{asked.name}.onnx: токенизатор не подходит к модели: он выдаёт номер "
-            f"{ru_number(index)}, а в таблице эмбеддингов {ru_number(rows)} строк; сдайте тот "
-            "tokenizer.json, с которым модель обучалась.",
+            "{name}.onnx: the tokenizer does not match the model: it gives the id {index:,}, and "
+            "the embedding has {rows:,} rows; submit the tokenizer.json that the model was "
+            "trained with.",
+            name=asked.name,
+            index=index,
+            rows=rows,
         )
     return _too_long(asked.name, longest, rows) if longest > rows else None
 
@@ -434,10 +427,10 @@ def _too_long(name: str, length: int, most: int | None) -> Text:
 
 def _not_finite(name: str, bad: int, total: int) -> Text:
     return Text(
-        en=f"{name}.onnx: expected finite logits, found NaN or infinity on {bad:,} of {total:,} "
+        "{name}.onnx: expected finite logits, found NaN or infinity on {bad:,} of {total:,} "
         "posts; look for a quantization scale of 0 (a row of zeros), a mask of -inf over a whole "
         "row, or an overflow in float16.",
-        ru=f"{name}.onnx: ожидались конечные логиты, но на {ru_number(bad)} постах из "
-        f"{ru_number(total)} получены NaN или бесконечность; ищите нулевой масштаб квантизации "
-        "(строка из нулей), маску -inf на всю строку или переполнение float16.",
+        name=name,
+        bad=bad,
+        total=total,
     )

@@ -122,10 +122,8 @@ class Listener:
         try:
             if self._child.pending():
                 raise Rejected(
-                    en="The model answered before the samples came; an answer may depend only "
-                    "on samples that were sent.",
-                    ru="Модель ответила раньше, чем пришли отсчёты; ответ может зависеть "
-                    "только от того, что уже отправлено.",
+                    "The model answered before the samples came; an answer may depend only on "
+                    "samples that were sent."
                 )
             self._child.send(REQUEST.pack(kind, len(raw) // 4) + raw)
             if kind == END:
@@ -135,8 +133,7 @@ class Listener:
         except BrokenPipeError:
             self._end()
             raise Rejected(
-                en="The model ended in mid-stream without an error message; export it again.",
-                ru="Модель завершилась посреди потока без сообщения; экспортируйте её заново.",
+                "The model ended in mid-stream without an error message; export it again."
             ) from None
 
     def _end(self) -> None:

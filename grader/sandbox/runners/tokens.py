@@ -35,7 +35,7 @@ from grader.sandbox.isolation.process import (
 )
 from grader.sandbox.isolation.task import ChildExit
 from grader.sandbox.runners.child.tokens import HEADER
-from grader.text import Text, ru_number
+from grader.text import Text
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
@@ -68,10 +68,10 @@ def encode(
     if len(tokenizer) > MAX_FILE_BYTES:
         limit = MAX_FILE_BYTES // 2**20
         raise Rejected(
-            en=f"tokenizer.json takes {len(tokenizer):,} bytes, at most {limit} MiB are read; "
-            "keep fewer words in the vocabulary.",
-            ru=f"tokenizer.json занимает {ru_number(len(tokenizer))} байт, а читается не "
-            f"больше {limit} МиБ; сократите словарь.",
+            "tokenizer.json takes {tokenizer_count:,} bytes, at most {limit} MiB are read; keep "
+            "fewer words in the vocabulary.",
+            tokenizer_count=len(tokenizer),
+            limit=limit,
         )
     # The library refuses lone surrogates.
     clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
@@ -118,20 +118,18 @@ def _checked(answer: _Answer, texts: Sequence[str]) -> Encoded:
     lost = written.count(0)
     if lost > MAX_WORDLESS * len(written):
         raise Rejected(
-            en=f"The tokenizer finds no token in {lost:,} of {len(texts):,} posts that are "
-            "not blank; give it an unknown token, or a vocabulary that knows these letters.",
-            ru=f"В {ru_number(lost)} непустых постах из {ru_number(len(texts))} токенизатор "
-            "не нашёл ни одного токена; задайте ему токен для неизвестных слов или словарь с "
-            "этими буквами.",
+            "The tokenizer finds no token in {lost:,} of {texts_count:,} posts that are not "
+            "blank; give it an unknown token, or a vocabulary that knows these letters.",
+            lost=lost,
+            texts_count=len(texts),
         )
     greatest = max((int(ids.max()) for ids in found if len(ids)), default=-1)
     if greatest >= vocabulary:
         raise Rejected(
-            en=f"The tokenizer gives the id {greatest:,}, but its vocabulary ends at "
-            f"{vocabulary - 1:,}; train and save it again, special tokens included.",
-            ru=f"Токенизатор выдаёт номер {ru_number(greatest)}, хотя его словарь кончается "
-            f"на {ru_number(vocabulary - 1)}; обучите и сохраните его заново вместе со "
-            "служебными токенами.",
+            "The tokenizer gives the id {greatest:,}, but its vocabulary ends at {vocabulary:,}; "
+            "train and save it again, special tokens included.",
+            greatest=greatest,
+            vocabulary=vocabulary - 1,
         )
     stand_in = next((i for i in (unknown, pad) if i >= 0), 0)
     filler = np.array([stand_in], np.int64)
@@ -148,22 +146,17 @@ def _raise_if_stopped(ended: Ended, limits: RunLimits) -> None:
     last = quoted((ended.log.strip().splitlines() or ["?"])[-1])
     sentences: dict[int, Text] = {
         ChildExit.LOAD_FAILED: Text(
-            en=f"tokenizer.json is not a file of the `tokenizers` library ({last}); write it with "
+            "tokenizer.json is not a file of the `tokenizers` library ({last}); write it with "
             "Tokenizer.save(), in UTF-8.",
-            ru=f"tokenizer.json — не файл библиотеки `tokenizers` ({last}); сохраните его с "
-            "помощью Tokenizer.save() в UTF-8.",
+            last=last,
         ),
         ChildExit.RUN_FAILED: Text(
-            en=f"The tokenizer fails on a post ({last}); load tokenizer.json with "
+            "The tokenizer fails on a post ({last}); load tokenizer.json with "
             "Tokenizer.from_file() and encode the public posts.",
-            ru=f"Токенизатор падает на одном из постов ({last}); загрузите tokenizer.json через "
-            "Tokenizer.from_file() и закодируйте открытые посты.",
+            last=last,
         ),
         ChildExit.BAD_OUTPUT: Text(
-            en="The tokenizer gives different tokens for the same post; save it without BPE "
-            "dropout.",
-            ru="Токенизатор разбивает один и тот же пост по-разному; сохраните его без BPE "
-            "dropout.",
+            "The tokenizer gives different tokens for the same post; save it without BPE dropout."
         ),
     }
     sentence = sentences.get(ended.code)
@@ -176,22 +169,18 @@ def _raise_if_stopped(ended: Ended, limits: RunLimits) -> None:
         size = f"{limits.memory_bytes / 2**20:,.0f}"
         text = {
             Status.TIMED_OUT: Text(
-                en=f"The tokenizer did not finish within {seconds:g} s; look for a regular "
+                "The tokenizer did not finish within {seconds:g} s; look for a regular "
                 "expression that backtracks, such as (a+)+.",
-                ru=f"Токенизатор не уложился в {seconds:g} с; ищите регулярное выражение с "
-                "перебором вариантов, вроде (a+)+.",
+                seconds=seconds,
             ),
             Status.OUT_OF_MEMORY: Text(
-                en=f"The tokenizer needs more than the {size} MiB of memory that are allowed; "
-                "look for a rule that makes texts longer.",
-                ru=f"Токенизатору не хватило разрешённых {size} МиБ памяти; ищите правило, которое "
-                "удлиняет текст.",
+                "The tokenizer needs more than the {size} MiB of memory that are allowed; look "
+                "for a rule that makes texts longer.",
+                size=size,
             ),
             Status.CRASHED: Text(
-                en="The process that ran the tokenizer crashed; train it and save it again with "
-                "Tokenizer.save().",
-                ru="Процесс с токенизатором аварийно завершился; обучите токенизатор и сохраните "
-                "его заново с помощью Tokenizer.save().",
+                "The process that ran the tokenizer crashed; train it and save it again with "
+                "Tokenizer.save()."
             ),
         }.get(stopped.status)
         if text is None:

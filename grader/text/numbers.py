@@ -1,0 +1,65 @@
+"""Numbers and dates as each language writes them, with the signs of Babel's locale data.
+
+    >>> formatted(1234.5, ",.1f", "en"), formatted(0.123, ".1%", "en")
+    ('1,234.5', '12.3%')
+
+Russian has a comma before decimals and a no-break space between thousands.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from babel import Locale, UnknownLocaleError, dates, numbers
+
+from grader.text import ENGLISH, Lang
+
+_NUMBER = re.compile(r"(?<=\d)[,.](?=\d)")
+
+
+def formatted(value: float, spec: str, lang: Lang) -> str:
+    """`value` by a format of Python's `format()`, such as `,`, `.2f`, `.1%` or `.3g`."""
+    written = format(value, spec)
+    signs = _signs(lang)
+    return _NUMBER.sub(lambda found: signs[found[0]], written)
+
+
+def number(value: float, lang: Lang, decimals: int = 3) -> str:
+    """A quantity: a whole number in full, else at most `decimals` decimals without ending zeros."""
+    if float(value).is_integer():
+        return formatted(value, ",.0f", lang)
+    written = formatted(value, f",.{decimals}f", lang)
+    return written.rstrip("0").rstrip(_signs(lang)["."])
+
+
+def moment(when: datetime, lang: Lang) -> str:
+    """A date with its time of day and its time zone, where it has one.
+
+    English: `Nov 29, 2026, 14:05 UTC`; Russian: `29 нояб. 2026 г., 14:05 UTC`.
+    """
+    day = dates.format_skeleton("yMMMd", when.date(), locale=_locale(lang))
+    return f"{day}, {when:%H:%M %Z}".rstrip()
+
+
+def localized(value: Any, spec: str, lang: Lang) -> str:
+    """A number or a moment among the values of a sentence."""
+    if isinstance(value, datetime) and not spec:
+        return moment(value, lang)
+    return formatted(value, spec, lang)
+
+
+@cache
+def _locale(lang: Lang) -> Locale:
+    try:
+        return Locale.parse(lang)
+    except (UnknownLocaleError, ValueError):
+        return Locale.parse(ENGLISH)  # a language that Babel has no data of
+
+
+@cache
+def _signs(lang: Lang) -> dict[str, str]:
+    locale = _locale(lang)
+    return {",": numbers.get_group_symbol(locale), ".": numbers.get_decimal_symbol(locale)}
