@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from grader.handout.drawing import Drawing
+from grader.text import Text
 
 
 def teaching(drawing: Drawing) -> None:
     """AU-FA-FR of each student, a dot a seed and a bar for the mean."""
     table = drawing.measured("teaching")
     drawing.size = (6.4, 3.6)
-    axes = drawing.axes(
-        drawing.text("AU-FA-FR, 1e-5: less is better", "AU-FA-FR, 1e-5: чем меньше, тем лучше")
-    )
+    axes = drawing.axes(drawing.text(Text("AU-FA-FR, 1e-5: less is better")))
     columns = range(2, len(table.header))
     labels, rows = table.labels(), list(zip(*(table.numbers(one) for one in columns), strict=True))
     for place, (label, (*seeds, mean)) in enumerate(zip(labels, rows, strict=True)):
-        control = drawing.text("labels", "метки") in label
+        control = drawing.text(Text("labels")) in label
         mark, colour = ("s", drawing.ink) if control else ("o", drawing.accent)
         axes.plot(seeds, [-place] * len(seeds), mark, color=colour, markersize=5, alpha=0.8)
         axes.plot(mean, -place, "|", color=colour, markersize=15, markeredgewidth=2)
@@ -29,12 +28,12 @@ def time_and_cost(drawing: Drawing) -> None:
     """Speed-up in multiplications against speed-up on the clock, for each measured model."""
     table = drawing.measured("latency")
     axes = drawing.axes(
-        drawing.text("times fewer MACs (logarithmic)", "во сколько раз меньше MAC (лог. шкала)"),
-        drawing.text("times faster on the clock", "во сколько раз быстрее по часам"),
+        drawing.text(Text("times fewer MACs (logarithmic)")),
+        drawing.text(Text("times faster on the clock")),
     )
     axes.plot([0.8, 3.2], [0.8, 3.2], "--", color=drawing.soft, linewidth=1.5)
     axes.annotate(
-        drawing.text("if time followed MACs", "если бы время шло за MAC"),
+        drawing.text(Text("if time followed MACs")),
         (2.35, 2.35), (2.6, 2.55), color=drawing.soft, fontsize=9,
     )  # fmt: skip
     places = {5: (-8, 11), 6: (9, -9)}

@@ -14,6 +14,7 @@ from grader.measure.hardware import platforms
 from grader.measure.hardware.platforms import DType
 from grader.measure.hardware.profiled import open_model
 from grader.measure.hardware.roofline import Prediction, predict
+from grader.text import Text
 
 ROOFS = {"esp32": "-", "raspberry-pi-5": "--", "jetson-orin-nano": "-.", "server-gpu": ":"}
 """Platforms of the picture, each with its own dash."""
@@ -87,9 +88,7 @@ def _module(lesson: Lesson, name: str) -> Any:
 def roofs(drawing: Drawing) -> None:
     """Attainable MAC/s against intensity, one line a platform."""
     drawing.size = (6.4, 3.4)
-    axes = drawing.axes(
-        drawing.text("MACs a byte", "MAC на байт"), drawing.text("MAC/s, int8", "MAC/с, int8")
-    )
+    axes = drawing.axes(drawing.text(Text("MACs a byte")), drawing.text(Text("MAC/s, int8")))
     low, high = INTENSITIES
     for name, dash in ROOFS.items():
         one = platforms.load(name)
@@ -112,15 +111,13 @@ def esp32(drawing: Drawing) -> None:
     """Operators of the keyword spotter under the roof of the ESP32."""
     found = _speech("esp32", None)
     drawing.size = (6.4, 3.4)
-    axes = drawing.axes(
-        drawing.text("MACs a byte", "MAC на байт"), drawing.text("million MAC/s", "млн MAC/с")
-    )
+    axes = drawing.axes(drawing.text(Text("MACs a byte")), drawing.text(Text("million MAC/s")))
     low, high = 0.02, 30.0
     flash = found.platform.storage_bandwidth
     assert flash is not None
     for bandwidth, dash, name in (
-        (found.platform.bandwidth.value, "-", drawing.text("RAM", "ОЗУ")),
-        (flash.value, "--", drawing.text("flash", "флеш-память")),
+        (found.platform.bandwidth.value, "-", drawing.text(Text("RAM"))),
+        (flash.value, "--", drawing.text(Text("flash"))),
     ):
         corner = found.peak / bandwidth
         axes.plot(
@@ -150,12 +147,12 @@ def stages(drawing: Drawing) -> None:
     """Shares of MACs and of time, a pair of bars for each stage of the slow network."""
     table = drawing.measured("stages")
     drawing.size = (6.4, 3.0)
-    axes = drawing.axes(drawing.text("per cent", "процентов"))
+    axes = drawing.axes(drawing.text(Text("per cent")))
     labels = table.labels()[::-1]
     places = list(range(len(labels)))
     for column, shift, style, name in (
-        (2, 0.2, {"facecolor": "none", "hatch": "//"}, drawing.text("of the MACs", "доля MAC")),
-        (5, -0.2, {"facecolor": drawing.accent}, drawing.text("of the time", "доля времени")),
+        (2, 0.2, {"facecolor": "none", "hatch": "//"}, drawing.text(Text("of the MACs"))),
+        (5, -0.2, {"facecolor": drawing.accent}, drawing.text(Text("of the time"))),
     ):
         shares = [float(row[column].rstrip("%")) for row in table.rows][::-1]
         bars = axes.barh(

@@ -98,14 +98,8 @@ def _least_seconds(hypothesis: Hypothesis, measured: Measured, touched: set[int]
 
 
 _REASONS = {
-    "quantization": (
-        ", even in the platform's fastest data type",
-        " даже в самом быстром для платформы типе данных",
-    ),
-    "inference": (
-        ", with all of their arithmetic still to be done",
-        ": всю их арифметику всё равно нужно выполнить",
-    ),
+    "quantization": Text(", even in the platform's fastest data type"),
+    "inference": Text(", with all of their arithmetic still to be done"),
 }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from grader.handout.drawing import Drawing
+from grader.text import Text
 
 
 def anatomy(drawing: Drawing) -> None:
     """Bytes of rubert-tiny2 by part."""
     table = drawing.measured("anatomy")
     drawing.size = (6.4, 2.4)
-    axes = drawing.axes(drawing.text("million bytes, float32", "млн байт, float32"))
+    axes = drawing.axes(drawing.text(Text("million bytes, float32")))
     labels = [label.split(",")[0] for label in table.labels()[:-1]]
     values = [size / 1000 for size in table.numbers(2)[:-1]]
     bars = axes.barh(labels[::-1], values[::-1], height=0.6, color=drawing.accent)
@@ -21,11 +22,11 @@ def anatomy(drawing: Drawing) -> None:
 def storage(drawing: Drawing) -> None:
     """Accuracy of the course's teacher against bits, a line for each way of sharing a scale."""
     rows = [row for row in drawing.measured("storage").rows if row[0].startswith("int")]
-    axes = drawing.axes(drawing.text("bits a weight", "бит на вес"), "accuracy, %")
+    axes = drawing.axes(drawing.text(Text("bits a weight")), "accuracy, %")
     lines = (
-        ("v--", drawing.bad, drawing.text("one scale a tensor", "масштаб на тензор")),
-        ("o-", drawing.accent, drawing.text("a scale per row", "масштаб на строку")),
-        ("s:", drawing.good, drawing.text("a scale per block of 16", "масштаб на блок из 16")),
+        ("v--", drawing.bad, drawing.text(Text("one scale a tensor"))),
+        ("o-", drawing.accent, drawing.text(Text("a scale per row"))),
+        ("s:", drawing.good, drawing.text(Text("a scale per block of 16"))),
     )
     for place, (style, colour, name) in enumerate(lines):
         ours = rows[place :: len(lines)]
@@ -43,7 +44,7 @@ def suspects(drawing: Drawing) -> None:
     table = drawing.measured("suspects")
     drawing.size = (6.4, 3.6)
     axes = drawing.axes(
-        drawing.text("AU-FA-FR / that of float32", "AU-FA-FR / площадь float32"),
+        drawing.text(Text("AU-FA-FR / that of float32")),
     )
     labels, values = table.labels()[1:][::-1], table.numbers(2)[1:][::-1]
     guilty = [value > 10 for value in values]

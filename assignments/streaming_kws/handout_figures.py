@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grader.handout.drawing import Drawing
+from grader.text import Text
 
 
 def costs(drawing: Drawing) -> None:
@@ -11,8 +12,7 @@ def costs(drawing: Drawing) -> None:
     drawing.size = (6.4, 2.5)
     axes = drawing.axes(
         drawing.text(
-            "million MACs a second of sound (logarithmic)",
-            "млн MAC на секунду звука (лог. шкала)",
+            Text("million MACs a second of sound (logarithmic)"),
         )
     )
     labels, values = table.labels()[::-1], table.numbers(1)[::-1]

@@ -32,6 +32,7 @@ from grader.lesson.grades import write_atomically
 from grader.lesson.spec import LessonSpec
 from grader.semester import course_file, handed_in, roster
 from grader.semester.handed_in import ClassRecord, SourceFiles
+from grader.text import Text
 from grader.text.errors import Fault, UsageError
 
 SCHEMA = 1
@@ -112,15 +113,19 @@ def locked(out: Path) -> Iterator[None]:
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:  # an OSError too, but not a disk error
-            en, ru = "another process", "другой процесс"
+            who = Text("another process")
             with contextlib.suppress(OSError, msgspec.MsgspecError):
                 found = msgspec.json.decode(holder.read_bytes(), type=Holder)
-                en = f"process {found.pid} on {found.host}, since {found.since}"
-                ru = f"процесс {found.pid} на {found.host}, с {found.since}"
+                who = Text(
+                    "process {pid} on {host}, since {since}",
+                    pid=found.pid,
+                    host=found.host,
+                    since=found.since,
+                )
             raise UsageError(
-                en=f"Another batch is at work on {out} ({en}); wait for it, or give another --out.",
-                ru=f"С папкой {out} уже работает другая проверка ({ru}); дождитесь её или "
-                "укажите другую папку в --out.",
+                "Another batch is at work on {out} ({who}); wait for it, or give another --out.",
+                out=out,
+                who=who,
             ) from None
     try:
         now = time.strftime("%Y-%m-%d %H:%M:%S")

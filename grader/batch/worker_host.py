@@ -37,7 +37,7 @@ from grader.intake import Candidate
 from grader.lesson import loading
 from grader.lesson.grades import Measurement, Provenance, SubmissionId
 from grader.sandbox.isolation.launch import python
-from grader.text import EMPTY, Text
+from grader.text import EMPTY, Text, verbatim
 from grader.text.errors import Fault, GraderError, UsageError
 
 if TYPE_CHECKING:
@@ -260,8 +260,7 @@ def _grade_each(
             try:
                 outcome = worker.grade(candidate)
             except Fault as error:
-                at, en, ru = socket.gethostname(), error.text.en, error.text.ru
-                return Text(en=f"On {at}: {en}", ru=f"На {at}: {ru}")
+                return Text("On {host}: {why}", host=socket.gethostname(), why=error.text)
             send(_Message(host.batch, outcome=zlib.compress(outcome_to_json(outcome))))
     return None
 
@@ -307,10 +306,10 @@ def _host_problem(job: BatchJob) -> Text | None:
             raise subprocess.SubprocessError((lines or [f"exit code {done.returncode}"])[-1])
         found = msgspec.json.decode(done.stdout, type=_LocalProvenance)
     except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
-        return _differs(str(error), str(error))
+        return _differs(verbatim(error))
     if found.provenance is None:
         problem = found.problem or EMPTY
-        return _differs(problem.en.rstrip("."), problem.ru.rstrip("."))
+        return _differs(problem.mapped(lambda sentence: sentence.rstrip(".")))
     ours, theirs = _flat(job.provenance), _flat(found.provenance)
     differing = ", ".join(
         f"{name} {theirs[name][:20]} ≠ {value[:20]}"
@@ -318,7 +317,7 @@ def _host_problem(job: BatchJob) -> Text | None:
         if theirs[name] != value
     )
     if differing:
-        return _differs(differing, differing)
+        return _differs(verbatim(differing))
     for path, digest in job.files.items():
         if not path.is_file() or _sha256(path) != digest:
             return _file_differs(path, path.is_file())
@@ -349,13 +348,12 @@ def _flat(provenance: Provenance) -> dict[str, str]:
     return facts | versions
 
 
-def _differs(en: str, ru: str) -> Text:
-    host = socket.gethostname()
+def _differs(why: Text) -> Text:
     return Text(
-        en=f"The worker on {host} would grade differently (there ≠ here): {en}. Install the same "
+        "The worker on {host} would grade differently (there ≠ here): {why}. Install the same "
         "grader, libraries and lessons there, and start its workers again.",
-        ru=f"Рабочий процесс на {host} оценивал бы иначе (там ≠ здесь): {ru}. Установите там тот "
-        "же грейдер, те же библиотеки и занятия и перезапустите рабочие процессы.",
+        host=socket.gethostname(),
+        why=why,
     )
 
 

@@ -331,20 +331,28 @@ def _link_error(log: str) -> CompileError:
         )
     elif found := re.search(r"(?:will not fit in|is not within) region [`'](\w+)'", log):
         over = re.search(r"overflowed by (\d+) bytes", log)
-        en = f"{int(over[1]):,} bytes " if over else ""
-        ru = f"на {over[1]} байт " if over else ""
-        text = Text(
-            en=f"The program is {en}too large for the 32,768 bytes of flash; prune more or use "
-            "fewer bits.",
-            ru=f"Программа {ru}больше 32 768 байт флеш-памяти; прореживайте сильнее или берите "
-            "меньше бит.",
-        )
-        if found[1] in ("sram", "data"):
+        program = found[1] not in ("sram", "data")
+        if over and program:
             text = Text(
-                en=f"The variables are {en}too large for the 2,048 bytes of SRAM; put tables into "
-                "flash with PROGMEM.",
-                ru=f"Переменные {ru}больше 2048 байт SRAM; разместите таблицы во флеш-памяти с "
-                "помощью PROGMEM.",
+                "The program is {over:,} bytes too large for the 32,768 bytes of flash; prune more "
+                "or use fewer bits.",
+                over=int(over[1]),
+            )
+        elif over:
+            text = Text(
+                "The variables are {over:,} bytes too large for the 2,048 bytes of SRAM; put "
+                "tables into flash with PROGMEM.",
+                over=int(over[1]),
+            )
+        elif program:
+            text = Text(
+                "The program is too large for the 32,768 bytes of flash; prune more or use fewer "
+                "bits."
+            )
+        else:
+            text = Text(
+                "The variables are too large for the 2,048 bytes of SRAM; put tables into flash "
+                "with PROGMEM."
             )
     else:
         what = re.sub(r"^\S*ld\S*: ", "", _last_line(log))

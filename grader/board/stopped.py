@@ -54,94 +54,97 @@ def explain_output(events: Sequence[Event], *, done: bool) -> Text | None:
 
 def explain(stop: Stop, where: str = "", address: int = 0) -> Text:
     """The message for a stop in the code at `where`, caused by the data address `address`."""
-    en, ru = _SENTENCES[stop]
-    values = {"where": where, "register": REGISTERS.get(address, f"{address:#04x}")}
-    return Text(en=en.format(**values), ru=ru.format(**values))
+    register = REGISTERS.get(address, f"{address:#04x}")
+    return _SENTENCES[stop].filled(where=where, register=register)
 
 
 REGISTERS = {
     **{0x35 + n: f"TIFR{n}" for n in range(3)},
-    0x3F: "EECR", 0x40: "EEDR", 0x41: "EEARL", 0x42: "EEARH", 0x43: "GTCCR", 0x44: "TCCR0A",
-    0x45: "TCCR0B", 0x46: "TCNT0", 0x47: "OCR0A", 0x48: "OCR0B", 0x4C: "SPCR", 0x4E: "SPDR",
-    0x50: "ACSR", 0x53: "SMCR", 0x55: "MCUCR", 0x57: "SPMCSR", 0x60: "WDTCSR", 0x61: "CLKPR",
-    0x6E: "TIMSK0", 0x6F: "TIMSK1", 0x70: "TIMSK2", 0x78: "ADCL", 0x79: "ADCH", 0x7A: "ADCSRA",
-    0x7C: "ADMUX", 0x80: "TCCR1A", 0x81: "TCCR1B", 0x84: "TCNT1L", 0x85: "TCNT1H",
-    0x88: "OCR1AL", 0x89: "OCR1AH", 0xB0: "TCCR2A", 0xB1: "TCCR2B", 0xB2: "TCNT2",
+    0x3F: "EECR",
+    0x40: "EEDR",
+    0x41: "EEARL",
+    0x42: "EEARH",
+    0x43: "GTCCR",
+    0x44: "TCCR0A",
+    0x45: "TCCR0B",
+    0x46: "TCNT0",
+    0x47: "OCR0A",
+    0x48: "OCR0B",
+    0x4C: "SPCR",
+    0x4E: "SPDR",
+    0x50: "ACSR",
+    0x53: "SMCR",
+    0x55: "MCUCR",
+    0x57: "SPMCSR",
+    0x60: "WDTCSR",
+    0x61: "CLKPR",
+    0x6E: "TIMSK0",
+    0x6F: "TIMSK1",
+    0x70: "TIMSK2",
+    0x78: "ADCL",
+    0x79: "ADCH",
+    0x7A: "ADCSRA",
+    0x7C: "ADMUX",
+    0x80: "TCCR1A",
+    0x81: "TCCR1B",
+    0x84: "TCNT1L",
+    0x85: "TCNT1H",
+    0x88: "OCR1AL",
+    0x89: "OCR1AH",
+    0xB0: "TCCR2A",
+    0xB1: "TCCR2B",
+    0xB2: "TCNT2",
     0xC1: "UCSR0B",
-}  # fmt: skip
+}
 """Names of registers that are not simulated, by their data address."""
 
-_SENTENCES: dict[Stop, tuple[str, str]] = {
-    Stop.AT_LIMIT: (
-        "The firmware did not answer in time; it was in {where}. Look for an endless loop there.",
-        "Прошивка не ответила вовремя; она выполняла {where}. Поищите там бесконечный цикл.",
+_SENTENCES: dict[Stop, Text] = {
+    Stop.AT_LIMIT: Text(
+        "The firmware did not answer in time; it was in {where}. Look for an endless loop there."
     ),
-    Stop.EVENTS_FULL: (
-        "The firmware writes to GPIOR0 or the serial port without end; mark each inference once.",
-        "Прошивка без конца пишет в GPIOR0 или последовательный порт; отмечайте каждый вывод сети "
-        "один раз.",
+    Stop.EVENTS_FULL: Text(
+        "The firmware writes to GPIOR0 or the serial port without end; mark each inference once."
     ),
-    Stop.STARVED: (
-        "The firmware sent no reply and waits for more input; switch the receiver on (RXEN0) and "
-        "answer each line when its '\\n' has come.",
-        "Прошивка не ответила и ждёт ещё данных; включите приёмник (RXEN0) и отвечайте на строку "
-        "сразу после её '\\n'.",
+    Stop.STARVED: Text(
+        "The firmware sent no reply and waits for more input; switch the receiver on "
+        "(RXEN0) and answer each line when its '\\n' has come."
     ),
-    Stop.STACK_OVERFLOW: (
-        "The stack grew into the static variables, in {where}; make arrays smaller or share them.",
-        "Стек дорос до статических переменных, это случилось в {where}; уменьшите массивы или "
-        "используйте их повторно.",
+    Stop.STACK_OVERFLOW: Text(
+        "The stack grew into the static variables, in {where}; make arrays smaller or share them."
     ),
-    Stop.REFUSED_READ: (
-        "The firmware read {register} in {where}; timers and other peripherals are not simulated, "
-        "only the serial port, ports and GPIOR0-2 are.",
-        "Прошивка прочитала {register} в {where}; таймеры и прочая периферия не моделируются, есть "
-        "только последовательный порт, порты ввода-вывода и GPIOR0-2.",
+    Stop.REFUSED_READ: Text(
+        "The firmware read {register} in {where}; timers and other peripherals are not "
+        "simulated, only the serial port, ports and GPIOR0-2 are."
     ),
-    Stop.REFUSED_WRITE: (
+    Stop.REFUSED_WRITE: Text(
         "The firmware wrote to {register} in {where}; timers and other peripherals are not "
-        "simulated, only the serial port, ports and GPIOR0-2 are.",
-        "Прошивка записала в {register} в {where}; таймеры и прочая периферия не моделируются, "
-        "есть только последовательный порт, порты ввода-вывода и GPIOR0-2.",
+        "simulated, only the serial port, ports and GPIOR0-2 are."
     ),
-    Stop.REFUSED_INTERRUPT: (
-        "The firmware enabled interrupts of the serial port in {where}; they are not simulated: "
-        "look at UCSR0A in a loop instead.",
-        "Прошивка включила прерывания последовательного порта в {where}; они не моделируются: "
-        "опрашивайте UCSR0A в цикле.",
+    Stop.REFUSED_INTERRUPT: Text(
+        "The firmware enabled interrupts of the serial port in {where}; they are not "
+        "simulated: look at UCSR0A in a loop instead."
     ),
-    Stop.WILD_ADDRESS: (
-        "The firmware used a data address beyond the end of SRAM (0x8FF) in {where}; look for an "
-        "index or a pointer that runs away, or a return that finds no address on the stack.",
-        "Прошивка обратилась за конец SRAM (0x8FF) в {where}; проверьте индексы и указатели и "
-        "возвраты, которым не хватает адреса на стеке.",
+    Stop.WILD_ADDRESS: Text(
+        "The firmware used a data address beyond the end of SRAM (0x8FF) in {where}; look "
+        "for an index or a pointer that runs away, or a return that finds no address on "
+        "the stack."
     ),
-    Stop.ILLEGAL_OPCODE: (
-        "The processor met a word that is no instruction of the ATmega328P at {where}; probably "
-        "it jumped to a wrong address.",
-        "Процессор встретил слово, которое не является командой ATmega328P: {where}; вероятно, "
-        "переход был по неверному адресу.",
+    Stop.ILLEGAL_OPCODE: Text(
+        "The processor met a word that is no instruction of the ATmega328P at {where}; "
+        "probably it jumped to a wrong address."
     ),
-    Stop.SELF_PROGRAMMING: (
-        "The firmware executed SPM in {where}; a program may not rewrite its own flash here.",
-        "Прошивка выполнила SPM в {where}; переписывать собственную флеш-память здесь нельзя.",
+    Stop.SELF_PROGRAMMING: Text(
+        "The firmware executed SPM in {where}; a program may not rewrite its own flash here."
     ),
-    Stop.SLEPT: (
-        "The firmware executed SLEEP in {where}; nothing would ever wake it: wait in a loop.",
-        "Прошивка выполнила SLEEP в {where}; разбудить её нечему: ждите в цикле.",
+    Stop.SLEPT: Text(
+        "The firmware executed SLEEP in {where}; nothing would ever wake it: wait in a loop."
     ),
-    Stop.BROKE: (
-        "The firmware executed BREAK in {where}; that is for debuggers: remove it.",
-        "Прошивка выполнила BREAK в {where}; эта команда — для отладчиков: уберите её.",
+    Stop.BROKE: Text("The firmware executed BREAK in {where}; that is for debuggers: remove it."),
+    Stop.OUTSIDE_FLASH: Text(
+        "The processor jumped outside the flash memory, from {where}; look for a wrong "
+        "function pointer or an overwritten stack."
     ),
-    Stop.OUTSIDE_FLASH: (
-        "The processor jumped outside the flash memory, from {where}; look for a wrong function "
-        "pointer or an overwritten stack.",
-        "Процессор перешёл за пределы флеш-памяти из {where}; проверьте указатели на функции и не "
-        "испорчен ли стек.",
+    Stop.INTO_DATA: Text(
+        "The processor was about to execute the table {where}; data must not be executed."
     ),
-    Stop.INTO_DATA: (
-        "The processor was about to execute the table {where}; data must not be executed.",
-        "Процессор собирался выполнить таблицу {where} как код; данные исполнять нельзя.",
-    ),
-}  # fmt: skip
+}

@@ -13,12 +13,13 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
+from gettext import gettext
 
 import click
 
 from grader import __version__
-from grader.cli import russian
-from grader.text import LANGS, Lang, Text, language
+from grader.cli.translated import set_language, translated
+from grader.text import ENGLISH, Lang, Text, language, languages, translate
 from grader.text.errors import ExitCode, GraderError
 
 INTERRUPTED = 130
@@ -70,22 +71,18 @@ class _Group(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = find(cmd_name)
-        if command is not None and ctx.find_root().obj == "ru":
-            return russian.translated(command, cmd_name)
-        return command
+        return None if command is None else translated(command, ctx.find_root().obj or ENGLISH)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        summaries = COMMANDS
-        if ctx.find_root().obj == "ru":
-            summaries = COMMANDS | russian.catalogue().commands
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summaries[name]) for name in COMMANDS])
+        lang = ctx.find_root().obj or ENGLISH
+        with formatter.section(gettext("Commands")):
+            formatter.write_dl([(name, translate(COMMANDS[name], lang)) for name in COMMANDS])
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--lang",
-    type=click.Choice(LANGS),
+    type=click.Choice(languages()),
     expose_value=False,
     help="Language of sentences and pages.  [default: from the locale]",
 )
@@ -111,18 +108,17 @@ def run(arguments: Sequence[str]) -> int:
     # filelock warns on systems without file locks; a cache is built once there all the same.
     warnings.filterwarnings("ignore", message="only soft file lock")
     try:
-        command = russian.translated(cli, "") if lang == "ru" else cli
-        result = command.main(list(arguments), "grader", standalone_mode=False, obj=lang)
+        set_language(lang)
+        result = translated(cli, lang).main(
+            list(arguments), "grader", standalone_mode=False, obj=lang
+        )
         return int(result) if isinstance(result, int) else ExitCode.OK
     except (click.exceptions.Abort, KeyboardInterrupt):
         interrupted = Text("Interrupted; what was finished is kept, run the same command to go on.")
         click.echo(interrupted.to(lang), err=True)
         return INTERRUPTED
     except click.ClickException as error:
-        if lang == "ru":
-            russian.show(error)
-        else:
-            error.show()
+        error.show()
         return ExitCode.USAGE
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -154,4 +150,4 @@ def keep_fault(details: str, lang: Lang = "en") -> None:
 
 
 def _show_error(sentence: str, lang: Lang) -> None:
-    click.echo(f"{'Ошибка' if lang == 'ru' else 'Error'}: {sentence}", err=True)
+    click.echo(f"{Text('Error').to(lang)}: {sentence}", err=True)

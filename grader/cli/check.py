@@ -166,8 +166,12 @@ def _about_hints(found: Hints, grade: Grade) -> Text:
     if name is None:
         return Text("There are no further hints for what failed.")
     title = next((one.title for one in grade.checks if one.name == name), None)
-    en, ru = (f" for “{title.en}”", f" к «{title.ru}»") if title else ("", "")
+    if title is None:
+        return Text(
+            "`grader check --hint` shows the next hint ({left} left).", left=found.left(name)
+        )
     return Text(
-        en=f"`grader check --hint` shows the next hint{en} ({found.left(name)} left).",
-        ru=f"`grader check --hint` покажет следующую подсказку{ru} (осталось: {found.left(name)}).",
+        "`grader check --hint` shows the next hint for “{title}” ({left} left).",
+        title=title,
+        left=found.left(name),
     )

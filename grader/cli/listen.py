@@ -104,7 +104,7 @@ def _follow(
             probability = float(answer.probabilities[-1])
             if probability >= threshold and not above:
                 found += 1
-                label = "обнаружено" if lang == "ru" else "detected"
+                label = Text("detected").to(lang)
                 click.echo(f"{heard:8.2f} s  {label}  p = {probability:.3f}")
             above = probability >= threshold
         listener.finish()
@@ -175,7 +175,7 @@ def _from_microphone(size: int, seconds: float | None, lang: Lang) -> Iterator[N
         )
     except Exception as error:
         raise UsageError("The microphone cannot be opened: {error}", error=error) from error
-    click.echo("Слушаю; Ctrl-C — конец." if lang == "ru" else "Listening; Ctrl-C ends.")
+    click.echo(Text("Listening; Ctrl-C ends.").to(lang))
     until = None if seconds is None else time.monotonic() + seconds
     with stream:
         while until is None or time.monotonic() < until:

@@ -33,7 +33,7 @@ def lessons(as_json: bool, lang: Lang) -> None:
         ]
         options.print_json(rows)
         return
-    label = "Баллы" if lang == "ru" else "Score"
+    label = Text("Score").to(lang)
     for spec in found:
         click.echo(f"{spec.name}  —  {spec.title.to(lang)}")
         click.echo(f"    {spec.summary.to(lang)}")
@@ -65,8 +65,8 @@ def command(lesson: str, folder: Path, notebook: bool, lang: Lang) -> None:
             "Open {file} in Jupyter, run and change its cells, then `grader check`.",
             file=notebooks.FILE,
         )
-    created = "Создана папка" if lang == "ru" else "Created"
-    click.echo(f"{created} {folder}. {step.to(lang)}")
+    created = Text("Created {folder}. {step}", folder=folder, step=step)
+    click.echo(created.to(lang))
 
 
 @click.command()

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from grader.text import LANGS, Text, language
+from grader.text import Text, language, languages
 from grader.text.errors import UsageError
 from grader.text.untrusted import one_line, quoted
 
@@ -42,7 +42,7 @@ LESSON = LessonName()
 
 lang = click.option(
     "--lang",
-    type=click.Choice(LANGS),
+    type=click.Choice(languages()),
     default=lambda: click.get_current_context().find_root().obj or language(),
     help="Language of sentences and pages.  [default: from the locale]",
 )

@@ -15,7 +15,7 @@ from grader.cli import options
 from grader.cli.show import wide_console
 from grader.lesson.grades import write_atomically
 from grader.measure.hardware.platforms import DTYPES, DType, Platform, catalogue, load
-from grader.text import Lang, Text, ru_number, verbatim
+from grader.text import Lang, Text, verbatim
 from grader.text.errors import ExitCode, GraderError, UsageError
 from grader.text.untrusted import one_line
 
@@ -187,22 +187,21 @@ def _show(opened: Profiled, found: list[Prediction], measured: Measured | None, 
     on this machine."""
     workload = opened.workload
     weights, held = workload.weights.bytes(), workload.peak_activation_bytes()
-    number = (lambda n: f"{n:,}") if lang == "en" else ru_number
     click.secho(one_line(opened.path.name), bold=True)
     about = Text(
-        "{number} MACs, {workload_params_number} parameters, {dtype}, batch {batch}; weights "
-        "{weights_number} B, activations at most {held_number} B at once",
-        number=number(workload.macs),
-        workload_params_number=number(workload.params),
+        "{macs:,} MACs, {params:,} parameters, {dtype}, batch {batch}; weights {weights:,} B, "
+        "activations at most {held:,} B at once",
+        macs=workload.macs,
+        params=workload.params,
         dtype=workload.dtype,
         batch=workload.batch,
-        weights_number=number(weights),
-        held_number=number(held),
+        weights=weights,
+        held=held,
     )
     click.echo(about.to(lang))
     for code in workload.codes:
-        unit = "Б" if lang == "ru" else "B"
-        click.echo(f"    {number(code.bytes)} {unit}: {code.title.to(lang)}")
+        stored = Text("{count:,} B: {title}", count=code.bytes, title=code.title)
+        click.echo(f"    {stored.to(lang)}")
     click.echo()
     if len(found) == 1:
         _print_operators(found[0], lang)
@@ -214,10 +213,11 @@ def _show(opened: Profiled, found: list[Prediction], measured: Measured | None, 
 
 def duration(seconds: float, lang: Lang) -> str:
     """Seconds in the unit that fits: `12.3 ms`."""
-    for size, en, ru in ((1.0, "s", "с"), (1e-3, "ms", "мс"), (1e-6, "µs", "мкс")):
-        if seconds >= size or en == "µs":
-            return f"{seconds / size:.3g} {ru if lang == 'ru' else en}"
-    raise AssertionError
+    if seconds >= 1:
+        return Text("{amount:.3g} s", amount=seconds).to(lang)
+    if seconds >= 1e-3:
+        return Text("{amount:.3g} ms", amount=1e3 * seconds).to(lang)
+    return Text("{amount:.3g} µs", amount=1e6 * seconds).to(lang)
 
 
 def _bottleneck(one: Prediction, lang: Lang) -> str:
@@ -247,12 +247,14 @@ def _print_operators(one: Prediction, lang: Lang) -> None:
     click.secho(one.platform.title.to(lang), bold=True)
     color = "green" if one.fit.fits else "yellow" if one.fit.rescue else "red"
     click.secho(one.fit.sentence.to(lang), fg=color)
-    peak, moved = f"{one.peak / 1e9:.3g}", f"{one.platform.bandwidth.value / 1e9:.3g}"
     hardware = Text(
-        "Hardware: {peak} GMAC/s in {dtype}, {moved} GB/s", peak=peak, dtype=one.dtype, moved=moved
+        "Hardware: {peak:.3g} GMAC/s in {dtype}, {moved:.3g} GB/s",
+        peak=one.peak / 1e9,
+        dtype=one.dtype,
+        moved=one.platform.bandwidth.value / 1e9,
     ).to(lang)
     if (power := one.platform.power_w) is not None:
-        hardware += f", {power.value:g} {'Вт' if lang == 'ru' else 'W'}"
+        hardware += ", " + Text("{power:g} W", power=power.value).to(lang)
     click.echo(hardware)
     lower = Text("Predicted, at best").to(lang)
     click.echo(f"{lower}: {duration(one.seconds, lang)} ({one.dtype}). {_bottleneck(one, lang)}")
@@ -308,10 +310,10 @@ def _print_platforms(found: list[Prediction], lang: Lang) -> None:
 def verdict(one: Prediction, lang: Lang) -> str:
     """Whether the model fits the platform: yes, compressed, or no."""
     if one.fit.fits:
-        return "да" if lang == "ru" else "yes"
+        return Text("yes").to(lang)
     if one.fit.rescue is not None:
-        return "сжатая" if lang == "ru" else "compressed"
-    return "нет" if lang == "ru" else "no"
+        return Text("compressed").to(lang)
+    return Text("no").to(lang)
 
 
 def _print_measured(measured: Measured, lang: Lang) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from grader.cli import options
 from grader.cli.handout import FORMATS
 from grader.lesson import loading
-from grader.text import Lang, Text, ru_number
+from grader.text import Lang, Text
 from grader.text.progress import Reporter
 
 SHOWN = ("visible", "after_due_date", "after_published", "hidden")
@@ -61,11 +61,12 @@ def command(
         return
     listed = ", ".join(made.lessons)
     ready = Text(
-        en=f"{folder} is ready for students: {files:,} files, {size / 1e6:.1f} MB ({listed}); no "
+        "{folder} is ready for students: {files:,} files, {megabytes:.1f} MB ({listed}); no "
         "reference, no withheld file and no seed is in it. Start with README.md.",
-        ru=f"{folder}: всё готово для студентов, файлов {ru_number(files)}, "
-        f"{_ru_megabytes(size)} МБ ({listed}); эталонных решений, закрытых файлов и "
-        "секретного зерна внутри нет. Начните с README.ru.md.",
+        folder=folder,
+        files=files,
+        megabytes=size / 1e6,
+        listed=listed,
     )
     click.echo(ready.to(lang))
 
@@ -115,13 +116,9 @@ def gradescope(
     with options.writing(target):
         size = write_zip(found, platform, hidden_seed(seed)[0], target)
     written = Text(
-        en=f"{target} is written ({size / 1e6:.1f} MB). Upload it under Configure Autograder; it "
-        "holds the seed of the hidden data, so give it to nobody else.",
-        ru=f"{target} записан ({_ru_megabytes(size)} МБ). Загрузите его в Configure Autograder; "
-        "внутри секретное зерно скрытых данных: никому больше не давайте.",
+        "{target} is written ({megabytes:.1f} MB). Upload it under Configure Autograder; it holds "
+        "the seed of the hidden data, so give it to nobody else.",
+        target=target,
+        megabytes=size / 1e6,
     )
     click.echo(written.to(lang))
-
-
-def _ru_megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f}".replace(".", ",")

@@ -77,8 +77,8 @@ def command(
                 if sys.stdin.isatty() or os.environ.get("VISUAL") or os.environ.get("EDITOR"):
                     click.edit(filename=str(form))
                 else:
-                    place = "Заполните файл" if lang == "ru" else "Fill in"
-                    click.echo(f"{place}: {form.resolve()}", err=True)
+                    place = Text("Fill in: {form}", form=form.resolve())
+                    click.echo(place.to(lang), err=True)
             again = batch.merge_form(grade, spec, lang)
             assert again is not None
             found[name] = again
@@ -121,11 +121,13 @@ def _assignment(text: str, spec: LessonSpec) -> tuple[str, float]:
 def _grade_of(out: Path, name: str, found: dict[str, MergedForm]) -> Path:
     if name not in found:
         close = difflib.get_close_matches(name, found, n=1)
-        tip = f" Did you mean {one_line(close[0])}?" if close else ""
-        ru_tip = f" Может быть, {one_line(close[0])}?" if close else ""
+        wrong = quoted(name)
+        if not close:
+            raise UsageError("No graded submission is called {name}.", name=wrong)
         raise UsageError(
-            en=f"No graded submission is called {quoted(name)}.{tip}",
-            ru=f"Среди оценённых работ нет работы {quoted(name)}.{ru_tip}",
+            "No graded submission is called {name}. Did you mean {close}?",
+            name=wrong,
+            close=one_line(close[0]),
         )
     return batch.grade_path(out, name)
 
@@ -143,7 +145,7 @@ def _show(
         options.print_json([_facts(one, spec) for one in shown])
         return
     table = Table(box=None, pad_edge=False)
-    heads = ("работа", "состояние", "балл") if lang == "ru" else ("submission", "state", "score")
+    heads = [one.to(lang) for one in (Text("submission"), Text("state"), Text("score"))]
     table.add_column(heads[0], no_wrap=True, max_width=40)
     for criterion in spec.rubric:
         table.add_column(criterion.name, justify="right")
@@ -196,7 +198,7 @@ def _facts(one: MergedForm, spec: LessonSpec) -> dict[str, object]:
         "points": {name: judged.points for name, judged in given.items()},
         "waiting": [criterion.name for criterion in rubric.waiting(one.grade, spec)],
         "outdated": [criterion.name for criterion in rubric.outdated(one.grade, spec)],
-        "problem": None if one.problem is None else one.problem.text.en,
+        "problem": None if one.problem is None else str(one.problem.text),
         "score": one.grade.score,
         "pending": one.grade.pending,
     }

@@ -11,7 +11,7 @@ from rich.table import Table
 from grader.lesson.grades import Figure, Gate, Grade, Measurement, Status, to_json
 from grader.lesson.scoring import rank_key
 from grader.lesson.spec import LessonSpec
-from grader.text import Lang, Text
+from grader.text import EMPTY, Lang, Text
 from grader.text.errors import ExitCode
 from grader.text.untrusted import one_line
 
@@ -65,8 +65,8 @@ def one(
         _figure_table(grade.figures[0], lang)
         click.echo()
     table = Table(box=None, pad_edge=False)
-    for head in ("", "artefact", "baseline") if lang == "en" else ("", "артефакт", "базовая"):
-        table.add_column(head)
+    for head in (EMPTY, Text("artefact"), Text("baseline")):
+        table.add_column(head.to(lang))
     for name, measured in grade.measurements.items():
         base = grade.baseline.get(name)
         table.add_row(name, _figure(measured), _figure(base) if base else "")
@@ -77,7 +77,7 @@ def one(
 def many(grades: list[Grade], spec: LessonSpec, lang: Lang) -> None:
     """A table of a class, the best first, at most `MAX_ROWS`; the class page has all."""
     table = Table(box=None, pad_edge=False)
-    heads = ("работа", "статус", "балл") if lang == "ru" else ("submission", "status", "score")
+    heads = [one.to(lang) for one in (Text("submission"), Text("status"), Text("score"))]
     table.add_column(heads[0], no_wrap=True, max_width=40)
     table.add_column(heads[1], no_wrap=True)
     table.add_column(heads[2], justify="right")

@@ -119,7 +119,7 @@ def _show(found: Comparison, lang: Lang) -> None:
         heads = Text("number code weights mistakes").to(lang)
         for head in heads.split():
             table.add_column(head, justify="right")
-        table.add_column("пара" if lang == "ru" else "pair")
+        table.add_column(Text("pair").to(lang))
         for pair in found.pairs[:MAX_ROWS]:
             shares = (pair.number, pair.code, pair.weights, pair.mistakes)
             both = f"{short_name(pair.a)}  ·  {short_name(pair.b)}"

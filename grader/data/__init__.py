@@ -37,6 +37,7 @@ from grader.data.text.chat import Pair, PairSet, Position
 from grader.data.text.chat_synthetic import ChatSettings
 from grader.data.text.posts import PostSet
 from grader.data.text.posts_synthetic import PostSettings
+from grader.text import Text
 from grader.text.errors import UsageError
 
 __all__ = [
@@ -97,7 +98,7 @@ def load(
     Raises UsageError for an unknown name or part or a missing seed, DataError for data that is
     missing or damaged.
     """
-    dataset = _find(name, ClipSet, "data set", "набор данных")
+    dataset = _find(name, ClipSet, Text("data set"))
     return _load(dataset, Request(part, source, seed, settings, progress))
 
 
@@ -110,7 +111,7 @@ def load_pairs(
     settings: ChatSettings | None = None,
 ) -> PairSet:
     """One part of a chat data set; arguments and errors as those of `load`."""
-    dataset = _find(name, PairSet, "chat data set", "набор диалогов")
+    dataset = _find(name, PairSet, Text("chat data set"))
     return _load(dataset, Request(part, source, seed, settings))
 
 
@@ -127,7 +128,7 @@ def load_posts(
 
     The hidden part of rusentiment is its published test set.
     """
-    dataset = _find(name, PostSet, "set of posts", "набор постов")
+    dataset = _find(name, PostSet, Text("set of posts"))
     return _load(dataset, Request(part, source, seed, settings, progress))
 
 
@@ -139,7 +140,7 @@ def get(
     Returns its parts (without the hidden one of built-in data, which takes a seed); `load`,
     `load_pairs` or `load_posts` finds them without a source afterwards. Raises as `load` does.
     """
-    dataset: Dataset[Any] = _find(name, object, "data set", "набор данных")
+    dataset: Dataset[Any] = _find(name, object, Text("data set"))
     if dataset.prepare is None:
         return {
             part: _load(dataset, Request(part, source, progress=progress)) for part in PUBLIC_PARTS
@@ -148,19 +149,19 @@ def get(
     return {part: _load(dataset, Request(part)) for part in PARTS}
 
 
-def _find(name: str, holds: type[T], en: str, ru: str) -> Dataset[T]:
-    """The entry of a data set whose parts are of the class `holds`; `en` and `ru` name its kind."""
+def _find(name: str, holds: type[T], kind: Text) -> Dataset[T]:
+    """The entry of a data set whose parts are of the class `holds`; `kind` names it."""
     fitting = [dataset for dataset in DATASETS.values() if issubclass(dataset.holds, holds)]
     for dataset in fitting:
         if name in (dataset.name, dataset.alias):
             return dataset
-    raise unknown(en, ru, name, tuple(dataset.name for dataset in fitting))
+    raise unknown(kind, name, tuple(dataset.name for dataset in fitting))
 
 
 def _load(dataset: Dataset[T], request: Request) -> T:
     """One part, after what is common to all data sets was checked."""
     if request.part not in PARTS:
-        raise unknown("part", "часть", request.part, PARTS)
+        raise unknown(Text("part"), request.part, PARTS)
     if dataset.prepare is None:
         if request.source is not None:
             raise UsageError("{name} is built in; leave out --from.", name=dataset.name)

@@ -78,12 +78,13 @@ def needs_seed(name: str) -> UsageError:
     )
 
 
-def unknown(en: str, ru: str, found: object, known: tuple[str, ...]) -> UsageError:
+def unknown(kind: Text, found: object, known: tuple[str, ...]) -> UsageError:
     """A name that does not exist, with the names that do."""
-    listed = ", ".join(known)
     return UsageError(
-        en=f"Unknown {en} {str(found)!r}; known are {listed}.",
-        ru=f"Неизвестно, что такое {ru} {str(found)!r}; есть {listed}.",
+        "Unknown {kind} {found}; known are {known}.",
+        kind=kind,
+        found=repr(str(found)),
+        known=", ".join(known),
     )
 
 

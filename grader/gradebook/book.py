@@ -18,7 +18,7 @@ from grader.semester.course_file import Course
 from grader.semester.deadlines import due_of
 from grader.semester.handed_in import ClassRecord, Submission
 from grader.semester.roster import Directory, Student
-from grader.text import Lang, Text, verbatim
+from grader.text import EMPTY, Lang, Text, join, verbatim
 
 Value = str | float | None
 NOT_SUBMITTED = "not_submitted"
@@ -204,9 +204,9 @@ def _lesson_cells(graded: Graded, result: Result, lang: Lang) -> list[Cell]:
     if grade is not None:
         why = Text("no deadline is set, nothing is taken off")
         if grade.deductions:
-            why = Text(
-                en=" ".join(f"{one.title.en}: {one.why.en}" for one in grade.deductions),
-                ru=" ".join(f"{one.title.ru}: {one.why.ru}" for one in grade.deductions),
+            why = join(
+                " ",
+                (Text("{title}: {why}", title=one.title, why=one.why) for one in grade.deductions),
             )
         off = Cell(sum(one.points for one in grade.deductions), why)
         waiting = Cell(grade.pending, _waiting(grade))
@@ -227,12 +227,9 @@ def status_why(graded: Graded, result: Result) -> Text:
     """The reason for a student's status."""
     if result.submission is None:
         due = due_of(graded.course, graded.spec.name, [result.student]) if graded.course else None
-        when = "" if due is None else f" (due {due.deadline:%Y-%m-%d %H:%M %Z})"
-        ru_when = "" if due is None else f" (срок {due.deadline:%Y-%m-%d %H:%M %Z})"
-        return Text(
-            en=f"nothing of this student is in the download{when}",
-            ru=f"в выгрузке нет работы этого студента{ru_when}",
-        )
+        if due is None:
+            return Text("nothing of this student is in the download")
+        return Text("nothing of this student is in the download (due {due})", due=due.deadline)
     if result.grade is None:
         return Text("the grade's file is damaged; run grader batch again")
     if result.grade.status is not Status.GRADED:
@@ -258,21 +255,27 @@ def score_why(graded: Graded, result: Result) -> Text:
     if grade.pending:
         parts.append(_waiting(grade))
     parts.append(_version(result))
-    return Text(en="; ".join(one.en for one in parts), ru="; ".join(one.ru for one in parts))
+    return join("; ", parts)
 
 
 def _sum_of_parts(grade: Grade, spec: LessonSpec) -> Text:
     terms = " + ".join(f"{number(one.points)} ({one.name})" for one in grade.terms)
     before = grade.score + sum(one.points for one in grade.deductions)
     bounded = abs(before - sum(one.points for one in grade.terms)) > 1e-9
-    limit = f", bounded to 0…{number(spec.max_score)}" if bounded else ""
-    ru_limit = f", в пределах 0…{number(spec.max_score)}" if bounded else ""
-    off_en = "".join(f" − {number(one.points)} ({one.why.en})" for one in grade.deductions)
-    off_ru = "".join(f" − {number(one.points)} ({one.why.ru})" for one in grade.deductions)
-    total, most = number(grade.score), number(grade.max_score)
+    limit = EMPTY
+    if bounded:
+        limit = Text(", bounded to 0…{most}", most=number(spec.max_score))
+    off = [
+        Text(" − {points} ({why})", points=number(one.points), why=one.why)
+        for one in grade.deductions
+    ]
     return Text(
-        en=f"{terms}{limit}{off_en} = {total} of {most}",
-        ru=f"{terms}{ru_limit}{off_ru} = {total} из {most}",
+        "{terms}{limit}{off} = {total} of {most}",
+        terms=terms,
+        limit=limit,
+        off=join("", off),
+        total=number(grade.score),
+        most=number(grade.max_score),
     )
 
 
@@ -302,12 +305,13 @@ def _version(result: Result) -> Text:
     if counted is None:
         return verbatim(one.name)
     files = ", ".join(counted.files[:3]) + (", …" if len(counted.files) > 3 else "")
-    team = f", handed in by the team {one.team}" if one.team else ""
-    ru_team = f", сдала команда {one.team}" if one.team else ""
-    more = len(one.versions)
+    team = Text(", handed in by the team {team}", team=one.team) if one.team else EMPTY
     return Text(
-        en=f"graded: {files} (of versions: {more}; {counted.why.en}{team})",
-        ru=f"оценено: {files} (версий: {more}; {counted.why.ru}{ru_team})",
+        "graded: {files} (of versions: {more}; {why}{team})",
+        files=files,
+        more=len(one.versions),
+        why=counted.why,
+        team=team,
     )
 
 

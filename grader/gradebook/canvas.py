@@ -18,6 +18,7 @@ from grader.gradebook.files import guarded, to_csv
 from grader.intake import downloads
 from grader.semester.roster import Student, folded
 from grader.semester.tables import GIVE_EXPORT, no_table, read_lines
+from grader.text import Text
 from grader.text.errors import UsageError
 from grader.text.untrusted import quoted
 
@@ -36,7 +37,7 @@ def gradebook(
     new assignments of them."""
     if template is not None:
         return _filled(classes, template, column, missing)
-    titles = [graded.spec.title.en for graded in classes]
+    titles = [str(graded.spec.title) for graded in classes]
     points = [graded.spec.max_score for graded in classes]
     lines: list[list[Value]] = [[*HEAD, *titles], [POSSIBLE, "", "", "", "", *points]]
     people = everyone(classes)
@@ -53,8 +54,7 @@ def _filled(classes: Sequence[Graded], template: Path, column: str | None, missi
     if "ID" not in heads or not {"Student", "LastName"} & set(heads):
         raise no_table(
             template,
-            "it is no gradebook of Canvas: there is no Student or no ID",
-            "это не журнал Canvas: нет столбца Student или ID",
+            Text("it is no gradebook of Canvas: there is no Student or no ID"),
         )
     places = [_column(heads, graded, column if len(classes) == 1 else None) for graded in classes]
     kept = [at for at, head in enumerate(heads) if head in _IDENTITY]
@@ -84,7 +84,7 @@ def _filled(classes: Sequence[Graded], template: Path, column: str | None, missi
 
 def _column(heads: list[str], graded: Graded, wanted: str | None) -> int:
     """The place of the lesson's column. Raises UsageError when none or several may be meant."""
-    titles = {graded.spec.name, graded.spec.title.en, graded.spec.title.ru}
+    titles = {graded.spec.name, *graded.spec.title.sentences().values()}
     names = {folded(name) for name in ({wanted} if wanted else titles) if name}
     found = [
         at

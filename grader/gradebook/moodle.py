@@ -16,7 +16,7 @@ from grader.gradebook.files import guarded, to_csv
 from grader.intake import downloads
 from grader.semester.roster import Student
 from grader.semester.tables import GIVE_EXPORT, no_table, read_lines
-from grader.text import Lang
+from grader.text import Lang, Text
 from grader.text.untrusted import one_line
 
 HEAD = ("Identifier", "Full name", "ID number", "Email address", "Status", "Grade",
@@ -66,8 +66,7 @@ def _filled(graded: Graded, lang: Lang, template: Path, missing: str) -> Export:
     if at["identifier"] < 0 or at["grade"] < 0:
         raise no_table(
             template,
-            "it is no grading worksheet of Moodle: there is no Identifier or no Grade",
-            "это не ведомость Moodle: нет столбца Identifier или Grade",
+            Text("it is no grading worksheet of Moodle: there is no Identifier or no Grade"),
         )
     filled, strangers, found = 0, [], set()
     for line in lines[1:]:

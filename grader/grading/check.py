@@ -16,7 +16,7 @@ from grader.lesson.contract import Progress
 from grader.lesson.grades import Check, Grade, Status
 from grader.lesson.loading import Lesson
 from grader.lesson.spec import LessonSpec
-from grader.text import Text, ru_number
+from grader.text import Text, verbatim
 from grader.text.errors import Fault, GraderError, UsageError
 
 TORCH_SECONDS = 45
@@ -122,14 +122,16 @@ def other_figures(folder: Path, spec: LessonSpec) -> list[Text]:
         return [failed]
     report = graph.inspect(artefact.read_bytes())
     counts = (figures.thop_macs, figures.flop_counter_macs)
-    thop, counter = ("—" if count is None else f"{count:,}" for count in counts)
-    ru_thop, ru_counter = ("—" if count is None else ru_number(count) for count in counts)
+    thop, counter = (
+        verbatim("—") if count is None else Text("{count:,}", count=count) for count in counts
+    )
     counted = Text(
-        en=f"Other tools on your PyTorch module: thop {thop} MACs, torch's FlopCounterMode / 2 "
-        f"{counter}, {figures.params:,} parameters, torch.save {figures.state_dict_bytes:,} bytes.",
-        ru=f"Другие инструменты о вашем модуле PyTorch: thop {ru_thop} MAC, FlopCounterMode / 2 "
-        f"{ru_counter}, параметров {ru_number(figures.params)}, torch.save "
-        f"{ru_number(figures.state_dict_bytes)} байт.",
+        "Other tools on your PyTorch module: thop {thop} MACs, torch's FlopCounterMode / 2 "
+        "{counter}, {params:,} parameters, torch.save {bytes:,} bytes.",
+        thop=thop,
+        counter=counter,
+        params=figures.params,
+        bytes=figures.state_dict_bytes,
     )
     return [counted, *torch_view.explain(report, figures)]
 

@@ -96,13 +96,16 @@ def sentence(versions: Sequence[Version]) -> Text:
             "History: {drawn}  versions: {count}, none graded yet", drawn=drawn, count=count
         )
     best = max(one.score for one in graded)
-    en = f"History: {drawn}  versions: {count}, best score {best:.3f}"
-    ru = f"История: {drawn}  версий: {count}, лучший балл {best:.3f}"
+    found = Text(
+        "History: {drawn}  versions: {count}, best score {best:.3f}",
+        drawn=drawn,
+        count=count,
+        best=best,
+    )
     if len(graded) > 1 and versions[-1].graded:
-        change = f"{graded[-1].score - graded[-2].score:+.3f}"
-        en += f", {change} since the version before"
-        ru += f", {change} к прошлой версии"
-    return Text(en=en, ru=ru)
+        change = graded[-1].score - graded[-2].score
+        found += Text(", {change:+.3f} since the version before", change=change)
+    return found
 
 
 def figure(versions: Sequence[Version]) -> Figure | None:

@@ -23,7 +23,7 @@ from grader.lesson.spec import LessonSpec
 from grader.sandbox.isolation.levels import current_level
 from grader.sandbox.isolation.process import Disturbed, Stopped
 from grader.similarity.evidence import Evidence, collect, with_mistakes
-from grader.text import EMPTY, Text
+from grader.text import EMPTY, Text, verbatim
 from grader.text.errors import DataError, Fault, Rejected, SpecError
 
 MAX_REASON = 1_000
@@ -191,7 +191,7 @@ def ungraded(
         lesson=examination.lesson,
         submission=identity,
         status=ended.status,
-        reason=Text(en=_shortened(ended.text.en), ru=_shortened(ended.text.ru)),
+        reason=ended.text.mapped(_shortened),
         max_score=loading.load(examination.lesson).spec.max_score,
         baseline=examination.exam.baseline,
         log=ended.log,
@@ -202,16 +202,15 @@ def ungraded(
 
 def fault_sentence(error: BaseException) -> Text:
     """What a student reads when the grader itself failed."""
-    en = ru = type(error).__name__
+    what = verbatim(type(error).__name__)
     if isinstance(error, DataError | SpecError | Fault):
-        en, ru = error.text.en, error.text.ru
+        what = error.text
     elif isinstance(error, OSError):
-        en = ru = f"{error.strerror}: {Path(str(error.filename)).name[:80]}"
+        what = verbatim(f"{error.strerror}: {Path(str(error.filename)).name[:80]}")
     return Text(
-        en=f"The grader itself failed ({en}). This costs no points; the submission will be graded "
+        "The grader itself failed ({what}). This costs no points; the submission will be graded "
         "again once the cause is removed.",
-        ru=f"Сбой самого грейдера ({ru}). Баллы из-за этого не снимаются; работу проверят заново, "
-        "когда причину устранят.",
+        what=what,
     )
 
 

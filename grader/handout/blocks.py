@@ -16,6 +16,7 @@ from mdit_py_plugins.container import container_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
+from grader.text import Text
 from grader.text.errors import SpecError
 
 Kind = Literal[
@@ -49,8 +50,7 @@ _SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
 
 
 class _Misplaced(ValueError):
-    """A directive without its counterpart, or an unknown one: its line, the message in English and
-    in Russian."""
+    """A directive without its counterpart, or an unknown one: its line, and why."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,9 @@ def parse(text: str, path: Path) -> list[Block]:
         raise wrong(path, *error.args) from error
 
 
-def wrong(path: Path, line: int, en: str, ru: str) -> SpecError:
+def wrong(path: Path, line: int, why: Text) -> SpecError:
     """The error for a line of a source, counted from 1."""
-    return SpecError(
-        en=f"{path}:{line}: {en}",
-        ru=f"{path}:{line}: {ru}",
-    )
+    return SpecError("{path}:{line}: {why}", path=path, line=line, why=why)
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[Block]:
@@ -128,9 +125,13 @@ def _block(tokens: tuple[Token, ...]) -> Block:
             shown = tokens[1].content.split("\n")[0]
             known = ", ".join(CONTAINERS)
             raise _Misplaced(
-                line, f"`{shown}` opens or closes nothing; there are {known}.",
-                f"`{shown}` ничего не открывает и не закрывает; есть {known}.",
-            )  # fmt: skip
+                line,
+                Text(
+                    "`{shown}` opens or closes nothing; there are {known}.",
+                    shown=shown,
+                    known=known,
+                ),
+            )
     return Block(kind, tokens, line, end, inner, name, classes)
 
 
@@ -159,7 +160,7 @@ def _until(
             return Block(kind, tokens, first.line, block.end, tuple(inner), name, first.classes)
         inner.append(block)
     shown = first.tokens[0].content.split("\n")[0]
-    raise _Misplaced(first.line, f"`{shown}` is not closed.", f"`{shown}` не закрыто.")
+    raise _Misplaced(first.line, Text("`{shown}` is not closed.", shown=shown))
 
 
 def _details(blocks: Iterator[Block], first: Block) -> Block:
@@ -167,8 +168,7 @@ def _details(blocks: Iterator[Block], first: Block) -> Block:
     summary = _SUMMARY.search(content)
     if summary is None:
         raise _Misplaced(
-            first.line, "`<details>` needs its `<summary>` right below it.",
-            "сразу за `<details>` нужен `<summary>`.",
+            first.line, Text("`<details>` needs its `<summary>` right below it."),
         )  # fmt: skip
     if "</details>" in content:
         return Block("details", first.tokens, first.line, first.end, (), summary[1].strip())

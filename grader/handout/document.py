@@ -14,7 +14,7 @@ from grader.handout.measured import Table, tables
 from grader.handout.values import Values
 from grader.lesson import course
 from grader.lesson.loading import Lesson
-from grader.text import Lang
+from grader.text import Lang, Text
 from grader.text.errors import SpecError, UsageError
 
 MINUTES = 90
@@ -68,9 +68,9 @@ class Document:
     minutes: int = MINUTES
     """Length of the lecture in minutes."""
 
-    def error(self, line: int, en: str, ru: str) -> SpecError:
-        """The error for a line of the source."""
-        return wrong(self.source.path, line, en, ru)
+    def error(self, line: int, why: Text) -> SpecError:
+        """The error for a line of the page."""
+        return wrong(self.source.path, line, why)
 
     def anchors(self) -> set[str]:
         """The targets of links within the page."""
@@ -155,7 +155,7 @@ def document(source: Source) -> Document:
     """The lecture in a source. Raises SpecError naming the line of a violated rule."""
     found = markdown.parse(source.text, source.path)
     if not found or _level(found[0]) != 1:
-        raise wrong(source.path, 1, "begin with `# Title`.", "начните с `# Название`.")
+        raise wrong(source.path, 1, Text("begin with `# Title`."))
     result = Document(source, found[0])
     result.minutes = _minutes(result)
     for block in found[1:]:
@@ -179,8 +179,9 @@ def _minutes(result: Document) -> int:
     if not stated.isascii() or not stated.isdigit() or int(stated) == 0:
         raise result.error(
             result.heading.line,
-            f"minutes={stated} is no length of a lecture; write `{{minutes=60}}`.",
-            f"minutes={stated} — не длина лекции; напишите `{{minutes=60}}`.",
+            Text(
+                "minutes={stated} is no length of a lecture; write `{{minutes=60}}`.", stated=stated
+            ),
         )
     return int(stated)
 
@@ -201,8 +202,9 @@ def _place(result: Document, block: Block) -> None:
     else:
         raise result.error(
             block.line,
-            "after `# Title` come `##` sections with `###` slides in them, and nothing deeper.",
-            "после `# Название` идут разделы `##` со слайдами `###` внутри и ничего глубже.",
+            Text(
+                "after `# Title` come `##` sections with `###` slides in them, and nothing deeper."
+            ),
         )
 
 
@@ -216,11 +218,14 @@ def _unique(result: Document) -> None:
         if one.anchor in seen:
             raise result.error(
                 one.heading.line,
-                f"the anchor {one.anchor} is that of line {seen[one.anchor]} already.",
-                f"якорь {one.anchor} уже есть в строке {seen[one.anchor]}.",
+                Text(
+                    "the anchor {anchor} is that of line {seen} already.",
+                    anchor=one.anchor,
+                    seen=seen[one.anchor],
+                ),
             )
         seen[one.anchor] = one.heading.line
 
 
 def _nowhere(document: Document, line: int, href: str) -> SpecError:
-    return document.error(line, f"the link {href} leads nowhere.", f"ссылка {href} ведёт в никуда.")
+    return document.error(line, Text("the link {href} leads nowhere.", href=href))

@@ -55,9 +55,9 @@ class Drawing:
     """Inches; set it before the figure is first used."""
     _figure: Figure | None = None
 
-    def text(self, en: str, ru: str) -> str:
+    def text(self, text: Text) -> str:
         """The text in the page's language."""
-        return Text(en=en, ru=ru).to(self.lang)
+        return text.to(self.lang)
 
     def measured(self, name: str) -> Table:
         """A measured table of the page. Raises KeyError."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from grader.handout import measured
-from grader.text import LANGS, Lang, Text, ru_number, verbatim
+from grader.text import Lang, Text, languages, verbatim
 
 
 def project(folder: Path, *names: str) -> SimpleNamespace:
@@ -59,7 +59,7 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def publish(lesson: Path, name: str, found: Table, *, write: bool) -> None:
     """Print a table in English and, with `write`, put it into the lesson's handouts."""
     print(f"{name}\n\n{found.to('en')}\n", flush=True)
-    for lang in LANGS if write else ():
+    for lang in languages() if write else ():
         write_between(lesson / f"handout.{lang}.md", name, found.to(lang))
 
 
@@ -91,7 +91,7 @@ def plain(text: str) -> Text:
 
 def count(number: int) -> Text:
     """A whole number with its thousands apart."""
-    return Text(en=f"{number:,}", ru=ru_number(number))
+    return Text("{count:,}", count=number)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from grader.text import LANGS
+from grader.text import languages
 
 KEPT = Path("figures") / "measured.json"
 _MARKED = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)<!-- end: \1 -->", re.DOTALL)
@@ -80,7 +80,7 @@ def tables(page: str) -> dict[str, Table]:
 
 def keep(page: Path, name: str) -> None:
     """Keep the table `name` of `page`, a `handout.{en,ru}.md`, as the benchmark's own record."""
-    lang = next((lang for lang in LANGS if page.name == f"handout.{lang}.md"), None)
+    lang = next((lang for lang in languages() if page.name == f"handout.{lang}.md"), None)
     if lang is None:
         return
     kept = record(page.parent)

@@ -8,12 +8,11 @@ import re
 from functools import cache
 from pathlib import Path
 
-import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import grader
-from grader.text import Lang, Text
+from grader.text import Lang, Text, from_toml
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHEET = Path(grader.__file__).parent / "report" / "templates" / "style.css"
@@ -38,7 +37,7 @@ class Labels:
 def catalogue() -> dict[str, Text]:
     """`labels.toml`, read once."""
     raw = (Path(__file__).parent / "labels.toml").read_bytes()
-    return msgspec.toml.decode(raw, type=dict[str, Text])
+    return from_toml(raw, dict[str, Text])
 
 
 @cache

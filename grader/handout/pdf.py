@@ -111,8 +111,4 @@ def _with_fonts(page: str) -> str:
 
 
 def _failed(program: Path, reason: str) -> Fault:
-    en, ru = f"{program} printed nothing: {reason}", f"{program} ничего не напечатал: {reason}"
-    return Fault(
-        en=en,
-        ru=ru,
-    )
+    return Fault("{program} printed nothing: {reason}", program=program, reason=reason)

@@ -23,6 +23,7 @@ from grader.handout import blocks as markdown
 from grader.handout import drawing
 from grader.handout.blocks import Block
 from grader.handout.document import Document, Links
+from grader.text import Text
 
 FIGURE = "figure:"
 """The scheme of pictures that a function of the lesson draws."""
@@ -124,9 +125,7 @@ class Renderer(RendererHTML):
             return self.blocks(block.inner)
         table, *rest = block.inner or (None,)
         if table is None or table.kind != "table":
-            raise self.document.error(
-                block.line, f"{block.name} holds no table.", f"в {block.name} нет таблицы."
-            )
+            raise self.document.error(block.line, Text("{name} holds no table.", name=block.name))
         words = [self.inline(one.tokens[1].children or []) for one in rest]
         caption = Markup("<figcaption>{}</figcaption>").format(Markup(" ").join(words))
         return Markup('<figure class="measured">{}{}</figure>\n').format(
@@ -139,23 +138,31 @@ class Renderer(RendererHTML):
         source, alt = str(token.attrs["src"]), token.content.strip()
         if not alt:
             raise self.document.error(
-                line, f"the picture {source} has no text: ![what one would see]({source}).",
-                f"у картинки {source} нет описания: ![что на ней видно]({source}).",
-            )  # fmt: skip
+                line,
+                Text(
+                    "the picture {source} has no text: ![what one would see]({source}).",
+                    source=source,
+                ),
+            )
         if source.startswith(FIGURE):
             return drawing.inline_svg(drawn(self.document, source.removeprefix(FIGURE)), alt)
         path = (self.document.source.path.parent / source).resolve()
         if path.suffix not in drawing.KINDS or not path.is_file():
             kinds = ", ".join(sorted(drawing.KINDS))
             raise self.document.error(
-                line, f"there is no picture {source}; it is a file of {kinds}, or figure:name.",
-                f"нет картинки {source}; нужен файл {kinds} или figure:имя.",
-            )  # fmt: skip
+                line,
+                Text(
+                    "there is no picture {source}; it is a file of {kinds}, or figure:name.",
+                    source=source,
+                    kinds=kinds,
+                ),
+            )
         try:
             return drawing.picture(path, alt)
         except ET.ParseError as error:
-            raise self.document.error(line, f"{source} is damaged: {error}.",
-                                      f"{source} повреждён: {error}.") from error  # fmt: skip
+            raise self.document.error(
+                line, Text("{source} is damaged: {error}.", source=source, error=error)
+            ) from error
 
     def _fence(self, tokens: Sequence[Token], index: int, *_: object) -> str:
         """A fenced block as a `<pre>` element; page.css has the colors of the spans."""
@@ -166,8 +173,10 @@ class Renderer(RendererHTML):
         except ClassNotFound as error:
             raise self.document.error(
                 token.map[0] + 1 if token.map else 0,
-                f"no colours for the language `{language}`; leave it out, or write `text`.",
-                f"язык `{language}` неизвестен; уберите его или напишите `text`.",
+                Text(
+                    "no colours for the language `{language}`; leave it out, or write `text`.",
+                    language=language,
+                ),
             ) from error
         kind = "code long" if token.content.count("\n") > LONG else "code"
         return f'<pre class="{kind}"><code>{body}\n</code></pre>\n'
@@ -180,8 +189,7 @@ class Renderer(RendererHTML):
             shown = " ".join(token.content.split())
             raise self.document.error(
                 token.map[0] + 1 if token.map else token.meta.get("line", 0),
-                f"the formula `{shown}` cannot be shown: {error}.",
-                f"формулу `{shown}` нельзя показать: {error}.",
+                Text("the formula `{shown}` cannot be shown: {error}.", shown=shown, error=error),
             ) from error
 
     def _math_block(self, tokens: Sequence[Token], index: int, *_: object) -> str:

@@ -13,7 +13,7 @@ from grader.handout.chapter import Link
 from grader.handout.pages import Labels, page
 from grader.lesson import course, loading
 from grader.lesson.loading import Lesson
-from grader.text import LANGS, Lang, Text
+from grader.text import Lang, Text, languages
 from grader.text.errors import SpecError
 
 Progress = Callable[[int, int], None]
@@ -57,7 +57,7 @@ def site(
     """
     chosen = tuple(kind for kind in FORMATS if kind == "html" or kind in (formats or possible()))
     found = loading.every()
-    work = [(one, lang) for one in found for lang in LANGS if document.exists(one, lang)]
+    work = [(one, lang) for one in found for lang in languages() if document.exists(one, lang)]
     for done, (lesson, lang) in enumerate(work):
         progress(done, len(work))
         bar = _files(lesson, lang, chosen[1:])
@@ -68,7 +68,7 @@ def site(
     progress(len(work), len(work))
     for lesson in found:
         write(out / _starter(lesson), starter.archive(lesson))
-    for lang in LANGS:
+    for lang in languages():
         write(out / f"index.{lang}.html", _index(found, lang, chosen).encode("utf-8"))
         write(out / f"glossary.{lang}.html", _glossary(found, lang).encode("utf-8"))
     front = page("front.html.j2", Labels("ru"), ru=Labels("ru"), en=Labels("en"))

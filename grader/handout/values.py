@@ -20,7 +20,7 @@ from grader.handout.blocks import wrong
 from grader.handout.measured import Cell, Table, figures_file
 from grader.lesson import formula
 from grader.lesson.loading import Lesson
-from grader.text import LANGS, Lang
+from grader.text import Lang, Text, languages
 from grader.text.errors import SpecError
 
 _EXPRESSION = re.compile(r"\{\{(.+?)\}\}(?!\})")
@@ -60,16 +60,21 @@ class Values:
             raise wrong(
                 path,
                 line,
-                f"`{{{{ {code} }}}}` has no value: {reason}. docs/handouts.md lists the names.",
-                f"у `{{{{ {code} }}}}` нет значения: {reason}. Имена перечислены в "
-                "docs/handouts.md.",
+                Text(
+                    "`{{{{ {code} }}}}` has no value: {reason}. docs/handouts.md lists the names.",
+                    code=code,
+                    reason=reason,
+                ),
             ) from error
         if isinstance(result, bool) or not isinstance(result, str | int | float):
             raise wrong(
                 path,
                 line,
-                f"`{{{{ {code} }}}}` is {type(result).__name__}, not a number or a text.",
-                f"`{{{{ {code} }}}}` — {type(result).__name__}, а не число и не текст.",
+                Text(
+                    "`{{{{ {code} }}}}` is {name}, not a number or a text.",
+                    code=code,
+                    name=type(result).__name__,
+                ),
             )
         if type(result) is not float:
             return str(result)
@@ -169,7 +174,7 @@ class _Lazy:
 def _in_language(value: Any, lang: Lang) -> Any:
     """The value with every `{en, ru}` replaced by the text of one language, at any depth."""
     if isinstance(value, dict):
-        if value.keys() == set(LANGS):
+        if value.keys() == set(languages()):
             return value[lang]
         return {key: _in_language(one, lang) for key, one in value.items()}
     if isinstance(value, list):

@@ -177,13 +177,14 @@ def missing(artefact: str, files: Sequence[SubmittedFile]) -> Text:
             artefact=artefact,
         )
     shown = ", ".join(map(quoted, paths[:3])) + (", ..." if len(paths) > 3 else "")
-    en, ru = "keep the names that the template gives", "сохраните имена файлов заготовки"
+    advice = Text("keep the names that the template gives")
     if exported:
-        en = f"train a model and export it to {artefact}"
-        ru = f"обучите модель и экспортируйте её в {artefact}"
+        advice = Text("train a model and export it to {artefact}", artefact=artefact)
     return Text(
-        en=f"Expected {artefact}, found only {shown}; {en}.",
-        ru=f"Ожидался файл {artefact}, найдены только {shown}; {ru}.",
+        "Expected {artefact}, found only {shown}; {advice}.",
+        artefact=artefact,
+        shown=shown,
+        advice=advice,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from grader import text
 from grader.text import EMPTY, Text
 
 SCHEMA = 1
@@ -263,17 +264,14 @@ class Grade(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-_decoder = msgspec.json.Decoder(Grade)
-
-
 def to_json(grade: Grade) -> bytes:
     """The grade as indented UTF-8 JSON."""
-    return msgspec.json.format(msgspec.json.encode(grade), indent=2) + b"\n"
+    return text.to_json(grade, indent=2) + b"\n"
 
 
 def from_json(raw: bytes) -> Grade:
     """The grade in `raw`. Raises msgspec.DecodeError or msgspec.ValidationError."""
-    return _decoder.decode(raw)
+    return text.from_json(raw, Grade)
 
 
 def write_atomically(path: Path, raw: bytes) -> None:

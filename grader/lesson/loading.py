@@ -19,6 +19,7 @@ import msgspec
 from grader.lesson import course, formula
 from grader.lesson.contract import Autograder
 from grader.lesson.spec import HINTS, LATE_VALUES, RUBRIC, LessonSpec
+from grader.text import add_catalogs, from_toml
 from grader.text.errors import SpecError, UsageError
 
 
@@ -109,11 +110,16 @@ def load(name: str) -> Lesson:
     known = names()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        tip = f" Did you mean {close[0]}?" if close else ""
-        ru_tip = f" Может быть, {close[0]}?" if close else ""
+        wrong, listed = repr(name), ", ".join(known)
+        if not close:
+            raise UsageError(
+                "There is no lesson {name}. Lessons: {known}.", name=wrong, known=listed
+            )
         raise UsageError(
-            en=f"There is no lesson {name!r}. Lessons: {', '.join(known)}.{tip}",
-            ru=f"Занятия {name!r} нет. Занятия: {', '.join(known)}.{ru_tip}",
+            "There is no lesson {name}. Lessons: {known}. Did you mean {close}?",
+            name=wrong,
+            known=listed,
+            close=close[0],
         )
     return load_folder(course.assignments() / name)
 
@@ -122,12 +128,13 @@ def load_folder(folder: Path) -> Lesson:
     """The lesson in `folder`. Raises SpecError for a bad spec."""
     path = folder / "lesson.toml"
     try:
-        spec = msgspec.toml.decode(path.read_bytes(), type=LessonSpec)
+        spec = from_toml(path.read_bytes(), LessonSpec)
     except OSError as error:
         raise SpecError(f"{path} cannot be read: {error.strerror}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: {error}.") from error
     _validate(spec, path)
+    add_catalogs(folder / "locale")
     return Lesson(spec, folder)
 
 

@@ -32,6 +32,7 @@ from grader.measure.costs.components import COMPONENTS, Component, Use, Wiring, 
 from grader.measure.costs.graph import GraphLimits, GraphReport, count
 from grader.measure.costs.parsing import Node
 from grader.measure.costs.storage import DTYPES
+from grader.text import EMPTY, Text
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
@@ -139,13 +140,13 @@ def require_really_stored(name: str, found: Quantization) -> None:
         return
     first, more = quoted(weights[0].name), len(weights) - 1
     raise Rejected(
-        en=f"{name}.onnx stores the weight {first}{f' and {more} more' if more else ''} as "
-        f"{weights[0].dtype} and quantizes it only when it is loaded, so the file is no "
-        "smaller; store int8 and its scale (in onnxruntime.quantization leave "
-        "AddQDQPairToWeight off).",
-        ru=f"{name}.onnx хранит вес {first}{f' и ещё {more}' if more else ''} в типе "
-        f"{weights[0].dtype} и квантизует его только при загрузке, так что файл не меньше; "
-        "храните int8 и масштаб (в onnxruntime.quantization не включайте AddQDQPairToWeight).",
+        "{name}.onnx stores the weight {first}{more} as {dtype} and quantizes it only when it is "
+        "loaded, so the file is no smaller; store int8 and its scale (in onnxruntime.quantization "
+        "leave AddQDQPairToWeight off).",
+        name=name,
+        first=first,
+        more=Text(" and {n:,} more", n=more) if more else EMPTY,
+        dtype=weights[0].dtype,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.data import seeds
+from grader.text import Text
 from grader.text.errors import Fault
 
 SHORTEST_SECRET = 8
@@ -52,9 +53,9 @@ def audit(folder: Path, found: Forbidden) -> int:
         for name, raw in _unpacked(file.relative_to(folder).as_posix(), file.read_bytes()):
             count += 1
             if (path := found.files.get(_digest(raw))) is not None:
-                raise _leak(name, f"the private file {path}", f"закрытый файл {path}")
+                raise _leak(name, Text("the private file {path}", path=path))
             if any(secret in raw for secret in found.secrets):
-                raise _leak(name, "the seed of the hidden data", "секретное зерно скрытых данных")
+                raise _leak(name, Text("the seed of the hidden data"))
     return count
 
 
@@ -72,8 +73,5 @@ def _digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def _leak(name: str, what: str, ru_what: str) -> Fault:
-    return Fault(
-        en=f"Nothing was released: {name} would have held {what}.",
-        ru=f"Ничего не выпущено: в {name} оказался бы {ru_what}.",
-    )
+def _leak(name: str, what: Text) -> Fault:
+    return Fault("Nothing was released: {name} would have held {what}.", name=name, what=what)

@@ -161,7 +161,7 @@ def _question(checks: Sequence[Check]) -> Question:
     first = checks[0]
     return Question(
         name=first.name,
-        title=first.title if first.title.en else verbatim(first.name),
+        title=first.title or verbatim(first.name),
         hidden=first.visibility == "hidden",
         asked=len(checks),
         failed=sum(not one.passed for one in checks),

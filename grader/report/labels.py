@@ -1,4 +1,4 @@
-"""The fixed texts of the pages in English and Russian, read from `labels.toml`."""
+"""The fixed texts of the pages, read from `labels.toml` and translated by the catalogs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from grader.lesson.grades import Axis, Grade, Status
-from grader.text import Lang, Text
+from grader.text import Lang, Text, from_toml, in_context
 
 NOT_SUBMITTED = "not_submitted"
 """The outcome of a student without a submission."""
@@ -21,14 +21,16 @@ OUTCOMES = (
 )
 """From best to worst; the first three are graded."""
 GRADED = OUTCOMES[:3]
+UNIT = "unit"
+"""The context of units in the catalogs: Russian has another case for them than for titles."""
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The contents of `labels.toml`."""
 
     page: dict[str, Text]
-    units: dict[str, Text]
-    """Units of measurement that are written differently in the two languages."""
+    units: dict[str, str]
+    """How units of measurement are written in English; translated in the context UNIT."""
 
 
 class Labels:
@@ -44,7 +46,7 @@ class Labels:
     def unit(self, unit: str) -> str:
         """A unit of measurement in this language; an unknown unit is returned unchanged."""
         known = catalogue().units.get(unit)
-        return unit if known is None else known.to(self.lang)
+        return unit if known is None else in_context(UNIT, known).to(self.lang)
 
     def axis(self, axis: Axis) -> str:
         """The label of a figure's axis: what it shows, and its unit."""
@@ -56,7 +58,7 @@ class Labels:
 def catalogue() -> Catalogue:
     """`labels.toml`, read once."""
     raw = (Path(__file__).parent / "labels.toml").read_bytes()
-    return msgspec.toml.decode(raw, type=Catalogue)
+    return from_toml(raw, Catalogue)
 
 
 def outcome(grade: Grade) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from grader.measure.hardware.platforms import Catalogue, Figure, Platform, Source
+from grader.measure.hardware.platforms import PRICES, Catalogue, Figure, Platform, Source
 from grader.measure.hardware.roofline import LayerTime, Prediction
 from grader.measure.hardware.this_machine import Measured
 from grader.report import numbers, render
@@ -77,11 +77,8 @@ def size(count: int, labels: Labels) -> str:
 
 
 def price(platform: Platform, lang: Lang) -> str:
-    """The price class of a platform, which the catalogue gives in English."""
-    if lang == "en":
-        return platform.price
-    amount = platform.price.replace(",", "\u202f").replace("USD", "$")
-    return amount.replace("under", "до").replace("over", "свыше").replace(" to ", "–")
+    """The price class of a platform."""
+    return PRICES[platform.price].to(lang)
 
 
 def _split(one: Prediction) -> tuple[list[LayerTime], list[LayerTime]]:

@@ -22,7 +22,7 @@ from grader.semester import handed_in
 from grader.semester.course_file import Course, Extension
 from grader.semester.handed_in import ClassRecord, Submission
 from grader.semester.roster import Student, folded
-from grader.text import EMPTY, Text, verbatim
+from grader.text import EMPTY, Text, join, verbatim
 
 DAY_SECONDS = 86_400.0
 LATE = Text("Deadline")
@@ -190,26 +190,26 @@ def _for_lateness(
 def _why(course: Course, one: Submission, late: Lateness, formula: str) -> Text:
     """When the submission was due and handed in, and how many late days count."""
     assert one.submitted is not None
-    times = (time.astimezone(course.zone) for time in (one.submitted, late.due.deadline))
-    when, due = (f"{time:%Y-%m-%d %H:%M} {time.tzname()}" for time in times)
-    en = f"Handed in {when} ({one.time.en}), due {due}"
-    ru = f"Сдано {when} ({one.time.ru}), срок {due}"
+    when, due = (time.astimezone(course.zone) for time in (one.submitted, late.due.deadline))
+    said = [Text("Handed in {when} ({time}), due {due}", when=when, time=one.time, due=due)]
     granted = late.due.extension
     if granted is not None:
         why = f": {granted.why}" if granted.why else ""
-        en, ru = f"{en} with an extension{why}", f"{ru} с продлением{why}"
+        said.append(Text(" with an extension{why}", why=why))
     if not late.days:
-        grace = late.hours > 0
-        return Text(
-            en=f"{en}: {'within the grace' if grace else 'in time'}.",
-            ru=f"{ru}: {'в пределах допуска' if grace else 'вовремя'}.",
-        )
+        said.append(Text(": within the grace.") if late.hours > 0 else Text(": in time."))
+        return join("", said)
     counted = late.days - late.free
-    en, ru = f"{en}. Days late: {late.days}", f"{ru}. Дней опоздания: {late.days}"
+    said.append(Text(". Days late: {days}", days=late.days))
     if course.late.free_days:
-        en += f", of them free: {late.free} (left: {late.left}), counted: {counted}"
-        ru += f", из них бесплатных: {late.free} (осталось: {late.left}), засчитано: {counted}"
+        said.append(
+            Text(
+                ", of them free: {free} (left: {left}), counted: {counted}",
+                free=late.free,
+                left=late.left,
+                counted=counted,
+            )
+        )
     if counted and not formula:
-        en += "; the course takes nothing off for it"
-        ru += "; за это в курсе ничего не снимается"
-    return Text(en=f"{en}.", ru=f"{ru}.")
+        said.append(Text("; the course takes nothing off for it"))
+    return join("", [*said, "."])

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from grader.semester.tables import no_table, rows
+from grader.text import Text
 from grader.text.untrusted import quoted
 
 
@@ -78,8 +79,7 @@ def read(path: Path) -> list[Entry]:
     if not found:
         raise no_table(
             path,
-            "no row names a student; expected a column `name`, `id` or `email`",
-            "ни в одной строке нет студента; ожидался столбец `name`, `id` или `email`",
+            Text("no row names a student; expected a column `name`, `id` or `email`"),
         )
     return found
 
@@ -89,7 +89,7 @@ def require_distinct(entries: Iterable[Entry], path: Path) -> None:
     for identity, times in Counter(entry.student.id for entry in entries).items():
         if times > 1:
             shown = quoted(identity)
-            raise no_table(path, f"{shown} is there twice", f"{shown} встречается дважды")
+            raise no_table(path, Text("{shown} is there twice", shown=shown))
 
 
 def without_teams(entries: Iterable[Entry]) -> list[Entry]:

@@ -8,7 +8,7 @@ import re
 from datetime import datetime, tzinfo
 from pathlib import Path
 
-from grader.text import Text
+from grader.text import Text, verbatim
 from grader.text.errors import UsageError
 
 GIVE_CSV = Text("give a CSV file")
@@ -40,9 +40,9 @@ def read_lines(path: Path, advice: Text = GIVE_CSV) -> list[list[str]]:
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        raise no_table(path, str(error), str(error)) from error
+        raise no_table(path, verbatim(error)) from error
     if not any(cell.strip() for line in lines for cell in line):
-        raise no_table(path, "it is empty", "он пуст")
+        raise no_table(path, Text("it is empty"))
     return lines
 
 
@@ -57,12 +57,9 @@ def rows(path: Path) -> list[dict[str, str]]:
     ]
 
 
-def no_table(path: Path, en: str, ru: str) -> UsageError:
+def no_table(path: Path, why: Text) -> UsageError:
     """The error that says why the file at `path` cannot be used as a table."""
-    return UsageError(
-        en=f"{path} is no table that can be used: {en}. Correct it.",
-        ru=f"{path} не подходит как таблица: {ru}. Исправьте файл.",
-    )
+    return UsageError("{path} is no table that can be used: {why}. Correct it.", path=path, why=why)
 
 
 def moment(text: str, zone: tzinfo) -> datetime | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gettext
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -37,8 +37,9 @@ class Text:
     of `str.format`: numbers follow the reader's language, a Text among the values is translated.
     """
 
-    __slots__ = ("_given", "_many", "_message", "_number", "_values")
+    __slots__ = ("_context", "_given", "_many", "_message", "_number", "_values")
 
+    _context: str
     _given: Mapping[Lang, str] | None
     _many: str | None
     _message: str
@@ -47,6 +48,7 @@ class Text:
 
     def __init__(self, message: str, /, **values: object) -> None:
         self._message = message
+        self._context = ""
         self._many = None
         self._number = 1
         self._values = values
@@ -63,13 +65,26 @@ class Text:
         """The sentence in a language; in English where it has none in that one."""
         if self._given is not None:
             return self._given.get(lang, self._message)
-        if self._many is None:
-            message = translate(self._message, lang)
-        else:
+        if self._many is not None:
             message = _translation(lang).ngettext(self._message, self._many, round(self._number))
+        elif self._context:
+            message = _translation(lang).pgettext(self._context, self._message)
+        else:
+            message = translate(self._message, lang)
         if not self._values:
             return message
         return _LocaleFormatter(lang).vformat(message, (), self._values)
+
+    def filled(self, **values: object) -> Text:
+        """The same message with values for its placeholders."""
+        made = Text(self._message, **values)
+        made._context, made._many, made._number = self._context, self._many, self._number
+        return made
+
+    def mapped(self, change: Callable[[str], str]) -> Text:
+        """A text with each of its sentences changed."""
+        sentences = self.sentences().items()
+        return Text.in_languages({lang: change(sentence) for lang, sentence in sentences})
 
     def sentences(self) -> dict[Lang, str]:
         """The sentence in each language of the course."""
@@ -116,7 +131,7 @@ class _LocaleFormatter(Formatter):
     def convert_field(self, value: Any, conversion: str | None) -> Any:
         if conversion == "s" and isinstance(value, Text):
             return value.to(self._lang)
-        return super().convert_field(value, conversion)  # type: ignore[arg-type]
+        return super().convert_field(value, conversion)
 
 
 def plural(one: str, many: str, n: float, /, **values: object) -> Text:
@@ -124,6 +139,13 @@ def plural(one: str, many: str, n: float, /, **values: object) -> Text:
     text = Text(one, n=n, **values)
     text._many = many
     text._number = n
+    return text
+
+
+def in_context(context: str, message: str, /, **values: object) -> Text:
+    """A Text whose translation depends on where it stands, such as a unit after a number."""
+    text = Text(message, **values)
+    text._context = context
     return text
 
 

@@ -6,7 +6,7 @@ from grader.text.progress import Reporter
 with Reporter() as progress:
     for epoch in range(epochs):
         train_one_epoch()
-        progress(epoch + 1, epochs, Text(en="training", ru="обучение"))
+        progress(epoch + 1, epochs, Text("training"))
 """
 
 from __future__ import annotations
@@ -115,4 +115,4 @@ class Reporter:
         minutes, rest = divmod(round(left), 60)
         hours, minutes = divmod(minutes, 60)
         clock = f"{hours}:{minutes:02}:{rest:02}"
-        return f", осталось {clock}" if self._lang == "ru" else f", {clock} left"
+        return Text(", {clock} left", clock=clock).to(self._lang)

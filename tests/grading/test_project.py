@@ -20,7 +20,7 @@ from grader.intake.rules import ignored
 from grader.lesson import loading
 from grader.lesson.grades import Grade, Status
 from grader.report import student_page
-from grader.text import EMPTY, LANGS
+from grader.text import EMPTY, languages
 from tests.report import factory
 
 LESSON = loading.load("distillation")
@@ -84,7 +84,7 @@ def test_the_report_draws_the_history(tmp_path: Path) -> None:
     drawn = history.figure(versions)
     assert drawn is not None
     assert [series.y for series in drawn.series] == [[1.0, 0.5, 4.25], [1.0, 1.0, 4.25]]
-    for lang in LANGS:
+    for lang in languages():
         grade = msgspec.structs.replace(factory.graded(), figures=[drawn])
         assert drawn.title.to(lang) in student_page(grade, LESSON.spec, lang)
 

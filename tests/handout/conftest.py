@@ -15,12 +15,12 @@ from grader.handout.document import Document, Links, document
 from grader.handout.slides import slides
 from grader.lesson import loading
 from grader.lesson.loading import Lesson
-from grader.text import LANGS, Lang
+from grader.text import Lang, languages
 
 LECTURES = [
     (name, lang)
     for name in loading.names()
-    for lang in LANGS
+    for lang in languages()
     if source.exists(loading.load(name), lang)
 ]
 """Every handout of the course, by lesson and language."""

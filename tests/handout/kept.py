@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from grader.handout import measured
 from grader.handout.measured import Table
-from grader.text import LANGS
+from grader.text import languages
 
 
 class Difference(NamedTuple):
@@ -18,7 +18,7 @@ class Difference(NamedTuple):
 
 def differences(folder: Path) -> list[Difference]:
     kept, found = measured.record(folder), []
-    for lang in LANGS:
+    for lang in languages():
         page = folder / f"handout.{lang}.md"
         if not page.is_file():
             continue

@@ -14,7 +14,7 @@ from grader.handout.build import Order, build
 from grader.handout.document import document
 from grader.handout.notebook import notebook
 from grader.lesson import loading
-from grader.text import LANGS
+from grader.text import languages
 from grader.text.errors import SpecError
 from tests.handout.conftest import Course
 from tests.handout.test_pages import DRAWS
@@ -140,8 +140,10 @@ def test_footnotes_stand_at_the_end_and_their_numbers_in_the_text(course: Course
 def test_every_lesson_has_a_seminar_with_the_same_code_in_both_languages(name: str) -> None:
     found = loading.load(name)
     pages = {lang: cells(notebook(document(source.read(found, lang, "seminar")), execute=False))
-             for lang in LANGS}  # fmt: skip
-    code = {lang: [one.source for one in pages[lang] if one.cell_type == "code"] for lang in LANGS}
+             for lang in languages()}  # fmt: skip
+    code = {
+        lang: [one.source for one in pages[lang] if one.cell_type == "code"] for lang in languages()
+    }
     assert code["en"] == code["ru"]
     assert len(code["en"]) >= 8
     for lang, exercise in (("en", "xercise"), ("ru", "пражнени")):

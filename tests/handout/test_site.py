@@ -24,7 +24,7 @@ from grader.handout.site import site
 from grader.handout.slides import slides
 from grader.lesson import loading
 from grader.report import student_page
-from grader.text import LANGS
+from grader.text import languages
 from grader.text.errors import SpecError
 from tests.conftest import Grader
 from tests.handout.conftest import LECTURES, Course
@@ -44,7 +44,7 @@ def test_a_threshold_is_changed_in_one_place(course: Course) -> None:
         encoding="utf-8",
     )
     formula = "3.5 * min(speedup / 20, 1)"
-    for lang in LANGS:
+    for lang in languages():
         found = document(source.read(course.lesson, lang))
         for page in (chapter(found, Links()), slides(found, Links())):
             assert "au_fa_fr &lt;= 1.37 * au_fa_fr(baseline)" in page
@@ -99,7 +99,7 @@ def test_a_threshold_of_any_lesson_is_changed_in_one_place(
 def shown(folder: Path) -> tuple[list[str], list[str]]:
     """Chapters and slides of a lesson in both languages, and the words of its starter."""
     found = loading.load_folder(folder)
-    documents = [document(source.read(found, lang)) for lang in LANGS]
+    documents = [document(source.read(found, lang)) for lang in languages()]
     pages = [make(one, Links()) for one in documents for make in (chapter, slides)]
     files = {str(path): content for path, content in starter.files(found)}
     return pages, [files[one].decode("utf-8") for one in ("README.md", "README.ru.md")]
@@ -127,7 +127,7 @@ def test_a_starter_is_the_template_with_values_filled_in(course: Course) -> None
 
 
 def test_terms_are_in_alphabetical_order_and_their_lessons_exist() -> None:
-    for lang in LANGS:
+    for lang in languages():
         words = [term.word(lang).lower().replace("ё", "е") for term in glossary.terms(lang)]
         assert words == sorted(words)
         assert len(set(words)) == len(words)

@@ -13,7 +13,7 @@ import pytest
 from grader.handout import document, figures
 from grader.handout.figures import project
 from grader.lesson import loading
-from grader.text import LANGS, Lang
+from grader.text import Lang, languages
 
 LESSON = loading.load("distillation")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -77,9 +77,9 @@ def executed() -> dict[str, Any]:
 
 
 def test_the_languages_have_the_same_sections() -> None:
-    levels = {lang: [heading.split()[0] for heading in headings(lang)] for lang in LANGS}
+    levels = {lang: [heading.split()[0] for heading in headings(lang)] for lang in languages()}
     assert levels["en"] == levels["ru"]
-    numbers = {lang: re.findall(r"^## (\d+)\.", page(lang), re.MULTILINE) for lang in LANGS}
+    numbers = {lang: re.findall(r"^## (\d+)\.", page(lang), re.MULTILINE) for lang in languages()}
     assert numbers["en"] == numbers["ru"] == [str(n) for n in range(1, len(numbers["en"]) + 1)]
 
 
@@ -105,7 +105,7 @@ def test_code_fits_a_slide() -> None:
 
 def test_the_languages_show_the_same_figures() -> None:
     numbers = {}
-    for lang in LANGS:
+    for lang in languages():
         found = FIGURE.findall(page(lang))
         assert len({name for name, _ in found}) == len(found)
         numbers[lang] = {
@@ -116,7 +116,7 @@ def test_the_languages_show_the_same_figures() -> None:
 
 
 def test_formulas_and_folded_answers_are_closed() -> None:
-    for lang in LANGS:
+    for lang in languages():
         text = FENCE.sub("", page(lang))
         assert text.count("$$") % 2 == 0
         assert all(line.count("$") % 2 == 0 for line in text.replace("$$", "").splitlines())
@@ -128,19 +128,19 @@ def test_formulas_and_folded_answers_are_closed() -> None:
 
 
 def test_inline_formulas_survive_markdown_escapes() -> None:
-    for lang in LANGS:
+    for lang in languages():
         inline = re.findall(r"\$[^$\n]+\$", re.sub(r"\$\$.*?\$\$", "", page(lang), flags=re.DOTALL))
         assert len(inline) > 50
         assert [formula for formula in inline if re.search(r"\\[^A-Za-z]", formula)] == []
 
 
 def test_no_word_mixes_two_alphabets() -> None:
-    for lang in LANGS:
+    for lang in languages():
         assert re.findall(r"\b\w*(?:[а-яё][a-z]|[a-z][а-яё])\w*\b", prose(lang), re.I) == []
 
 
 def test_relative_links_resolve() -> None:
-    for lang in LANGS:
+    for lang in languages():
         targets = LINK.findall(page(lang))
         assert targets
         for target in targets:
@@ -154,7 +154,7 @@ def test_the_code_runs(executed: dict[str, Any]) -> None:
     assert {"Crnn", "macs", "au_fa_fr", "distillation_loss", "attention_loss"} <= executed.keys()
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 def test_formula_gate_and_artefact_are_those_of_the_lesson(lang: Lang) -> None:
     spec = LESSON.spec
     assert spec.gate is not None
@@ -181,7 +181,7 @@ def test_the_area_in_the_code_is_the_graders(executed: dict[str, Any]) -> None:
     )
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 def test_the_layers_add_up_to_the_baseline(lang: Lang) -> None:
     rows = [row for row in table(digits(page(lang))) if row[0].startswith(("`", "$"))][:7]
     rows = [row for row in rows if len(row) == 4]
@@ -204,7 +204,7 @@ def test_commands_are_those_of_the_template() -> None:
 
 
 def test_every_figure_is_filled_in(benchmark: ModuleType) -> None:
-    for lang in LANGS:
+    for lang in languages():
         found = dict(FIGURE.findall(page(lang)))
         assert found.keys() == benchmark.FIGURES.keys() | {"teaching"}
         empty = [name for name, text in found.items() if len(table(text)) < 2]

@@ -17,7 +17,7 @@ from grader.handout import document, measured
 from grader.handout.figures import project
 from grader.lesson import loading
 from grader.measure.hardware import platforms
-from grader.text import LANGS, Lang
+from grader.text import Lang, languages
 from tests.handout.kept import differences
 
 LESSON = loading.load("profiling")
@@ -93,9 +93,11 @@ def benchmark(repository: Path) -> ModuleType:
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_the_languages_have_the_same_headings_and_code(stem: str) -> None:
-    levels = {lang: [one.split()[0] for one in headings(lang, stem)] for lang in LANGS}
+    levels = {lang: [one.split()[0] for one in headings(lang, stem)] for lang in languages()}
     assert levels["en"] == levels["ru"]
-    found = {lang: re.findall(r"^## (\d+)\.", page(lang, stem), re.MULTILINE) for lang in LANGS}
+    found = {
+        lang: re.findall(r"^## (\d+)\.", page(lang, stem), re.MULTILINE) for lang in languages()
+    }
     assert found["en"] == found["ru"] == [str(n) for n in range(1, len(found["en"]) + 1)]
     assert blocks("en", stem) == blocks("ru", stem)
 
@@ -115,7 +117,7 @@ def test_code_fits_a_slide_and_both_languages(stem: str) -> None:
     assert not any(re.search("[А-Яа-яЁё]", line) for line in code)
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 @pytest.mark.parametrize("stem", STEMS)
 def test_words_use_one_alphabet_and_formulas_are_closed(lang: Lang, stem: str) -> None:
     assert re.findall(r"\b\w*(?:[а-яё][a-z]|[a-z][а-яё])\w*\b", prose(lang, stem), re.I) == []
@@ -128,7 +130,7 @@ def test_words_use_one_alphabet_and_formulas_are_closed(lang: Lang, stem: str) -
 
 
 def test_the_languages_show_the_same_measured_figures() -> None:
-    found = {lang: tables(lang) for lang in LANGS}
+    found = {lang: tables(lang) for lang in languages()}
     assert found["en"].keys() == found["ru"].keys()
     for name, table in found["en"].items():
         for row, other in zip(table.rows, found["ru"][name].rows, strict=True):
@@ -140,7 +142,7 @@ def test_the_languages_show_the_same_measured_figures() -> None:
             assert next(digits) == next(digits), (name, row, other)
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 @pytest.mark.parametrize("stem", STEMS)
 def test_relative_links_resolve_to_the_same_language(lang: Lang, stem: str) -> None:
     targets = LINK.findall(FENCE.sub("", page(lang, stem)))
@@ -189,7 +191,7 @@ def test_the_counter_in_the_code_agrees_with_the_reference(executed: dict[str, A
 # What it says about the homework.
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 def test_every_term_is_there_with_its_formula_and_points(lang: Lang) -> None:
     spec, text = LESSON.spec, section(lang, 10)
     assert ("text", f"{spec.formula}\n") in blocks(lang)
@@ -213,7 +215,7 @@ def test_the_points_in_the_code_are_the_lessons(
     assert executed["faster_points"](*values) == pytest.approx(sum(term.points for term in terms))
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 def test_tolerances_and_counts_are_the_lessons(lang: Lang) -> None:
     settings, text = LESSON.spec.settings, section(lang, 10)
     families = importlib.import_module(f"{LESSON.autograder.__name__}.families").FAMILIES
@@ -236,14 +238,14 @@ def test_tolerances_and_counts_are_the_lessons(lang: Lang) -> None:
 
 def test_every_table_is_filled_in_and_is_what_the_benchmark_kept(benchmark: ModuleType) -> None:
     assert differences(LESSON.folder) == []
-    for lang in LANGS:
+    for lang in languages():
         found = tables(lang)
         assert found.keys() == benchmark.FIGURES.keys()
         assert [name for name, table in found.items() if not table.rows] == []
 
 
 def test_what_is_counted_and_computed_is_what_comes_out_now(benchmark: ModuleType) -> None:
-    for lang in LANGS:
+    for lang in languages():
         found = tables(lang)
         for name in benchmark.COMPUTED:
             text = benchmark.FIGURES[name]().to(lang)

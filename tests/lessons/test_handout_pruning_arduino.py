@@ -12,7 +12,7 @@ import pytest
 from grader.handout import document
 from grader.handout.figures import project
 from grader.lesson import loading
-from grader.text import LANGS, Lang
+from grader.text import Lang, languages
 
 LESSON = loading.load("pruning_arduino")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -66,7 +66,7 @@ def executed() -> dict[str, Any]:
 
 
 def test_the_languages_have_the_same_sections_code_and_figures() -> None:
-    levels = {lang: [heading.split()[0] for heading in headings(lang)] for lang in LANGS}
+    levels = {lang: [heading.split()[0] for heading in headings(lang)] for lang in languages()}
     assert levels["en"] == levels["ru"]
     assert blocks("en") == blocks("ru")
     numbers = {
@@ -74,7 +74,7 @@ def test_the_languages_have_the_same_sections_code_and_figures() -> None:
             name: [re.findall(r"\d+(?:\.\d+)?", digits(" ".join(row))) for row in table(text)]
             for name, text in FIGURE.findall(page(lang))
         }
-        for lang in LANGS
+        for lang in languages()
     }
     assert numbers["en"] == numbers["ru"]
 
@@ -86,14 +86,14 @@ def test_code_fits_a_slide_and_both_languages() -> None:
 
 
 def test_formulas_are_closed() -> None:
-    for lang in LANGS:
+    for lang in languages():
         text = FENCE.sub("", page(lang))
         assert text.count("$$") % 2 == 0
         assert all(line.count("$") % 2 == 0 for line in text.replace("$$", "").splitlines())
 
 
 def test_relative_links_resolve() -> None:
-    for lang in LANGS:
+    for lang in languages():
         for target in LINK.findall(page(lang)):
             assert (LESSON.folder / target).resolve().is_file(), target
 
@@ -101,7 +101,7 @@ def test_relative_links_resolve() -> None:
 # What it says about the grader.
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 def test_formula_gate_and_artefact_are_those_of_the_lesson(lang: Lang) -> None:
     spec = LESSON.spec
     assert spec.gate is not None
@@ -136,7 +136,7 @@ def test_the_code_computes_what_the_grader_computes(executed: dict[str, Any]) ->
 
 
 def test_every_figure_is_filled_in(benchmark: ModuleType) -> None:
-    for lang in LANGS:
+    for lang in languages():
         found = dict(FIGURE.findall(page(lang)))
         assert found.keys() == benchmark.FIGURES.keys()
         assert [name for name, text in found.items() if len(table(text)) < 2] == []

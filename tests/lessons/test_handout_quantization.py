@@ -13,7 +13,7 @@ import pytest
 from grader.handout import document, drawing
 from grader.handout.figures import project
 from grader.lesson import loading
-from grader.text import LANGS, Lang
+from grader.text import Lang, languages
 from tests.handout.kept import differences
 
 LESSON = loading.load("quantization")
@@ -83,7 +83,9 @@ def executed() -> dict[str, Any]:
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_the_languages_have_the_same_sections_and_code(stem: str) -> None:
-    levels = {lang: [heading.split()[0] for heading in headings(lang, stem)] for lang in LANGS}
+    levels = {
+        lang: [heading.split()[0] for heading in headings(lang, stem)] for lang in languages()
+    }
     assert levels["en"] == levels["ru"]
     assert blocks("en", stem) == blocks("ru", stem)
 
@@ -94,10 +96,10 @@ def test_the_languages_have_the_same_figures() -> None:
             name: [re.findall(r"\d+(?:\.\d+)?", digits(" ".join(row))) for row in table(text)]
             for name, text in FIGURE.findall(page(lang))
         }
-        for lang in LANGS
+        for lang in languages()
     }
     assert numbers["en"] == numbers["ru"]
-    pictures = {lang: [name for _, name in PICTURE.findall(page(lang))] for lang in LANGS}
+    pictures = {lang: [name for _, name in PICTURE.findall(page(lang))] for lang in languages()}
     assert pictures["en"] == pictures["ru"]
     assert all(callable(getattr(drawing.functions(LESSON), name)) for name in pictures["en"])
 
@@ -112,7 +114,7 @@ def test_code_fits_a_slide_and_both_languages(stem: str) -> None:
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_formulas_are_closed(stem: str) -> None:
-    for lang in LANGS:
+    for lang in languages():
         text = FENCE.sub("", page(lang, stem))
         assert text.count("$$") % 2 == 0
         assert all(line.count("$") % 2 == 0 for line in text.replace("$$", "").splitlines())
@@ -120,7 +122,7 @@ def test_formulas_are_closed(stem: str) -> None:
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_relative_links_and_their_anchors_resolve(stem: str) -> None:
-    for lang in LANGS:
+    for lang in languages():
         for target, anchor in LINK.findall(page(lang, stem)):
             if target.startswith("figure:"):
                 continue
@@ -134,7 +136,7 @@ def test_relative_links_and_their_anchors_resolve(stem: str) -> None:
 # What it says about the grader.
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 def test_formulas_gate_and_artefact_are_those_of_the_lesson(lang: Lang) -> None:
     spec = LESSON.spec
     formulas = "".join(f"{term.formula}\n" for term in spec.terms)
@@ -165,7 +167,7 @@ def test_the_seminars_code_runs() -> None:
 
 def test_tables_are_those_that_the_benchmark_kept(benchmark: ModuleType) -> None:
     assert differences(LESSON.folder) == []
-    for lang in LANGS:
+    for lang in languages():
         assert dict(FIGURE.findall(page(lang))).keys() == benchmark.FIGURES.keys()
 
 

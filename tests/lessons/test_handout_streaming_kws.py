@@ -12,7 +12,7 @@ import pytest
 from grader.handout import document
 from grader.handout.figures import project
 from grader.lesson import formula, loading
-from grader.text import LANGS, Lang
+from grader.text import Lang, languages
 
 LESSON = loading.load("streaming_kws")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -61,7 +61,7 @@ def executed() -> dict[str, Any]:
 
 def test_the_languages_have_the_same_sections_code_and_figures() -> None:
     outlines, numbers = {}, {}
-    for lang in LANGS:
+    for lang in languages():
         text = FENCE.sub("", page(lang))
         outlines[lang] = [line.split()[0] for line in re.findall(r"^#+ .+$", text, re.MULTILINE)]
         numbers[lang] = {
@@ -74,13 +74,13 @@ def test_the_languages_have_the_same_sections_code_and_figures() -> None:
 
 
 def test_no_word_mixes_two_alphabets() -> None:
-    for lang in LANGS:
+    for lang in languages():
         text = re.sub(r"`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$", "", FENCE.sub("", page(lang)), flags=16)
         assert re.findall(r"\b\w*(?:[а-яё][a-z]|[a-z][а-яё])\w*\b", text, re.I) == []
 
 
 def test_formulas_are_closed_and_links_resolve() -> None:
-    for lang in LANGS:
+    for lang in languages():
         text = FENCE.sub("", page(lang))
         assert text.count("$$") % 2 == 0
         assert all(line.count("$") % 2 == 0 for line in text.replace("$$", "").splitlines())
@@ -93,7 +93,7 @@ def test_the_code_runs(executed: dict[str, Any]) -> None:
     assert {"frames", "steps", "glue", "rises", "transform", "score"} <= executed.keys()
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 def test_formula_gate_and_artefacts_are_those_of_the_lesson(lang: Lang) -> None:
     spec = LESSON.spec
     assert spec.gate is not None
@@ -133,7 +133,7 @@ def test_triggers_in_the_code_are_the_graders(executed: dict[str, Any]) -> None:
 
 
 def test_every_figure_is_filled_in(benchmark: ModuleType) -> None:
-    for lang in LANGS:
+    for lang in languages():
         found = dict(FIGURE.findall(page(lang)))
         assert found.keys() == benchmark.FIGURES.keys()
         assert all(len(table(text)) > 2 for text in found.values())

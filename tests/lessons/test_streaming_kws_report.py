@@ -15,7 +15,7 @@ from grader.lesson import loading
 from grader.lesson.grades import Grade, Provenance, Recording, Status, SubmissionId, Versions
 from grader.report.charts import recordings
 from grader.report.labels import Labels
-from grader.text import LANGS, Text
+from grader.text import Text, languages
 
 RATE = 8_000
 
@@ -60,7 +60,7 @@ def test_the_sound_is_a_wav_inside_the_page(recording):
         assert sound.readframes(3 * RATE) == recording.audio
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 def test_keywords_triggers_and_delays_are_shown(recording, lang):
     shown = page(recording, lang)
     svg = re.search(r'<svg class="plot recording".*?</svg>', shown, re.DOTALL)

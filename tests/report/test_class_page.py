@@ -19,7 +19,7 @@ from grader.report.charts.tradeoffs import front
 from grader.report.classroom import questions
 from grader.report.labels import OUTCOMES, Labels, outcome
 from grader.report.numbers import Metric
-from grader.text import LANGS, Lang, Text
+from grader.text import Lang, Text, languages
 from tests.report import factory
 from tests.report.markup import Document, sound
 
@@ -35,7 +35,7 @@ def leaderboard(page: str) -> list[str]:
     return re.findall(r'<th scope="row"><bdi>(?:<a [^>]*>)?([^<]*)', body)
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 def test_the_class_page_is_sound_and_names_everybody(spec: LessonSpec, lang: Lang) -> None:
     grades = factory.class_of()
     hrefs = {grade.submission.name: f"reports/{index}.html" for index, grade in enumerate(grades)}
@@ -103,7 +103,7 @@ def test_grades_from_different_data_are_called_incomparable(spec: LessonSpec) ->
     assert "not comparable" not in class_page(grades, spec, "en")
 
 
-@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("lang", languages())
 def test_checks_are_counted_and_the_most_failed_comes_first(spec: LessonSpec, lang: Lang) -> None:
     grades = [grade for grade in factory.class_of(60) if grade.status == "graded"]
     failed = Counter(one.name for grade in grades for one in grade.checks if not one.passed)

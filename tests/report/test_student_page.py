@@ -7,11 +7,11 @@ from grader.lesson import loading, scoring
 from grader.lesson.grades import Check, Deduction, Grade, Layer, Status, from_json, to_json
 from grader.lesson.spec import LessonSpec
 from grader.report import student_page
-from grader.text import EMPTY, LANGS, Lang, Text
+from grader.text import EMPTY, Lang, Text, languages
 from tests.report import factory
 from tests.report.markup import sound
 
-both = pytest.mark.parametrize("lang", LANGS)
+both = pytest.mark.parametrize("lang", languages())
 
 
 @pytest.fixture(scope="module")

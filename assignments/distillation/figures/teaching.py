@@ -28,7 +28,7 @@ from grader import data
 from grader.handout.figures import Table, count, plain, project, write_between
 from grader.lesson import course
 from grader.measure.costs import graph
-from grader.text import LANGS, Text, verbatim
+from grader.text import Text, languages, verbatim
 
 REFERENCE = course.reference_solutions() / "distillation"
 LESSON = course.assignments() / "distillation"
@@ -188,7 +188,7 @@ def _table(
     rows = [
         (
             Text(**{lang: f"{STUDENT_NAMES[way.student].to(lang)}: {way.taught.to(lang)}"
-                    for lang in LANGS}),
+                    for lang in languages()}),
             count(_macs(way.student)),
             *(plain(f"{value * 1e5:.2f}") for value in areas),
             plain(f"{np.mean(areas) * 1e5:.2f}"),
@@ -234,7 +234,7 @@ def main() -> int:
     torch.set_num_threads(1)
     table = measured(options.epochs, options.seeds)
     print(table.to("en"), "\n", table.to("ru"), sep="\n")
-    for lang in LANGS if options.write else ():
+    for lang in languages() if options.write else ():
         write_between(LESSON / f"handout.{lang}.md", "teaching", table.to(lang))
     return 0
 

@@ -95,7 +95,7 @@ def regimes() -> Table:
             Text("GB/s"),
         ),
         rows=rows,
-        caption=_timed("single operations", "отдельные операции"),
+        caption=_timed(Text("single operations")),
     )
 
 
@@ -159,8 +159,7 @@ def batches() -> Table:
         ),
         rows=rows,
         caption=_timed(
-            "the keyword spotter of the distillation lesson",
-            "сеть поиска слова из занятия о дистилляции",
+            Text("the keyword spotter of the distillation lesson"),
         ),
     )
 
@@ -229,8 +228,7 @@ def stages() -> Table:
         ),
         rows=rows,
         caption=_timed(
-            "`slow.py` of the template, each stage alone",
-            "`slow.py` из шаблона, каждая часть отдельно",
+            Text("`slow.py` of the template, each stage alone"),
         ),
     )
 

@@ -35,7 +35,7 @@ from grader.handout.figures import Table, count, plain, project, publish
 from grader.lesson import course
 from grader.measure.quality import detection
 from grader.measure.streams import detections, stream_model
-from grader.text import LANGS, Lang, Text
+from grader.text import Lang, Text, languages
 
 LESSON = course.assignments() / "streaming_kws"
 DATA = "speech-synthetic"
@@ -534,7 +534,7 @@ def main() -> int:
     torch.manual_seed(0)
     for name in options.only:
         publish(LESSON, name, FIGURES[name](), write=options.write)
-    for lang in LANGS if options.write else ():
+    for lang in languages() if options.write else ():
         draw(LESSON / "figures" / f"demonstrations.{lang}.svg", lang)
     return 0
 

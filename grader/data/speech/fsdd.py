@@ -92,7 +92,7 @@ def collect(
             f"{len(missing):,}",
             f"{len(expected):,}",
             missing[0],
-            REMEDY.en,
+            REMEDY,
         )
     settings = settings or FsddSettings()
     return Collection(

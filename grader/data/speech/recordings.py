@@ -198,10 +198,13 @@ def require_folder(folder: Path, name: str, remedy: Text) -> None:
     """Raise DataError unless `folder` is one."""
     if folder.is_dir():
         return
-    en, ru = ("is a file", "это файл") if folder.exists() else ("does not exist", "не существует")
+    what = Text("is a file") if folder.exists() else Text("does not exist")
     raise DataError(
-        en=f"{name} is read from a folder, but {folder} {en}. {remedy.en}",
-        ru=f"{name} читается из папки, а {folder} — {ru}. {remedy.ru}",
+        "{name} is read from a folder, but {folder} {what}. {remedy}",
+        name=name,
+        folder=folder,
+        what=what,
+        remedy=remedy,
     )
 
 

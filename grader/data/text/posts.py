@@ -54,7 +54,7 @@ class PostSet:
             f"{label} {100 * counts[index] / max(count, 1):.1f}%"
             for index, label in enumerate(LABELS)
         )
-        notes = Text(*(f" ({one})" if one else "" for one in (self.notes.en, self.notes.ru)))
+        notes = Text(" ({notes})", notes=self.notes) if self.notes else EMPTY
         return Text("{count:,} posts: {shares}{notes}", count=count, shares=shares, notes=notes)
 
 

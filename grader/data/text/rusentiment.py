@@ -161,27 +161,25 @@ def _read(path: Path) -> list[Row]:
         if path.stat().st_size > MAX_BYTES:
             raise _bad(
                 path,
-                f"it is larger than {MAX_BYTES:,} bytes",
-                f"он больше {MAX_BYTES:,} байт",
+                Text("it is larger than {max_bytes:,} bytes", max_bytes=MAX_BYTES),
             )
         text = path.read_bytes().decode("utf-8-sig")
         rows = list(_parse(path, csv.reader(io.StringIO(text, newline=""), strict=True)))
     except UnicodeDecodeError as error:
         raise _bad(
             path,
-            f"byte {error.start} is not UTF-8; save it as UTF-8",
-            f"байт {error.start} не в кодировке UTF-8; сохраните файл в UTF-8",
+            Text("byte {start} is not UTF-8; save it as UTF-8", start=error.start),
         ) from error
     except (OSError, ValueError, csv.Error) as error:
         raise damaged(path, error, FILES.remedy) from error
     if not rows:
-        raise _bad(path, "it holds no post", "в нём нет ни одного поста")
+        raise _bad(path, Text("it holds no post"))
     return rows
 
 
-def _bad(path: Path, en: str, ru: str) -> DataError:
-    """A file that cannot be used, with the reason in both languages."""
-    return damaged(path, Text(en=en, ru=ru), FILES.remedy)
+def _bad(path: Path, why: Text) -> DataError:
+    """A file that cannot be used, with the reason."""
+    return damaged(path, why, FILES.remedy)
 
 
 def _parse(path: Path, lines: Iterator[list[str]]) -> Iterator[Row]:
@@ -194,8 +192,7 @@ def _parse(path: Path, lines: Iterator[list[str]]) -> Iterator[Row]:
                 first = ",".join(fields)[:80]
                 raise _bad(
                     path,
-                    f"its first row is {first!r}, expected label,text",
-                    f"первая строка {first!r}, а должна быть label,text",
+                    Text("its first row is {first!r}, expected label,text", first=first),
                 )
             continue
         if not fields:
@@ -203,19 +200,27 @@ def _parse(path: Path, lines: Iterator[list[str]]) -> Iterator[Row]:
         if len(fields) != len(header):
             raise _bad(
                 path,
-                f"row {number} has {len(fields)} fields, expected {len(header)}",
-                f"полей в записи {number}: {len(fields)}, а должно быть {len(header)}",
+                Text(
+                    "row {number} has {fields_count} fields, expected {header_count}",
+                    number=number,
+                    fields_count=len(fields),
+                    header_count=len(header),
+                ),
             )
         label, text = fields[header.index("label")].strip(), fields[header.index("text")]
         if label not in LABELS:
             known = ", ".join(LABELS)
             raise _bad(
                 path,
-                f"row {number} has the label {label[:40]!r}, known are {known}",
-                f"в записи {number} метка {label[:40]!r}, а бывают {known}",
+                Text(
+                    "row {number} has the label {label!r}, known are {known}",
+                    number=number,
+                    label=label[:40],
+                    known=known,
+                ),
             )
         if not text.strip():
-            raise _bad(path, f"row {number} has no text", f"в записи {number} нет текста")
+            raise _bad(path, Text("row {number} has no text", number=number))
         yield label, text
 
 

@@ -27,7 +27,7 @@ from grader.measure.costs.storage import (
     stored_tensor,
 )
 from grader.measure.costs.walk import Step, Walk, batch_names, walk
-from grader.text import Text
+from grader.text import EMPTY, Text
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
@@ -145,9 +145,9 @@ def require(report: GraphReport, *, expects: Tensor, returns: Tensor) -> None:
     """Raise Rejected unless the model has `expects` as its only input and `returns` as its only
     output. The sizes of an output may be unknown here; a run shows them."""
     if not (len(report.inputs) == 1 and _fits(report.inputs[0], expects)):
-        raise Rejected(_unexpected("input", "вход", expects, report.inputs))
+        raise Rejected(_unexpected(Text("input"), expects, report.inputs))
     if not (len(report.outputs) == 1 and _fits(report.outputs[0], returns, unknown=True)):
-        raise Rejected(_unexpected("output", "выход", returns, report.outputs))
+        raise Rejected(_unexpected(Text("output"), returns, report.outputs))
 
 
 _Loose = dict[tuple[str, str], list[Constant]]
@@ -293,7 +293,7 @@ def _fits(port: Port, wanted: Tensor, *, unknown: bool = False) -> bool:
     )
 
 
-def _unexpected(what: str, what_ru: str, wanted: Tensor, found: Sequence[Port]) -> Text:
+def _unexpected(what: Text, wanted: Tensor, found: Sequence[Port]) -> Text:
     ports = []
     for port in found[:_SHOWN]:
         sizes = ", ".join("?" if size is None else str(size) for size in port.shape)
@@ -301,9 +301,10 @@ def _unexpected(what: str, what_ru: str, wanted: Tensor, found: Sequence[Port]) 
     shown = ", ".join(ports) or "-"
     more = len(found) - _SHOWN
     return Text(
-        en=f"Expected one {what} {wanted} with batch free or 1, found {shown}"
-        f"{f' and {more:,} more' if more > 0 else ''}; export with export.py of the template.",
-        ru=f"Ожидался один {what_ru} {wanted} с батчем свободного размера или 1, найдено: {shown}"
-        f"{f' и ещё {more}' if more > 0 else ''}; экспортируйте модель с помощью export.py из "
-        "шаблона.",
+        "Expected one {what} {wanted} with batch free or 1, found {shown}{more}; export with "
+        "export.py of the template.",
+        what=what,
+        wanted=wanted,
+        shown=shown,
+        more=Text(" and {n:,} more", n=more) if more > 0 else EMPTY,
     )

@@ -61,7 +61,7 @@ COSTS: dict[str, Rule] = {}
 
 
 def counts(
-    ops: str, kind: Kind, en: str, ru: str, *, product: bool | None = None
+    ops: str, kind: Kind, formula: Text, *, product: bool | None = None
 ) -> Callable[[Handler], Handler]:
     """Enter a row: operators separated by spaces, and the formula that docs and tests show.
 
@@ -70,7 +70,7 @@ def counts(
 
     def enter(handler: Handler) -> Handler:
         products = kind in ("exact", "charged") if product is None else product
-        rule = Rule(tuple(ops.split()), kind, Text(en=en, ru=ru), handler, products)
+        rule = Rule(tuple(ops.split()), kind, formula, handler, products)
         COSTS.update(dict.fromkeys(rule.ops, rule))
         return handler
 
@@ -83,8 +83,7 @@ def counts(
 @counts(
     "Conv ConvInteger QLinearConv",
     "exact",
-    "outputs × (input channels / groups) × kernel; QLinearConv: + 1 per output to rescale",
-    "выходы × (входные каналы / группы) × ядро; QLinearConv: + 1 на выход за масштаб",
+    Text("outputs × (input channels / groups) × kernel; QLinearConv: + 1 per output to rescale"),
 )
 def conv(view: View) -> Cost:
     """X (N, C, ...), W (M, C/group, k...) -> (N, M, ...): outputs * C/group * k."""
@@ -96,8 +95,7 @@ def conv(view: View) -> Cost:
 @counts(
     "ConvTranspose",
     "exact",
-    "inputs × (output channels / groups) × kernel",
-    "входы × (выходные каналы / группы) × ядро",
+    Text("inputs × (output channels / groups) × kernel"),
 )
 def conv_transpose(view: View) -> Cost:
     """X (N, C, ...), W (C, M/group, k...): inputs * M/group * k."""
@@ -108,8 +106,7 @@ def conv_transpose(view: View) -> Cost:
 @counts(
     "MatMul MatMulInteger QLinearMatMul",
     "exact",
-    "outputs × inner dimension; QLinearMatMul: + 1 per output to rescale",
-    "выходы × внутренняя размерность; QLinearMatMul: + 1 на выход за масштаб",
+    Text("outputs × inner dimension; QLinearMatMul: + 1 per output to rescale"),
 )
 def matmul(view: View) -> Cost:
     """A (..., M, K), B (..., K, N), broadcast, either may be a vector: outputs * K."""
@@ -126,8 +123,7 @@ def matmul(view: View) -> Cost:
 @counts(
     "Gemm",
     "exact",
-    "M × N × K; + M × N for each of alpha, beta that is not 1",
-    "M × N × K; + M × N за каждый из alpha, beta, не равный 1",
+    Text("M × N × K; + M × N for each of alpha, beta that is not 1"),
 )
 def gemm(view: View) -> Cost:
     """A (M, K) or (K, M), B (K, N) or (N, K): M * N * K, and M * N for alpha or beta not 1."""
@@ -146,8 +142,9 @@ def gemm(view: View) -> Cost:
 @counts(
     "Einsum",
     "exact",
-    "product of the index sizes, operands taken pairwise from the left; one operand: its sums",
-    "произведение размеров индексов, операнды попарно слева; один операнд: его суммы",
+    Text(
+        "product of the index sizes, operands taken pairwise from the left; one operand: its sums"
+    ),
 )
 def einsum(view: View) -> Cost:
     """Operands are contracted pairwise from the left: the product of a pair's index sizes.
@@ -172,10 +169,10 @@ _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 @counts(
     "RNN GRU LSTM",
     "exact",
-    "steps × directions × gates (1, 3, 4) × hidden × (input + hidden); products of gates are part "
-    "of the cell; LSTM peepholes: + 3 × hidden a step",
-    "шаги × направления × вентили (1, 3, 4) × скрытый × (вход + скрытый); произведения вентилей "
-    "входят в ячейку; peephole в LSTM: + 3 × скрытый на шаг",
+    Text(
+        "steps × directions × gates (1, 3, 4) × hidden × (input + hidden); products of gates "
+        "are part of the cell; LSTM peepholes: + 3 × hidden a step"
+    ),
 )
 def recurrent(view: View) -> Cost:
     """X (T, N, I), W (D, gates H, I), R (D, gates H, H): T * N * D * gates * H * (I + H).
@@ -203,10 +200,10 @@ def recurrent(view: View) -> Cost:
 @counts(
     "Attention",
     "exact",
-    "heads × queries × keys × (key depth + value depth); + 1 per element of Q and K for the "
-    "scale, + 2 per score for softcap",
-    "головы × запросы × ключи × (глубина ключа + глубина значения); + 1 на элемент Q и K за "
-    "масштаб, + 2 на оценку за softcap",
+    Text(
+        "heads × queries × keys × (key depth + value depth); + 1 per element of Q and K for "
+        "the scale, + 2 per score for softcap"
+    ),
 )
 def attention(view: View) -> Cost:
     """Q (N, heads, Lq, dk), K, V (N, kv heads, Lk, d): N * heads * Lq * Lk * (dk + dv).
@@ -228,13 +225,13 @@ def attention(view: View) -> Cost:
     return Cost(scores * (depth + value_depth) * view.width, (scaled + capped) * view.width)
 
 
-@counts("AffineGrid", "exact", "outputs × (axes + 1)", "выходы × (оси + 1)")
+@counts("AffineGrid", "exact", Text("outputs × (axes + 1)"))
 def affine_grid(view: View) -> Cost:
     """theta (N, d, d + 1): outputs * (d + 1)."""
     return Cost(view.out.size * view.input(0).shape[-1])
 
 
-@counts("Det", "exact", "n³ per matrix", "n³ на матрицу")
+@counts("Det", "exact", Text("n³ per matrix"))
 def determinant(view: View) -> Cost:
     """Elimination, bounded by n^3 per matrix."""
     return Cost(view.out.size * view.input(0).shape[-1] ** 3)
@@ -243,8 +240,7 @@ def determinant(view: View) -> Cost:
 @counts(
     "DFT",
     "exact",
-    "N log2 N for powers of two, otherwise 2 × N × bins; twice that for complex input",
-    "N log2 N для степеней двойки, иначе 2 × N × частоты; вдвое больше для комплексного входа",
+    Text("N log2 N for powers of two, otherwise 2 × N × bins; twice that for complex input"),
 )
 def dft(view: View) -> Cost:
     """N bins: fast transform for powers of two, otherwise the product with the DFT matrix."""
@@ -265,8 +261,7 @@ def dft(view: View) -> Cost:
 @counts(
     "STFT",
     "exact",
-    "DFT of every frame, + 1 per sample of a frame for the window",
-    "DFT каждого кадра, + 1 на отсчёт кадра за окно",
+    Text("DFT of every frame, + 1 per sample of a frame for the window"),
 )
 def stft(view: View) -> Cost:
     """signal (N, L, 1 or 2) -> (N, frames, bins, 2): window and transform of every frame."""
@@ -284,24 +279,21 @@ def stft(view: View) -> Cost:
 # Elementwise: one per output, per input, or per output times a small factor.
 
 
-@counts("Mul Div Pow Reciprocal Sqrt Mod BitShift CumProd", "charged", "1 per output", "1 на выход")
+@counts("Mul Div Pow Reciprocal Sqrt Mod BitShift CumProd", "charged", Text("1 per output"))
 @counts(
     "Exp Log Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
     "charged",
-    "1 per output (products can be had from logarithms and angles)",
-    "1 на выход (из логарифмов и углов получаются произведения)",
+    Text("1 per output (products can be had from logarithms and angles)"),
 )
 @counts(
     "PRelu LeakyRelu Elu Selu Celu HardSigmoid HardSwish Swish Gelu Mish Softsign",
     "charged",
-    "1 per output (a slope, or a product of the input with a gate)",
-    "1 на выход (наклон или произведение входа на вентиль)",
+    Text("1 per output (a slope, or a product of the input with a gate)"),
 )
 @counts(
     "BatchNormalization QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
     "charged",
-    "1 per output (scale and shift); on constants 0",
-    "1 на выход (масштаб и сдвиг); над константами 0",
+    Text("1 per output (scale and shift); on constants 0"),
 )
 def per_output(view: View) -> Cost:
     return Cost(0, view.out.size * view.width)
@@ -310,8 +302,7 @@ def per_output(view: View) -> Cost:
 @counts(
     "ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSum GlobalLpPool",
     "charged",
-    "1 per input and 1 per output",
-    "1 на вход и 1 на выход",
+    Text("1 per input and 1 per output"),
 )
 def per_input(view: View) -> Cost:
     """Products or sums of squares over the first input, and one more per output for a root."""
@@ -321,8 +312,7 @@ def per_input(view: View) -> Cost:
 @counts(
     "BitwiseAnd BitwiseOr BitwiseXor BitwiseNot",
     "charged",
-    "1 per bit of output (an AND of n bits is n one-bit products)",
-    "1 на бит выхода (AND над n битами — это n однобитных произведений)",
+    Text("1 per bit of output (an AND of n bits is n one-bit products)"),
     product=False,
 )
 def bitwise(view: View) -> Cost:
@@ -334,8 +324,7 @@ def bitwise(view: View) -> Cost:
     "LayerNormalization InstanceNormalization GroupNormalization MeanVarianceNormalization "
     "RMSNormalization LpNormalization",
     "charged",
-    "4 per element: mean, squares, division, scale (RMS and Lp: 3)",
-    "4 на элемент: среднее, квадраты, деление, масштаб (RMS и Lp: 3)",
+    Text("4 per element: mean, squares, division, scale (RMS and Lp: 3)"),
 )
 def normalization(view: View) -> Cost:
     """X (N, C, ...): mean, sum of squares, division by the deviation, scale."""
@@ -343,25 +332,25 @@ def normalization(view: View) -> Cost:
     return Cost(0, passes * view.input(0).size * view.width)
 
 
-@counts("LRN", "charged", "(size + 3) per output", "(size + 3) на выход")
+@counts("LRN", "charged", Text("(size + 3) per output"))
 def local_response(view: View) -> Cost:
     """Square, window of `size` sums, power, division."""
     return Cost(0, view.out.size * (view.integer("size", 1) + 3))
 
 
-@counts("RotaryEmbedding", "charged", "2 per output", "2 на выход")
+@counts("RotaryEmbedding", "charged", Text("2 per output"))
 def rotary(view: View) -> Cost:
     """Each pair of elements is rotated by four multiplications."""
     return Cost(0, 2 * view.out.size)
 
 
-@counts("ReduceLogSumExp", "charged", "2 per input and 1 per output", "2 на вход и 1 на выход")
+@counts("ReduceLogSumExp", "charged", Text("2 per input and 1 per output"))
 def log_sum_exp(view: View) -> Cost:
     """An exponential and a sum per input, a logarithm per output."""
     return Cost(0, (2 * view.input(0).size + view.out.size) * view.width)
 
 
-@counts("AveragePool LpPool", "charged", "outputs × kernel", "выходы × ядро")
+@counts("AveragePool LpPool", "charged", Text("outputs × kernel"))
 def pooling(view: View) -> Cost:
     """A mean over a window is a convolution with constant weights: outputs * k."""
     return Cost(0, view.out.size * prod(view.integers("kernel_shape")) * view.width)
@@ -370,8 +359,7 @@ def pooling(view: View) -> Cost:
 @counts(
     "Resize",
     "charged",
-    "nearest: 0; linear 2, cubic 4 per output, to the power of the resized axes",
-    "nearest: 0; linear 2, cubic 4 на выход, в степени числа изменяемых осей",
+    Text("nearest: 0; linear 2, cubic 4 per output, to the power of the resized axes"),
     product=False,
 )
 def resize(view: View) -> Cost:
@@ -393,8 +381,7 @@ def resize(view: View) -> Cost:
 @counts(
     "GridSample",
     "charged",
-    "neighbours (2 or 4 per axis) per output and per location, + 1 per coordinate",
-    "соседи (2 или 4 на ось) на выход и на точку, + 1 на координату",
+    Text("neighbours (2 or 4 per axis) per output and per location, + 1 per coordinate"),
 )
 def grid_sample(view: View) -> Cost:
     """X (N, C, ...), grid (N, ..., d): taps per output, taps and d coordinates per location."""
@@ -412,8 +399,7 @@ def grid_sample(view: View) -> Cost:
 @counts(
     "Add Sub Sum",
     "addition",
-    "1 per output, 0 directly after a multiplication or a linear operator",
-    "1 на выход, 0 сразу после умножения или линейного оператора",
+    Text("1 per output, 0 directly after a multiplication or a linear operator"),
 )
 def addition(view: View) -> Cost:
     """Add, Sub, Sum: terms - 1 per output. The result of adding a constant stays a product."""
@@ -432,8 +418,7 @@ def addition(view: View) -> Cost:
 @counts(
     "ReduceSum",
     "addition",
-    "1 per term after the first, 0 directly after a multiplication or a linear operator",
-    "1 на слагаемое после первого, 0 сразу после умножения или линейного оператора",
+    Text("1 per term after the first, 0 directly after a multiplication or a linear operator"),
 )
 def reduce_sum(view: View) -> Cost:
     """All inputs but the first of every sum are additions."""
@@ -442,12 +427,11 @@ def reduce_sum(view: View) -> Cost:
     return Cost(0, view.additions(max(x.size - view.out.size, 0)))
 
 
-@counts("Mean", "addition", "as Sum, + 1 per output", "как Sum, + 1 на выход")
+@counts("Mean", "addition", Text("as Sum, + 1 per output"))
 @counts(
     "ReduceMean GlobalAveragePool",
     "addition",
-    "as ReduceSum, + 1 per output",
-    "как ReduceSum, + 1 на выход",
+    Text("as ReduceSum, + 1 per output"),
 )
 def mean(view: View) -> Cost:
     """The sum, of several tensors or along axes, and a division per output."""
@@ -459,8 +443,7 @@ def mean(view: View) -> Cost:
 @counts(
     "Softmax LogSoftmax",
     "addition",
-    "1 per term after the first of each sum, 0 directly after a linear operator",
-    "1 на слагаемое каждой суммы после первого, 0 сразу после линейного оператора",
+    Text("1 per term after the first of each sum, 0 directly after a linear operator"),
 )
 def softmax(view: View) -> Cost:
     """The sum of the exponentials, free after a product, like the exponentials themselves."""
@@ -473,8 +456,7 @@ def softmax(view: View) -> Cost:
 @counts(
     "CumSum",
     "addition",
-    "1 per output, 0 directly after a multiplication",
-    "1 на выход, 0 сразу после умножения",
+    Text("1 per output, 0 directly after a multiplication"),
 )
 def cumulative_sum(view: View) -> Cost:
     view.out.credit = view.input(0).credit
@@ -484,8 +466,7 @@ def cumulative_sum(view: View) -> Cost:
 @counts(
     "ScatterElements ScatterND",
     "addition",
-    "0 at constant places without reduction, otherwise 1 per update",
-    "0 по постоянным номерам без reduction, иначе 1 на обновление",
+    Text("0 at constant places without reduction, otherwise 1 per update"),
 )
 def scatter(view: View) -> Cost:
     """Movement, unless updates are combined or placed by the data: one per element updated."""
@@ -493,7 +474,7 @@ def scatter(view: View) -> Cost:
     return Cost(0, 0 if moved else view.input(2).size * view.width)
 
 
-@counts("Col2Im", "addition", "1 per input", "1 на вход")
+@counts("Col2Im", "addition", Text("1 per input"))
 def column_to_image(view: View) -> Cost:
     """Overlapping blocks are summed: one per input."""
     return Cost(0, view.input(0).size * view.width)
@@ -505,10 +486,10 @@ def column_to_image(view: View) -> Cost:
 @counts(
     "Max Min Where Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor",
     "free",
-    "0 against a constant that does not enlarge its input (a threshold, a mask), otherwise 1 per "
-    "output: combining numbers is a layer, whatever it is made of",
-    "0 с константой, которая не увеличивает вход (порог, маска), иначе 1 на выход: соединение "
-    "чисел — это слой, из чего бы он ни состоял",
+    Text(
+        "0 against a constant that does not enlarge its input (a threshold, a mask), otherwise "
+        "1 per output: combining numbers is a layer, whatever it is made of"
+    ),
 )
 def combination(view: View) -> Cost:
     """Free with one input that depends on the data and is not enlarged, else one per output."""
@@ -520,10 +501,10 @@ def combination(view: View) -> Cost:
 @counts(
     "Gather GatherElements GatherND",
     "free",
-    "0 at constant places; where the data say which, 1 per output and per index (a table can hold "
-    "any function, products among them)",
-    "0 по постоянным номерам; если номера зависят от данных, 1 на выход и на номер (в таблице "
-    "может быть любая функция, в том числе произведение)",
+    Text(
+        "0 at constant places; where the data say which, 1 per output and per index (a table "
+        "can hold any function, products among them)"
+    ),
 )
 def look_up(view: View) -> Cost:
     """Movement at constant indices; at others a table: one per output and per index."""
@@ -535,29 +516,25 @@ def look_up(view: View) -> Cost:
     "Relu Sigmoid Tanh Softplus Erf ThresholdedRelu Shrink Clip Abs Neg Sign Ceil Floor Round "
     "Hardmax Dropout",
     "free",
-    "0 (a function of one number that multiplies nothing)",
-    "0 (функция одного числа, которая ничего не умножает)",
+    Text("0 (a function of one number that multiplies nothing)"),
 )
 @counts(
     "Not IsInf IsNaN ArgMax ArgMin ReduceMax ReduceMin MaxPool GlobalMaxPool TopK",
     "free",
-    "0 (comparing and selecting)",
-    "0 (сравнение и выбор)",
+    Text("0 (comparing and selecting)"),
 )
 @counts(
     "Identity Cast CastLike BitCast Reshape Flatten Squeeze Unsqueeze Transpose Concat Split "
     "Slice Expand Tile Pad CenterCropPad DepthToSpace SpaceToDepth ReverseSequence Trilu OneHot "
     "TensorScatter",
     "free",
-    "0 (moving data)",
-    "0 (перемещение данных)",
+    Text("0 (moving data)"),
 )
 @counts(
     "Constant ConstantOfShape Range EyeLike Shape Size HannWindow HammingWindow BlackmanWindow "
     "MelWeightMatrix",
     "free",
-    "0 (constants)",
-    "0 (константы)",
+    Text("0 (constants)"),
 )
 def free(_: View) -> Cost:
     return Cost()

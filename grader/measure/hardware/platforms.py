@@ -19,7 +19,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from grader.lesson import course
-from grader.text import EMPTY, Text
+from grader.text import EMPTY, Text, from_toml
 from grader.text.errors import DataError, UsageError
 
 DType = Literal["float32", "float16", "bfloat16", "int16", "int8", "int4", "int2"]
@@ -33,6 +33,14 @@ PriceClass = Literal[
     "500 to 2,000 USD",
     "over 10,000 USD",
 ]
+PRICES: dict[PriceClass, Text] = {
+    "under 10 USD": Text("under 10 USD"),
+    "10 to 50 USD": Text("10 to 50 USD"),
+    "50 to 150 USD": Text("50 to 150 USD"),
+    "150 to 500 USD": Text("150 to 500 USD"),
+    "500 to 2,000 USD": Text("500 to 2,000 USD"),
+    "over 10,000 USD": Text("over 10,000 USD"),
+}
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=40)]
 
@@ -119,7 +127,7 @@ class Platform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {name: figure for name, figure in (single | peaks).items() if figure is not None}
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PlatformFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The contents of one TOML file."""
 
     platform: tuple[Platform, ...]
@@ -150,7 +158,7 @@ def read(path: Path, before: Catalogue = NOTHING) -> Catalogue:
             strerror=error.strerror,
         ) from error
     try:
-        found = msgspec.toml.decode(raw, type=_File)
+        found = from_toml(raw, PlatformFile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _wrong(path, str(error)) from error
     joined = Catalogue(
@@ -177,17 +185,19 @@ def load(name: str, files: Sequence[Path] = ()) -> Platform:
         return known[name]
     near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1, cutoff=0.4)
     listed = ", ".join(known)
+    if not near:
+        raise UsageError(
+            "There is no platform {name}. Known: {listed}.", name=repr(name), listed=listed
+        )
     raise UsageError(
-        en=f"There is no platform {name!r}"
-        + (f"; did you mean {near[0]}?" if near else ".")
-        + f" Known: {listed}.",
-        ru=f"Платформы {name!r} нет"
-        + (f"; возможно, вы имели в виду {near[0]}?" if near else ".")
-        + f" Известны: {listed}.",
+        "There is no platform {name}; did you mean {near}? Known: {listed}.",
+        name=repr(name),
+        near=near[0],
+        listed=listed,
     )
 
 
-def _check(path: Path, found: _File, joined: Catalogue) -> None:
+def _check(path: Path, found: PlatformFile, joined: Catalogue) -> None:
     if len({one.name for one in found.platform}) < len(found.platform):
         raise _wrong(path, "two platforms have the same name")
     for one in found.platform:
@@ -196,7 +206,7 @@ def _check(path: Path, found: _File, joined: Catalogue) -> None:
         for name, figure in one.figures().items():
             if figure.source not in joined.sources:
                 raise _wrong(path, f"{one.name}: {name} cites an unknown source {figure.source!r}")
-            if figure.basis != "stated" and not (figure.how.en and figure.how.ru):
+            if figure.basis != "stated" and not figure.how:
                 raise _wrong(path, f"{one.name}: {name} is {figure.basis}, but `how` is empty")
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 
 from grader.measure.hardware.platforms import DType, Platform
 from grader.measure.hardware.workload import Amount, Code, Work, Workload
-from grader.text import Text
+from grader.text import Text, join
 from grader.text.errors import UsageError
 
 Bound = Literal["compute", "memory"]
@@ -67,14 +67,14 @@ class Fit:
             over.append(_overflow(self.storage, "flash"))
         if self.ram.surplus > 0:
             over.append(_overflow(self.ram, "unified" if self.storage is None else "RAM"))
-        en = "Does not fit: " + "; ".join(text.en for text in over) + "."
-        ru = "Не помещается: " + "; ".join(text.ru for text in over) + "."
+        said = Text("Does not fit: {over}.", over=join("; ", over))
         if self.rescue is None:
-            return Text(en=en, ru=ru)
-        size = _size(self.rescue.bytes)
+            return said
         return Text(
-            en=f"{en} It would fit compressed ({self.rescue.title.en}): {size.en}.",
-            ru=f"{ru} Поместилось бы в сжатом виде ({self.rescue.title.ru}): {size.ru}.",
+            "{said} It would fit compressed ({title}): {size}.",
+            said=said,
+            title=self.rescue.title,
+            size=_size(self.rescue.bytes),
         )
 
 
@@ -351,6 +351,12 @@ def _size(count: int) -> Text:
     """Bytes with a unit: in full up to ten million, then in powers of 1,024."""
     if count < 10**7:
         return Text("{count:,} B", count=count)
-    size, en, ru = (2**30, "GB", "ГБ") if count >= 2**30 else (2**20, "MB", "МБ")
-    amount = f"{count / size:.1f}".removesuffix(".0")
-    return Text(en=f"{amount} {en}", ru=f"{amount.replace('.', ',')}\u00a0{ru}")
+    if count >= 2**30:
+        return Text("{amount} GB", amount=_rounded(count / 2**30))
+    return Text("{amount} MB", amount=_rounded(count / 2**20))
+
+
+def _rounded(amount: float) -> Text:
+    """One decimal, unless it is zero."""
+    tenths = round(amount, 1)
+    return Text("{n:,.0f}", n=tenths) if tenths.is_integer() else Text("{n:,.1f}", n=tenths)

@@ -9,7 +9,7 @@ import io
 import math
 from dataclasses import dataclass
 
-from grader.text import Text, ru_number
+from grader.text import Text
 from grader.text.untrusted import name as shown_name
 from grader.text.untrusted import quoted
 
@@ -48,19 +48,21 @@ def read(raw: bytes, numbers: tuple[str, ...]) -> Table:
     """
     if len(raw) > MAX_BYTES:
         return _refused(
-            f"the file has {len(raw):,} bytes, at most {MAX_BYTES:,} are read",
-            f"в файле {ru_number(len(raw))} байт, читается не больше {ru_number(MAX_BYTES)}",
+            Text(
+                "the file has {raw_count:,} bytes, at most {max_bytes:,} are read",
+                raw_count=len(raw),
+                max_bytes=MAX_BYTES,
+            ),
         )
     text = _decoded(raw)
     if text is None:
         return _refused(
-            "the file is not a text; save it as CSV in UTF-8",
-            "файл не текстовый; сохраните его как CSV в кодировке UTF-8",
+            Text("the file is not a text; save it as CSV in UTF-8"),
         )
     try:
         return _table(text.replace("\r\n", "\n").replace("\r", "\n").strip("\n"), numbers)
     except csv.Error as error:
-        return _refused(f"it is not CSV ({quoted(error)})", f"это не CSV ({quoted(error)})")
+        return _refused(Text("it is not CSV ({error})", error=quoted(error)))
 
 
 def _decoded(raw: bytes) -> str | None:
@@ -90,8 +92,11 @@ def _table(text: str, numbers: tuple[str, ...]) -> Table:
     columns = [column.strip().lower() for column in rows.fieldnames or []]
     if len(columns) > MAX_COLUMNS:
         return _refused(
-            f"{len(columns):,} columns, at most {MAX_COLUMNS} are read",
-            f"столбцов {ru_number(len(columns))}, читается не больше {MAX_COLUMNS}",
+            Text(
+                "{columns_count:,} columns, at most {max_columns} are read",
+                columns_count=len(columns),
+                max_columns=MAX_COLUMNS,
+            ),
         )
     missing = [column for column in ("name", *numbers) if column not in columns]
     if missing:
@@ -127,5 +132,5 @@ def _number(cell: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _refused(en: str, ru: str) -> Table:
-    return Table([], [Text(en=en, ru=ru)])
+def _refused(why: Text) -> Table:
+    return Table([], [why])

@@ -17,6 +17,7 @@ from grader.lesson.spec import RunLimits
 from grader.measure.streams.detections import SAMPLE_RATE
 from grader.measure.streams.stream_model import HOP
 from grader.sandbox.runners.stream import Heard, Listener, StreamJob
+from grader.text import Text
 from grader.text.errors import Rejected
 
 PAIRS = 6
@@ -296,11 +297,9 @@ def _require_finite(heard: Heard, before: int = 0) -> None:
     if bad is None:
         return
     seconds = (before + int(heard.ends[bad])) / SAMPLE_RATE
-    after = f"{seconds:.2f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
-    ru = f"{seconds:.2f} с" if seconds < 60 else f"{seconds / 60:.1f} мин"
+    after = Text("{n:.2f} s", n=seconds) if seconds < 60 else Text("{n:.1f} min", n=seconds / 60)
     raise Rejected(
-        en=f"Expected a number between 0 and 1, found NaN or infinity after {after} of sound; "
-        "look for a running sum that overflows, a division by zero or the logarithm of silence.",
-        ru=f"Ожидалось число от 0 до 1, но через {ru} звука получены NaN или бесконечность; "
-        "ищите переполнение накопленной суммы, деление на ноль или логарифм тишины.",
+        "Expected a number between 0 and 1, found NaN or infinity after {after} of sound; look for "
+        "a running sum that overflows, a division by zero or the logarithm of silence.",
+        after=after,
     )

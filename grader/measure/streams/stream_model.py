@@ -85,7 +85,7 @@ def _require_contract(report: GraphReport) -> int:
     outputs = {port.name: port for port in report.outputs}
     chunk, probability = inputs.pop("chunk", None), outputs.pop("probability", None)
     if chunk is None or chunk.dtype != "float32" or len(chunk.shape) != 2:
-        raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
+        raise Rejected(_wrong_port(Text("input"), "chunk", f"[1, {LENGTH}]", chunk))
     if isinstance(chunk.shape[1], int):
         raise Rejected(
             "The model needs {shape:,} samples at once, but a stream comes in chunks of any "
@@ -96,9 +96,9 @@ def _require_contract(report: GraphReport) -> int:
             length=LENGTH,
         )
     if chunk.shape[0] != 1 or chunk.shape[1] != LENGTH:
-        raise Rejected(_wrong_port("input", "вход", "chunk", f"[1, {LENGTH}]", chunk))
+        raise Rejected(_wrong_port(Text("input"), "chunk", f"[1, {LENGTH}]", chunk))
     if probability is None or probability.dtype != "float32" or _elements(probability) != 1:
-        raise Rejected(_wrong_port("output", "выход", "probability", "[1, 1]", probability))
+        raise Rejected(_wrong_port(Text("output"), "probability", "[1, 1]", probability))
     numbers = [_require_state(p, outputs.pop(p.name + NEXT, None)) for p in inputs.values()]
     if outputs:
         extra = next(iter(outputs.values()))
@@ -110,7 +110,7 @@ def _require_state(port: Port, after: Port | None) -> int:
     """How many numbers the state holds; `after` is the output that returns it."""
     before, named = _elements(port), port.name.startswith("state")
     if not named or before is None or port.dtype != "float32":
-        raise Rejected(_wrong_port("input", "вход", "state_...", "[fixed sizes]", port))
+        raise Rejected(_wrong_port(Text("input"), "state_...", "[fixed sizes]", port))
     if after is None:
         raise Rejected(_unmatched(port.name, port, None))
     later = _elements(after)
@@ -139,12 +139,14 @@ def _shown(port: Port | None) -> str:
     return f"`{port.name}` {port.dtype} [{sizes}]"
 
 
-def _wrong_port(what: str, ru: str, name: str, shape: str, found: Port | None) -> Text:
+def _wrong_port(what: Text, name: str, shape: str, found: Port | None) -> Text:
     return Text(
-        en=f"Expected the {what} `{name}` float32 {shape}, found {_shown(found)}; export with "
-        "export.py of the template.",
-        ru=f"Ожидался {ru} `{name}` float32 {shape}, найдено: {_shown(found)}; экспортируйте "
-        "модель с помощью export.py из шаблона.",
+        "Expected the {what} `{name}` float32 {shape}, found {found}; export with export.py of "
+        "the template.",
+        what=what,
+        name=name,
+        shape=shape,
+        found=_shown(found),
     )
 
 

@@ -92,13 +92,12 @@ def current_level() -> Isolation:
             stronger = missing[0] if missing else _FORCED if forced and level != "A" else EMPTY
             return Isolation(level, _WHY[level], stronger)
         missing.append(lacks)
+    if missing:
+        raise UsageError(
+            "{variable}={forced}: {why}", variable=FORCED, forced=forced, why=missing[0]
+        )
     raise UsageError(
-        en=f"{FORCED}={forced}: {missing[0].en}"
-        if missing
-        else f"{FORCED} must be A, B, C or D, not {forced}.",
-        ru=f"{FORCED}={forced}: {missing[0].ru}"
-        if missing
-        else f"{FORCED} должна быть A, B, C или D, а не {forced}.",
+        "{variable} must be A, B, C or D, not {forced}.", variable=FORCED, forced=forced
     )
 
 

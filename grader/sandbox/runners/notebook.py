@@ -27,7 +27,7 @@ from grader.sandbox.isolation.process import (
     unfinished,
 )
 from grader.sandbox.isolation.task import pack
-from grader.text import Text, notebooks
+from grader.text import EMPTY, Text, notebooks
 from grader.text.errors import GraderError
 from grader.text.notebooks import Notebook, Output
 from grader.text.untrusted import name as named
@@ -187,22 +187,19 @@ class _Run:
             for output in self.result.shown.get(-1 if self._at is None else self._at, ())
             for line in output.traceback[-50:]
         )
-        en = ru = ""
+        advice = EMPTY
         if "not permitted" in message or "Permission denied" in message:
-            en = (
+            advice = Text(
                 " Programs, processes, the network and files outside the notebook's folder are out "
                 "of its reach here; put what it needs beside it."
             )
-            ru = (
-                " Программы, процессы, сеть и файлы вне папки ноутбука здесь недоступны; положите "
-                "всё нужное рядом с ним."
-            )
         what = f"{named(name)}: {named(message, 200)}".rstrip(".: ")
         text = Text(
-            en=f"{what}.{en} All cells must run in order in a restarted kernel; tag one "
-            f"that is not needed for the grade with {notebooks.SKIPPED}.",
-            ru=f"{what}.{ru} Все ячейки должны выполняться по порядку после перезапуска "
-            f"ядра; ненужную для оценки ячейку пометьте тегом {notebooks.SKIPPED}.",
+            "{what}.{advice} All cells must run in order in a restarted kernel; tag one that is "
+            "not needed for the grade with {tag}.",
+            what=what,
+            advice=advice,
+            tag=notebooks.SKIPPED,
         )
         return self._stopped(Status.OUT_OF_MEMORY if starved else Status.REJECTED, text, log)
 
@@ -226,10 +223,10 @@ class _Run:
 
     def _stopped(self, status: Status, text: Text, log: str = "") -> Stopped:
         """The error with a sentence that names the cell that was running."""
-        en = ru = notebooks.FILE
-        if self._at is not None:
-            notebook = self._job.notebook
-            lines = notebook.cells[self._at].source.strip().splitlines()
-            cell = f"[{notebook.number(self._at)}] (`{quoted(lines[0]) if lines else ''}`)"
-            en, ru = f"{en}, cell {cell}", f"{ru}, ячейка {cell}"
-        return Stopped(status, Text(en=f"{en}: {text.en}", ru=f"{ru}: {text.ru}"), log)
+        if self._at is None:
+            return Stopped(status, Text("{file}: {text}", file=notebooks.FILE, text=text), log)
+        notebook = self._job.notebook
+        lines = notebook.cells[self._at].source.strip().splitlines()
+        cell = f"[{notebook.number(self._at)}] (`{quoted(lines[0]) if lines else ''}`)"
+        said = Text("{file}, cell {cell}: {text}", file=notebooks.FILE, cell=cell, text=text)
+        return Stopped(status, said, log)

@@ -50,7 +50,7 @@ from grader.sandbox.isolation.process import (
 )
 from grader.sandbox.isolation.task import READY, ChildExit
 from grader.sandbox.runners.child.sequences import END, GO, LOAD, PREPARE, REQUEST
-from grader.text import Text, ru_number
+from grader.text import Text
 from grader.text.errors import Rejected
 
 BASELINE = "baseline"
@@ -414,14 +414,19 @@ def _outside(asked: _Asked, index: int, rows: int) -> Text | None:
 
 
 def _too_long(name: str, length: int, most: int | None) -> Text:
-    takes_en = f" (it takes {most:,})" if most else ""
-    takes_ru = f" (её предел — {ru_number(most)})" if most else ""
+    if most is None:
+        return Text(
+            "{name}.onnx fails on a post of {length:,} tokens and runs on shorter ones; set the "
+            "truncation in tokenizer.json (enable_truncation) to what the model takes.",
+            name=name,
+            length=length,
+        )
     return Text(
-        en=f"{name}.onnx fails on a post of {length:,} tokens{takes_en} and runs on shorter ones; "
-        "set the truncation in tokenizer.json (enable_truncation) to what the model takes.",
-        ru=f"{name}.onnx падает на посте из {ru_number(length)} токенов{takes_ru}, а на более "
-        "коротких работает; задайте в tokenizer.json усечение (enable_truncation) под длину, "
-        "которую принимает модель.",
+        "{name}.onnx fails on a post of {length:,} tokens (it takes {most:,}) and runs on shorter "
+        "ones; set the truncation in tokenizer.json (enable_truncation) to what the model takes.",
+        name=name,
+        length=length,
+        most=most,
     )
 
 
