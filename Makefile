@@ -11,7 +11,7 @@ PY := $(BIN)/python
 # process, and in which order they start, tests/conftest.py says.
 TOGETHER := -n 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test check format help setup clean
+.PHONY: demo test check translations format help setup clean
 
 help:
 	@echo "make demo    grade sample submissions and write HTML reports (demo/)"
@@ -51,6 +51,9 @@ check: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(PY) -m pytest -q -m "not slow" $(TOGETHER)
+
+translations: setup
+	@$(PY) -m grader translations
 
 format: setup
 	@$(BIN)/ruff check --fix .

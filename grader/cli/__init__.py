@@ -47,6 +47,7 @@ COMMANDS = {
     "release": "Make what students get: the package, starters, handouts; no solution, no secret.",
     "export": "Make the autograder of a lesson for Gradescope.",
     "new-course": "Start a course of your own, with one lesson that works.",
+    "translations": "Bring the catalogs of translations up to date.",
     "demo": "Build sample submissions, grade them and write the pages.",
 }
 _SHARED = {"lessons": "new", "reference": "grade", "export": "release", "new-course": "new"}

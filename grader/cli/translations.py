@@ -1,17 +1,14 @@
-"""Keeps the catalogs of translations in step with the code: `make translations`.
+"""`grader translations`: keep the catalogs of translations in step with the code.
 
 The English sentences of the engine and of each lesson are collected from its Python and TOML files.
 Each catalog, `locale/<language>/LC_MESSAGES/<name>.po`, gets those that are new, without a
-translation, and loses those that the code no longer has; then it is compiled to a `.mo` file beside
-it. With `--check` nothing is written: what is missing, fuzzy or stale is listed.
+translation, and loses those that the code no longer has. It is compiled to a `.mo` file beside it.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,12 +23,14 @@ from babel.messages.pofile import read_po, write_po
 
 import grader
 from grader import cli
+from grader.cli import options
 from grader.cli.translated import help_of
 from grader.lesson import course
 from grader.lesson.spec import LessonSpec
 from grader.measure.hardware import platforms
 from grader.report import labels as report_labels
-from grader.text import Text, decoded, from_toml
+from grader.text import Lang, Text, decoded, from_toml
+from grader.text.errors import ExitCode
 
 ERRORS = ("UsageError", "Rejected", "DataError", "Fault", "SpecError")
 KEYWORDS = dict.fromkeys(("Text", *ERRORS)) | {"plural": (1, 2)}
@@ -170,21 +169,25 @@ def write(path: Path, catalog: Catalog) -> None:
     path.with_suffix(".mo").write_bytes(_compiled(catalog))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Update all catalogs, or with `--check` list what is wrong with them."""
-    parser = argparse.ArgumentParser(prog="translations", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, list problems")
-    parser.add_argument("--lang", help="begin catalogs of a new language, such as de")
-    options = parser.parse_args(arguments)
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing, only list what is wrong.")
+@click.option("--new", metavar="LANGUAGE", help="Begin the catalogs of one more language, say de.")
+@options.lang
+def command(check: bool, new: str | None, lang: Lang) -> int:
+    """Update the catalogs of translations of the engine and of all lessons.
+
+    Lists sentences without a translation, doubtful ones, and those that the code no longer has.
+    """
     found = []
     for source in sources():
-        new = [options.lang] if options.lang and options.lang not in source.languages else []
-        for lang in [*source.languages, *new]:
-            if not options.check:
-                write(source.catalog(lang), update(source, lang))
-            found += problems(source, lang)
-    print("\n".join(found) or "All catalogs are complete.")
-    return 1 if found else 0
+        more = [new] if new and new not in source.languages else []
+        for language in [*source.languages, *more]:
+            if not check:
+                write(source.catalog(language), update(source, language))
+            found += problems(source, language)
+    done = Text("All catalogs are complete.").to(lang)
+    click.echo("\n".join(found) or done)
+    return ExitCode.BELOW if found else ExitCode.OK
 
 
 def _in_toml(source: Source) -> Iterator[tuple[str, str, str | None]]:
@@ -272,7 +275,3 @@ def _placeholders(message: Message) -> Iterator[str]:
         return  # braces that stand for themselves
     if used - allowed:
         yield f"unknown placeholders {', '.join(sorted(used - allowed))}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
