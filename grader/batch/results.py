@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from grader import grading
+from grader import grading, text
 from grader.grading import Examination, Outcome
 from grader.intake import Candidate
 from grader.lesson import loading
@@ -46,14 +46,14 @@ class Plan:
 
 def outcome_to_json(outcome: Outcome) -> bytes:
     """JSON for a pipe or a network. Raises ValueError when it could not be decoded again."""
-    raw = msgspec.json.encode(outcome)
+    raw = text.to_json(outcome)
     outcome_from_json(raw)
     return raw
 
 
 def outcome_from_json(raw: bytes) -> Outcome:
     """Raises msgspec.MsgspecError, a ValueError, when `raw` is not an outcome."""
-    return msgspec.json.decode(raw, type=Outcome)
+    return text.from_json(raw, Outcome)
 
 
 def save(outcome: Outcome, out: Path) -> None:

@@ -37,7 +37,7 @@ from grader.intake import Candidate
 from grader.lesson import loading
 from grader.lesson.grades import Measurement, Provenance, SubmissionId
 from grader.sandbox.isolation.launch import python
-from grader.text import EMPTY, Text, verbatim
+from grader.text import EMPTY, Text, from_json, to_json, verbatim
 from grader.text.errors import Fault, GraderError, UsageError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def grade(job: BatchJob, request: TaskRequest) -> None:
     dask_worker = get_worker()
 
     def send(message: _Message) -> None:
-        dask_worker.log_event(TOPIC, msgspec.json.encode(message))
+        dask_worker.log_event(TOPIC, to_json(message))
 
     with _hosts(dask_worker).task(job) as host:
         problem, first = host.problem, request.candidates[0]
@@ -114,7 +114,7 @@ async def close(batch: str, dask_worker: Worker) -> None:
 def read_event(raw: bytes, batch: str) -> Outcome | None:
     """The outcome in an event; None when it belongs to another batch. Raises Fault when the event
     says that nothing can be graded."""
-    message = msgspec.json.decode(raw, type=_Message)
+    message = from_json(raw, _Message)
     if message.batch != batch:
         return None
     if message.problem is not None:
@@ -286,7 +286,7 @@ def main() -> None:
         found = _LocalProvenance(grading.provenance(loading.load(sys.argv[1]), sys.argv[2]))
     except GraderError as error:
         found = _LocalProvenance(problem=error.text)
-    sys.stdout.buffer.write(msgspec.json.encode(found))
+    sys.stdout.buffer.write(to_json(found))
 
 
 def _host_problem(job: BatchJob) -> Text | None:
@@ -304,7 +304,7 @@ def _host_problem(job: BatchJob) -> Text | None:
         if done.returncode != 0:
             lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise subprocess.SubprocessError((lines or [f"exit code {done.returncode}"])[-1])
-        found = msgspec.json.decode(done.stdout, type=_LocalProvenance)
+        found = from_json(done.stdout, _LocalProvenance)
     except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
         return _differs(verbatim(error))
     if found.provenance is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from grader import text
 from grader.cli import options, show
 from grader.grading import check, history, project
 from grader.grading.hints import REJECTED, Hints, hints, reveal
@@ -130,7 +131,7 @@ def _show(checker: check.Checker, grade: Grade, request: Request) -> int:
         page = report.student_page(msgspec.structs.replace(grade, figures=figures), spec, lang)
         write_atomically(request.html.absolute(), page.encode())
     if request.as_json:
-        raw = msgspec.json.encode(grade) + b"\n" if request.watch else to_json(grade)
+        raw = text.to_json(grade) + b"\n" if request.watch else to_json(grade)
         click.echo(raw.decode(), nl=False)
     else:
         _print(checker, grade, found, versions, request)

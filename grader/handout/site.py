@@ -13,7 +13,7 @@ from grader.handout.chapter import Link
 from grader.handout.pages import Labels, page
 from grader.lesson import course, loading
 from grader.lesson.loading import Lesson
-from grader.text import Lang, Text, languages
+from grader.text import Lang, Text, from_toml, languages
 from grader.text.errors import SpecError
 
 Progress = Callable[[int, int], None]
@@ -84,7 +84,7 @@ def terms(lang: Lang) -> list[Term]:
     if not path.is_file():
         return []
     try:
-        found = msgspec.toml.decode(path.read_bytes(), type=_File).terms
+        found = from_toml(path.read_bytes(), _File).terms
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: {error}.") from error
     return sorted(found, key=lambda term: term.word(lang).lower().replace("ё", "е"))

@@ -12,7 +12,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -20,7 +19,7 @@ from grader.handout.blocks import wrong
 from grader.handout.measured import Cell, Table, figures_file
 from grader.lesson import formula
 from grader.lesson.loading import Lesson
-from grader.text import Lang, Text, languages
+from grader.text import Lang, Text, languages, to_builtins
 from grader.text.errors import SpecError
 
 _EXPRESSION = re.compile(r"\{\{(.+?)\}\}(?!\})")
@@ -90,7 +89,7 @@ class Values:
     @cached_property
     def _names(self) -> dict[str, Any]:
         spec = self._lesson.spec
-        names = _in_language(msgspec.to_builtins(spec), self._lang)
+        names = _in_language(to_builtins(spec), self._lang)
         return names | {
             "formula": spec.formula,
             "terms": {term["name"]: term for term in names["terms"]},

@@ -19,7 +19,7 @@ from grader.report.charts.bars import histogram
 from grader.report.charts.drawing import Plot
 from grader.report.labels import GRADED, NOT_SUBMITTED, OUTCOMES, Labels, outcome
 from grader.report.leaderboard import Entry
-from grader.text import Text, verbatim
+from grader.text import Text, from_json, verbatim
 
 MOST_CHECKS = 200
 """Checks of a class that are listed; a lesson has a few dozen."""
@@ -150,7 +150,7 @@ def endings(entries: Iterable[Entry]) -> list[Ending]:
 def absent(out: Path) -> list[str]:
     """Names of students without a submission in roster order; empty without a record in `out`."""
     try:
-        found = msgspec.json.decode((out / FILE).read_bytes(), type=_HandedIn)
+        found = from_json((out / FILE).read_bytes(), _HandedIn)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return []
     names = {one.id: one.name or one.id for one in found.students}

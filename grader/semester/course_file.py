@@ -40,6 +40,7 @@ import msgspec
 
 from grader.lesson import formula
 from grader.lesson.spec import LATE_VALUES, LessonSpec
+from grader.text import from_toml
 from grader.text.errors import SpecError, UsageError
 
 SCHEMA = 1
@@ -124,7 +125,7 @@ class Course(_Strict, frozen=True, kw_only=True):
 def load(path: Path) -> Course:
     """The course at `path`. Raises UsageError that names the file and the wrong key."""
     try:
-        course = msgspec.toml.decode(path.read_bytes(), type=Course)
+        course = from_toml(path.read_bytes(), Course)
     except OSError as error:
         raise _wrong(path, error.strerror or str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -25,7 +25,7 @@ from grader.intake.listing import open_file
 from grader.lesson.grades import write_atomically
 from grader.semester.roster import Directory, Entry, Student, folded
 from grader.semester.tables import moment
-from grader.text import EMPTY, Text
+from grader.text import EMPTY, Text, from_json, to_json
 from grader.text.errors import Rejected, UsageError
 
 SCHEMA = 1
@@ -94,7 +94,7 @@ class ClassRecord(msgspec.Struct, frozen=True, kw_only=True):
 def read(out: Path) -> ClassRecord | None:
     """The record in `out`; None when there is none that can be read."""
     try:
-        found = msgspec.json.decode((out / FILE).read_bytes(), type=ClassRecord)
+        found = from_json((out / FILE).read_bytes(), ClassRecord)
     except (OSError, msgspec.MsgspecError):
         return None
     return found if found.schema == SCHEMA else None
@@ -114,7 +114,7 @@ def required(out: Path) -> ClassRecord:
 
 
 def write(out: Path, record: ClassRecord) -> None:
-    raw = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    raw = to_json(record, indent=2) + b"\n"
     write_atomically(out / FILE, raw)
 
 

@@ -230,6 +230,11 @@ def to_json(value: object, *, indent: int | None = None) -> bytes:
     return raw if indent is None else msgspec.json.format(raw, indent=indent)
 
 
+def to_builtins(value: object) -> Any:
+    """The value as dictionaries and lists, with each text in all languages of the course."""
+    return msgspec.to_builtins(value, enc_hook=_encoded)
+
+
 def from_json(raw: bytes | str, kind: type[T]) -> T:
     """Data of type `kind` from what `to_json` wrote. Raises msgspec.MsgspecError."""
     return msgspec.json.decode(raw, type=kind, dec_hook=decoded)

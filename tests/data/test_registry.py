@@ -77,9 +77,9 @@ def greetings(monkeypatch: pytest.MonkeyPatch) -> Dataset[PairSet]:
     dataset = Dataset(
         name="greetings",
         holds=PairSet,
-        title=Text(en="greetings", ru="приветствия"),
+        title=Text.in_languages({"en": "greetings", "ru": "приветствия"}),
         license="none",
-        size=Text(en="3 pairs", ru="3 пары"),
+        size=Text.in_languages({"en": "3 pairs", "ru": "3 пары"}),
         address="https://example.org",
         settings=str,
         load=made,

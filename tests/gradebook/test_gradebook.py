@@ -55,7 +55,9 @@ def handed(name: str, *students: str, files: tuple[str, ...], team: str = "") ->
         versions=[
             SubmittedVersion(student=students[0], files=["old"], counts=False),
             SubmittedVersion(
-                student=students[0], files=list(files), why=Text(en="the latest", ru="x")
+                student=students[0],
+                files=list(files),
+                why=Text.in_languages({"en": "the latest", "ru": "x"}),
             ),
         ],
     )
@@ -74,18 +76,20 @@ def out(tmp_path: Path) -> Path:
     ]
     late = Deduction(
         name="late",
-        title=Text(en="Deadline", ru="Срок"),
+        title=Text.in_languages({"en": "Deadline", "ru": "Срок"}),
         formula="0.5 * days_late",
         values={"days_late": 1.0},
-        why=Text(en="Handed in a day late.", ru="Сдано на день позже."),
+        why=Text.in_languages({"en": "Handed in a day late.", "ru": "Сдано на день позже."}),
     )
-    sentence = Text(en="@SUM(1) is no model", ru="@SUM(1) не модель")
+    sentence = Text.in_languages({"en": "@SUM(1) is no model", "ru": "@SUM(1) не модель"})
     grades = {
         "Анна": factory.graded("Анна"),
         "two": scoring.taken_off(factory.graded("two"), SPEC, [late]),
         "three": factory.stopped("three", Status.REJECTED, sentence),
         "Red": msgspec.structs.replace(factory.graded("Red"), pending=0.5),
-        "fault": factory.stopped("fault", Status.GRADER_FAULT, Text(en="disk", ru="диск")),
+        "fault": factory.stopped(
+            "fault", Status.GRADER_FAULT, Text.in_languages({"en": "disk", "ru": "диск"})
+        ),
     }
     folder = tmp_path / "out"
     for sub in ("grades", "reports"):

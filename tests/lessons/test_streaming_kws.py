@@ -13,7 +13,7 @@ from grader.grading import Examination
 from grader.lesson import loading, scoring
 from grader.lesson.grades import Deduction, Grade, Status
 from grader.lesson.loading import Lesson
-from grader.text import Text
+from grader.text import verbatim
 from tests.lessons import streaming_mutants as mutants
 
 LESSON = loading.load("streaming_kws")
@@ -130,7 +130,7 @@ def test_the_reference_gets_full_marks_on_real_voices(shared_data):
 
 def test_late_days_and_report_penalty_are_taken_off_without_measuring(examination):
     grade = graded(examination, mutants.REFERENCE)
-    nothing = Text(en="", ru="")
+    nothing = verbatim("")
     one_day = Deduction(
         name="late",
         title=nothing,

@@ -25,7 +25,7 @@ def recording() -> Recording:
     tone = 128 + 100 * np.sin(2 * np.pi * 440 * np.arange(3 * RATE) / RATE)
     return Recording(
         name="demonstration",
-        title=Text(en="Three <seconds>", ru="Три <секунды>"),
+        title=Text.in_languages({"en": "Three <seconds>", "ru": "Три <секунды>"}),
         sample_rate=RATE,
         audio=tone.astype(np.uint8).tobytes(),
         seconds=[0.5, 1.0, 1.5, 2.0, 2.5, 3.0],

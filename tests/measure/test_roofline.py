@@ -44,7 +44,7 @@ def machine(
 ) -> Platform:
     return Platform(
         name="machine",
-        title=Text(en="A machine", ru="Машина"),
+        title=Text.in_languages({"en": "A machine", "ru": "Машина"}),
         kind="laptop",
         price="under 10 USD",
         clock_hz=figure(1e6),

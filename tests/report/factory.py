@@ -21,7 +21,7 @@ from grader.lesson.grades import (
     Term,
     Versions,
 )
-from grader.text import EMPTY, Text
+from grader.text import EMPTY, Text, verbatim
 
 BASELINE_AU, BASELINE_BYTES, BASELINE_MACS = 5.04e-5, 281_772, 914_624
 THRESHOLD = 1.1 * BASELINE_AU
@@ -59,11 +59,13 @@ def class_of(count: int = 40, seed: int = 7) -> list[Grade]:
                     stopped(
                         name,
                         Status.REJECTED,
-                        Text(
-                            en="model.pt is a PyTorch checkpoint, but the lesson grades "
-                            "`model.onnx`; run `python export.py` and submit what it writes.",
-                            ru="model.pt — это чекпойнт PyTorch, а проверяется `model.onnx`; "
-                            "запустите `python export.py` и сдайте то, что он создаст.",
+                        Text.in_languages(
+                            {
+                                "en": "model.pt is a PyTorch checkpoint, but the lesson grades "
+                                "`model.onnx`; run `python export.py` and submit what it writes.",
+                                "ru": "model.pt — это чекпойнт PyTorch, а проверяется `model.onnx`; "
+                                "запустите `python export.py` и сдайте то, что он создаст.",
+                            }
                         ),
                     )
                 )
@@ -72,11 +74,13 @@ def class_of(count: int = 40, seed: int = 7) -> list[Grade]:
                     stopped(
                         name,
                         Status.CRASHED,
-                        Text(
-                            en="ONNX Runtime stopped with: Non-zero status code returned while "
-                            "running Reshape node 'flatten_3'.",
-                            ru="ONNX Runtime остановился с ошибкой: Non-zero status code returned "
-                            "while running Reshape node 'flatten_3'.",
+                        Text.in_languages(
+                            {
+                                "en": "ONNX Runtime stopped with: Non-zero status code returned while "
+                                "running Reshape node 'flatten_3'.",
+                                "ru": "ONNX Runtime остановился с ошибкой: Non-zero status code returned "
+                                "while running Reshape node 'flatten_3'.",
+                            }
                         ),
                         log="loading model.onnx\nbatch 1 of 157\n"
                         "[E:onnxruntime] Non-zero status code while running Reshape node\n",
@@ -87,9 +91,11 @@ def class_of(count: int = 40, seed: int = 7) -> list[Grade]:
                     stopped(
                         name,
                         Status.TIMED_OUT,
-                        Text(
-                            en="The model had answered 2,304 of 16,000 clips after 180 s.",
-                            ru="За 180 с модель ответила на 2 304 записи из 16 000.",
+                        Text.in_languages(
+                            {
+                                "en": "The model had answered 2,304 of 16,000 clips after 180 s.",
+                                "ru": "За 180 с модель ответила на 2 304 записи из 16 000.",
+                            }
                         ),
                     )
                 )
@@ -98,9 +104,11 @@ def class_of(count: int = 40, seed: int = 7) -> list[Grade]:
                     stopped(
                         name,
                         Status.OUT_OF_MEMORY,
-                        Text(
-                            en="The model asked for more than 2 GiB on its first batch.",
-                            ru="На первом же батче модель запросила больше 2 ГиБ.",
+                        Text.in_languages(
+                            {
+                                "en": "The model asked for more than 2 GiB on its first batch.",
+                                "ru": "На первом же батче модель запросила больше 2 ГиБ.",
+                            }
                         ),
                     )
                 )
@@ -109,9 +117,11 @@ def class_of(count: int = 40, seed: int = 7) -> list[Grade]:
                     stopped(
                         name,
                         Status.GRADER_FAULT,
-                        Text(
-                            en="The features of the hidden clips could not be read: disk error.",
-                            ru="Признаки скрытых записей не прочитались: ошибка диска.",
+                        Text.in_languages(
+                            {
+                                "en": "The features of the hidden clips could not be read: disk error.",
+                                "ru": "Признаки скрытых записей не прочитались: ошибка диска.",
+                            }
                         ),
                     )
                 )
@@ -170,9 +180,11 @@ def graded(
             interval=spread,
             passed=passed,
             within_noise=noisy,
-            explanation=Text(
-                en="The threshold is 1.1 times the baseline's AU-FA-FR on the same clips.",
-                ru="Порог — 1.1 от AU-FA-FR базовой модели на тех же записях.",
+            explanation=Text.in_languages(
+                {
+                    "en": "The threshold is 1.1 times the baseline's AU-FA-FR on the same clips.",
+                    "ru": "Порог — 1.1 от AU-FA-FR базовой модели на тех же записях.",
+                }
             ),
         ),
         measurements=measurements,
@@ -224,7 +236,7 @@ HOSTILE = (
 
 def hostile(text: str) -> Grade:
     """A graded submission that says `text` wherever a submission can say something."""
-    both = Text(en=text, ru=text)
+    both = verbatim(text)
     grade = graded(text)
     return Grade(
         lesson=grade.lesson,
@@ -281,7 +293,7 @@ def _measurements(
 def _measured(
     value: float, unit: str, en: str, ru: str, interval: tuple[float, float] | None = None
 ) -> Measurement:
-    return Measurement(value, unit, Text(en=en, ru=ru), interval)
+    return Measurement(value, unit, Text.in_languages({"en": en, "ru": ru}), interval)
 
 
 def _layers(hidden: int, bits: int) -> list[Layer]:
@@ -337,31 +349,25 @@ def _checks(passed: bool, recorded: bool) -> list[Check]:
 
     return [
         check("interface", True,
-              Text(en="Inputs and outputs", ru="Входы и выходы"),
-              Text(en="`features` [batch, 40, 101] in, `logits` [batch, 2] out.",
-                   ru="На входе `features` [batch, 40, 101], на выходе `logits` [batch, 2].")),
+              Text.in_languages({"en": "Inputs and outputs", "ru": "Входы и выходы"}),
+              Text.in_languages({"en": "`features` [batch, 40, 101] in, `logits` [batch, 2] out.", "ru": "На входе `features` [batch, 40, 101], на выходе `logits` [batch, 2]."})),
         check("finite", True,
-              Text(en="Finite outputs", ru="Конечные выходы"),
-              Text(en="All 32,000 outputs are finite.", ru="Все 32 000 выходов конечны."),
+              Text.in_languages({"en": "Finite outputs", "ru": "Конечные выходы"}),
+              Text.in_languages({"en": "All 32,000 outputs are finite.", "ru": "Все 32 000 выходов конечны."}),
               hidden=True),
         check("independence", True,
-              Text(en="Clips do not influence each other", ru="Записи не влияют друг на друга"),
-              Text(en="100 clips sent alone and in batches differ by at most 2×10⁻⁶.",
-                   ru="100 записей поодиночке и в батчах отличаются не более чем на 2×10⁻⁶."),
+              Text.in_languages({"en": "Clips do not influence each other", "ru": "Записи не влияют друг на друга"}),
+              Text.in_languages({"en": "100 clips sent alone and in batches differ by at most 2×10⁻⁶.", "ru": "100 записей поодиночке и в батчах отличаются не более чем на 2×10⁻⁶."}),
               hidden=True),
         check("gate", passed,
-              Text(en="Quality gate", ru="Порог качества"),
-              Text(en="AU-FA-FR against 1.1 of the baseline's.",
-                   ru="AU-FA-FR против 1.1 от базовой модели."),
-              Text(en="Train longer, or add 4 hidden units: compare in `experiments.csv`.",
-                   ru="Учите дольше или добавьте 4 нейрона: сравните в `experiments.csv`."),
+              Text.in_languages({"en": "Quality gate", "ru": "Порог качества"}),
+              Text.in_languages({"en": "AU-FA-FR against 1.1 of the baseline's.", "ru": "AU-FA-FR против 1.1 от базовой модели."}),
+              Text.in_languages({"en": "Train longer, or add 4 hidden units: compare in `experiments.csv`.", "ru": "Учите дольше или добавьте 4 нейрона: сравните в `experiments.csv`."}),
               hidden=True),
         check("experiments", recorded,
-              Text(en="Three experiments recorded", ru="Записаны три эксперимента"),
-              Text(en=f"`experiments.csv` needs at least 3 rows, has {4 if recorded else 1}.",
-                   ru=f"В `experiments.csv` нужно не меньше 3 строк, есть {4 if recorded else 1}."),
-              Text(en="`train.py --record` appends a row for every run.",
-                   ru="`train.py --record` добавляет строку после каждого запуска.")),
+              Text.in_languages({"en": "Three experiments recorded", "ru": "Записаны три эксперимента"}),
+              Text.in_languages({"en": f"`experiments.csv` needs at least 3 rows, has {4 if recorded else 1}.", "ru": f"В `experiments.csv` нужно не меньше 3 строк, есть {4 if recorded else 1}."}),
+              Text.in_languages({"en": "`train.py --record` appends a row for every run.", "ru": "`train.py --record` добавляет строку после каждого запуска."})),
     ]  # fmt: skip
 
 
@@ -374,17 +380,16 @@ def _curve(au: float) -> Figure:
     own, base = points(au), points(BASELINE_AU)
     return Figure(
         name="fa_fr",
-        title=Text(en="False accepts and false rejects", ru="Ложные срабатывания и пропуски"),
+        title=Text.in_languages({"en": "False accepts and false rejects", "ru": "Ложные срабатывания и пропуски"}),
         kind="line",
-        x=Axis(Text(en="False accepts, share of clips", ru="Ложные срабатывания, доля записей"),
+        x=Axis(Text.in_languages({"en": "False accepts, share of clips", "ru": "Ложные срабатывания, доля записей"}),
                "", "log"),
-        y=Axis(Text(en="False rejects, share of clips", ru="Пропуски, доля записей"), "", "log"),
+        y=Axis(Text.in_languages({"en": "False rejects, share of clips", "ru": "Пропуски, доля записей"}), "", "log"),
         series=[
-            Series(Text(en="This submission", ru="Эта работа"), "submission", *own),
-            Series(Text(en="Baseline", ru="Базовая модель"), "baseline", *base),
+            Series(Text.in_languages({"en": "This submission", "ru": "Эта работа"}), "submission", *own),
+            Series(Text.in_languages({"en": "Baseline", "ru": "Базовая модель"}), "baseline", *base),
         ],
-        caption=Text(en="The area under the curve is AU-FA-FR: closer to the corner is better.",
-                     ru="Площадь под кривой — AU-FA-FR: чем ближе к углу, тем лучше."),
+        caption=Text.in_languages({"en": "The area under the curve is AU-FA-FR: closer to the corner is better.", "ru": "Площадь под кривой — AU-FA-FR: чем ближе к углу, тем лучше."}),
     )  # fmt: skip
 
 
@@ -394,23 +399,25 @@ def _experiments(rng: random.Random, au: float, size: int, macs: int) -> list[Fi
     costs = {"macs": [macs * rng.uniform(0.8, 4) for _ in settings],
              "bytes": [size * rng.uniform(0.8, 5) for _ in settings]}  # fmt: skip
     own, base = {"macs": macs, "bytes": size}, {"macs": BASELINE_MACS, "bytes": BASELINE_BYTES}
-    title = {"macs": Text(en="MACs", ru="MAC-операции"), "bytes": Text(en="Bytes", ru="байты")}
+    title = {
+        "macs": Text.in_languages({"en": "MACs", "ru": "MAC-операции"}),
+        "bytes": Text.in_languages({"en": "Bytes", "ru": "байты"}),
+    }
     return [
         Figure(
             name=f"experiments_{cost}",
-            title=Text(en=f"Your experiments: quality against {title[cost].en}",
-                       ru=f"Ваши эксперименты: качество и {title[cost].ru}"),
+            title=Text.in_languages({"en": f"Your experiments: quality against {title[cost].en}", "ru": f"Ваши эксперименты: качество и {title[cost].ru}"}),
             kind="scatter",
             x=Axis(title[cost], "", "log"),
-            y=Axis(Text(en="AU-FA-FR", ru="AU-FA-FR"), "", "log"),
+            y=Axis(verbatim("AU-FA-FR"), "", "log"),
             series=[
-                Series(Text(en="experiments.csv", ru="experiments.csv"), "experiment",
+                Series(verbatim("experiments.csv"), "experiment",
                        costs[cost], qualities, settings),
-                Series(Text(en="Submitted", ru="Сдано"), "submission", [own[cost]], [au], [],
+                Series(Text.in_languages({"en": "Submitted", "ru": "Сдано"}), "submission", [own[cost]], [au], [],
                        [au * 0.78], [au * 1.27]),
-                Series(Text(en="Baseline", ru="Базовая модель"), "baseline",
+                Series(Text.in_languages({"en": "Baseline", "ru": "Базовая модель"}), "baseline",
                        [base[cost]], [BASELINE_AU]),
-                Series(Text(en="Threshold", ru="Порог"), "threshold",
+                Series(Text.in_languages({"en": "Threshold", "ru": "Порог"}), "threshold",
                        [own[cost], base[cost]], [THRESHOLD, THRESHOLD]),
             ],
         )

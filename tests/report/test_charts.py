@@ -18,7 +18,7 @@ from grader.report.charts import figures
 from grader.report.charts.bars import MOST_ROWS
 from grader.report.charts.drawing import Plot, ems, fitted
 from grader.report.labels import Labels
-from grader.text import Text
+from grader.text import Text, verbatim
 from grader.text.untrusted import name
 from tests.report import browser, factory
 from tests.report.markup import Document, sound
@@ -34,7 +34,7 @@ def spec() -> LessonSpec:
 
 
 def both(text: str) -> Text:
-    return Text(en=text, ru=text)
+    return verbatim(text)
 
 
 def bars(names: list[str], *series: Series, scale: str = "linear") -> Figure:

@@ -131,9 +131,11 @@ def test_a_check_that_only_some_have_is_counted_over_those() -> None:
 
 
 def test_one_reason_for_many_is_said_once(spec: LessonSpec) -> None:
-    reason = Text(en="No model was found.", ru="Модель не найдена.")
+    reason = Text.in_languages({"en": "No model was found.", "ru": "Модель не найдена."})
     many = [factory.stopped(f"s{at:02d}", Status.REJECTED, reason) for at in range(30)]
-    other = factory.stopped("t", Status.CRASHED, Text(en="It stopped.", ru="Остановилась."))
+    other = factory.stopped(
+        "t", Status.CRASHED, Text.in_languages({"en": "It stopped.", "ru": "Остановилась."})
+    )
     page = sound(class_page([*many, other], spec, "en"))
     assert page.words.count("No model was found.") == 1
     assert "30 submissions s00, s01" in page.words.replace(" ,", ",")

@@ -7,7 +7,7 @@ from grader.lesson import loading, scoring
 from grader.lesson.grades import Check, Deduction, Grade, Layer, Status, from_json, to_json
 from grader.lesson.spec import LessonSpec
 from grader.report import student_page
-from grader.text import EMPTY, Lang, Text, languages
+from grader.text import EMPTY, Lang, Text, languages, verbatim
 from tests.report import factory
 from tests.report.markup import sound
 
@@ -70,7 +70,7 @@ def test_a_result_within_the_noise_says_so(spec: LessonSpec, misses: bool, sente
 
 
 def test_a_grader_fault_costs_no_points_and_shows_none(spec: LessonSpec) -> None:
-    reason = Text(en="The disk is full.", ru="Диск заполнен.")
+    reason = Text.in_languages({"en": "The disk is full.", "ru": "Диск заполнен."})
     grade = factory.stopped("a", Status.GRADER_FAULT, reason)
     words = sound(student_page(grade, spec, "en")).words
     assert "costs no points" in words
@@ -83,7 +83,9 @@ def test_a_grader_fault_costs_no_points_and_shows_none(spec: LessonSpec) -> None
 def test_whatever_stopped_a_submission_comes_with_a_next_step(
     spec: LessonSpec, status: Status
 ) -> None:
-    grade = factory.stopped("a", status, Text(en="It broke at `x`.", ru="Сломалось на `x`."))
+    grade = factory.stopped(
+        "a", status, Text.in_languages({"en": "It broke at `x`.", "ru": "Сломалось на `x`."})
+    )
     source = student_page(grade, spec, "ru")
     assert "Сломалось на <code>x</code>." in source
     assert len(sound(source).words) > 300
@@ -91,8 +93,12 @@ def test_whatever_stopped_a_submission_comes_with_a_next_step(
 
 def test_checks_have_their_result_in_words_and_failed_ones_come_first(spec: LessonSpec) -> None:
     def check(name: str, passed: bool) -> Check:
-        title = Text(en=name, ru=name)
-        hint = EMPTY if passed else Text(en="Read the handout.", ru="Прочитайте лекцию.")
+        title = verbatim(name)
+        hint = (
+            EMPTY
+            if passed
+            else Text.in_languages({"en": "Read the handout.", "ru": "Прочитайте лекцию."})
+        )
         return Check(name, title, "public", 1.0 * passed, 1.0, passed, EMPTY, hint)
 
     grade = changed(factory.graded(), checks=[check("first", True), check("second", False)])
@@ -145,10 +151,10 @@ def test_deductions_beyond_the_terms_are_shown(spec: LessonSpec) -> None:
 def test_every_deduction_has_a_line_with_its_reason(spec: LessonSpec, lang: Lang) -> None:
     late = Deduction(
         name="late",
-        title=Text(en="Deadline", ru="Срок сдачи"),
+        title=Text.in_languages({"en": "Deadline", "ru": "Срок сдачи"}),
         formula="0.1 * max_score * days_late",
         values={"days_late": 2.0},
-        why=Text(en="Handed in two days late.", ru="Сдано на два дня позже."),
+        why=Text.in_languages({"en": "Handed in two days late.", "ru": "Сдано на два дня позже."}),
     )
     grade = scoring.taken_off(factory.graded(), spec, [late])
     words = sound(student_page(grade, spec, lang)).words

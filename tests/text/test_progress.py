@@ -10,7 +10,7 @@ import pytest
 from grader.text import Lang, Text, progress
 from grader.text.progress import Reporter
 
-STEP = Text(en="grading", ru="проверка")
+STEP = Text.in_languages({"en": "grading", "ru": "проверка"})
 
 
 @pytest.mark.parametrize(("lang", "left"), [("en", "0:00:0{} left"), ("ru", "осталось 0:00:0{}")])

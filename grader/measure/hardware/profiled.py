@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 import onnx
 from google.protobuf.message import DecodeError
 
@@ -20,7 +19,7 @@ from grader.measure.hardware import traffic, workload
 from grader.measure.hardware.roofline import LayerTime, Prediction
 from grader.measure.hardware.this_machine import Measured
 from grader.measure.hardware.workload import Workload
-from grader.text import Text
+from grader.text import Text, to_builtins
 from grader.text.errors import Rejected, UsageError
 
 LARGEST = 512 * 2**20
@@ -75,7 +74,7 @@ def record(
         "macs": workload.macs,
         "weight_bytes": workload.weights.bytes(),
         "peak_activation_bytes": workload.peak_activation_bytes(),
-        "codes": msgspec.to_builtins(workload.codes),
+        "codes": to_builtins(workload.codes),
         "platforms": [_prediction(one) for one in predictions],
         "measured": None if measured is None else _measured(measured),
     }
@@ -147,7 +146,7 @@ def _prediction(one: Prediction) -> dict[str, Any]:
         "dtype": one.dtype,
         "fits": one.fit.fits,
         "fits_compressed": one.fit.rescue is not None,
-        "verdict": msgspec.to_builtins(one.fit.sentence),
+        "verdict": to_builtins(one.fit.sentence),
         "weight_bytes": one.fit.weight_bytes,
         "peak_activation_bytes": one.fit.activation_bytes,
         "ram": asdict(one.fit.ram),

@@ -17,7 +17,7 @@ from grader.lesson.grades import Check, Measurement, Status
 from grader.lesson.spec import RunLimits
 from grader.sandbox.isolation.process import Stopped
 from grader.sandbox.runners.harness import Answered, Call, HarnessJob, run_harness
-from grader.text import Text
+from grader.text import Text, verbatim
 from grader.text.untrusted import quoted
 
 HARNESS = b"""
@@ -97,9 +97,11 @@ def _number_of(answer: Answered, log: str) -> float:
         found = quoted(answer.value) if isinstance(answer.value, str) else "something else"
         raise Stopped(
             Status.REJECTED,
-            Text(
-                en=f"solve() must return a numpy array of shape (1,), found {found}.",
-                ru=f"solve() должна вернуть массив numpy формы (1,), а вернула {found}.",
+            Text.in_languages(
+                {
+                    "en": f"solve() must return a numpy array of shape (1,), found {found}.",
+                    "ru": f"solve() должна вернуть массив numpy формы (1,), а вернула {found}.",
+                }
             ),
             log,
         )
@@ -107,7 +109,7 @@ def _number_of(answer: Answered, log: str) -> float:
 
 
 def _number(value: float, en: str, ru: str) -> Measurement:
-    return Measurement(value, "", Text(en=en, ru=ru))
+    return Measurement(value, "", Text.in_languages({"en": en, "ru": ru}))
 
 
 def _repeats(answers: np.ndarray, order: np.ndarray) -> Check:
@@ -116,8 +118,12 @@ def _repeats(answers: np.ndarray, order: np.ndarray) -> Check:
     return _check(
         "answers_repeat",
         bool((pairs[:, 0] == pairs[:, 1]).all()),
-        Text(en="Each row was asked twice.", ru="Каждая строка спрошена дважды."),
-        Text(en="Look for what remembers earlier calls.", ru="Ищите то, что помнит вызовы."),
+        Text.in_languages(
+            {"en": "Each row was asked twice.", "ru": "Каждая строка спрошена дважды."}
+        ),
+        Text.in_languages(
+            {"en": "Look for what remembers earlier calls.", "ru": "Ищите то, что помнит вызовы."}
+        ),
     )
 
 
@@ -125,8 +131,10 @@ def _quick(passed: bool) -> Check:
     return _check(
         "quick",
         passed,
-        Text(en="One call must be quick.", ru="Один вызов должен быть быстрым."),
-        Text(en="Do less in solve().", ru="Делайте меньше в solve()."),
+        Text.in_languages(
+            {"en": "One call must be quick.", "ru": "Один вызов должен быть быстрым."}
+        ),
+        Text("Do less in solve()."),
     )
 
 
@@ -139,5 +147,5 @@ def _check(name: str, passed: bool, message: Text, hint: Text) -> Check:
         max_points=0.0,
         passed=passed,
         message=message,
-        hint=Text(en="", ru="") if passed else hint,
+        hint=verbatim("") if passed else hint,
     )
