@@ -98,9 +98,8 @@ def _baseline(folder: Path, dataset: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(
-            f"The lesson has no baseline for {dataset} ({path.name} is missing); train one with "
-            f"`python {folder / 'baseline' / 'train.py'} --data {dataset}`."
-        ) from error
+"The lesson has no baseline for {dataset} ({name} is missing); train one with "
+"`python {folder} --data {dataset}`.", dataset=dataset, name=path.name, folder=folder / 'baseline' / 'train.py') from error
 
 
 def _offline_answers(model: bytes, slots: tracks.Slots, limits: RunLimits) -> np.ndarray:

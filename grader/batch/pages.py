@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import msgspec
 
@@ -88,7 +87,7 @@ def main() -> None:
         page = report.write(
             out,
             loading.load(first_grade(out).lesson).spec,
-            next(known for known in get_args(Lang) if known == lang),
+            lang,
             jobs=jobs,
             progress=lambda done, total: _Message(done=done, total=total).print(),
         )

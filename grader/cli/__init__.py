@@ -151,4 +151,4 @@ def keep_fault(details: str, lang: Lang = "en") -> None:
 
 
 def _show_error(sentence: str, lang: Lang) -> None:
-    click.echo(f"{Text('Error').to(lang)}: {sentence}", err=True)
+    click.echo(Text("Error: {sentence}", sentence=sentence).to(lang), err=True)

@@ -164,7 +164,7 @@ def write(path: Path, catalog: Catalog) -> None:
     """A catalog as `.po` for people and as `.mo` for programs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
-    write_po(buffer, catalog, width=100, sort_by_file=True, include_lineno=False)
+    write_po(buffer, catalog, width=100, sort_output=True, include_lineno=False)
     path.write_bytes(buffer.getvalue())
     path.with_suffix(".mo").write_bytes(_compiled(catalog))
 

@@ -22,7 +22,7 @@ from grader.grading.project import keep, kept
 from grader.lesson.grades import Grade, Status
 from grader.lesson.loading import Lesson
 from grader.lesson.spec import HINTS
-from grader.text import Text
+from grader.text import Text, from_toml
 from grader.text.errors import SpecError
 
 FILE = "hints.json"
@@ -63,9 +63,9 @@ def load(lesson: Lesson) -> dict[str, Sequence[Text]]:
     if not path.is_file():
         return {}
     try:
-        found = msgspec.toml.decode(path.read_bytes(), type=dict[str, Steps])
+        found = from_toml(path.read_bytes(), dict[str, Steps])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: {error}.") from error
+        raise SpecError("{path}: {error}.", path=path, error=error) from error
     return {name: tuple(one.steps) for name, one in found.items()}
 
 

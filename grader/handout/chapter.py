@@ -69,7 +69,7 @@ def companion(path: Path, lesson: Lesson, home: str = "") -> str:
     text = Values(lesson, lang).fill(path.read_text(encoding="utf-8"), path)
     found = markdown.parse(text, path)
     if not found or found[0].kind != "heading":
-        raise SpecError(f"{path}:1: begin with `# Title`.")
+        raise SpecError("{path}:1: begin with `# Title`.", path=path)
     document = Document(Source(lesson, lang, path, text, {}), found[0], strict=False)
     document.blocks = found[1:]
     for block in document.blocks:

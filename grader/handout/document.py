@@ -146,7 +146,12 @@ def read(lesson: Lesson, lang: Lang, stem: str = "handout") -> Source:
     try:
         raw = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise SpecError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error
+        raise SpecError(
+            "{path} is not UTF-8: {reason} at byte {start}.",
+            path=path,
+            reason=error.reason,
+            start=error.start,
+        ) from error
     found = tables(raw)
     return Source(lesson, lang, path, Values(lesson, lang, found).fill(raw, path), found)
 

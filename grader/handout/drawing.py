@@ -117,7 +117,11 @@ def _draw(drawing: Drawing, name: str, kind: Kind) -> bytes:
 
     function = getattr(functions(drawing.lesson), name, None)
     if not callable(function) or name.startswith("_"):
-        raise SpecError(f"{drawing.lesson.folder / FUNCTIONS} has no function {name}(drawing).")
+        raise SpecError(
+            "{folder} has no function {name}(drawing).",
+            folder=drawing.lesson.folder / FUNCTIONS,
+            name=name,
+        )
     with matplotlib.rc_context(_style()):
         function(drawing)
         written = io.BytesIO()
@@ -132,7 +136,7 @@ def functions(lesson: Lesson) -> ModuleType:
     """The lesson's `handout_figures.py`. Raises SpecError when there is none."""
     path = lesson.folder / FUNCTIONS
     if not path.is_file():
-        raise SpecError(f"{path} is missing; docs/handouts.md, Figures.")
+        raise SpecError("{path} is missing; docs/handouts.md, Figures.", path=path)
     name = f"grader_handout_figures_{path.parent.name}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None

@@ -86,7 +86,7 @@ def terms(lang: Lang) -> list[Term]:
     try:
         found = from_toml(path.read_bytes(), _File).terms
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: {error}.") from error
+        raise SpecError("{path}: {error}.", path=path, error=error) from error
     return sorted(found, key=lambda term: term.word(lang).lower().replace("ё", "е"))
 
 

@@ -66,6 +66,8 @@ def _built_in(name: str) -> Path:
         if (parent / name).exists():
             return parent / name
     raise SpecError(
-        f"The course's {name} was not found beside or inside the package at {_ENGINE}; "
-        "install the package again, or run it from a complete checkout."
+        "The course's {name} was not found beside or inside the package at {engine}; install the "
+        "package again, or run it from a complete checkout.",
+        name=name,
+        engine=_ENGINE,
     )

@@ -30,7 +30,9 @@ def names(formula: str) -> frozenset[str]:
     try:
         tree = ast.parse(formula, mode="eval")
     except SyntaxError as error:
-        raise SpecError(f"The formula `{formula}` does not parse: {error.msg}.") from error
+        raise SpecError(
+            "The formula `{formula}` does not parse: {msg}.", formula=formula, msg=error.msg
+        ) from error
     found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     return frozenset(found - FUNCTIONS.keys())
 
@@ -44,8 +46,15 @@ def evaluate(formula: str, values: Mapping[str, float]) -> float:
     except (InvalidExpression, ArithmeticError, ValueError, TypeError, SyntaxError) as error:
         known = ", ".join(sorted(values)) or "none"
         raise SpecError(
-            f"The formula `{formula}` cannot be evaluated: {error} Known names: {known}."
+            "The formula `{formula}` cannot be evaluated: {error} Known names: {known}.",
+            formula=formula,
+            error=error,
+            known=known,
         ) from error
     if not math.isfinite(number):
-        raise SpecError(f"The formula `{formula}` gives {number}, not a finite number.")
+        raise SpecError(
+            "The formula `{formula}` gives {number}, not a finite number.",
+            formula=formula,
+            number=number,
+        )
     return number

@@ -130,9 +130,11 @@ def load_folder(folder: Path) -> Lesson:
     try:
         spec = from_toml(path.read_bytes(), LessonSpec)
     except OSError as error:
-        raise SpecError(f"{path} cannot be read: {error.strerror}.") from error
+        raise SpecError(
+            "{path} cannot be read: {strerror}.", path=path, strerror=error.strerror
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: {error}.") from error
+        raise SpecError("{path}: {error}.", path=path, error=error) from error
     _validate(spec, path)
     add_catalogs(folder / "locale")
     return Lesson(spec, folder)
@@ -140,40 +142,57 @@ def load_folder(folder: Path) -> Lesson:
 
 def _validate(spec: LessonSpec, path: Path) -> None:
     if spec.schema != 1:
-        raise SpecError(f"{path}: schema is {spec.schema}, this grader reads schema 1.")
+        raise SpecError(
+            "{path}: schema is {schema}, this grader reads schema 1.", path=path, schema=spec.schema
+        )
     if spec.name != path.parent.name:
-        raise SpecError(f"{path}: name is {spec.name!r}, but the folder is {path.parent.name!r}.")
+        raise SpecError(
+            "{path}: name is {name!r}, but the folder is {path_parent_name!r}.",
+            path=path,
+            name=spec.name,
+            path_parent_name=path.parent.name,
+        )
     if not spec.data.names:
-        raise SpecError(f"{path}: data.names is empty; name at least one data set.")
+        raise SpecError("{path}: data.names is empty; name at least one data set.", path=path)
     try:
         for expression in (*(term.formula for term in spec.terms), spec.report.rank_by):
             formula.names(expression)
         if spec.late_penalty:
             formula.evaluate(spec.late_penalty, dict.fromkeys(LATE_VALUES, 1.0))
     except SpecError as error:
-        raise SpecError(f"{path}: {error}") from error
+        raise SpecError("{path}: {error}", path=path, error=error) from error
     total = sum(term.max_points for term in spec.terms)
     if abs(total - spec.max_score) > 1e-9:
         raise SpecError(
-            f"{path}: the terms add up to {total} points, max_score is {spec.max_score}."
+            "{path}: the terms add up to {total} points, max_score is {max_score}.",
+            path=path,
+            total=total,
+            max_score=spec.max_score,
         )
     names = [criterion.name for criterion in spec.rubric]
     for criterion in spec.rubric:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", criterion.name) or names.count(criterion.name) > 1:
             raise SpecError(
-                f"{path}: the rubric's criterion {criterion.name!r} is there twice, or its name is "
-                "not of small Latin letters, digits and _."
+                "{path}: the rubric's criterion {name!r} is there twice, or its name is not of "
+                "small Latin letters, digits and _.",
+                path=path,
+                name=criterion.name,
             )
         if not 0 < criterion.max_points < math.inf:
             raise SpecError(
-                f"{path}: max_points of the rubric's criterion {criterion.name!r} is "
-                f"{criterion.max_points}, not a number above 0."
+                "{path}: max_points of the rubric's criterion {name!r} is {max_points}, not a "
+                "number above 0.",
+                path=path,
+                name=criterion.name,
+                max_points=criterion.max_points,
             )
     counted = any(RUBRIC in formula.names(term.formula) for term in spec.terms)
     if counted != bool(spec.rubric):
         raise SpecError(
-            f"{path}: a lesson with [[rubric]] has a term whose formula uses `{RUBRIC}`, the sum "
-            "of a person's points, and no other lesson has one."
+            "{path}: a lesson with [[rubric]] has a term whose formula uses `{rubric}`, the sum "
+            "of a person's points, and no other lesson has one.",
+            path=path,
+            rubric=RUBRIC,
         )
 
 
@@ -185,7 +204,9 @@ def _import(path: Path, module_name: str, functions: tuple[str, ...]) -> ModuleT
         module_name, path, submodule_search_locations=[str(path.parent)]
     )
     if spec is None or spec.loader is None or not path.is_file():
-        raise SpecError(f"{path} is missing; docs/new-lesson.md says what a lesson needs.")
+        raise SpecError(
+            "{path} is missing; docs/new-lesson.md says what a lesson needs.", path=path
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
@@ -196,5 +217,9 @@ def _import(path: Path, module_name: str, functions: tuple[str, ...]) -> ModuleT
     for function in functions:
         if not callable(getattr(module, function, None)):
             del sys.modules[module_name]
-            raise SpecError(f"{path} must define {function}(); see docs/new-lesson.md.")
+            raise SpecError(
+                "{path} must define {function}(); see docs/new-lesson.md.",
+                path=path,
+                function=function,
+            )
     return module

@@ -81,8 +81,10 @@ def withheld(lesson: Lesson) -> list[Path]:
         ]
         if not matched:
             raise SpecError(
-                f"{lesson.folder / 'lesson.toml'}: release.withhold names {pattern!r}, but there "
-                "is no such file or folder in the lesson."
+                "{folder}: release.withhold names {pattern!r}, but there is no such file or "
+                "folder in the lesson.",
+                folder=lesson.folder / "lesson.toml",
+                pattern=pattern,
             )
         kept_back += matched
     return kept_back

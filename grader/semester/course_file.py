@@ -158,7 +158,11 @@ def load(path: Path) -> Course:
             unknown = formula.names(expression) - LATE_VALUES
             if unknown:
                 known = ", ".join(sorted(LATE_VALUES))
-                raise SpecError(f"{', '.join(sorted(unknown))} is not known; there are {known}")
+                raise SpecError(
+                    "{unknown} is not known; there are {known}",
+                    unknown=", ".join(sorted(unknown)),
+                    known=known,
+                )
             formula.evaluate(expression, dict.fromkeys(LATE_VALUES, 1.0))
         except SpecError as error:
             raise _wrong(path, f"{name}.penalty: {error}") from error

@@ -162,7 +162,7 @@ def test_submission_whose_worker_dies_is_tried_once_more(
     always = persistent.grade(candidate(folder, "always", "die"))
     assert always.grade.status == "crashed"
     assert always.fault == ""
-    for sentence in (always.grade.reason.en, always.grade.reason.ru):
+    for sentence in (always.grade.reason.to("en"), always.grade.reason.to("ru")):
         assert "SIGKILL" in sentence
     assert len(always.grade.submission.fingerprint) == 64
     assert status_of(persistent, candidate(folder, "next", "ok")) == "graded"

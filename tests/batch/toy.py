@@ -64,7 +64,7 @@ def prepare(setup):
 def examine(exam, submission):
     act, *words = submission.read("act.txt").decode().split()
     length = ACTS[act](*words)
-    return Findings({"length": Measurement(length or 1.0, "", Text(en="how", ru="как"))}, [])
+    return Findings({"length": Measurement(length or 1.0, "", Text("how"))}, [])
 
 
 def die():

@@ -185,8 +185,8 @@ def test_what_goes_wrong_is_named(what: str, start: Start) -> None:
     image = board.build(answering(body, declarations=EXTRAS))
     with start(image) as uno, pytest.raises(board.FirmwareStopped) as caught:
         uno.ask("hello", max_cycles=4_000_000)
-    assert words in caught.value.text.en
-    assert caught.value.text.ru != caught.value.text.en
+    assert words in caught.value.text.to("en")
+    assert caught.value.text.to("ru") != caught.value.text.to("en")
     if stop is not None:
         assert caught.value.stop == stop
 

@@ -21,8 +21,8 @@ def build(code: str) -> board.Image:
 def refusal(code: str) -> str:
     with pytest.raises(Rejected) as caught:
         build(code)
-    assert caught.value.text.ru != caught.value.text.en
-    return caught.value.text.en
+    assert caught.value.text.to("ru") != caught.value.text.to("en")
+    return caught.value.text.to("en")
 
 
 def test_the_map_of_memories_adds_up() -> None:

@@ -18,7 +18,7 @@ MAIN = "int main(void) { for (;;) {} }\n"
 def refused_by_the_reader(code: str) -> str:
     with pytest.raises(Rejected) as caught:
         read({"main.c": (code + MAIN).encode()})
-    return caught.value.text.en
+    return caught.value.text.to("en")
 
 
 @pytest.mark.parametrize(

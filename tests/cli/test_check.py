@@ -90,7 +90,7 @@ def test_a_folder_that_is_no_project_is_left_as_it_was(
 
 
 def test_hints_come_one_by_one_and_stay(grader: Grader, project: Path) -> None:
-    steps = [one.en for one in hints.load(loading.load("distillation"))[hints.REJECTED]]
+    steps = [one.to("en") for one in hints.load(loading.load("distillation"))[hints.REJECTED]]
     assert not any(step in grader("check", cwd=project).stdout for step in steps)
     for count in range(1, len(steps) + 1):
         said = grader("check", "--hint", cwd=project).stdout
@@ -98,7 +98,7 @@ def test_hints_come_one_by_one_and_stay(grader: Grader, project: Path) -> None:
     assert "no further hints" in said
     said = grader("check", "--lang", "ru", cwd=project).stdout
     for step in hints.load(loading.load("distillation"))[hints.REJECTED]:
-        assert step.ru in said
+        assert step.to("ru") in said
 
 
 def test_a_badge_says_the_score_in_a_picture_and_in_words(

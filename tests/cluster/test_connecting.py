@@ -18,7 +18,7 @@ from grader.text.errors import UsageError
 def test_unencrypted_connection_to_another_machine_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match="is not encrypted") as refused, connect_dask(address):
         pass
-    assert refused.value.text.ru != refused.value.text.en
+    assert refused.value.text.to("ru") != refused.value.text.to("en")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_every_name_in_the_catalogue_is_known_and_described(cache: Path) -> None
         *(False, True),
     ]
     for row in rows:
-        assert row.title.ru != row.title.en
+        assert row.title.to("ru") != row.title.to("en")
         assert row.license
         assert row.address.startswith(("https://", "grader.data."))
         assert row.is_prepared() == (row.name == "chat-synthetic")

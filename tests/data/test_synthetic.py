@@ -202,7 +202,7 @@ import sys, json
 from grader.data import load, Size, SyntheticSettings
 settings = SyntheticSettings(validation=Size(150, 450), shard=300)
 def progress(done, total, what):
-    print(json.dumps([done, total, what.en]), flush=True)
+    print(json.dumps([done, total, str(what)]), flush=True)
 clips = load("speech-synthetic", "validation", settings=settings, progress=progress)
 print(json.dumps(clips.fingerprint))
 """

@@ -150,7 +150,7 @@ def test_several_lessons_stand_side_by_side(graded: Graded) -> None:
         values = dict(zip(table.columns, row.cells, strict=True))
         one, two = (values[f"{name} score"].value or 0 for name in ("distillation", "quantization"))
         assert values["total"].value == pytest.approx(one + two)
-        assert "(distillation) +" in values["total"].why.en
+        assert "(distillation) +" in values["total"].why.to("en")
 
 
 def test_csv_cells_are_not_formulas(graded: Graded) -> None:
@@ -185,7 +185,7 @@ def test_excel_has_the_same_cells_twice_once_with_reasons(graded: Graded) -> Non
     for line, reasons, row in zip(grades[1:], why[1:], table.rows, strict=True):
         for cell, reason, ours in zip(line, reasons, row.cells, strict=True):
             assert cell.data_type in ("s", "n", "inlineStr")
-            assert reason.value == ours.why.ru.replace("\n", "␊")
+            assert reason.value == ours.why.to("ru").replace("\n", "␊")
             if isinstance(ours.value, float):
                 assert cell.value == pytest.approx(ours.value, abs=1e-4)
     names = {line[0].value: line[1].value for line in grades[1:]}
@@ -369,7 +369,7 @@ def test_a_format_is_one_entry(out: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_format_of_one_lesson_refuses_several(out: Path) -> None:
     done = CliRunner().invoke(command.command, [str(out), str(out), "--format", "moodle"])
     assert isinstance(done.exception, UsageError)
-    assert "one lesson" in done.exception.text.en
+    assert "one lesson" in done.exception.text.to("en")
 
 
 # The command --------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ DECIDE_NOTHING = {
     "grading/project.py": "keeps files in a student's folder",
     "handout": "draws lectures",
     "lesson/__init__.py": "is empty",
+    "locale": "holds translations",
     "lesson/course.py": "finds the lessons, whose files have a fingerprint of their own",
     "lesson/scoring.py": "takes deductions off and ranks, on every run again",
     "py.typed": "is empty",
@@ -30,6 +31,7 @@ DECIDE_NOTHING = {
     "semester": "knows deadlines, which are applied on every run again",
     "similarity": "compares submissions after grading",
     "text/__init__.py": "holds sentences",
+    "text/numbers.py": "writes numbers in sentences",
     "text/errors.py": "holds exceptions",
     "text/progress.py": "prints progress",
     "text/untrusted.py": "makes names and logs visible",
@@ -67,7 +69,7 @@ def test_the_copy_has_the_fingerprint_of_the_engine(engine: Path) -> None:
 @pytest.mark.parametrize("part", DECIDES_NUMBERS)
 def test_a_change_where_numbers_are_decided_is_seen(engine: Path, part: str) -> None:
     place = engine / part
-    file = place if place.is_file() else max(place.rglob("*.py"))
+    file = place if place.is_file() else max(path for path in place.rglob("*.*") if path.is_file())
     before, source = fingerprint(engine), file.read_bytes()
     file.write_bytes(source + b"# changed\n")
     assert fingerprint(engine) != before
@@ -86,7 +88,7 @@ def test_files_that_are_no_python_count_too(engine: Path, table: str) -> None:
 @pytest.mark.parametrize("part", DECIDE_NOTHING)
 def test_a_change_elsewhere_grades_nothing_again(engine: Path, part: str) -> None:
     place = engine / part
-    file = place if place.is_file() else max(place.rglob("*.py"))
+    file = place if place.is_file() else max(path for path in place.rglob("*.*") if path.is_file())
     before, source = fingerprint(engine), file.read_bytes()
     file.write_bytes(source + b"# changed\n")
     assert fingerprint(engine) == before

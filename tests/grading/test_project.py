@@ -57,7 +57,7 @@ def test_a_version_that_was_not_graded_is_a_dot(tmp_path: Path) -> None:
     versions = remember(tmp_path, factory.stopped("x", Status.REJECTED, EMPTY))
     assert history.line(versions) == "█·"
     assert history.figure(versions) is None
-    assert "best score 7.000" in history.sentence(versions).en
+    assert "best score 7.000" in history.sentence(versions).to("en")
 
 
 def test_another_lesson_in_the_same_folder_loses_nothing(tmp_path: Path) -> None:
@@ -168,9 +168,9 @@ def test_every_lesson_has_hints_in_both_languages(name: str) -> None:
     for steps in known.values():
         assert steps
         for step in steps:
-            assert step.en.strip()[-1] in ".:"
-            assert any("а" <= letter.lower() <= "я" for letter in step.ru)
-            assert not any("а" <= letter.lower() <= "я" for letter in step.en)
+            assert step.to("en").strip()[-1] in ".:"
+            assert any("а" <= letter.lower() <= "я" for letter in step.to("ru"))
+            assert not any("а" <= letter.lower() <= "я" for letter in step.to("en"))
 
 
 @pytest.mark.parametrize("name", loading.names())

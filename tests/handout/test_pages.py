@@ -348,7 +348,9 @@ def test_the_colors_are_those_of_the_reports() -> None:
 
 def test_labels_have_the_same_placeholders_in_both_languages() -> None:
     for key, text in catalogue().items():
-        assert set(re.findall(r"\{\w+\}", text.en)) == set(re.findall(r"\{\w+\}", text.ru)), key
+        assert set(re.findall(r"\{\w+\}", text.to("en"))) == set(
+            re.findall(r"\{\w+\}", text.to("ru"))
+        ), key
 
 
 def test_links_to_other_pages_of_the_course_become_pages(course: Course) -> None:

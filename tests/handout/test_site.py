@@ -132,7 +132,7 @@ def test_terms_are_in_alphabetical_order_and_their_lessons_exist() -> None:
         assert words == sorted(words)
         assert len(set(words)) == len(words)
     for term in glossary.terms("en"):
-        assert set(term.lessons) <= set(loading.names()), term.en
+        assert set(term.lessons) <= set(loading.names()), term.to("en")
 
 
 def test_lessons_stand_in_the_order_of_the_course() -> None:

@@ -45,5 +45,5 @@ def refusal(path: Path) -> str:
     """The sentence with which the submission at `path` is rejected."""
     with pytest.raises(Rejected) as caught, open_submission(path, RULES):
         pass
-    assert caught.value.text.ru
-    return caught.value.text.en
+    assert caught.value.text.to("ru")
+    return caught.value.text.to("en")

@@ -51,7 +51,7 @@ def contents(download: Download) -> dict[str, bytes | str]:
             with open_submission(one.path, RULES, one.name) as submission:
                 found[one.name] = submission.read("model.onnx")
         except Rejected as error:
-            found[one.name] = error.text.en
+            found[one.name] = error.text.to("en")
     return found
 
 

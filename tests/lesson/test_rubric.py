@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import cli
+from grader import cli, text
 from grader.lesson import loading, rubric
 from grader.lesson.grades import Grade, Judgment, from_json
 from grader.report import class_page, student_page
@@ -77,8 +77,8 @@ def prepare(setup):
 def examine(exam, submission):
     words = len(submission.read("essay.md").split())
     if not words:
-        raise Rejected(Text(en="It is empty.", ru="Он пуст."))
-    return Findings({"words": Measurement(words, "", Text(en="counted", ru="посчитано"))}, [])
+        raise Rejected(Text("It is empty."))
+    return Findings({"words": Measurement(words, "", Text("counted"))}, [])
 """
 
 
@@ -146,8 +146,8 @@ class Class:
 @pytest.fixture(scope="module")
 def graded(grader: Grader, course: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     group = Class(grader, course, tmp_path_factory.mktemp("graded"))
-    for name, text in {"Анна К": "ten " * 10, "boris": "five " * 5, "empty": ""}.items():
-        group.submit(name, text)
+    for name, words in {"Анна К": "ten " * 10, "boris": "five " * 5, "empty": ""}.items():
+        group.submit(name, words)
     group.batch()
     return group.folder
 
@@ -376,7 +376,7 @@ def test_lesson_without_rubric_and_folder_without_grades_say_so(
     assert done.returncode == 2
     assert "holds no grades" in done.stderr
     grade = factory.class_of(1)[0]
-    (tmp_path / "grades" / "a.json").write_bytes(msgspec.json.encode(grade))
+    (tmp_path / "grades" / "a.json").write_bytes(text.to_json(grade))
     assert "has no rubric" in grader("rubric", tmp_path).stderr
 
 

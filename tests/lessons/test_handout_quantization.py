@@ -211,7 +211,7 @@ def test_students_are_those_of_the_references_experiments(
     with path.open(encoding="utf-8", newline="") as file:
         recorded = {row["name"]: row for row in csv.DictReader(file)}
     shown = figure("students")
-    trials = {name: digits(title.en) for name, title in benchmark._TRIALS.items()}
+    trials = {name: digits(title.to("en")) for name, title in benchmark._TRIALS.items()}
     assert shown.keys() == {title for name, title in trials.items() if name in recorded}
     for name, title in trials.items():
         if name in recorded:

@@ -105,7 +105,7 @@ def test_analysis_alone_gets_all_of_its_points_and_the_other_parts_say_what_is_m
     assert points(grade)["analysis"] == pytest.approx(1.0)
     assert grade.score == pytest.approx(1.0)
     assert grade.pending == pytest.approx(5.0)
-    said = " ".join(check.message.en for check in grade.checks if not check.passed)
+    said = " ".join(check.message.to("en") for check in grade.checks if not check.passed)
     assert "no profiler.py" in said
     assert "no faster.py" in said
 
@@ -125,7 +125,7 @@ def test_nothing_of_the_lesson_is_rejected_in_a_sentence_that_fits(
     (tmp_path / "hw" / "анализ.toml").write_text("", encoding="utf-8")
     grade = graded(grader, tmp_path / "hw")
     assert grade.status is Status.REJECTED
-    assert "keep the names that the template gives" in grade.reason.en
+    assert "keep the names that the template gives" in grade.reason.to("en")
 
 
 # A student's way, and the reference ---------------------------------------------------------
@@ -143,8 +143,8 @@ def test_untouched_starter_is_told_what_to_do_and_scores_little(
     grade = from_json(done.stdout.encode())
     assert grade.score < 1
     failed = [check for check in grade.checks if not check.passed]
-    assert any("'TODO'" in check.message.en for check in failed)
-    assert all(check.message.ru for check in failed)
+    assert any("'TODO'" in check.message.to("en") for check in failed)
+    assert all(check.message.to("ru") for check in failed)
     tests = grader.python("-m", "pytest", "-q", cwd=folder)
     assert tests.returncode == 1
     assert "area is 'TODO'" in tests.stdout
@@ -176,7 +176,7 @@ def test_thop_wrapped_as_profile_model_is_far_from_full_marks(
     grade = graded(grader, tmp_path / "thop-wrapped")
     assert grade.status is Status.GRADED
     assert 0.1 < points(grade)["profiler"] < 1.0
-    assert any("thop" in check.message.en for check in grade.checks if not check.passed)
+    assert any("thop" in check.message.to("en") for check in grade.checks if not check.passed)
 
 
 def test_samples_are_made_from_the_reference_as_it_is(tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def test_untouched_template_gets_nothing_and_is_told_where_to_begin() -> None:
     found = examine(TEMPLATE)
     assert found.measurements["analysis"].value == 0.0
     first = found.checks[0]
-    assert "area is 'TODO'; expected one of vision, language" in first.message.en
-    assert "vision, language" in first.message.ru
+    assert "area is 'TODO'; expected one of vision, language" in first.message.to("en")
+    assert "vision, language" in first.message.to("ru")
 
 
 Change = tuple[str, str]
@@ -190,10 +190,10 @@ def test_lie_is_caught_by_its_own_check_with_the_measured_figure(homework: Path,
     edit(homework / "analysis.toml", *changes)
     found = failed(homework)
     assert list(found) == [CHECKS[check]]
-    assert words in found[CHECKS[check]].message.en
+    assert words in found[CHECKS[check]].message.to("en")
     one = found[CHECKS[check]]
     assert one.points < one.max_points
-    assert one.hint.ru
+    assert one.hint.to("ru")
 
 
 UNREAD: dict[str, tuple[list[Change], str]] = {
@@ -236,10 +236,10 @@ def test_analysis_that_cannot_be_read_is_one_sentence_and_the_report_still_count
     edit(homework / "analysis.toml", *changes)
     found = examine(homework)
     first = found.checks[0]
-    assert words in first.message.en
+    assert words in first.message.to("en")
     assert not first.passed
-    assert first.message.ru.endswith(".")
-    assert "Traceback" not in first.message.en
+    assert first.message.to("ru").endswith(".")
+    assert "Traceback" not in first.message.to("en")
     assert [check.name for check in found.checks if check.passed] == ["report_is_complete"]
     assert found.measurements["analysis"].value == pytest.approx(0.1)
 
@@ -267,7 +267,7 @@ def test_file_in_another_encoding_or_under_another_name_is_one_sentence(
     write(homework / name)
     check = "analysis_is_read" if name == "analysis.toml" else "report_is_complete"
     found = failed(homework)
-    assert words in found[check].message.en
+    assert words in found[check].message.to("en")
     assert ("report_is_complete" in found) == (name == "report.md")
 
 
@@ -282,15 +282,15 @@ def test_dynamic_size_is_named_or_asked_for(homework: Path) -> None:
     streaming = loading.load("streaming_kws").reference / "model.onnx"
     shutil.copy(streaming, homework / "model.onnx")
     found = examine(homework)
-    assert "no fixed size (samples)" in found.checks[0].message.en
-    assert "sizes = { length = 32 }" in found.checks[0].message.en
+    assert "no fixed size (samples)" in found.checks[0].message.to("en")
+    assert "sizes = { length = 32 }" in found.checks[0].message.to("en")
     edit(homework / "analysis.toml", ("[stated]", "[sizes]\nsamples = 1280\n[stated]"))
     assert examine(homework).checks[0].passed
 
 
 def test_launching_can_be_the_bottleneck(homework: Path) -> None:
     edit(homework / "analysis.toml", ('"esp32"', '"server-gpu"'))
-    message = failed(homework)["bottlenecks_are_measured"].message.en
+    message = failed(homework)["bottlenecks_are_measured"].message.to("en")
     assert "is limited by overhead, not by memory" in message
 
 
@@ -299,7 +299,7 @@ def test_damaged_model_is_one_sentence(homework: Path) -> None:
     (homework / "model.onnx").write_bytes(raw[: len(raw) // 2])
     found = examine(homework)
     assert not found.checks[0].passed
-    assert found.checks[0].message.en
+    assert found.checks[0].message.to("en")
 
 
 # A platform of one's own --------------------------------------------------------------------
@@ -359,9 +359,9 @@ def test_platform_of_ones_own_without_a_source_or_sense_is_one_sentence(
     (homework / "platform.toml").write_text(OWN.replace(old, new, 1), encoding="utf-8")
     first = examine(homework).checks[0]
     assert not first.passed
-    assert words in first.message.en
-    assert str(homework) not in first.message.en
-    assert "/tmp" not in first.message.en
+    assert words in first.message.to("en")
+    assert str(homework) not in first.message.to("en")
+    assert "/tmp" not in first.message.to("en")
 
 
 # The report ---------------------------------------------------------------------------------
@@ -375,7 +375,7 @@ def report_problems(text: str) -> list[str]:
         least_words=settings["least_words"],
         most_copied=settings["most_copied"],
     )
-    return [one.en for one in found]
+    return [one.to("en") for one in found]
 
 
 def written(*words: str) -> str:

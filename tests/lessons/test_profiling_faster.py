@@ -80,8 +80,8 @@ def refused(found: Any, words: str) -> None:
         assert found.measurements[name].value == 0.0
     (only,) = found.checks
     assert not only.passed
-    assert words in only.message.en
-    assert only.message.ru != only.message.en
+    assert words in only.message.to("en")
+    assert only.message.to("ru") != only.message.to("en")
 
 
 def test_the_reference_does_a_fraction_of_the_work(examine: Examine) -> None:
@@ -125,7 +125,7 @@ def test_other_outputs_score_nothing(examine: Examine, source: str) -> None:
     told = check(found, "same_outputs")
     assert not told.passed
     assert told.points == 0.0
-    assert "On 12 inputs" in told.message.en
+    assert "On 12 inputs" in told.message.to("en")
 
 
 def test_answers_remembered_from_public_inputs_do_not_serve_hidden_ones(examine: Examine) -> None:
@@ -143,7 +143,7 @@ def test_a_bloated_network_is_told_so(examine: Examine) -> None:
     assert found.measurements["same_outputs"].value == 1.0
     assert found.measurements["compression"].value < 1
     assert not check(found, "bytes").passed
-    assert "the slow network has 1,395," in check(found, "bytes").message.en
+    assert "the slow network has 1,395," in check(found, "bytes").message.to("en")
 
 
 # Networks that do not get so far ------------------------------------------------------------

@@ -196,7 +196,7 @@ def wrapped(lines: str) -> str:
 def test_the_reference_gets_full_marks(examine: Examine) -> None:
     found = examine(REFERENCE)
     assert found.measurements["profiler"].value == 1.0
-    assert [one.message.en for one in found.checks if not one.passed] == []
+    assert [one.message.to("en") for one in found.checks if not one.passed] == []
     assert sum(one.points for one in found.checks) == pytest.approx(
         LESSON.spec.settings["profiler"]["points"]
     )
@@ -211,7 +211,7 @@ def test_the_reference_gets_full_marks(examine: Examine) -> None:
 def test_the_template_says_what_is_missing(examine: Examine) -> None:
     found = examine((LESSON.template / "profiler.py").read_text(encoding="utf-8"))
     assert found.measurements["profiler"].value < 0.3
-    assert "MACs 0 instead of" in check(found, "linear").message.en
+    assert "MACs 0 instead of" in check(found, "linear").message.to("en")
 
 
 THOP = """
@@ -235,7 +235,7 @@ def test_thop_does_not_pass_and_its_blind_spots_are_named(examine: Examine) -> N
     assert found.measurements["profiler"].value < 0.5
     told = check(found, "thop")
     assert not told.passed
-    assert "exactly thop's" in told.message.en
+    assert "exactly thop's" in told.message.to("en")
     for words in (
         "nn.MultiheadAttention -100% (misses MultiheadAttention, products of attention)",
         "(misses scaled_dot_product_attention)",
@@ -244,11 +244,10 @@ def test_thop_does_not_pass_and_its_blind_spots_are_named(examine: Examine) -> N
         "(misses mul and sum, mul)",
         "GRU +",
     ):
-        assert words in told.message.en
-    assert (
-        "scaled_dot_product_attention is not counted"
-        in check(found, "scaled_dot_product").message.en
-    )
+        assert words in told.message.to("en")
+    assert "scaled_dot_product_attention is not counted" in check(
+        found, "scaled_dot_product"
+    ).message.to("en")
 
 
 def test_flop_counter_mode_does_not_pass(examine: Examine) -> None:
@@ -260,8 +259,8 @@ def test_flop_counter_mode_does_not_pass(examine: Examine) -> None:
     )
     found = examine(source)
     assert found.measurements["profiler"].value < 0.95
-    assert "mul and sum, mul is not counted" in check(found, "elementwise").message.en
-    assert "quantized Linear is not counted" in check(found, "quantised_linear").message.en
+    assert "mul and sum, mul is not counted" in check(found, "elementwise").message.to("en")
+    assert "quantized Linear is not counted" in check(found, "quantised_linear").message.to("en")
     assert check(found, "thop").passed
 
 
@@ -307,8 +306,8 @@ def test_a_mistake_on_one_family_costs_that_family_only(
     found = examine(source)
     failed = [one for one in found.checks if not one.passed]
     assert [one.name for one in failed] == ["profiler_embedding_bag"]
-    assert words in failed[0].message.en
-    assert failed[0].message.ru != failed[0].message.en
+    assert words in failed[0].message.to("en")
+    assert failed[0].message.to("ru") != failed[0].message.to("en")
     assert 0.8 < found.measurements["profiler"].value < 1.0
 
 
@@ -320,8 +319,8 @@ def test_shared_weights_counted_twice(examine: Examine) -> None:
     found = examine(edited("if id(tensor) not in seen:", "if True:"))
     told = check(found, "shared_weights")
     assert not told.passed
-    assert "parameters" in told.message.en
-    assert "MACs" not in told.message.en
+    assert "parameters" in told.message.to("en")
+    assert "MACs" not in told.message.to("en")
 
 
 @pytest.mark.usefixtures("few_families")
@@ -356,7 +355,7 @@ def profile_model(model, example_inputs):
 """
     found = examine(source)
     assert found.measurements["profiler"].value == 0.0
-    assert "parameters 0 instead of" in check(found, "linear").message.en
+    assert "parameters 0 instead of" in check(found, "linear").message.to("en")
 
 
 def test_patching_torch_harms_nobody_else(examine: Examine) -> None:
@@ -369,7 +368,7 @@ def test_patching_torch_harms_nobody_else(examine: Examine) -> None:
     spoilt = examine(source)
     assert spoilt.measurements["profiler"].value < 0.5
     assert not check(spoilt, "time").passed
-    assert "thop is wrong on 13" in check(spoilt, "thop").message.en
+    assert "thop is wrong on 13" in check(spoilt, "thop").message.to("en")
     assert examine(REFERENCE).measurements["profiler"].value == 1.0
 
 
@@ -393,7 +392,7 @@ def test_what_does_not_start_is_said_once(examine: Examine, source: str, words: 
     found = examine(source)
     assert found.measurements["profiler"].value == 0.0
     assert [one.name for one in found.checks] == ["profiler_runs"]
-    assert words in found.checks[0].message.en
+    assert words in found.checks[0].message.to("en")
 
 
 def test_a_missing_profiler_costs_its_own_part(tmp_path: Path) -> None:
@@ -401,7 +400,7 @@ def test_a_missing_profiler_costs_its_own_part(tmp_path: Path) -> None:
     with open_submission(tmp_path, LESSON.spec.intake) as submission:
         found = checks.examine_profiler(exam(), submission)
     assert found.measurements["profiler"].value == 0.0
-    assert "no profiler.py" in found.checks[0].message.en
+    assert "no profiler.py" in found.checks[0].message.to("en")
 
 
 def test_hints_name_every_family() -> None:

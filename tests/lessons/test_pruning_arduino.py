@@ -402,7 +402,7 @@ def test_the_grade_tells_where_flash_and_cycles_went(graded: Any, tmp_path: Path
     maps = {"memory_map": board.MAX_FLASH_BYTES, "memory_map_sram": board.SRAM_BYTES}
     names = {"cycles_by_layer", "what_was_pruned", "replies", "confusion", *maps}
     assert names <= figures.keys()
-    labels = [row.en for name in maps for row in figures[name].rows]
+    labels = [row.to("en") for name in maps for row in figures[name].rows]
     assert {"columns0 (data)", "network_run (code)", "buffers (data)", "stack"} <= set(labels)
     for name, room in maps.items():
         assert sum(sum(one.x) for one in figures[name].series) == room

@@ -91,7 +91,7 @@ FEW = settings(max_examples=20, deadline=None)
 
 
 def test_the_reference_passes_every_check(reference):
-    assert reference.status is Status.GRADED, reference.reason.en
+    assert reference.status is Status.GRADED, reference.reason.to("en")
     assert failed(reference) - TIMED == set()
     assert reference.gate.passed
     assert reference.score > 0.8 * reference.max_score
@@ -105,8 +105,8 @@ def test_every_figure_of_the_table_has_its_unit_how_and_interval(reference):
             one = reference.measurements[f"{name}.{column}"]
             low, high = one.interval
             assert low <= one.value <= high
-            assert one.how.en
-            assert one.how.ru
+            assert one.how.to("en")
+            assert one.how.to("ru")
     for column in ("bytes", "params", "accuracy", "f1_macro", "latency_ratio_b32"):
         assert reference.value(column) == reference.value(f"student_ptq.{column}")
 
@@ -125,14 +125,14 @@ def test_bytes_hold_the_tokenizer(reference):
 
 def test_the_table_shows_six_models_with_intervals(reference):
     (table,) = [one for one in reference.figures if one.name == "models"]
-    assert [row.en for row in table.rows][1:] == [
+    assert [row.to("en") for row in table.rows][1:] == [
         *("teacher", "teacher + PTQ", "student", "student + PTQ", "bag of n-grams")
     ]
     assert all(len(column.point_labels) == 6 for column in table.series)
-    titles = [column.label.en for column in table.series]
+    titles = [column.label.to("en") for column in table.series]
     for wanted in ("size", "1 post", "32 posts", "accuracy", "F1", "param", "compr", "speed-up"):
         assert any(wanted in title for title in titles), wanted
-    accuracy = next(column for column in table.series if "accuracy" in column.label.en)
+    accuracy = next(column for column in table.series if "accuracy" in column.label.to("en"))
     assert all("…" in cell for cell in accuracy.point_labels)
 
 
@@ -163,12 +163,12 @@ def test_a_mutant_is_caught_by_the_check_meant_for_it(mutant, examination, tmp_p
     folder = mutants.reference(tmp_path / "hw")
     mutant.edit(folder)
     grade = graded(examination, folder)
-    assert grade.status is Status.GRADED, grade.reason.en
+    assert grade.status is Status.GRADED, grade.reason.to("en")
     assert mutant.caught_by in failed(grade), failed(grade)
     (check,) = [one for one in grade.checks if one.name == mutant.caught_by]
-    assert check.hint.en
-    assert check.hint.ru
-    assert check.message.ru != check.message.en
+    assert check.hint.to("en")
+    assert check.hint.to("ru")
+    assert check.message.to("ru") != check.message.to("en")
 
 
 def test_every_check_catches_a_mutant(reference):
@@ -183,9 +183,9 @@ def test_bad_input_gets_one_clear_sentence(mutant, examination, tmp_path):
     mutant.edit(folder)
     grade = graded(examination, folder)
     assert grade.status is Status.REJECTED, (grade.status, failed(grade))
-    assert mutant.says in grade.reason.en
-    assert grade.reason.ru
-    assert grade.reason.ru != grade.reason.en
+    assert mutant.says in grade.reason.to("en")
+    assert grade.reason.to("ru")
+    assert grade.reason.to("ru") != grade.reason.to("en")
     assert grade.score == 0
 
 
@@ -248,7 +248,7 @@ def test_any_other_order_of_classes_is_named(shuffled, seed):
     answers = np.argsort(shuffled)[right]  # logit i stands for class shuffled[i]
     with pytest.raises(Rejected) as told:
         module("order").require("student", answers, labels, LABELS, 0.84)
-    assert ", ".join(LABELS[label] for label in shuffled) in told.value.text.en
+    assert ", ".join(LABELS[label] for label in shuffled) in told.value.text.to("en")
 
 
 @FEW
@@ -358,5 +358,5 @@ def test_posts_that_people_wrote_are_graded_against_the_teacher_in_the_cache(
     assert len(examination.exam.texts) == 2967
     assert examination.exam.bag["accuracy"].value < 0.6
     grade = graded(fewer(examination, 200), mutants.reference(tmp_path / "hw"))
-    assert grade.status is Status.GRADED, grade.reason.en
+    assert grade.status is Status.GRADED, grade.reason.to("en")
     assert grade.value("accuracy") < 0.6

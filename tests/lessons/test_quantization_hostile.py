@@ -48,8 +48,8 @@ def test_what_is_no_tokenizer_is_refused_in_a_sentence(
     grade = graded(examination, folder)
     assert grade.status is not Status.GRADED
     assert grade.status is not Status.GRADER_FAULT
-    assert "tokenizer" in grade.reason.en
-    assert len(grade.reason.en) < 600
+    assert "tokenizer" in grade.reason.to("en")
+    assert len(grade.reason.to("en")) < 600
 
 
 @pytest.mark.slow
@@ -67,7 +67,7 @@ def test_damaged_text_files_cost_a_check_at_most(
         (folder / name).write_bytes(contents)
     grade = graded(examination, folder)
     assert grade.status in (Status.GRADED, Status.REJECTED)
-    assert "Traceback" not in grade.reason.en
+    assert "Traceback" not in grade.reason.to("en")
 
 
 @pytest.mark.slow
@@ -82,7 +82,7 @@ def test_names_from_a_model_are_shown_and_never_obeyed(folder, examination):  # 
                 node.input[:] = [renamed.get(one, one) for one in node.input]
     (folder / "table.csv").write_text(f"name,bytes\n{SCRIPT}{ESCAPE},{SCRIPT}\n", encoding="utf-8")
     grade = graded(examination, folder)
-    assert grade.status is Status.GRADED, grade.reason.en
+    assert grade.status is Status.GRADED, grade.reason.to("en")
     for lang in ("en", "ru"):
         page = report.student_page(grade, LESSON.spec, lang)
         assert SCRIPT not in page
@@ -120,7 +120,7 @@ def test_the_names_of_models_that_a_sentence_quotes_are_short(folder, examinatio
             node.input[:] = [SCRIPT * 1000 if one == "input_ids" else one for one in node.input]
     grade = graded(examination, folder)
     assert grade.status is Status.REJECTED
-    assert len(grade.reason.en) < 600
+    assert len(grade.reason.to("en")) < 600
 
 
 def _plain(grade: Grade):

@@ -52,7 +52,7 @@ def test_the_reference_gets_full_marks_in_both_forms(examination, tmp_path):
         shutil.copy(mutants.REFERENCE / "offline.onnx", folder)
     grades = [graded(examination, folder) for folder in (onnx, script)]
     for grade in grades:
-        assert grade.status is Status.GRADED, grade.reason.en
+        assert grade.status is Status.GRADED, grade.reason.to("en")
         assert failed(grade) == set()
         assert grade.score == pytest.approx(grade.max_score)
     macs = [grade.value("macs_per_second") for grade in grades]
@@ -82,12 +82,12 @@ def test_the_grade_holds_a_recording_to_listen_to(examination, tmp_path):
 def test_a_mutant_is_caught_by_the_check_meant_for_it(mutant, examination, tmp_path):
     mutant.make(tmp_path)
     grade = graded(examination, tmp_path)
-    assert grade.status is Status.GRADED, grade.reason.en
+    assert grade.status is Status.GRADED, grade.reason.to("en")
     assert mutant.caught_by in failed(grade), failed(grade)
     assert grade.score < grade.max_score
     hints = {check.name: check.hint for check in grade.checks}
-    assert hints[mutant.caught_by].en
-    assert hints[mutant.caught_by].ru
+    assert hints[mutant.caught_by].to("en")
+    assert hints[mutant.caught_by].to("ru")
 
 
 def test_there_are_twenty_mutants_and_every_check_catches_one():
@@ -106,8 +106,8 @@ def test_bad_input_gets_one_clear_sentence(make, sentence, examination, tmp_path
     make(tmp_path)
     grade = graded(examination, tmp_path)
     assert grade.status is Status.REJECTED
-    assert sentence in grade.reason.en
-    assert grade.reason.ru
+    assert sentence in grade.reason.to("en")
+    assert grade.reason.to("ru")
     assert not list(tmp_path.glob("chunk.pt"))
 
 

@@ -52,24 +52,24 @@ def test_big_endian_with_its_mark_is_read() -> None:
 def test_what_cannot_be_read_is_said(raw: bytes, words: str) -> None:
     table = read(raw, NUMBERS)
     assert table.experiments == []
-    assert words in table.problems[0].en
-    assert table.problems[0].ru
+    assert words in table.problems[0].to("en")
+    assert table.problems[0].to("ru")
 
 
 @pytest.mark.parametrize("cell", ["x" * 100_000, "\x1b[31m" * 500, "\u202e" * 500])
 def test_cells_and_names_are_short_and_visible(cell: str) -> None:
     rows = f"name,au_fa_fr,macs,bytes\na,{cell},1,1\n{cell},1,1,1\n"
     table = read(rows.encode(), NUMBERS)
-    assert len(table.problems[0].en) < 120
+    assert len(table.problems[0].to("en")) < 120
     assert len(table.experiments[0].name) <= MAX_NAME
-    for text in (table.problems[0].en, table.problems[0].ru, table.experiments[0].name):
+    for text in (table.problems[0].to("en"), table.problems[0].to("ru"), table.experiments[0].name):
         assert not {"\x1b", "\u202e"} & set(text)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_give_a_table_of_short_problems(raw: bytes) -> None:
     table = read(raw, NUMBERS)
-    assert all(len(problem.en) < 200 for problem in table.problems)
+    assert all(len(problem.to("en")) < 200 for problem in table.problems)
 
 
 @given(st.text(max_size=200), st.sampled_from(["utf-8", "utf-16", "utf-16-le", "cp1251"]))

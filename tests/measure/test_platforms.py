@@ -63,8 +63,8 @@ def test_every_figure_has_a_source_and_says_how_it_was_derived(platform: Platfor
         assert source.title, name
         assert source.address.startswith(("https://", "python benchmarks/")), name
         if figure.basis != "stated":
-            assert figure.how.en, name
-            assert figure.how.ru, name
+            assert figure.how.to("en"), name
+            assert figure.how.to("ru"), name
 
 
 def test_figures_are_in_si_units(platform: Platform) -> None:
@@ -110,8 +110,8 @@ def test_a_type_is_computed_in_itself_or_the_narrowest_wider() -> None:
 def test_an_unknown_platform_is_told_the_nearest() -> None:
     with pytest.raises(UsageError) as caught:
         platforms.load("raspbery_pi")
-    assert "did you mean raspberry-pi-5?" in caught.value.text.en
-    assert "возможно, вы имели в виду raspberry-pi-5?" in caught.value.text.ru
+    assert "did you mean raspberry-pi-5?" in caught.value.text.to("en")
+    assert "возможно, вы имели в виду raspberry-pi-5?" in caught.value.text.to("ru")
 
 
 def test_a_lecturer_adds_and_replaces_platforms(tmp_path: Path) -> None:

@@ -115,8 +115,8 @@ def test_float32_behind_dequantize_linear_is_refused(exported: bytes) -> None:
     assert found.schemes[0] == "on_load"
     with pytest.raises(Rejected) as caught:
         require_really_stored("student_ptq", found)
-    assert "student_ptq.onnx stores the weight" in caught.value.text.en
-    assert "float32" in caught.value.text.ru
+    assert "student_ptq.onnx stores the weight" in caught.value.text.to("en")
+    assert "float32" in caught.value.text.to("ru")
 
 
 # Made by hand -------------------------------------------------------------------------------

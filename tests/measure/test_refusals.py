@@ -340,7 +340,7 @@ def test_refused_with_a_sentence(name: str) -> None:
         inspect(raw)
     assert refusal.value.code == code
     assert refusal.value.exit_code is ExitCode.BELOW
-    assert re.search("[а-я]", refusal.value.text.ru)
+    assert re.search("[а-я]", refusal.value.text.to("ru"))
 
 
 @pytest.mark.parametrize("op", REFUSED_BY_NAME)
@@ -362,8 +362,8 @@ def test_every_operator_is_either_counted_or_refused() -> None:
 def test_every_rule_exists_in_some_opset_and_says_what_it_costs() -> None:
     for op, rule in COSTS.items():
         assert any(onnx.defs.has(op, opset, "") for opset in GraphLimits().opsets), op
-        assert rule.formula.en
-        assert re.search(r"[а-я0-9]", rule.formula.ru)
+        assert rule.formula.to("en")
+        assert re.search(r"[а-я0-9]", rule.formula.to("ru"))
 
 
 def test_many_nodes_are_refused_before_they_are_made() -> None:
@@ -398,8 +398,8 @@ def test_constants_together_are_bounded() -> None:
 def test_names_in_sentences_are_short_and_printable() -> None:
     with pytest.raises(Refused) as refusal:
         refuse("missing_output", name="\x1b[31m" + "y" * 1000)
-    assert "\x1b" not in refusal.value.text.en
-    assert len(refusal.value.text.en) < 200
+    assert "\x1b" not in refusal.value.text.to("en")
+    assert len(refusal.value.text.to("en")) < 200
 
 
 def test_inputs_and_outputs_are_bounded() -> None:

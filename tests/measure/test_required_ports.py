@@ -24,10 +24,10 @@ def exported(
 def sentence(raw: bytes) -> str:
     with pytest.raises(Rejected) as caught:
         require(inspect(raw), expects=FEATURES, returns=LOGITS)
-    assert re.search("[а-я]", caught.value.text.ru)
-    assert len(caught.value.text.ru) < 700
-    assert "\x1b" not in caught.value.text.en + caught.value.text.ru
-    return caught.value.text.en
+    assert re.search("[а-я]", caught.value.text.to("ru"))
+    assert len(caught.value.text.to("ru")) < 700
+    assert "\x1b" not in caught.value.text.to("en") + caught.value.text.to("ru")
+    return caught.value.text.to("en")
 
 
 @pytest.mark.parametrize("batch", ["n", 1])

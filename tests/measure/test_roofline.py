@@ -291,8 +291,8 @@ def test_the_sentence_says_what_overflows(
 ) -> None:
     fit = predict(traffic.of_onnx(product), machine(ram=ram, storage=storage)).fit
     assert fit.fits == said.startswith("Fits")
-    assert fit.sentence.en.endswith(said)
-    assert ("Помещается" in fit.sentence.ru) == fit.fits
+    assert fit.sentence.to("en").endswith(said)
+    assert ("Помещается" in fit.sentence.to("ru")) == fit.fits
 
 
 # The whole is never faster than either roof.
@@ -410,7 +410,7 @@ def test_the_baseline_in_float32_fits_all_but_the_arduino(speech: Workload) -> N
         one.name: predict(speech, one).fit.fits for one in platforms.catalogue().platforms.values()
     }
     assert fits == {name: name != "atmega328p" for name in fits}
-    sentence = predict(speech, platforms.load("atmega328p")).fit.sentence.en
+    sentence = predict(speech, platforms.load("atmega328p")).fit.sentence.to("en")
     assert "281,860 B, 249,604 B more than the 32,256 B of flash" in sentence
     assert "22,496 B at once, 20,448 B more than the 2,048 B of RAM" in sentence
 

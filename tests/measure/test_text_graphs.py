@@ -104,7 +104,7 @@ def test_operators_of_the_runtime_itself_are_refused_with_advice(exported: bytes
     with pytest.raises(Refused) as caught:
         inspect(static_int8(exported, four_bits=True), LIMITS)
     assert caught.value.code == "runtime_operator"
-    assert "opset 21" in caught.value.text.en
+    assert "opset 21" in caught.value.text.to("en")
 
 
 def test_four_bits_in_an_old_opset_are_refused_with_advice() -> None:
@@ -115,7 +115,7 @@ def test_four_bits_in_an_old_opset_are_refused_with_advice() -> None:
     with pytest.raises(Refused) as caught:
         inspect(raw.SerializeToString())
     assert caught.value.code == "operator_type"
-    assert "int4" in caught.value.text.en
+    assert "int4" in caught.value.text.to("en")
 
 
 def test_every_operator_of_a_handwritten_transformer_is_counted() -> None:

@@ -51,7 +51,7 @@ def test_cells_are_counted_as_jupyter_counts_them() -> None:
 def test_what_is_no_python_notebook_is_refused(raw: bytes, says: str) -> None:
     with pytest.raises(Rejected, match=says) as refused:
         notebooks.read(raw)
-    assert refused.value.text.ru
+    assert refused.value.text.to("ru")
     assert "\x1b" not in str(refused.value)
 
 

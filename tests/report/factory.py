@@ -406,7 +406,7 @@ def _experiments(rng: random.Random, au: float, size: int, macs: int) -> list[Fi
     return [
         Figure(
             name=f"experiments_{cost}",
-            title=Text.in_languages({"en": f"Your experiments: quality against {title[cost].en}", "ru": f"Ваши эксперименты: качество и {title[cost].ru}"}),
+            title=Text.in_languages({"en": f"Your experiments: quality against {title[cost]}", "ru": f"Ваши эксперименты: качество и {title[cost].to('ru')}"}),
             kind="scatter",
             x=Axis(title[cost], "", "log"),
             y=Axis(verbatim("AU-FA-FR"), "", "log"),

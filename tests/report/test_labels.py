@@ -21,9 +21,9 @@ def test_both_languages_say_everything_with_the_same_placeholders() -> None:
         return {field for _, field, *_ in Formatter().parse(text)} - {None}
 
     for key, text in (catalogue().page | catalogue().units).items():
-        assert text.en.strip(), key
-        assert text.ru.strip(), key
-        assert placeholders(text.en) == placeholders(text.ru), key
+        assert text.to("en").strip(), key
+        assert text.to("ru").strip(), key
+        assert placeholders(text.to("en")) == placeholders(text.to("ru")), key
 
 
 def test_every_text_is_used() -> None:
@@ -60,8 +60,8 @@ def test_no_english_word_is_left_in_a_russian_page() -> None:
         labels = [a[key] for _, a in page.elements for key in ("aria-label", "title") if key in a]
         texts |= {text.strip() for text in [*shown, *labels]}
     ours = catalogue().page | catalogue().units
-    english = {text.en for text in ours.values() if text.en != text.ru} - {
-        text.ru for text in ours.values()
+    english = {text.to("en") for text in ours.values() if text.to("en") != text.to("ru")} - {
+        text.to("ru") for text in ours.values()
     }
     whole = {text for text in english if "{" not in text}
     assert whole & texts == set()

@@ -84,9 +84,9 @@ def test_an_error_is_told_with_the_students_line_and_costs_only_its_call(level: 
     assert [a.value for a in answers] == [4, None, 3]
     assert answers[1].status is Status.REJECTED
     assert answers[1].error is not None
-    assert "ZeroDivisionError" in answers[1].error.en
-    assert "(work.py, line 2)" in answers[1].error.en
-    assert answers[1].error.ru != answers[1].error.en
+    assert "ZeroDivisionError" in answers[1].error.to("en")
+    assert "(work.py, line 2)" in answers[1].error.to("en")
+    assert answers[1].error.to("ru") != answers[1].error.to("en")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_one_bad_ending_costs_one_call(
     answers = run(source, xs(1, 7, 2))
     assert [a.value for a in answers[::2]] == [1, 2]
     assert answers[1].status is status
-    assert words in (answers[1].error.en if answers[1].error else "")
+    assert words in (answers[1].error.to("en") if answers[1].error else "")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_limits_hold_at_every_level(level: str, statement: str, status: Status, 
     (answer,) = run(f"kept = []\ndef solve(x):\n    {statement}\n", xs(1), seconds=60.0)
     assert answer.status is status
     assert answer.error is not None
-    assert words in answer.error.en
+    assert words in answer.error.to("en")
 
 
 def test_a_call_is_not_charged_for_the_time_of_those_before_it(closed_level: str) -> None:
@@ -145,9 +145,9 @@ def test_after_some_calls_out_of_time_the_others_are_not_made(closed_level: str)
     answers = run(source, xs(*range(6)), seconds=1.0, lost_calls=2)
     assert [a.status for a in answers] == [Status.TIMED_OUT] * 6
     assert answers[1].error is not None
-    assert "within 1 s" in answers[1].error.en
+    assert "within 1 s" in answers[1].error.to("en")
     assert answers[2].error is not None
-    assert "Not asked" in answers[2].error.en
+    assert "Not asked" in answers[2].error.to("en")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_code_that_cannot_be_imported_says_so_at_every_call(
 ) -> None:
     for answer in run(source, xs(1, 2)):
         assert answer.error is not None
-        assert words in answer.error.en
+        assert words in answer.error.to("en")
 
 
 def test_what_is_written_to_the_wire_is_no_answer(closed_level: str) -> None:

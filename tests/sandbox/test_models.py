@@ -99,10 +99,10 @@ def test_a_number_of_rows_that_is_no_multiple_of_the_batch(inputs: Path) -> None
 def ending(job: Job, limits: RunLimits = LIMITS) -> Stopped:
     with pytest.raises(Stopped) as caught:
         run_onnx(job, limits)
-    assert caught.value.text.en
-    assert caught.value.text.ru
-    assert caught.value.text.en != caught.value.text.ru
-    assert "Traceback" not in caught.value.text.en
+    assert caught.value.text.to("en")
+    assert caught.value.text.to("ru")
+    assert caught.value.text.to("en") != caught.value.text.to("ru")
+    assert "Traceback" not in caught.value.text.to("en")
     return caught.value
 
 
@@ -113,8 +113,8 @@ def test_file_that_is_no_model_is_rejected(inputs: Path) -> None:
 def test_wrong_output_shape_is_rejected_with_both_shapes(inputs: Path) -> None:
     ended = ending(Job(sums(), inputs, (2,)))
     assert ended.status is Status.REJECTED
-    assert "(1, 2)" in ended.text.en
-    assert "(1, 3)" in ended.text.en
+    assert "(1, 2)" in ended.text.to("en")
+    assert "(1, 3)" in ended.text.to("en")
 
 
 def test_a_model_without_inputs_is_rejected(inputs: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_model_without_inputs_is_rejected(inputs: Path) -> None:
     made = helper.make_model(graph, opset_imports=imports, ir_version=9).SerializeToString()
     ended = ending(Job(made, inputs, (3,)))
     assert ended.status is Status.REJECTED
-    assert "0 inputs and 1 outputs" in ended.text.en
+    assert "0 inputs and 1 outputs" in ended.text.to("en")
 
 
 def test_failure_while_running_is_rejected(inputs: Path) -> None:
@@ -139,7 +139,7 @@ def test_failure_while_running_is_rejected(inputs: Path) -> None:
     )
     ended = ending(Job(reshape, inputs, (3,)))
     assert ended.status is Status.REJECTED
-    assert "fails when it runs" in ended.text.en
+    assert "fails when it runs" in ended.text.to("en")
 
 
 def test_time_out(inputs: Path) -> None:

@@ -39,8 +39,8 @@ class Ran:
     @property
     def says(self) -> str:
         assert self.stopped is not None
-        assert self.stopped.text.ru
-        return self.stopped.text.en
+        assert self.stopped.text.to("ru")
+        return self.stopped.text.to("en")
 
     def text(self, cell: int) -> str:
         """All that a cell showed as text."""

@@ -65,7 +65,7 @@ def attempt(closed_level: str, tmp_path: Path) -> Callable[..., bool]:
         source += f"HERE = {str(tmp_path)!r}\n"
         source += f"try:\n    {statement}\n    got = 1\nexcept OSError as e:\n    got = 0\n"
         answer = asked(source)
-        assert answer.error is None, answer.error.en
+        assert answer.error is None, answer.error.to("en")
         return bool(answer.value)
 
     return succeeds

@@ -263,17 +263,17 @@ def test_in_time_within_the_grace_and_late(course, tmp_path: Path) -> None:
     (a,), (b,), (c,), (late, report), (extended,) = (
         lines(course, tmp_path, found, name) for name in ("a", "b", "c", "s1", "s2")
     )
-    assert "in time" in a.why.en
-    assert "вовремя" in a.why.ru
-    assert "within the grace" in b.why.en
-    assert "Days late: 1, of them free: 1 (left: 2), counted: 0" in c.why.en
-    assert "Days late: 3, of them free: 2 (left: 1), counted: 1" in late.why.en
-    assert "2026-03-04 23:00 MSK" in late.why.en
-    assert "extension: illness" in extended.why.en
+    assert "in time" in a.why.to("en")
+    assert "вовремя" in a.why.to("ru")
+    assert "within the grace" in b.why.to("en")
+    assert "Days late: 1, of them free: 1 (left: 2), counted: 0" in c.why.to("en")
+    assert "Days late: 3, of them free: 2 (left: 1), counted: 1" in late.why.to("en")
+    assert "2026-03-04 23:00 MSK" in late.why.to("en")
+    assert "extension: illness" in extended.why.to("en")
     grade = scoring.taken_off(factory.graded(), SPEC, [late, report])
     assert [one.points for one in grade.deductions] == pytest.approx([0.7, 0.5])
     assert grade.score == pytest.approx(factory.graded().score - 1.2)
-    assert report.why.en == "no report"
+    assert report.why.to("en") == "no report"
 
 
 def test_free_days_are_spent_across_lessons_in_order(course, tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_unknown_time_takes_nothing_off_and_is_mentioned(course, tmp_path: Path)
     version = Version("x", "x", tmp_path, ("x",), late=True)
     found = handed_in.collect(Download("canvas", [version]), "distillation", None)[0]
     (line,) = lines(course, tmp_path, found, "x")
-    assert "--times" in line.why.en
+    assert "--times" in line.why.to("en")
     assert scoring.taken_off(factory.graded(), SPEC, [line]).score == factory.graded().score
 
 
@@ -324,7 +324,7 @@ def test_a_wrong_course_file_is_named(tmp_path: Path, before, after, sentence) -
     path.write_text(COURSE.replace(before, after, 1), encoding="utf-8")
     with pytest.raises(UsageError, match=sentence) as found:
         course_file.load(path)
-    assert str(path) in found.value.text.en
+    assert str(path) in found.value.text.to("en")
 
 
 @given(
