@@ -117,8 +117,6 @@ def update(source: Source, lang: str) -> Catalog:
     for message in wanted:
         if message.id:
             old = known.get(message.id, message.context)
-            if old is None and CLICK in _places(message):
-                continue  # of a version of click that nobody has translated yet
             new.add(
                 message.id,
                 None if old is None else old.string,
