@@ -79,13 +79,13 @@ class Lesson:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over the files that decide a grade: not handouts, not samples."""
+        """sha256 over the files that decide a grade: not handouts, not samples, not translations."""
         digest = hashlib.sha256()
         for path in sorted(self.folder.rglob("*")):
             relative = path.relative_to(self.folder)
             other = (
                 "__pycache__" in relative.parts
-                or relative.parts[0] in ("samples", "figures", HINTS)
+                or relative.parts[0] in ("samples", "figures", "locale", HINTS)
                 or relative.name.startswith(("handout.", "handout_", "seminar."))
             )
             if path.is_file() and not other:
