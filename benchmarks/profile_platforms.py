@@ -106,7 +106,7 @@ def _table(opened: Profiled, dtype: DType | None) -> str:
                 "—" if flash is None else _share(flash.needed / flash.available),
                 _share(one.fit.ram.needed / one.fit.ram.available),
                 duration(one.seconds, "en"),
-                LIMITS[limit].en,
+                str(LIMITS[limit]),
                 f"{one.bottlenecks(1)[0].name} ({one.share(one.bottlenecks(1)[0]):.0%})",
             ]
         )
@@ -136,7 +136,7 @@ def _catalogue() -> str:
 def _row(one: Platform) -> list[str]:
     ridge = one.peak["int8"].value / one.bandwidth.value
     return [
-        f"{one.name}: {one.title.en}",
+        f"{one.name}: {one.title}",
         _bytes(one.memory.storage) if one.memory.storage else "RAM",
         _bytes(one.memory.ram),
         _short(one.bandwidth),

@@ -22,7 +22,7 @@ from grader.measure.costs import graph
 from grader.measure.quality import detection, experiments
 from grader.sandbox.runners.rows import Job, Run, run_onnx
 from grader.similarity import behaviour
-from grader.text import EMPTY, Text, ru_number
+from grader.text import EMPTY, Text
 from grader.text.errors import DataError, Rejected
 
 from . import measured, recorded
@@ -111,8 +111,12 @@ def _baseline(folder: Path, dataset: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(
-"The lesson has no baseline for {dataset} ({name} is missing); train one with "
-"`python {folder} --data {dataset}`.", dataset=dataset, name=path.name, folder=folder / 'baseline' / 'train.py') from error
+            "The lesson has no baseline for {dataset} ({name} is missing); train one with "
+            "`python {folder} --data {dataset}`.",
+            dataset=dataset,
+            name=path.name,
+            folder=folder / "baseline" / "train.py",
+        ) from error
 
 
 # Once per submission ------------------------------------------------------------------------
@@ -209,22 +213,26 @@ def _quality(
 ) -> Measurement:
     """AU-FA-FR with an interval for other clips of the same voices, because hidden sets differ in
     clips and not in voices; the text states the wider interval for new voices."""
-    en, ru = "", ""
+    new_voices = EMPTY
     if voices is not None:
         low, high = detection.detection(scores, labels, groups=voices).interval
-        en = f"; for new voices, judged by these {len(set(voices))}: {low:.1e} to {high:.1e}"
-        ru = f"; для новых голосов, судя по этим {len(set(voices))}: от {low:.1e} до {high:.1e}"
+        new_voices = Text(
+            "; for new voices, judged by these {voices}: {low:.1e} to {high:.1e}",
+            voices=len(set(voices)),
+            low=low,
+            high=high,
+        )
     return Measurement(
         found.value,
         "",
         Text(
-            en=f"area under false accepts against false rejects at prior {detection.PRIOR}; "
-            f"{found.positives:,} keywords, {found.negatives:,} other words; 95% DeLong interval "
-            f"for other clips of the same voices{en}",
-            ru="площадь под кривой ложных срабатываний и пропусков при доле ключевого слова "
-            f"{detection.PRIOR}; ключевых слов {ru_number(found.positives)}, "
-            f"других {ru_number(found.negatives)}; "
-            f"95% интервал Делонга для других записей тех же голосов{ru}",
+            "area under false accepts against false rejects at prior {prior}; {positives:,} "
+            "keywords, {negatives:,} other words; 95% DeLong interval for other clips of the same "
+            "voices{new_voices}",
+            prior=detection.PRIOR,
+            positives=found.positives,
+            negatives=found.negatives,
+            new_voices=new_voices,
         ),
         found.interval,
     )

@@ -57,10 +57,15 @@ def check_submitted_is_recorded(table: Table, macs: int, stored: int) -> Check:
         Text("The submitted model is one of the recorded settings"),
         passed,
         Text(
-            en=f"Expected a line with macs {macs} and bytes {stored}, "
-            f"{'found it' if passed else 'found none'}.",
-            ru=f"Ожидалась строка с macs {macs} и bytes {stored}, "
-            f"{'она есть' if passed else 'её нет'}.",
+            "Expected a line with macs {macs} and bytes {stored}, found it.",
+            macs=macs,
+            stored=stored,
+        )
+        if passed
+        else Text(
+            "Expected a line with macs {macs} and bytes {stored}, found none.",
+            macs=macs,
+            stored=stored,
         ),
         Text(
             "Copy macs and bytes from `grader check` into experiments.csv: figures that a "

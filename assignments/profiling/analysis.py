@@ -190,20 +190,22 @@ def _kind(names: str) -> Text:
     """Types such as `float | null` in words."""
     kinds = {_KINDS.get(name.strip(), verbatim(name)) for name in names.split("|")}
     kinds -= {verbatim(" null"), verbatim("null")}
-    ordered = sorted(kinds, key=lambda kind: kind.en)
-    return Text(
-        en=" or ".join(kind.en for kind in ordered), ru=" или ".join(kind.ru for kind in ordered)
-    )
+    first, *rest = sorted(kinds, key=str)
+    for kind in rest:
+        first = Text("{first} or {second}", first=first, second=kind)
+    return first
 
 
 def _no_toml(message: str) -> Text:
     place = _PLACE.search(message)
-    en = f"line {place[1]}, column {place[2]}" if place else "at its end"
-    ru = f"строка {place[1]}, столбец {place[2]}" if place else "в конце файла"
-    why = quoted(message.partition(" (at")[0])
+    where = Text("at its end")
+    if place:
+        where = Text("line {line}, column {column}", line=place[1], column=place[2])
     return Text(
-        en=f"{FILE} is no TOML, {en}: {why}; correct that line.",
-        ru=f"{FILE} — не TOML: {ru} ({why}); исправьте эту строку.",
+        "{file} is no TOML, {where}: {why}; correct that line.",
+        file=FILE,
+        where=where,
+        why=quoted(message.partition(" (at")[0]),
     )
 
 

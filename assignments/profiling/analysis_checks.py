@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from grader.intake import Submission
 from grader.lesson.grades import Check, Measurement
-from grader.text import EMPTY, Text, ru_number
+from grader.text import EMPTY, Text, join
 from grader.text.errors import Rejected
 
 from . import analysis as analyses
@@ -81,14 +81,9 @@ def _check(name: str, points: float, verdict: Verdict) -> Check:
 def _joined(problems: Sequence[Text]) -> Text:
     """The first problems as sentences, and the number of further ones."""
     shown = problems[:MOST_PROBLEMS]
-    en, ru = (
-        " ".join(_sentence(text) for text in texts)
-        for texts in zip(*((one.en, one.ru) for one in shown), strict=True)
-    )
+    said = join(" ", (problem.mapped(_sentence) for problem in shown))
     beyond = len(problems) - len(shown)
-    if not beyond:
-        return Text(en=en, ru=ru)
-    return Text(en=f"{en} And {beyond} more.", ru=f"{ru} И ещё: {beyond}.")
+    return Text("{said} And {beyond} more.", said=said, beyond=beyond) if beyond else said
 
 
 def _sentence(text: str) -> str:
@@ -112,10 +107,18 @@ def _figures_are_right(exam: Exam, found: Analysis, measured: Measured) -> Verdi
     }
     problems = [
         Text(
-            en=f"stated.{name} is {stated:,.0f}, measured {real:,}"
-            + (f", a difference of {abs(stated / real - 1):.1%}" if real else ""),
-            ru=f"stated.{name} — {ru_number(stated)}, а измерено {ru_number(real)}"
-            + (f", разница {abs(stated / real - 1):.1%}" if real else ""),
+            "stated.{name} is {stated:,.0f}, measured {real:,}, a difference of {difference:.1%}",
+            name=name,
+            stated=stated,
+            real=real,
+            difference=abs(stated / real - 1),
+        )
+        if real
+        else Text(
+            "stated.{name} is {stated:,.0f}, measured {real:,}",
+            name=name,
+            stated=stated,
+            real=real,
         )
         for name, (stated, real) in wanted.items()
         if not _near(stated, real, tolerance)
@@ -191,22 +194,22 @@ def _limit_differs(name: str, stated: float | None, real: float | None, platform
         )
     if stated is None:
         return Text(
-            en=f"limits.{name} is missing; the catalogue says {_amount(real)} for {platform}",
-            ru=f"нет limits.{name}; в каталоге для {platform} стоит {_ru_amount(real)}",
+            "limits.{name} is missing; the catalogue says {real} for {platform}",
+            name=name,
+            real=_amount(real),
+            platform=platform,
         )
     return Text(
-        en=f"limits.{name} is {_amount(stated)}, the catalogue says {_amount(real)} for {platform}",
-        ru=f"limits.{name} — {_ru_amount(stated)}, а в каталоге для {platform} стоит "
-        f"{_ru_amount(real)}",
+        "limits.{name} is {stated}, the catalogue says {real} for {platform}",
+        name=name,
+        stated=_amount(stated),
+        real=_amount(real),
+        platform=platform,
     )
 
 
-def _amount(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
-
-
-def _ru_amount(value: float) -> str:
-    return ru_number(value) if value >= 1000 else f"{value:g}"
+def _amount(value: float) -> Text:
+    return Text("{n:,.0f}", n=value) if value >= 1000 else Text("{n:g}", n=value)
 
 
 def _promises_are_possible(exam: Exam, found: Analysis, measured: Measured) -> Verdict:

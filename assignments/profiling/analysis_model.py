@@ -126,12 +126,8 @@ def _own(path: str, submission: Submission, known: Catalogue) -> Catalogue:
         try:
             own = platforms.read(copy)
         except (DataError, UsageError) as error:
-            raise Rejected(
-                Text(
-                    en=error.text.en.replace(str(copy), quoted(path)),
-                    ru=error.text.ru.replace(str(copy), quoted(path)),
-                )
-            ) from error
+            named = error.text.mapped(lambda said: said.replace(str(copy), quoted(path)))
+            raise Rejected(named) from error
         except (ValueError, OverflowError, RecursionError) as error:
             raise Rejected(
                 Text(

@@ -28,7 +28,7 @@ class Section:
 
 SECTIONS = {
     "bottlenecks": Section(Text("Bottlenecks"), ("bottleneck", "узк", "проблем")),
-    "trade_offs": Section(Text("Trade-offs"), Text("trade")),
+    "trade_offs": Section(Text("Trade-offs"), ("trade", "компромисс")),
     "methods": Section(
         Text("Methods"),
         ("method", "hypothes", "speed", "метод", "гипотез", "ускор"),

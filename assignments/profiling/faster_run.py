@@ -50,7 +50,7 @@ class InvalidNetwork(Exception):
     """The submission has no network that runs; `text` has the reason."""
 
     def __init__(self, text: Text, log: str = "") -> None:
-        super().__init__(text.en)
+        super().__init__(str(text))
         self.text = text
         self.log = log
 

@@ -56,17 +56,15 @@ def text_of(submission: Submission, path: str) -> str:
                 most_bytes=MOST_BYTES,
             )
         )
-    likely = next((name for mark, name in _MARKS if raw.startswith(mark)), "")
+    likely: Text | str = next((name for mark, name in _MARKS if raw.startswith(mark)), "")
     try:
         text = "" if likely else raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        likely = "Windows-1251" if raw[error.start] >= 0xC0 else "another encoding"
+        likely = "Windows-1251" if raw[error.start] >= 0xC0 else Text("another encoding")
     if not likely:
         return text
-    ru = "другой кодировке" if likely == "another encoding" else likely
     raise Rejected(
-        Text(
-            en=f"{path} is not UTF-8 text (it looks like {likely}); save it as UTF-8.",
-            ru=f"{path} — не текст в UTF-8 (похоже, он в {ru}); сохраните его в UTF-8.",
-        )
+        "{path} is not UTF-8 text (it looks like {likely}); save it as UTF-8.",
+        path=path,
+        likely=likely,
     )

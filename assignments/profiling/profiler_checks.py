@@ -11,7 +11,7 @@ from typing import Any
 from grader.intake import Submission
 from grader.lesson.grades import Check, Figure, Measurement
 from grader.similarity import behaviour
-from grader.text import EMPTY, Text
+from grader.text import EMPTY, Text, join
 from grader.text.errors import Rejected
 
 from .exam import Exam, PartFindings
@@ -242,12 +242,9 @@ def _thop_check(exam: Exam, answers: Sequence[Answer]) -> Check:
         )
     else:
         message = Text(
-            en=f"On {len(same)} models the MACs are exactly thop's, and thop is wrong there: "
-            + "; ".join(_blind_spot(a).en for a in same)
-            + ".",
-            ru=f"На {len(same)} моделях MAC в точности как у thop, а thop там ошибается: "
-            + "; ".join(_blind_spot(a).ru for a in same)
-            + ".",
+            "On {count} models the MACs are exactly thop's, and thop is wrong there: {where}.",
+            count=len(same),
+            where=join("; ", map(_blind_spot, same)),
         )
     return Check(
         name="profiler_thop",
@@ -275,12 +272,16 @@ def _equal(one: float, other: float | None) -> bool:
 def _blind_spot(answer: Answer) -> Text:
     """A family, the relative error of thop on it, and the operators that thop misses."""
     truth, thop = answer.case.truth, answer.thop_macs or 0.0
-    percent = f"{100 * (thop / truth.total('macs') - 1):+.3g}%"
+    error = thop / truth.total("macs") - 1
     missed = ", ".join(missed_operators(truth, thop))
     title = answer.case.family.title
+    if not missed:
+        return Text("{title} {percent:+.3g}%", title=title, percent=100 * error)
     return Text(
-        en=f"{title.en} {percent}" + (f" (misses {missed})" if missed else ""),
-        ru=f"{title.ru} {percent}" + (f" (не видит {missed})" if missed else ""),
+        "{title} {percent:+.3g}% (misses {missed})",
+        title=title,
+        percent=100 * error,
+        missed=missed,
     )
 
 

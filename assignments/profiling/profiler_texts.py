@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from grader.text import Text, verbatim
+from grader.text import Text, join, verbatim
 
 from .truth import Count, Truth
 
@@ -56,10 +56,7 @@ def wrong_count(count: Count, truth: Truth, found: float) -> Text:
 
 def joined(clauses: list[Text]) -> Text:
     """Clauses as one sentence."""
-    return Text(
-        en="; ".join(clause.en for clause in clauses) + ".",
-        ru="; ".join(clause.ru for clause in clauses) + ".",
-    )
+    return join("; ", clauses) + "."
 
 
 HINTS: dict[str, Text] = {

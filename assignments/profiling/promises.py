@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 from grader.measure.hardware.roofline import predict, speedup_bound
-from grader.text import Text
+from grader.text import EMPTY, Text
 from grader.text.untrusted import quoted
 
 from .analysis import Hypothesis
@@ -51,15 +51,17 @@ class Promise:
             )
         if promised <= self.bound * (1 + tolerance):
             return None
-        reason_en, reason_ru = "", ""
+        reason = EMPTY
         if self.bound < self.amdahl:
-            reason_en, reason_ru = _REASONS[self.hypothesis.method]
+            reason = _REASONS[self.hypothesis.method]
         return Text(
-            en=f"“{name}” promises {promised:.3g}×, but its layers take {self.share:.1%} of the "
-            f"predicted time, so the whole gets at most {_times(self.bound)} faster{reason_en}",
-            ru=f"«{name}» обещает {promised:.3g}×, но на эти слои приходится {self.share:.1%} "
-            f"предсказанного времени, поэтому ускорение всей модели не больше "
-            f"{_times(self.bound)}{reason_ru}",
+            "“{name}” promises {promised:.3g}×, but its layers take {share:.1%} of the predicted "
+            "time, so the whole gets at most {bound} faster{reason}",
+            name=name,
+            promised=promised,
+            share=self.share,
+            bound=_times(self.bound),
+            reason=reason,
         )
 
 

@@ -6,7 +6,7 @@ from grader import board
 from grader.board.firmware import Conversation
 from grader.lesson.grades import Check, Gate, Measurement
 from grader.measure.quality import experiments
-from grader.text import EMPTY, Text
+from grader.text import EMPTY, Text, join
 
 
 def gate(accuracy: Measurement, threshold: float) -> Gate:
@@ -65,12 +65,11 @@ def markers_enclose(talk: Conversation, share: float) -> Check:
         max_points=0.0,
         passed=passed,
         message=Text(
-            en=f"Expected one pair of markers a character with at least {share:.0%} "
-            f"of the cycles in between, found {marked / total:.1%}"
-            f"{'' if once else ' and not one pair each'}.",
-            ru="Ожидалась одна пара маркеров на символ и между ними не менее "
-            f"{share:.0%} тактов, найдено {marked / total:.1%}"
-            f"{'' if once else ', и пар не по одной'}.",
+            "Expected one pair of markers a character with at least {share:.0%} of the cycles in "
+            "between, found {found:.1%}{pairs}.",
+            share=share,
+            found=marked / total,
+            pairs=EMPTY if once else Text(" and not one pair each"),
         ),
         hint=EMPTY
         if passed
@@ -86,8 +85,7 @@ def enough_experiments(table: experiments.Table, fewest: int, *, submitted: bool
     found = len({one.name for one in table.experiments})
     passed = found >= fewest
     unread = table.problems[:3] if submitted and not passed else []
-    en = f" ({'; '.join(problem.en for problem in unread)})" if unread else ""
-    ru = f" ({'; '.join(problem.ru for problem in unread)})" if unread else ""
+    why = Text(" ({problems})", problems=join("; ", unread)) if unread else EMPTY
     return Check(
         name="experiments_are_recorded",
         title=Text("Experiments are recorded"),
@@ -96,10 +94,11 @@ def enough_experiments(table: experiments.Table, fewest: int, *, submitted: bool
         max_points=0.0,
         passed=passed,
         message=Text(
-            en=f"Expected at least {fewest} differently named rows in "
-            f"experiments.csv, found {found}{en}.",
-            ru=f"Ожидалось не менее {fewest} строк с разными именами в "
-            f"experiments.csv, найдено {found}{ru}.",
+            "Expected at least {fewest} differently named rows in experiments.csv, found "
+            "{found}{why}.",
+            fewest=fewest,
+            found=found,
+            why=why,
         ),
         hint=EMPTY
         if passed

@@ -15,7 +15,7 @@ from grader.board.image import Memory
 from grader.board.integer_network import IntegerNetwork
 from grader.data.text.chat import CHARSET, CLASSES, END, Position
 from grader.lesson.grades import Axis, Figure, Series
-from grader.text import EMPTY, Text, ru_number, verbatim
+from grader.text import EMPTY, Text, verbatim
 
 SYMBOLS = 12
 """Functions and tables of a memory with a row of their own."""
@@ -115,10 +115,11 @@ def flash_map(image: board.Image) -> Figure:
         [*symbols, (_OTHERS, max(others, 0))],
         board.MAX_FLASH_BYTES - image.flash_bytes,
         Text(
-            en=f"The {SYMBOLS} largest functions and tables; of 32,768 bytes the bootloader keeps "
-            f"{32_768 - board.MAX_FLASH_BYTES}.",
-            ru=f"Крупнейшие функции и таблицы, не больше {SYMBOLS}; из {ru_number(32_768)} байт "
-            f"{32_768 - board.MAX_FLASH_BYTES} занимает загрузчик.",
+            "The {symbols} largest functions and tables; of {flash:,} bytes the bootloader keeps "
+            "{bootloader}.",
+            symbols=SYMBOLS,
+            flash=32_768,
+            bootloader=32_768 - board.MAX_FLASH_BYTES,
         ),
     )
 
@@ -144,10 +145,9 @@ def _symbols(image: board.Image, memory: Memory) -> list[tuple[Text, int]]:
     """The largest symbols and their bytes; of several names at one address the first counts."""
     first = {one.address: one for one in reversed(image.largest(memory, len(image.symbols)))}
     largest = sorted(first.values(), key=lambda one: (-one.size, one.address))[:SYMBOLS]
-    kinds = {"code": "код", "data": "данные"}
+    kinds = {"code": Text("code"), "data": Text("data")}
     return [
-        (Text(en=f"{one.name} ({one.kind})", ru=f"{one.name} ({kinds[one.kind]})"), one.size)
-        for one in largest
+        (Text("{name} ({kind})", name=one.name, kind=kinds[one.kind]), one.size) for one in largest
     ]
 
 

@@ -135,17 +135,23 @@ def _no_class_pays(exam: Exam, outcomes: Outcomes) -> Check:
                 worst, drop, pair = name, fell, quantized
     allowed = exam.settings["class_drop"]
     passed = drop <= allowed
-    found_en = f"{worst}: {100 * drop:.1f} points ({TITLES[pair].en})" if worst else "none"
-    found_ru = f"{worst}: {100 * drop:.1f} пункта ({TITLES[pair].ru})" if worst else "нет"
+    found = Text("none")
+    if worst:
+        found = Text(
+            "{worst}: {points:.1f} points ({title})",
+            worst=worst,
+            points=100 * drop,
+            title=TITLES[pair],
+        )
     return made(
         "no_class_pays",
         Text("No class pays for quantization"),
         passed,
         Text(
-            en=f"Expected a recall at most {100 * allowed:g} points below the float32 model's in "
-            f"every class; largest drop beyond noise: {found_en}.",
-            ru=f"Ожидалась полнота каждого класса не более чем на {100 * allowed:g} пункта ниже, "
-            f"чем у модели float32; наибольшее падение сверх шума: {found_ru}.",
+            "Expected a recall at most {allowed:g} points below the float32 model's in every "
+            "class; largest drop beyond noise: {found}.",
+            allowed=100 * allowed,
+            found=found,
         ),
         Text(
             "Calibrate on posts of all classes in equal numbers, keep the classifier layer in "
@@ -318,13 +324,16 @@ def _said(claims: Claims) -> Text:
         )
     if claims.wrong:
         worst = claims.wrong[0]
-        said = f"{worst.model}.{worst.column}: {worst.claimed:.4g} → {worst.measured:.4g}"
         more = len(claims.wrong) - 1
         return Text(
-            en=f"Of {len(claims.cells)} claimed figures {len(claims.wrong)} differ from what was "
-            f"measured: {said}{f' and {more} more' if more else ''}.",
-            ru=f"Из {len(claims.cells)} заявленных значений с измеренными не сошлось "
-            f"{len(claims.wrong)}: {said}{f' и ещё {more}' if more else ''}.",
+            "Of {cells} claimed figures {wrong} differ from what was measured: {where} "
+            "{claimed:.4g} → {measured:.4g}{more}.",
+            cells=len(claims.cells),
+            wrong=len(claims.wrong),
+            where=f"{worst.model}.{worst.column}:",
+            claimed=worst.claimed,
+            measured=worst.measured,
+            more=Text(" and {more} more", more=more) if more else EMPTY,
         )
     return Text(
         "All {cells_count} claimed figures agree with what was measured.",

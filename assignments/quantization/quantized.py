@@ -10,7 +10,7 @@ import numpy as np
 
 from grader.lesson.grades import Check, Measurement
 from grader.measure.quantization import Quantization, Weight, require_really_stored
-from grader.text import Text
+from grader.text import EMPTY, Text, join, verbatim
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
@@ -89,31 +89,27 @@ def _scales_are_weights(model: Model, weight: Weight, each: float) -> Text:
 
 def described(found: Quantization) -> Text:
     """Shares of the weights by type and scheme, the largest first."""
-    sizes: Counter[tuple[str, str]] = Counter()
+    sizes: Counter[Text] = Counter()
     for weight in found.weights:
         sizes[_kind(weight)] += prod(weight.shape)
     total = max(sum(sizes.values()), 1)
-    kinds = [(*kind, count / total) for kind, count in sizes.most_common(4)]
-    return Text(
-        en="; ".join(f"{en} ({share:.0%})" for en, _, share in kinds) or "no weights",
-        ru="; ".join(f"{ru} ({share:.0%})" for _, ru, share in kinds) or "весов нет",
-    )
+    kinds = [
+        Text("{kind} ({share:.0%})", kind=kind, share=count / total)
+        for kind, count in sizes.most_common(4)
+    ]
+    return join("; ", kinds) if kinds else Text("no weights")
 
 
-def _kind(weight: Weight) -> tuple[str, str]:
-    """How one weight is stored, in both languages."""
+def _kind(weight: Weight) -> Text:
+    """How one weight is stored."""
     if not weight.quantized:
-        return weight.dtype, weight.dtype
+        return verbatim(weight.dtype)
     words = [_SCHEMES.get(weight.scheme)]
     if weight.granularity is not None:
         words.append(_GRANULARITIES[weight.granularity])
     if weight.symmetric is not None:
         words.append(_SYMMETRIES[weight.symmetric])
-    known = [word for word in words if word is not None]
-    return (
-        ", ".join([weight.dtype, *(word.en for word in known)]),
-        ", ".join([weight.dtype, *(word.ru for word in known)]),
-    )
+    return join(", ", [weight.dtype, *(word for word in words if word is not None)])
 
 
 _SCHEMES = {
@@ -163,18 +159,21 @@ def _is_quantized(exam: Exam, name: str, pairs: Sequence[Pair], found: Quantizat
     share, least = quantized_share(pairs), exam.settings["quantised_share"]
     left = [one for one in pairs if one.stored is not None and not one.quantized]
     largest = max(left, key=lambda one: one.params, default=None)
-    rest_en = f"; the largest that is not: {quoted(largest.weight.name)}" if largest else ""
-    rest_ru = f"; крупнейший из остальных: {quoted(largest.weight.name)}" if largest else ""
+    rest = EMPTY
+    if largest is not None:
+        rest = Text("; the largest that is not: {name}", name=quoted(largest.weight.name))
     title = TITLES[name]
     return made(
         f"{name}_is_quantised",
         Text("{title}: the weights are quantized", title=title),
         share >= least,
         Text(
-            en=f"Expected at least {least:.0%} of the float32 model's weights in at most 8 bits, "
-            f"found {share:.0%}. How: {described(found).en}{rest_en}.",
-            ru=f"Ожидалось, что не менее {least:.0%} весов модели float32 хранятся не более чем в "
-            f"8 битах, найдено {share:.0%}. Способ: {described(found).ru}{rest_ru}.",
+            "Expected at least {least:.0%} of the float32 model's weights in at most 8 bits, found "
+            "{share:.0%}. How: {how}{rest}.",
+            least=least,
+            share=share,
+            how=described(found),
+            rest=rest,
         ),
         Text(
             "quantize_dynamic takes MatMul alone unless told otherwise: give it "
@@ -222,16 +221,15 @@ def _embedding(found: Mapping[str, Quantization]) -> Check:
         name: found[name].bytes_by["embedding"] / max(found[name].report.bytes, 1) for name in PLAIN
     }
     listed = ", ".join(f"{name}.onnx" for name in left)
-    told = ", ".join(f"{name} {shares[name]:.0%}" for name in PLAIN)
+    told = join(", ", (Text("{name} {share:.0%}", name=name, share=shares[name]) for name in PLAIN))
     return made(
         "embedding_is_quantised",
         Text("The embedding is quantized too"),
         not left,
         Text(
-            en=f"Share of the bytes that the embedding takes: {told}."
-            + (f" It is still float32 in {listed}." if left else ""),
-            ru=f"Доля байт, которую занимают эмбеддинги: {told}."
-            + (f" Они всё ещё float32 в {listed}." if left else ""),
+            "Share of the bytes that the embedding takes: {told}.{left}",
+            told=told,
+            left=Text(" It is still float32 in {listed}.", listed=listed) if left else EMPTY,
         ),
         Text(
             'Quantize Gather: op_types_to_quantize=["MatMul", "Gather"]. The embedding is most '

@@ -151,19 +151,18 @@ def _inputs(name: str, report: GraphReport) -> Text:
 def _fixed(name: str, port: str, axis: int, size: int) -> Text:
     if axis == 0:
         return Text(
-            en=f"{name}.onnx: the batch of `{port}` is fixed at {size}, but one post and batches "
-            'of 32 are measured; export with dynamic_axes={"' + port + '": {0: "batch", '
-            '1: "length"}}.',
-            ru=f"{name}.onnx: размер батча у `{port}` зафиксирован ({size}), а измеряются и один "
-            'пост, и батчи по 32; экспортируйте с dynamic_axes={"' + port + '": {0: "batch", '
-            '1: "length"}}.',
+            "{name}.onnx: the batch of `{port}` is fixed at {size}, but one post and batches of 32 "
+            'are measured; export with dynamic_axes={{"{port}": {{0: "batch", 1: "length"}}}}.',
+            name=name,
+            port=port,
+            size=size,
         )
     return Text(
-        en=f"{name}.onnx: the length of `{port}` is fixed at {size} tokens, but posts have "
-        'different lengths; export with dynamic_axes={"' + port + '": {0: "batch", '
-        '1: "length"}}.',
-        ru=f"{name}.onnx: длина `{port}` зафиксирована ({size} токенов), а посты бывают разной "
-        'длины; экспортируйте с dynamic_axes={"' + port + '": {0: "batch", 1: "length"}}.',
+        "{name}.onnx: the length of `{port}` is fixed at {size} tokens, but posts have different "
+        'lengths; export with dynamic_axes={{"{port}": {{0: "batch", 1: "length"}}}}.',
+        name=name,
+        port=port,
+        size=size,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from grader.lesson.grades import Axis, Figure, Measurement, Series
-from grader.text import Text, verbatim
+from grader.text import EMPTY, Text, verbatim
 
 from .claims import COLUMNS, Claims
 from .submitted import NAMES, TITLES
@@ -38,14 +38,10 @@ def figure(measured: Mapping[str, Measurement], bag: Mapping[str, Measurement]) 
         y=Axis(Text("model")),
         series=[_column(title, cells) for title, cells in _columns(measured, rows)],
         caption=Text(
-            en="Size is that of the weights as stored and of the tokenizer's file. Times were "
-            "taken in turn in one process on one core; in brackets 95% intervals. Compression and "
-            "speed-up are over the student's own teacher; those that score are over the course's."
-            + (_ABOUT_BAG.en if bag else ""),
-            ru="Размер — веса, как они хранятся, вместе с файлом токенизатора. Время измерено по "
-            "очереди в одном процессе на одном ядре; в скобках 95%-е интервалы. Сжатие и ускорение "
-            "даны относительно собственного учителя студента; в балл идут отношения к учителю "
-            "курса." + (_ABOUT_BAG.ru if bag else ""),
+            "Size is that of the weights as stored and of the tokenizer's file. Times were taken "
+            "in turn in one process on one core; in brackets 95% intervals. Compression and speed-up "
+            "are over the student's own teacher; those that score are over the course's.{bag}",
+            bag=_ABOUT_BAG if bag else EMPTY,
         ),
         rows=[COURSE, *(TITLES[name] for name in NAMES), *([NGRAMS] if bag else [])],
     )

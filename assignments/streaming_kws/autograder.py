@@ -98,8 +98,12 @@ def _baseline(folder: Path, dataset: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(
-"The lesson has no baseline for {dataset} ({name} is missing); train one with "
-"`python {folder} --data {dataset}`.", dataset=dataset, name=path.name, folder=folder / 'baseline' / 'train.py') from error
+            "The lesson has no baseline for {dataset} ({name} is missing); train one with "
+            "`python {folder} --data {dataset}`.",
+            dataset=dataset,
+            name=path.name,
+            folder=folder / "baseline" / "train.py",
+        ) from error
 
 
 def _offline_answers(model: bytes, slots: tracks.Slots, limits: RunLimits) -> np.ndarray:

@@ -13,7 +13,7 @@ from grader.measure.quality import detection
 from grader.measure.streams.detections import Detections
 from grader.measure.streams.session import StreamSession
 from grader.sandbox.runners.rows import Job, run_onnx
-from grader.text import EMPTY, Text, ru_number
+from grader.text import EMPTY, Text, join
 from grader.text.errors import Rejected
 
 from .exam import Exam, floats
@@ -160,8 +160,7 @@ def _offline(exam: Exam, model: bytes) -> np.ndarray:
 def _check_state(exam: Exam, found: StreamSession) -> Check:
     first, *later = found.state_bytes
     passed = all(size == first for size in later)
-    sizes = ", ".join(f"{size:,}" for size in found.state_bytes)
-    ru_sizes = ", ".join(map(ru_number, found.state_bytes))
+    sizes = join(", ", (Text("{n:,}", n=size) for size in found.state_bytes))
     minutes = len(exam.labels) // 60
     return _check(
         exam,
@@ -169,8 +168,9 @@ def _check_state(exam: Exam, found: StreamSession) -> Check:
         Text("The state never grows"),
         passed,
         Text(
-            en=f"Bytes kept after a second, in the middle and after {minutes} min: {sizes}.",
-            ru=f"Хранится байт после секунды, в середине и через {minutes} мин: {ru_sizes}.",
+            "Bytes kept after a second, in the middle and after {minutes} min: {sizes}.",
+            minutes=minutes,
+            sizes=sizes,
         ),
         Text(
             "Something is appended and never dropped; keep the last `max_window_length` steps "
@@ -292,12 +292,14 @@ def _check_found(exam: Exam, detections: Detections) -> Check:
         Text("Finds the keywords, and only them"),
         share >= least and alarms <= most,
         Text(
-            en=f"{detections.found} of {detections.keywords} keywords found, {alarms:.1f} false "
-            f"alarms an hour at threshold {exam.settings['threshold']:g}; expected at least "
-            f"{least:.0%} and at most {most:g}.",
-            ru=f"Найдено {detections.found} из {detections.keywords} ключевых слов, ложных тревог "
-            f"в час: {alarms:.1f} при пороге {exam.settings['threshold']:g}; ожидалось не меньше "
-            f"{100 * least:.0f}% и не больше {most:g}.",
+            "{found} of {keywords} keywords found, {alarms:.1f} false alarms an hour at threshold "
+            "{threshold:g}; expected at least {least:.0%} and at most {most:g}.",
+            found=detections.found,
+            keywords=detections.keywords,
+            alarms=alarms,
+            threshold=exam.settings["threshold"],
+            least=least,
+            most=most,
         ),
         Text(
             "Look at the probability over time in the report (`--html report.html`): peaks that "
@@ -316,13 +318,12 @@ def _check_delay(exam: Exam, detections: Detections) -> Check:
         "soon_enough",
         Text("Triggers soon after the word"),
         not none and delay <= most,
-        Text(
-            en="No keyword was found, so there is no delay."
-            if none
-            else f"Median delay {delay:.0f} ms after the end of the word, allowed is {most:g} ms.",
-            ru="Ни одного слова не найдено, задержки нет."
-            if none
-            else f"Медиана задержки {delay:.0f} мс после конца слова, допустимо {most:g} мс.",
+        Text("No keyword was found, so there is no delay.")
+        if none
+        else Text(
+            "Median delay {delay:.0f} ms after the end of the word, allowed is {most:g} ms.",
+            delay=delay,
+            most=most,
         ),
         Text("A smaller `streaming_step_size` or a shorter window answers sooner."),
         graded=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grader.text import Text
 from unittest.mock import patch
 
 import pytest
@@ -76,7 +77,7 @@ def test_an_operator_is_added_by_one_row_with_its_handler() -> None:
     assert refusal.value.code == "uncounted_operator"
     with patch.dict(COSTS):
 
-        @counts("MaxRoiPool", "charged", "2 per output", "2 на выход")
+        @counts("MaxRoiPool", "charged", Text("2 per output"))
         def pooling(view: View) -> Cost:
             """X (N, C, H, W), regions (R, 5) -> (R, C, h, w)."""
             return Cost(0, 2 * view.out.size)

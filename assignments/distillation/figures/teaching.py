@@ -117,7 +117,7 @@ def measured(epochs: int, seeds: Sequence[int]) -> Table:
             taught |= _together(again, {"itself": module}, heard, recipe)
         for way, module in taught.items():
             found[way].append(train.quality(module, judged))
-            print(f"seed {seed} {way.student:13} {way.taught.en:28} {found[way][-1]:.2e}",
+            print(f"seed {seed} {way.student:13} {way.taught!s:28} {found[way][-1]:.2e}",
                   file=sys.stderr, flush=True)  # fmt: skip
     return _table(found, teachers, judged, recipe, seeds)
 

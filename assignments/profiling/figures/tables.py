@@ -36,7 +36,7 @@ from grader.measure.hardware import platforms
 from grader.measure.hardware.platforms import DType, Platform
 from grader.measure.hardware.profiled import Profiled, open_model
 from grader.measure.hardware.roofline import Prediction, predict
-from grader.text import Text, verbatim
+from grader.text import Text, languages, verbatim
 
 NAME = "profiling"
 LESSON = course.assignments() / NAME
@@ -519,31 +519,28 @@ def _exponent(value: float) -> str:
     return f"{mantissa}e{int(power)}"
 
 
-def _three(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+def _three(value: float) -> Text:
+    return Text("{n:.0f}", n=value) if value >= 100 else Text("{n:.3g}", n=value)
 
 
 def _duration(seconds: float) -> Text:
     if seconds >= 60:
-        minutes = _three(seconds / 60)
-        return Text("{minutes} min", minutes=minutes)
-    return Text(en=duration(seconds, "en"), ru=duration(seconds, "ru"))
+        return Text("{minutes} min", minutes=_three(seconds / 60))
+    return Text.in_languages({lang: duration(seconds, lang) for lang in languages()})
 
 
 def _bytes(size: float) -> Text:
     """In powers of 1,024."""
-    en, ru = ("B", "KB", "MB", "GB", "TB"), ("Б", "КБ", "МБ", "ГБ", "ТБ")
+    units = [Text("{n} B"), Text("{n} KB"), Text("{n} MB"), Text("{n} GB"), Text("{n} TB")]
     power = next((n for n in range(4) if size < 1024 ** (n + 1)), 4)
-    number = _three(size / 1024**power)
-    return Text(en=f"{number} {en[power]}", ru=f"{number} {ru[power]}")
+    return units[power].filled(n=_three(size / 1024**power))
 
 
 def _short(number: float) -> Text:
     """In thousands, millions ..."""
-    en, ru = ("", " k", " M", " G", " T"), ("", " тыс.", " млн", " млрд", " трлн")
+    units = [Text("{n}"), Text("{n} k"), Text("{n} M"), Text("{n} G"), Text("{n} T")]
     power = next((n for n in range(4) if number < 1000 ** (n + 1)), 4)
-    shown = _three(number / 1000**power)
-    return Text(en=f"{shown}{en[power]}", ru=f"{shown}{ru[power]}")
+    return units[power].filled(n=_three(number / 1000**power))
 
 
 FIGURES: dict[str, Callable[[], Table]] = {

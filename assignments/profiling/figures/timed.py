@@ -71,10 +71,10 @@ def regimes() -> Table:
     """Operators that wait for three different things."""
     torch.manual_seed(SEED)
     operations = _operations()
-    times = fastest({one.name.en: one.run for one in operations})
+    times = fastest({str(one.name): one.run for one in operations})
     rows = []
     for one in operations:
-        seconds = times[one.name.en]
+        seconds = times[str(one.name)]
         rows.append(
             (
                 one.name,
@@ -202,18 +202,18 @@ def stages() -> Table:
     """Work and time of each stage of the slow network."""
     networks = Networks.load()
     found = _stages(networks.slow, networks.spectrogram)
-    times = fastest({name.en: run for name, run in found})
-    macs = {name.en: _macs(run) for name, run in found}
-    calls = {name.en: _calls(run) for name, run in found}
+    times = fastest({str(name): run for name, run in found})
+    macs = {str(name): _macs(run) for name, run in found}
+    calls = {str(name): _calls(run) for name, run in found}
     whole = sum(times.values())
     rows = [
         (
             name,
-            count(macs[name.en]),
-            plain(f"{macs[name.en] / sum(macs.values()):.1%}"),
-            count(calls[name.en]),
-            plain(f"{1e3 * times[name.en]:.2f}"),
-            plain(f"{times[name.en] / whole:.1%}"),
+            count(macs[str(name)]),
+            plain(f"{macs[str(name)] / sum(macs.values()):.1%}"),
+            count(calls[str(name)]),
+            plain(f"{1e3 * times[str(name)]:.2f}"),
+            plain(f"{times[str(name)] / whole:.1%}"),
         )
         for name, run in found
     ]
@@ -357,14 +357,14 @@ def _profiled() -> tuple[dict[str, int], dict[str, float]]:
     return calls, seconds
 
 
-def _timed(en: str, ru: str) -> Text:
+def _timed(what: Text) -> Text:
     """A caption: what was measured, and how."""
-    version = torch.__version__.partition("+")[0]
     return Text(
-        en=f"Measured: {en}, PyTorch {version}, processor time of one thread, the fastest of "
-        f"{ROUNDS} rounds.",
-        ru=f"Измерено: {ru}, PyTorch {version}, процессорное время одного потока, лучший из "
-        f"{ROUNDS} прогонов.",
+        "Measured: {what}, PyTorch {version}, processor time of one thread, the fastest of "
+        "{rounds} rounds.",
+        what=what,
+        version=torch.__version__.partition("+")[0],
+        rounds=ROUNDS,
     )
 
 

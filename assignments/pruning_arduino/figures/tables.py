@@ -292,15 +292,11 @@ def runtimes(material: Material) -> Table:
             (
                 name,
                 count(flash),
-                plain("yes" if flash <= board.MAX_FLASH_BYTES else "no"),
+                Text("yes") if flash <= board.MAX_FLASH_BYTES else Text("no"),
                 plain(f"{board.milliseconds(taken):.2f}"),
                 plain(f"{taken / weights:.2f}"),
             )
         )
-    yes_no = {"yes": "да", "no": "нет"}
-    rows = [
-        tuple(Text(en=cell.en, ru=yes_no.get(cell.ru, cell.ru)) for cell in row) for row in rows
-    ]
     return Table(
         header=(
             Text("runtime"),
