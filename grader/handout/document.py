@@ -152,7 +152,7 @@ def read(lesson: Lesson, lang: Lang, stem: str = "handout") -> Source:
             reason=error.reason,
             start=error.start,
         ) from error
-    found = tables(raw)
+    found = tables(raw, lang)
     return Source(lesson, lang, path, Values(lesson, lang, found).fill(raw, path), found)
 
 

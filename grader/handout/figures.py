@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from grader.handout import measured
-from grader.text import Lang, Text, languages, verbatim
+from grader.text import Lang, Text, languages, numbers
 
 
 def project(folder: Path, *names: str) -> SimpleNamespace:
@@ -85,8 +85,8 @@ def fill(page: str, name: str, text: str) -> str:
 
 
 def plain(text: str) -> Text:
-    """The same in both languages."""
-    return verbatim(text)
+    """Words that are the same in every language; numbers in them follow the language."""
+    return Text.in_languages({lang: numbers.rewritten(text, lang) for lang in languages()})
 
 
 def count(number: int) -> Text:

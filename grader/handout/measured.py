@@ -13,12 +13,11 @@ from typing import Any
 
 import msgspec
 
-from grader.text import languages
+from grader.text import ENGLISH, Lang, languages, numbers
 
 KEPT = Path("figures") / "measured.json"
 _MARKED = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)<!-- end: \1 -->", re.DOTALL)
 _CELLS = re.compile(r"(?<!\\)\|")
-_NUMBER = re.compile(r"-?(\d{1,3}(?:[,\u00a0\u202f]\d{3})+|\d+)(\.\d+)?(e[+-]?\d+)?")
 
 
 class Cell(float):
@@ -26,8 +25,8 @@ class Cell(float):
 
     text: str
 
-    def __new__(cls, text: str) -> Cell:
-        cell = super().__new__(cls, re.sub("[,\u00a0\u202f]", "", text))
+    def __new__(cls, number: float, text: str) -> Cell:
+        cell = super().__new__(cls, number)
         cell.text = text
         return cell
 
@@ -38,12 +37,14 @@ class Cell(float):
         return format(float(self), spec) if spec else self.text
 
 
-class Table(msgspec.Struct, frozen=True):
+class Table(msgspec.Struct, frozen=True, omit_defaults=True):
     """One measured table in one language; the first cell of a row names it."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
+    lang: Lang = ENGLISH
+    """The language that its numbers are written in."""
 
     def cell(self, row: str, column: str | int) -> Cell | str:
         """A cell by the labels of its row and column, or by the column's index from 0.
@@ -56,7 +57,7 @@ class Table(msgspec.Struct, frozen=True):
         if len(found) != 1:
             raise KeyError(f"no single row {row!r} among {', '.join(one[0] for one in self.rows)}")
         place = self.header.index(column) if isinstance(column, str) else column
-        return value(found[0][place])
+        return value(found[0][place], self.lang)
 
     def labels(self) -> list[str]:
         """The first column, without the marks of Markdown."""
@@ -64,18 +65,19 @@ class Table(msgspec.Struct, frozen=True):
 
     def numbers(self, column: int) -> list[float]:
         """A column by its index from 0; NaN for a cell that is no number."""
-        cells = (value(row[column]) for row in self.rows)
+        cells = (value(row[column], self.lang) for row in self.rows)
         return [float(cell) if isinstance(cell, Cell) else float("nan") for cell in cells]
 
 
-def value(text: str) -> Cell | str:
+def value(text: str, lang: Lang = ENGLISH) -> Cell | str:
     """A cell's number, or its text."""
-    return Cell(text) if _NUMBER.fullmatch(text) else text
+    number = numbers.parsed(text, lang)
+    return text if number is None else Cell(number, text)
 
 
-def tables(page: str) -> dict[str, Table]:
+def tables(page: str, lang: Lang = ENGLISH) -> dict[str, Table]:
     """The measured tables of a page by their names."""
-    return {name: _table(text) for name, text in _MARKED.findall(page)}
+    return {name: _table(text, lang) for name, text in _MARKED.findall(page)}
 
 
 def keep(page: Path, name: str) -> None:
@@ -84,19 +86,19 @@ def keep(page: Path, name: str) -> None:
     if lang is None:
         return
     kept = record(page.parent)
-    kept.setdefault(name, {})[lang] = tables(page.read_text(encoding="utf-8"))[name]
+    kept.setdefault(name, {})[lang] = tables(page.read_text(encoding="utf-8"), lang)[name]
     path = page.parent / KEPT
     path.parent.mkdir(exist_ok=True)
     ordered = {name: dict(sorted(kept[name].items())) for name in sorted(kept)}
     path.write_bytes(msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n")
 
 
-def _table(text: str) -> Table:
+def _table(text: str, lang: Lang) -> Table:
     lines = [line for line in text.splitlines() if line.startswith("|")]
     caption = " ".join(line for line in text.splitlines() if line and not line.startswith("|"))
     rows = [tuple(cell.strip() for cell in _CELLS.split(line.strip())[1:-1]) for line in lines]
     rows = [row for row in rows if not set("".join(row)) <= set("-: ")]
-    return Table(rows[0] if rows else (), tuple(rows[1:]), caption)
+    return Table(rows[0] if rows else (), tuple(rows[1:]), caption, lang)
 
 
 def record(folder: Path) -> dict[str, dict[str, Table]]:

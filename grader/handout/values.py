@@ -19,12 +19,10 @@ from grader.handout.blocks import wrong
 from grader.handout.measured import Cell, Table, figures_file
 from grader.lesson import formula
 from grader.lesson.loading import Lesson
-from grader.text import Lang, Text, languages, to_builtins
+from grader.text import ENGLISH, Lang, Text, languages, numbers, to_builtins
 from grader.text.errors import SpecError
 
 _EXPRESSION = re.compile(r"\{\{(.+?)\}\}(?!\})")
-_SPACE = {"en": ",", "ru": "\u00a0"}
-_POINT = {"en": ".", "ru": ","}
 
 
 class Values:
@@ -78,7 +76,7 @@ class Values:
         if type(result) is not float:
             return str(result)
         whole = result.is_integer() and abs(result) < 1e15
-        return str(int(result)) if whole else f"{result:.12g}"
+        return str(int(result)) if whole else numbers.formatted(result, ".12g", self._lang)
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
@@ -130,23 +128,18 @@ class Values:
 def filters(lang: Lang) -> dict[str, Callable[..., str | float]]:
     """Filters of expressions, which format numbers as the language does."""
 
-    def written(text: str) -> str:
-        whole, _, rest = text.partition(".")
-        return whole.replace(",", _SPACE[lang]) + (_POINT[lang] + rest if rest else "")
-
     def number(value: float) -> str:
-        whole = float(value).is_integer()
-        return written(f"{value:,.0f}" if whole else f"{value:,.3f}".rstrip("0"))
+        return numbers.number(value, lang)
 
     def fixed(value: float, digits: int = 0) -> str:
-        return written(f"{value:,.{digits}f}")
+        return numbers.formatted(value, f",.{digits}f", lang)
 
     def percent(value: float, digits: int = 0) -> str:
-        return fixed(100 * value, digits) + "%"
+        return numbers.formatted(value, f".{digits}%", lang)
 
     def exponent(value: float) -> str:
         mantissa, _, power = f"{value:.6e}".partition("e")
-        return f"{float(mantissa):g}e{int(power)}"
+        return numbers.formatted(float(mantissa), "g", lang) + f"e{int(power)}"
 
     return {
         "number": number,
@@ -173,8 +166,8 @@ class _Lazy:
 def _in_language(value: Any, lang: Lang) -> Any:
     """The value with every `{en, ru}` replaced by the text of one language, at any depth."""
     if isinstance(value, dict):
-        if value.keys() == set(languages()):
-            return value[lang]
+        if ENGLISH in value and value.keys() <= set(languages()):
+            return value.get(lang, value[ENGLISH])
         return {key: _in_language(one, lang) for key, one in value.items()}
     if isinstance(value, list):
         return [_in_language(one, lang) for one in value]

@@ -79,7 +79,7 @@ class Lesson:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over the files that decide a grade: not handouts, not samples, not translations."""
+        """sha256 over the files that decide a grade: no handouts, samples or translations."""
         digest = hashlib.sha256()
         for path in sorted(self.folder.rglob("*")):
             relative = path.relative_to(self.folder)

@@ -63,7 +63,8 @@ def markdown(grade: Grade, spec: LessonSpec, lang: Lang, picture: str) -> str:
 def _result(grade: Grade, labels: Labels) -> str:
     if grade.status is not Status.GRADED:
         return labels(f"outcome_{grade.status.value}")
-    return f"{numbers.points(grade.score)} / {numbers.points(grade.max_score)}"
+    score, most = (numbers.points(one, labels.lang) for one in (grade.score, grade.max_score))
+    return f"{score} / {most}"
 
 
 def _described(grade: Grade, spec: LessonSpec, lang: Lang) -> str:

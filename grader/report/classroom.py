@@ -106,8 +106,8 @@ def page(
         total=len(grades),
         graded=len(graded),
         past_gate=sum(scoring.group(grade) == scoring.PASSED for grade in grades),
-        median_score=numbers.points(median(scores)) if scores else numbers.NONE,
-        best_score=numbers.points(max(scores)) if scores else numbers.NONE,
+        median_score=numbers.points(median(scores), labels.lang) if scores else numbers.NONE,
+        best_score=numbers.points(max(scores), labels.lang) if scores else numbers.NONE,
         tally=[(kind, tally[kind]) for kind in OUTCOMES if tally[kind]],
         kinds=OUTCOMES,
         questions=asked,
@@ -196,14 +196,14 @@ def _histograms(
     grades: Sequence[Grade], columns: Sequence[numbers.Metric], spec: LessonSpec, labels: Labels
 ) -> list[Plot]:
     graded = [grade for grade in grades if grade.status is Status.GRADED]
-    score = numbers.Metric("score", labels("score"))
+    score = numbers.Metric("score", labels("score"), labels.lang)
     scores = [grade.score for grade in graded]
     found = [histogram(score, scores, labels, most=spec.max_score)]
     for column in columns:
         values = [value for grade in graded if (value := grade.value(column.name)) is not None]
         bases = [one.value for grade in graded if (one := grade.baseline.get(column.name))]
         found.append(histogram(column, values, labels, baseline=bases[0] if bases else None))
-    time = numbers.Metric("seconds", labels("p_seconds"), labels.unit("s"), "{:.3g}")
+    time = numbers.Metric("seconds", labels("p_seconds"), labels.lang, labels.unit("s"), "{:.3g}")
     taken = [grade.seconds for grade in grades if grade.seconds > 0]
     found.append(histogram(time, taken, labels))
     return [plot for plot in found if plot is not None]

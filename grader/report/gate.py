@@ -52,7 +52,7 @@ def gate_view(grade: Grade, spec: LessonSpec, labels: Labels) -> GateView | None
         title=metric.title,
         value=metric.show(gate.value),
         bound=labels(bound, threshold=metric.show(gate.threshold)),
-        interval=labels("gate_interval", interval=numbers.interval(gate.interval)),
+        interval=labels("gate_interval", interval=numbers.interval(gate.interval, labels.lang)),
         passed=gate.passed,
         sentences=sentences,
         line=_number_line(gate, metric, labels),
@@ -65,7 +65,7 @@ def _number_line(gate: Gate, metric: Metric, labels: Labels) -> Markup:
         "gate_drawn",
         metric=metric.title,
         value=metric.show(gate.value),
-        interval=numbers.interval(gate.interval),
+        interval=numbers.interval(gate.interval, labels.lang),
         threshold=metric.show(gate.threshold),
     )
     at = _placer(list(filter(numbers.finite, (gate.value, gate.threshold, *gate.interval))))
@@ -95,9 +95,9 @@ def _margin(gate: Gate, labels: Labels) -> str:
         return labels("gate_passed_plain" if gate.passed else "gate_missed_plain")
     ratio = gate.value / gate.threshold
     if not gate.passed and ratio >= 2:
-        return labels("gate_missed_times", times=f"{numbers.number(ratio, 3)}×")
+        return labels("gate_missed_times", times=f"{numbers.number(ratio, labels.lang, 3)}×")
     percent = abs(ratio - 1) * 100
-    margin = f"{numbers.number(percent, 2) if percent < 10 else f'{percent:.0f}'}%"
+    margin = f"{numbers.number(percent, labels.lang, 2) if percent < 10 else f'{percent:.0f}'}%"
     verdict = "passed" if gate.passed else "missed"
     return labels(f"gate_{verdict}_{'below' if ratio < 1 else 'above'}", margin=margin)
 

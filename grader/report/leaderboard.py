@@ -158,8 +158,12 @@ def _score(grade: Grade, labels: Labels) -> Cell:
     """The score so far, with a note on the points that a person may still add."""
     if grade.status is Status.GRADER_FAULT:
         return Cell(numbers.NONE, None)
-    note = labels("pending_short", points=numbers.points(grade.pending)) if grade.pending else ""
-    return Cell(numbers.points(grade.score), grade.score, note)
+    note = (
+        labels("pending_short", points=numbers.points(grade.pending, labels.lang))
+        if grade.pending
+        else ""
+    )
+    return Cell(numbers.points(grade.score, labels.lang), grade.score, note)
 
 
 def _cells(grade: Grade, columns: Sequence[numbers.Metric]) -> Iterable[Cell]:

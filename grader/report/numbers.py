@@ -1,7 +1,6 @@
-"""Typesetting of numbers and measurements: thin spaces, powers of ten, real × and − signs.
+"""Typesetting of numbers and measurements on pages: powers of ten, real × and − signs.
 
-Both languages use a decimal point and narrow spaces (ISO 80000-1), so that a number in a page,
-in a formula and in a JSON file look alike.
+Signs before decimals and between thousands are those of the page's language.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ from grader.lesson.grades import Grade, Interval, Measurement
 from grader.lesson.spec import LessonSpec
 from grader.report.labels import Labels
 from grader.text import Lang, Text
+from grader.text.numbers import rewritten
 
 NONE = "—"
-_SPACE = "\u202f"
+_SPACE = "\u00a0"
 _MINUS = "\u2212"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _EXPONENT = re.compile(r"e([+-]?\d+)")
@@ -30,11 +30,11 @@ _THOUSANDS = (
 )
 
 
-def number(value: float | None, digits: int = 4) -> str:
+def number(value: float | None, lang: Lang, digits: int = 4) -> str:
     """`value` with `digits` significant digits; whole numbers in full; `—` for nothing.
 
-    >>> number(70443), number(0.9137), number(5.13e-05)
-    ('70 443', '0.9137', '5.13×10⁻⁵')
+    >>> number(70443, "en"), number(0.9137, "en"), number(5.13e-05, "en")
+    ('70,443', '0.9137', '5.13×10⁻⁵')
     """
     if value is None or math.isnan(value):
         return NONE
@@ -44,48 +44,50 @@ def number(value: float | None, digits: int = 4) -> str:
         return "0"
     magnitude = math.floor(math.log10(abs(value)))
     if magnitude < -3 or magnitude >= 15:
-        return _typeset(f"{value:.{digits - 2}e}")
+        return _typeset(f"{value:.{digits - 2}e}", lang)
     if value == round(value):
-        return _typeset(f"{value:,.0f}")
+        return _typeset(f"{value:,.0f}", lang)
     decimals = max(0, digits - 1 - magnitude)
     text = f"{value:,.{decimals}f}"
-    return _typeset(text.rstrip("0").rstrip(".") if "." in text else text)
+    return _typeset(text.rstrip("0").rstrip(".") if "." in text else text, lang)
 
 
-def formatted(value: float | None, pattern: str) -> str:
+def formatted(value: float | None, pattern: str, lang: Lang) -> str:
     """`value` in a lesson's own format, e.g. `{:.2f}x` or `{:,.0f}`, typeset like the rest."""
     if value is None or not math.isfinite(value):
-        return number(value)
+        return number(value, lang)
     try:
-        return _typeset(pattern.format(value))
+        return _typeset(pattern.format(value), lang)
     except (ValueError, IndexError, KeyError, AttributeError):
-        return number(value)
+        return number(value, lang)
 
 
-def interval(bounds: Interval | None, digits: int = 3) -> str:
+def interval(bounds: Interval | None, lang: Lang, digits: int = 3) -> str:
     """Both ends of an interval; a common power of ten is written once."""
     if bounds is None:
         return NONE
-    low, high = (number(bound, digits + 1 if abs(bound) < 1e-3 else digits) for bound in bounds)
+    low, high = (
+        number(bound, lang, digits + 1 if abs(bound) < 1e-3 else digits) for bound in bounds
+    )
     first, second = _POWER.search(low), _POWER.search(high)
     if first and second and first[0] == second[0]:
         return f"{low.removesuffix(first[0])} … {high}"
     return f"{low} … {high}"
 
 
-def points(value: float) -> str:
+def points(value: float, lang: Lang) -> str:
     """A score: at most three decimals, none when they are zero."""
-    return number(round(value, 3) + 0.0, digits=6)
+    return number(round(value, 3) + 0.0, lang, digits=6)
 
 
 def short(value: float, lang: Lang, *, powers: bool = False) -> str:
     """`value` for an axis: `20 k`, `10⁻⁵`, `0.2`; with `powers`, `10⁻¹` rather than `0.1`."""
     for size, name in _THOUSANDS:
         if abs(value) >= size and abs(value) < 1e12:
-            return f"{number(value / size)}{_SPACE}{name.to(lang)}"
+            return f"{number(value / size, lang)}{_SPACE}{name.to(lang)}"
     small = powers and 0 < abs(value) < 0.999
-    text = _typeset(f"{value:.1e}") if small else number(value, digits=3)
-    return re.sub(r"^1(\.0*)?×10", "10", re.sub(r"\.0+×", "×", text))
+    text = _typeset(f"{value:.1e}", lang) if small else number(value, lang, digits=3)
+    return re.sub(r"^1([.,]0*)?×10", "10", re.sub(r"[.,]0+×", "×", text))
 
 
 def finite(value: float | None) -> bool:
@@ -93,12 +95,12 @@ def finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def percent(part: float, whole: float) -> str:
+def percent(part: float, whole: float, lang: Lang) -> str:
     """The share of `part` in `whole`, with one decimal below 10%."""
     share = 100 * part / whole if whole else 0.0
     if 0 < share < 0.1:
-        return "<0.1%"
-    return f"{share:.1f}%" if share < 10 else f"{share:.0f}%"
+        return f"<{number(0.1, lang)}%"
+    return _typeset(f"{share:.1f}%" if share < 10 else f"{share:.0f}%", lang)
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,16 @@ class Metric:
 
     name: str
     title: str
+    lang: Lang
     unit: str = ""
     pattern: str = ""
     lower_is_better: bool = False
 
     def show(self, value: float | None) -> str:
         """`value` in the lesson's format, or in that of `number`."""
-        return formatted(value, self.pattern) if self.pattern else number(value)
+        return (
+            formatted(value, self.pattern, self.lang) if self.pattern else number(value, self.lang)
+        )
 
     @property
     def axis(self) -> str:
@@ -142,10 +147,11 @@ def metric(
     column = next((column for column in spec.report.columns if column.name == name), None)
     if column is None:
         units = (labels.unit(one.unit) for one in measured if one is not None)
-        return Metric(name, name, next(units, ""), lower_is_better=True)
+        return Metric(name, name, labels.lang, next(units, ""), lower_is_better=True)
     return Metric(
         name,
         column.title.to(labels.lang),
+        labels.lang,
         pattern=column.format,
         lower_is_better=column.better == "lower",
     )
@@ -158,7 +164,7 @@ def measured(grades: Iterable[Grade], name: str) -> Iterable[Measurement | None]
         yield grade.baseline.get(name)
 
 
-def _typeset(text: str) -> str:
+def _typeset(text: str, lang: Lang) -> str:
     text = _TIMES.sub("×", text)
     text = _EXPONENT.sub(lambda m: "×10" + str(int(m[1])).translate(_SUPERSCRIPTS), text)
-    return text.replace(",", _SPACE).replace("-", _MINUS)
+    return rewritten(text, lang).replace("-", _MINUS)

@@ -53,7 +53,7 @@ def page(
         figures=_figures(alone.platform, known, labels) if alone else [],
         measured=measured,
         rates=", ".join(
-            f"{numbers.number(rate / 1e9, 3)} {labels.unit('GMAC/s')} {dtype}"
+            f"{numbers.number(rate / 1e9, labels.lang, 3)} {labels.unit('GMAC/s')} {dtype}"
             for dtype, rate in (measured.calibration.macs_per_second.items() if measured else ())
         ),
         measured_layers=_split(measured.prediction)[0] if measured else [],
@@ -65,15 +65,15 @@ def page(
 def duration(seconds: float, labels: Labels) -> str:
     """A time in the unit that suits it, with a space before the unit."""
     scale, unit = (1.0, "s") if seconds >= 1 else (1e-3, "ms") if seconds >= 1e-3 else (1e-6, "µs")
-    return f"{numbers.number(seconds / scale, 3)} {labels.unit(unit)}"
+    return f"{numbers.number(seconds / scale, labels.lang, 3)} {labels.unit(unit)}"
 
 
 def size(count: int, labels: Labels) -> str:
     """A number of bytes in the unit that suits it."""
     if count < 10 * 2**20:
-        return f"{numbers.number(count)} {labels.unit('B')}"
+        return f"{numbers.number(count, labels.lang)} {labels.unit('B')}"
     per, unit = (2**30, "GB") if count >= 2**30 else (2**20, "MB")
-    return f"{numbers.number(count / per, 3)} {labels.unit(unit)}"
+    return f"{numbers.number(count / per, labels.lang, 3)} {labels.unit(unit)}"
 
 
 def price(platform: Platform, lang: Lang) -> str:
@@ -96,7 +96,7 @@ def _parts(one: Prediction, labels: Labels) -> str:
         return ""
     spent = sorted(one.time_by_limit().items(), key=lambda pair: -pair[1])
     shares = [
-        labels(f"profile_part_{limit}", share=numbers.percent(seconds, one.seconds))
+        labels(f"profile_part_{limit}", share=numbers.percent(seconds, one.seconds, labels.lang))
         for limit, seconds in spent
         if seconds
     ]
@@ -105,7 +105,7 @@ def _parts(one: Prediction, labels: Labels) -> str:
         "profile_parts",
         parts=", ".join(shares),
         name=top.name,
-        share=numbers.percent(top.seconds, one.seconds),
+        share=numbers.percent(top.seconds, one.seconds, labels.lang),
     )
 
 
@@ -119,14 +119,22 @@ def _headlines(one: Prediction, labels: Labels) -> list[tuple[str, str, str]]:
         amount = size(fit.storage.available, labels)
         flash = labels("profile_of", amount=amount, where=labels("profile_flash"))
     per_byte = one.workload.macs / one.bytes_moved if one.bytes_moved else 0.0
-    ridge = labels("profile_ridge", value=numbers.number(one.ridge, 3))
+    ridge = labels("profile_ridge", value=numbers.number(one.ridge, labels.lang, 3))
     return [
-        (labels("profile_weights"), f"{numbers.number(fit.weight_bytes)} {unit}", flash),
-        (labels("profile_activations"), f"{numbers.number(fit.activation_bytes)} {unit}", ram),
-        (labels("profile_moved"), f"{numbers.number(one.bytes_moved)} {unit}", ""),
+        (
+            labels("profile_weights"),
+            f"{numbers.number(fit.weight_bytes, labels.lang)} {unit}",
+            flash,
+        ),
+        (
+            labels("profile_activations"),
+            f"{numbers.number(fit.activation_bytes, labels.lang)} {unit}",
+            ram,
+        ),
+        (labels("profile_moved"), f"{numbers.number(one.bytes_moved, labels.lang)} {unit}", ""),
         (
             labels("profile_intensity"),
-            f"{numbers.number(per_byte, 3)} {labels.unit('MAC/B')}",
+            f"{numbers.number(per_byte, labels.lang, 3)} {labels.unit('MAC/B')}",
             ridge,
         ),
     ]

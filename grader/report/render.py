@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from grader.report import numbers
 from grader.report.labels import Labels
-from grader.text import untrusted
+from grader.text import Lang, untrusted
 
 MOST_CHARACTERS = 2_000
 """Limit of one text on a page; a file name of kilobytes in a message must not fill it."""
@@ -21,7 +21,12 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 def page(template: str, labels: Labels, **values: object) -> str:
     """A template with its values, the style sheet and the texts of one language."""
-    return _environment().get_template(template).render(w=labels, lang=labels.lang, **values) + "\n"
+    return (
+        _environment(labels.lang)
+        .get_template(template)
+        .render(w=labels, lang=labels.lang, **values)
+        + "\n"
+    )
 
 
 def script_hash(script: str) -> str:
@@ -31,7 +36,7 @@ def script_hash(script: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(lang: Lang) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"),
         autoescape=True,
@@ -42,10 +47,13 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters["name"] = untrusted.name
-    environment.filters["number"] = numbers.number
-    environment.filters["points"] = numbers.points
-    environment.filters["interval"] = numbers.interval
-    environment.filters["percent"] = numbers.percent
+    environment.filters["number"] = lambda value, digits=4: numbers.number(value, lang, digits)
+    environment.filters["points"] = lambda value: numbers.points(value, lang)
+    environment.filters["interval"] = lambda bounds: numbers.interval(bounds, lang)
+    environment.filters["percent"] = lambda part, whole: numbers.percent(part, whole, lang)
+    environment.filters["fixed"] = lambda value, digits: numbers.formatted(
+        value, f"{{:.{digits}f}}", lang
+    )
     environment.filters["code"] = _code
     environment.filters["whole"] = _whole
     script = _asset("class.js")

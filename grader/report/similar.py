@@ -63,21 +63,21 @@ def page(found: Comparison, title: Text, lang: Lang, hrefs: Mapping[str, str]) -
         found=found,
         least=round(100 * LEAST),
         alike=[
-            (key, f"{median:.2f}")
+            (key, numbers.formatted(median, "{:.2f}", lang))
             for key, median in (
                 ("similar_alike_code", found.usual_code),
                 ("similar_alike_mistakes", found.usual_agreement),
             )
             if median is not None and median >= ALIKE
         ],
-        rows=[_row(pair) for pair in found.pairs],
+        rows=[_row(pair, lang) for pair in found.pairs],
         hrefs=hrefs,
         most_tensors=MOST_TENSORS,
         most_names=MOST_NAMES,
     )
 
 
-def _row(pair: Pair) -> Row:
+def _row(pair: Pair, lang: Lang) -> Row:
     return Row(
         pair=pair,
         score=round(100 * pair.number),
@@ -90,8 +90,8 @@ def _row(pair: Pair) -> Row:
         tensors=[
             (
                 match.name_a,
-                " × ".join(numbers.number(side) for side in match.shape),
-                f"{match.cosine:.3f}",
+                " × ".join(numbers.number(side, lang) for side in match.shape),
+                numbers.formatted(match.cosine, "{:.3f}", lang),
                 match.equal,
             )
             for match in (pair.tensors if pair.weights > 0 else [])

@@ -13,7 +13,7 @@ from grader.lesson.spec import Criterion, LessonSpec
 from grader.report import gate, numbers, render
 from grader.report.charts import figures, recordings, tradeoffs
 from grader.report.labels import Labels, outcome
-from grader.text import verbatim
+from grader.text import ENGLISH, Lang, verbatim
 from grader.text.errors import SpecError
 
 LAYER_ROWS = 14
@@ -85,8 +85,10 @@ def page(
         gate=gate.gate_view(grade, spec, labels),
         terms=[_term(term, grade, spec, labels) for term in grade.terms],
         deductions=[_deduction(one, grade, labels) for one in grade.deductions],
-        adjustment=_adjustment(grade),
-        pending=labels("pending", points=numbers.points(grade.pending)) if grade.pending else "",
+        adjustment=_adjustment(grade, labels.lang),
+        pending=labels("pending", points=numbers.points(grade.pending, labels.lang))
+        if grade.pending
+        else "",
         rubric=_rubric(grade, spec, labels),
         columns=[one for one in numbers.columns(spec, labels) if one.name in grade.measurements],
         checks=sorted(grade.checks, key=lambda check: check.passed),
@@ -120,26 +122,26 @@ def _term(term: Term, grade: Grade, spec: LessonSpec, labels: Labels) -> TermVie
     if term.gated and grade.gate is not None and not grade.gate.passed:
         note = labels("term_gated_unknown")
         if worth is not None:
-            note = labels("term_gated", points=numbers.points(worth))
+            note = labels("term_gated", points=numbers.points(worth, labels.lang))
     elif grade.pending and rubric.RUBRIC in formula.names(term.formula):
-        note = labels("term_pending", points=numbers.points(grade.pending))
+        note = labels("term_pending", points=numbers.points(grade.pending, labels.lang))
     return TermView(
         title=title,
         formula=term.formula,
         worked=""
         if worth is None
-        else f"{_filled(term.formula, values)} = {numbers.points(worth)}",
-        points=numbers.points(term.points),
-        max_points=numbers.points(term.max_points),
+        else f"{_filled(term.formula, values)} = {numbers.points(worth, labels.lang)}",
+        points=numbers.points(term.points, labels.lang),
+        max_points=numbers.points(term.max_points, labels.lang),
         share=100 * min(max(term.points / term.max_points, 0.0), 1.0) if term.max_points else 0.0,
         note=note,
     )
 
 
 def _filled(expression: str, values: dict[str, float]) -> str:
-    """A formula with numbers in place of names, typeset."""
+    """A formula with numbers in place of names, typeset; a comma separates its arguments."""
     filled = _NAME.sub(
-        lambda found: numbers.number(values[found[0]]) if found[0] in values else found[0],
+        lambda found: numbers.number(values[found[0]], ENGLISH) if found[0] in values else found[0],
         expression,
     )
     return filled.replace("**", "^").replace("*", "×").replace("-", "−")
@@ -152,23 +154,25 @@ def _deduction(one: Deduction, grade: Grade, labels: Labels) -> TermView:
     worked = ""
     if one.formula and not plain:
         worth = max(formula.evaluate(one.formula, values), 0.0)
-        worked = f"{_filled(one.formula, values)} = {numbers.points(worth)}"
+        worked = f"{_filled(one.formula, values)} = {numbers.points(worth, labels.lang)}"
     return TermView(
         title=one.title.to(labels.lang),
         formula="" if plain else one.formula,
         worked=worked,
-        points=f"−{numbers.points(one.points)}" if one.points else numbers.points(0.0),
+        points=f"−{numbers.points(one.points, labels.lang)}"
+        if one.points
+        else numbers.points(0.0, labels.lang),
         note=one.why.to(labels.lang),
     )
 
 
-def _adjustment(grade: Grade) -> str:
+def _adjustment(grade: Grade, lang: Lang) -> str:
     """The difference between the score and the sum of its terms and deductions."""
     taken_off = sum(one.points for one in grade.deductions)
     rest = grade.score + taken_off - sum(term.points for term in grade.terms)
     if not grade.terms or abs(rest) < 5e-4:
         return ""
-    return numbers.points(rest)
+    return numbers.points(rest, lang)
 
 
 def _rubric(grade: Grade, spec: LessonSpec, labels: Labels) -> RubricView | None:
@@ -190,8 +194,8 @@ def _rubric(grade: Grade, spec: LessonSpec, labels: Labels) -> RubricView | None
         "rubric_says",
         judged=sum(one.name in given for one in spec.rubric),
         total=len(spec.rubric),
-        points=numbers.points(grade.value(rubric.RUBRIC) or 0.0),
-        max=numbers.points(sum(one.max_points for one in spec.rubric)),
+        points=numbers.points(grade.value(rubric.RUBRIC) or 0.0, labels.lang),
+        max=numbers.points(sum(one.max_points for one in spec.rubric), labels.lang),
     )
     return RubricView(says, lines, earlier)
 
@@ -204,8 +208,8 @@ def _judgment(
     return JudgmentView(
         title=criterion.title.to(labels.lang),
         asks=criterion.asks.to(labels.lang),
-        points=numbers.NONE if points is None else numbers.points(points),
-        max_points=numbers.points(criterion.max_points),
+        points=numbers.NONE if points is None else numbers.points(points, labels.lang),
+        max_points=numbers.points(criterion.max_points, labels.lang),
         share=100 * (points or 0.0) / criterion.max_points,
         why=labels("rubric_waits") if one is None else one.why,
         signed="" if one is None else f"{one.by}, {one.when.astimezone(UTC):%Y-%m-%d %H:%M} UTC",

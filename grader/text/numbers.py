@@ -18,6 +18,10 @@ from babel import Locale, UnknownLocaleError, dates, numbers
 from grader.text import ENGLISH, Lang
 
 _NUMBER = re.compile(r"(?<=\d)[,.](?=\d)")
+_WORD = re.compile(r"\S+")
+_NAME = re.compile(r"\d\.\d+\.\d|[A-Za-z_]\d+\.\d|[a-z]+://|arXiv|`")
+_WRITTEN = r"-?(\d{{1,3}}(?:{group}\d{{3}})+|\d+)({point}\d+)?(e[+-]?\d+)?"
+"""A number with marks for the signs between thousands and before decimals."""
 
 
 def formatted(value: float, spec: str, lang: Lang) -> str:
@@ -33,6 +37,30 @@ def number(value: float, lang: Lang, decimals: int = 3) -> str:
         return formatted(value, ",.0f", lang)
     written = formatted(value, f",.{decimals}f", lang)
     return written.rstrip("0").rstrip(_signs(lang)["."])
+
+
+def rewritten(text: str, lang: Lang) -> str:
+    """`text` with the numbers in it, which stand as in English, written in the language.
+
+    Versions (1.31.1), names (v0.02) and addresses stay as they are.
+    """
+    signs = _signs(lang)
+
+    def changed(word: re.Match[str]) -> str:
+        if _NAME.search(word[0]):
+            return word[0]
+        return _NUMBER.sub(lambda sign: signs[sign[0]], word[0])
+
+    return _WORD.sub(changed, text)
+
+
+def parsed(text: str, lang: Lang) -> float | None:
+    """The number that `text` is in the language; None for another text."""
+    group, point = _signs(lang)[","], _signs(lang)["."]
+    plain = text.replace("\u202f", group).replace("\u00a0", group).replace("\u2212", "-")
+    if not re.fullmatch(_WRITTEN.format(group=re.escape(group), point=re.escape(point)), plain):
+        return None
+    return float(plain.replace(group, "").replace(point, "."))
 
 
 def moment(when: datetime, lang: Lang) -> str:

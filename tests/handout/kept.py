@@ -22,7 +22,7 @@ def differences(folder: Path) -> list[Difference]:
         page = folder / f"handout.{lang}.md"
         if not page.is_file():
             continue
-        shown = measured.tables(page.read_text(encoding="utf-8"))
+        shown = measured.tables(page.read_text(encoding="utf-8"), lang)
         for name in sorted(shown.keys() | {one for one in kept if lang in kept[one]}):
             if reason := _difference(shown.get(name), kept.get(name, {}).get(lang)):
                 found.append(Difference(page, name, reason))

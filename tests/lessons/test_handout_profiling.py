@@ -53,7 +53,7 @@ def section(lang: Lang, number: int) -> str:
 
 
 def tables(lang: Lang) -> dict[str, measured.Table]:
-    return measured.tables(page(lang))
+    return measured.tables(page(lang), lang)
 
 
 def number(text: str) -> float:
@@ -249,7 +249,9 @@ def test_what_is_counted_and_computed_is_what_comes_out_now(benchmark: ModuleTyp
         found = tables(lang)
         for name in benchmark.COMPUTED:
             text = benchmark.FIGURES[name]().to(lang)
-            now = measured.tables(f"<!-- begin: {name} -->\n{text}\n<!-- end: {name} -->")[name]
+            now = measured.tables(f"<!-- begin: {name} -->\n{text}\n<!-- end: {name} -->", lang)[
+                name
+            ]
             assert found[name] == now, (
                 f"assignments/profiling/figures/tables.py --write --only {name}"
             )

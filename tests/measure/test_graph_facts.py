@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from grader.text import Text
 from unittest.mock import patch
 
 import pytest
@@ -13,6 +12,7 @@ from grader.measure.costs.graph import GraphReport, Port, inspect
 from grader.measure.costs.operators import COSTS, counts
 from grader.measure.costs.refusals import Refused
 from grader.measure.costs.view import Cost, View
+from grader.text import Text
 
 EXAMPLE = torch.zeros(1, 40, 101)
 

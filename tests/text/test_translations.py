@@ -118,7 +118,9 @@ def test_one_more_language_is_one_file_per_catalog(repository: Path, tmp_path: P
     check = grade["checks"][0]
     assert set(check["title"]) == {"en", "ru", PSEUDO}
     assert check["title"][PSEUDO].startswith("⟦")
-    assert check["title"][PSEUDO].translate({ord("⟦"): None, ord("⟧"): None}) == check["title"]["en"]
+    assert (
+        check["title"][PSEUDO].translate({ord("⟦"): None, ord("⟧"): None}) == check["title"]["en"]
+    )
     assert f'lang="{PSEUDO}"' in page.read_text(encoding="utf-8")
     assert check["title"][PSEUDO] in page.read_text(encoding="utf-8")
 

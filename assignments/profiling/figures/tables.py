@@ -114,7 +114,7 @@ def links() -> Table:
     """How long a second of sound, a picture and an answer take on their way."""
     rows = [
         (
-            Text(**one["name"]),
+            Text.in_languages(one["name"]),
             *(
                 _duration(8 * size / one["bits_per_second"])
                 for size in (SOUND_BYTES, FRAME_BYTES, 1)

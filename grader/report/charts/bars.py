@@ -13,6 +13,7 @@ from grader.report.charts import axes
 from grader.report.charts.drawing import SIZE, Drawing, Legend, Plot, Table, ems, fitted
 from grader.report.labels import Labels
 from grader.report.numbers import Metric
+from grader.text import Lang
 
 MOST_ROWS = 40
 """Further rows are neither drawn nor listed; a note of the plot gives their number."""
@@ -48,7 +49,7 @@ def bars(figure: Figure, labels: Labels) -> Plot:
     x_label, y_label = labels.axis(figure.x), labels.axis(figure.y)
     start = None if figure.x.scale == "log" else max([*values, 0.0]) or 1.0
     x = axes.axis(x_label, values, labels.lang, figure.x.scale, ticks=4, most=start)
-    drawing = Drawing(_frame(x, y_label, rows))
+    drawing = Drawing(_frame(x, y_label, rows, labels.lang))
     top = drawing.frame.top + _GAP / 2
     for row in rows:
         _draw(drawing, row, top, labels)
@@ -123,9 +124,9 @@ def _rows(figure: Figure, labels: Labels) -> list[_Row]:
     return [_Row(name.to(labels.lang), found[index]) for index, name in named]
 
 
-def _frame(x: axes.Axis, y_label: str, rows: list[_Row]) -> axes.Frame:
+def _frame(x: axes.Axis, y_label: str, rows: list[_Row], lang: Lang) -> axes.Frame:
     """Room at the left for the longest name and at the right for the longest number."""
-    amounts = [ems(numbers.number(bar.value)) for row in rows for bar in row.bars]
+    amounts = [ems(numbers.number(bar.value, lang)) for row in rows for bar in row.bars]
     names = [ems(fitted(row.name, _NAME_EMS)) for row in rows]
     margins = (
         14 + SIZE * max(names, default=1.0),
@@ -143,7 +144,7 @@ def _draw(drawing: Drawing, row: _Row, top: float, labels: Labels) -> None:
     for index, bar in enumerate(row.bars):
         y = top + index * _PITCH
         end, _ = drawing.frame.at(bar.value, 0.0)
-        shown = numbers.number(bar.value)
+        shown = numbers.number(bar.value, labels.lang)
         title = f"{row.name}, {bar.series.label.to(labels.lang)}: {shown}"
         size = (max(end - left, 0.5), _THICK)
         role = f"amount {bar.series.role}"
@@ -157,7 +158,9 @@ def _table(figure: Figure, rows: list[_Row], head: str, labels: Labels) -> Table
     cells = []
     for row in rows:
         shown = [
-            "; ".join(numbers.number(bar.value) for bar in row.bars if bar.series is series)
+            "; ".join(
+                numbers.number(bar.value, labels.lang) for bar in row.bars if bar.series is series
+            )
             for series in figure.series
         ]
         cells.append([row.name, *(text or numbers.NONE for text in shown)])
@@ -166,7 +169,7 @@ def _table(figure: Figure, rows: list[_Row], head: str, labels: Labels) -> Table
 
 def _description(figure: Figure, rows: list[_Row], labels: Labels) -> str:
     def amount(bar: _Bar) -> str:
-        return f"{bar.series.label.to(labels.lang)} {numbers.number(bar.value)}"
+        return f"{bar.series.label.to(labels.lang)} {numbers.number(bar.value, labels.lang)}"
 
     described = (f"{row.name}: {', '.join(map(amount, row.bars))}" for row in rows)
     return f"{figure.title.to(labels.lang)}. {'; '.join(described)}"
@@ -176,5 +179,5 @@ def _count_axis(highest: int, labels: Labels) -> axes.Axis:
     high = max(4, highest)
     # 1, 2 or 5 times a power of ten, at most five ticks above 0
     step = next(m * 10**e for e in range(18) for m in (1, 2, 5) if 5 * m * 10**e >= high)
-    ticks = tuple((float(at), numbers.number(at)) for at in range(0, high + 1, step))
+    ticks = tuple((float(at), numbers.number(at, labels.lang)) for at in range(0, high + 1, step))
     return axes.Axis(labels("count"), "linear", 0.0, float(high), ticks)

@@ -129,7 +129,8 @@ def _draw_points(drawing: Drawing, trace: _Trace, labels: Labels) -> None:
     for x, low, high in trace.spread:
         drawing.error_bar(x, low, high, trace.role)
     for at, x, y in trace.points:
-        title = f"{trace.label(at, labels)}: {numbers.number(x)}, {numbers.number(y)}"
+        place = ", ".join(numbers.number(one, labels.lang) for one in (x, y))
+        title = f"{trace.label(at, labels)}: {place}"
         drawing.mark(x, y, trace.role, title)
 
 
@@ -139,8 +140,8 @@ def _table(traces: Sequence[_Trace], x: str, y: str, labels: Labels) -> Table | 
     rows = []
     for trace in traces:
         for at, at_x, at_y in trace.points[: 1 if trace.is_rule else None]:
-            shown = numbers.NONE if trace.is_rule else numbers.number(at_x)
-            rows.append([trace.label(at, labels), shown, numbers.number(at_y)])
+            shown = numbers.NONE if trace.is_rule else numbers.number(at_x, labels.lang)
+            rows.append([trace.label(at, labels), shown, numbers.number(at_y, labels.lang)])
     return Table([labels("point"), x, y], rows) if rows else None
 
 
@@ -149,7 +150,9 @@ def _description(figure: Figure, traces: Sequence[_Trace], labels: Labels) -> st
     for trace in traces:
         if trace.points:
             xs, ys = [x for _, x, _ in trace.points], [y for *_, y in trace.points]
-            x0, x1, y0, y1 = map(numbers.number, (min(xs), max(xs), min(ys), max(ys)))
+            x0, x1, y0, y1 = (
+                numbers.number(end, labels.lang) for end in (min(xs), max(xs), min(ys), max(ys))
+            )
             label = trace.series.label.to(labels.lang)
             ranges.append(labels("range_described", label=label, x0=x0, x1=x1, y0=y0, y1=y1))
     return f"{figure.title.to(labels.lang)}. {'; '.join(ranges)}"

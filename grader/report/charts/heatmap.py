@@ -11,6 +11,7 @@ from grader.report import numbers
 from grader.report.charts import axes
 from grader.report.charts.drawing import Drawing, Legend, Plot, Table, ems, fitted, scrolling
 from grader.report.labels import Labels
+from grader.text import Lang
 
 MOST = 48
 """Rows and columns that are drawn; a note of the plot gives the number of the others."""
@@ -47,7 +48,7 @@ def heatmap(figure: Figure, labels: Labels) -> Plot:
     drawing = Drawing(_frame(counts, x_label, y_label))
     _draw_names(drawing, counts, x_label, y_label)
     for row, column in counts.at:
-        _draw_cell(drawing, counts, row, column)
+        _draw_cell(drawing, counts, row, column, labels.lang)
     limits = ("0", *(f"{100 * limit:.0f}" for limit in _STEPS), "100")
     beyond = max(len(figure.rows), len(figure.columns)) - MOST
     picture = drawing.svg(_description(figure, counts, labels), "heat")
@@ -129,14 +130,14 @@ def _draw_names(drawing: Drawing, counts: _Counts, x_label: str, y_label: str) -
         drawing.rail((middle - _CELL / 2, frame.top), (middle - _CELL / 2, frame.bottom))
 
 
-def _draw_cell(drawing: Drawing, counts: _Counts, row: int, column: int) -> None:
+def _draw_cell(drawing: Drawing, counts: _Counts, row: int, column: int, lang: Lang) -> None:
     frame, share = drawing.frame, counts.share(row, column)
     left, top = frame.left + column * _CELL, frame.top + row * _CELL
     step = 1 + sum(share >= limit for limit in _STEPS)
     same = " same" if counts.rows[row] == counts.columns[column] else ""
     title = (
-        f"{counts.named(row, column)}: {numbers.number(counts.at[row, column])} / "
-        f"{numbers.number(counts.totals[row])} ({_percent(share)}%)"
+        f"{counts.named(row, column)}: {numbers.number(counts.at[row, column], lang)} / "
+        f"{numbers.number(counts.totals[row], lang)} ({_percent(share)}%)"
     )
     drawing.box((left + 1, top + 1), (_CELL - 2, _CELL - 2), f"cell h{step}{same}", title)
     kind = "share on" if step > 3 else "share"
@@ -155,8 +156,11 @@ def _table(counts: _Counts, corner: str, labels: Labels) -> Table | None:
         [
             [
                 name,
-                *(numbers.number(counts.at.get((row, c), 0.0)) for c in range(len(counts.columns))),
-                numbers.number(counts.totals.get(row, 0.0)),
+                *(
+                    numbers.number(counts.at.get((row, c), 0.0), labels.lang)
+                    for c in range(len(counts.columns))
+                ),
+                numbers.number(counts.totals.get(row, 0.0), labels.lang),
             ]
             for row, name in enumerate(counts.rows)
         ],
@@ -167,5 +171,7 @@ def _description(figure: Figure, counts: _Counts, labels: Labels) -> str:
     """The title, and the most frequent cells off the diagonal."""
     others = [at for at in counts.at if counts.rows[at[0]] != counts.columns[at[1]]]
     most = sorted(others, key=lambda at: -counts.at[at])[:_DESCRIBED]
-    described = [f"{counts.named(*at)}: {numbers.number(counts.at[at])}" for at in most]
+    described = [
+        f"{counts.named(*at)}: {numbers.number(counts.at[at], labels.lang)}" for at in most
+    ]
     return f"{figure.title.to(labels.lang)}. {'; '.join(described)}"

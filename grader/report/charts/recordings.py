@@ -186,8 +186,15 @@ def _triggers(recording: Recording, length: float, labels: Labels) -> list[str]:
 def _table(recording: Recording, labels: Labels) -> Table:
     rows: list[list[str]] = []
     for (begin, end), delay in zip(recording.keywords, recording.delays, strict=False):
-        late = labels("missed") if delay is None else numbers.number(1000 * delay)
-        rows.append([str(len(rows) + 1), numbers.number(begin), numbers.number(end), late])
+        late = labels("missed") if delay is None else numbers.number(1000 * delay, labels.lang)
+        rows.append(
+            [
+                str(len(rows) + 1),
+                numbers.number(begin, labels.lang),
+                numbers.number(end, labels.lang),
+                late,
+            ]
+        )
     unit = labels.unit("s")
     head = [
         labels("keyword"),

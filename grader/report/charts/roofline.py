@@ -39,7 +39,7 @@ def roofline(one: Prediction, labels: Labels) -> Plot | None:
         legend.append(Legend.line("baseline", labels("profile_flash_roof")))
     drawing.line(_roof(x, y, one.peak / unit, bandwidth / unit), "reference")
     for layer, height in zip(placed, up, strict=True):
-        title = f"{layer.name} ({layer.op}): {numbers.number(height, 3)} {prefix}MAC/s"
+        title = f"{layer.name} ({layer.op}): {numbers.number(height, labels.lang, 3)} {prefix}MAC/s"
         drawing.mark(layer.intensity, height, _role(layer), title)
     for layer in one.bottlenecks(LABELLED):
         if layer in placed:
@@ -51,7 +51,7 @@ def roofline(one: Prediction, labels: Labels) -> Plot | None:
     described = labels(
         "profile_described",
         platform=one.platform.title.to(labels.lang),
-        peak=numbers.number(one.peak, 3),
+        peak=numbers.number(one.peak, labels.lang, 3),
         names=", ".join(layer.name for layer in one.bottlenecks(LABELLED)),
     )
     return Plot(
@@ -82,7 +82,7 @@ def platforms(found: Sequence[Prediction], labels: Labels) -> Plot | None:
     legend = [Legend.point("passed", labels("profile_fits"))]
     if any(not one.fit.fits for one in placed):
         legend.append(Legend.point("below", labels("profile_not")))
-    times = [f"{one.platform.name} {numbers.number(one.seconds, 3)}" for one in placed]
+    times = [f"{one.platform.name} {numbers.number(one.seconds, labels.lang, 3)}" for one in placed]
     return Plot(
         title=labels("profile_zoo"),
         svg=drawing.svg(f"{labels('profile_zoo')}: {', '.join(times)}"),
