@@ -154,7 +154,7 @@ def stages(drawing: Drawing) -> None:
         (2, 0.2, {"facecolor": "none", "hatch": "//"}, drawing.text(Text("of the MACs"))),
         (5, -0.2, {"facecolor": drawing.accent}, drawing.text(Text("of the time"))),
     ):
-        shares = [float(row[column].rstrip("%")) for row in table.rows][::-1]
+        shares = table.numbers(column)[::-1]
         bars = axes.barh(
             [place + shift for place in places], shares, height=0.36, edgecolor=drawing.accent,
             label=name, **style,

@@ -21,7 +21,12 @@ def anatomy(drawing: Drawing) -> None:
 
 def storage(drawing: Drawing) -> None:
     """Accuracy of the course's teacher against bits, a line for each way of sharing a scale."""
-    rows = [row for row in drawing.measured("storage").rows if row[0].startswith("int")]
+    table = drawing.measured("storage")
+    rows = [
+        (row[0], accuracy)
+        for row, accuracy in zip(table.rows, table.numbers(3), strict=True)
+        if row[0].startswith("int")
+    ]
     axes = drawing.axes(drawing.text(Text("bits a weight")), "accuracy, %")
     lines = (
         ("v--", drawing.bad, drawing.text(Text("one scale a tensor"))),
@@ -31,9 +36,7 @@ def storage(drawing: Drawing) -> None:
     for place, (style, colour, name) in enumerate(lines):
         ours = rows[place :: len(lines)]
         bits = [int(row[0][3]) for row in ours]
-        axes.plot(
-            bits, [float(row[3].rstrip("%")) for row in ours], style, color=colour, label=name
-        )
+        axes.plot(bits, [row[1] for row in ours], style, color=colour, label=name)
     axes.legend(loc="lower right", frameon=False)
     axes.set_xticks([2, 3, 4, 8], ["2", "3", "4", "8"])
     axes.set(ylim=(0, 104))

@@ -64,8 +64,8 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
         return [re.sub(r"[*`$]", "", row[0]) for row in self.rows]
 
     def numbers(self, column: int) -> list[float]:
-        """A column by its index from 0; NaN for a cell that is no number."""
-        cells = (value(row[column], self.lang) for row in self.rows)
+        """A column by its index from 0, per cents as they stand; NaN for a cell that is no number."""
+        cells = (value(row[column].rstrip("%"), self.lang) for row in self.rows)
         return [float(cell) if isinstance(cell, Cell) else float("nan") for cell in cells]
 
 

@@ -38,12 +38,13 @@ class Values:
 
         Raises SpecError naming `path` and the line of an expression that cannot be evaluated.
         """
-        return "\n".join(
-            _EXPRESSION.sub(partial(self._value, path, number), line)
-            for number, line in enumerate(text.split("\n"), 1)
-        )
+        lines, fenced = [], False
+        for number, line in enumerate(text.split("\n"), 1):
+            fenced ^= line.lstrip().startswith("```")
+            lines.append(_EXPRESSION.sub(partial(self._value, path, number, fenced), line))
+        return "\n".join(lines)
 
-    def _value(self, path: Path, line: int, expression: re.Match[str]) -> str:
+    def _value(self, path: Path, line: int, fenced: bool, expression: re.Match[str]) -> str:
         code = expression[1].strip()
         try:
             compiled = self._environment.compile_expression(code, undefined_to_none=False)
@@ -76,7 +77,10 @@ class Values:
         if type(result) is not float:
             return str(result)
         whole = result.is_integer() and abs(result) < 1e15
-        return str(int(result)) if whole else numbers.formatted(result, ".12g", self._lang)
+        before = expression.string[: expression.start()]
+        in_code = fenced or before.count("`") % 2 or before.count("$") % 2
+        lang = ENGLISH if in_code else self._lang
+        return str(int(result)) if whole else numbers.formatted(result, ".12g", lang)
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:

@@ -129,15 +129,20 @@ def test_words_use_one_alphabet_and_formulas_are_closed(lang: Lang, stem: str) -
     assert len(re.findall(r"^:::", text, re.MULTILINE)) % 2 == 0
 
 
+def decimals(cell: str, point: str) -> str:
+    """A cell without signs between thousands, and with a point before decimals."""
+    group = "," if point == "." else ""
+    return re.sub(rf"(?<=\d)[{group}\u00a0 ](?=\d{{3}})", "", cell).replace(point, ".")
+
+
 def test_the_languages_show_the_same_measured_figures() -> None:
     found = {lang: tables(lang) for lang in languages()}
     assert found["en"].keys() == found["ru"].keys()
     for name, table in found["en"].items():
         for row, other in zip(table.rows, found["ru"][name].rows, strict=True):
             digits = (
-                [re.findall(r"\d+(?:\.\d+)?", re.sub(r"(?<=\d)[,\u00a0 ](?=\d{3})", "", cell))
-                 for cell in cells]
-                for cells in (row[1:], other[1:])
+                [re.findall(r"\d+(?:\.\d+)?", decimals(cell, point)) for cell in cells]
+                for cells, point in ((row[1:], "."), (other[1:], ","))
             )  # fmt: skip
             assert next(digits) == next(digits), (name, row, other)
 

@@ -71,7 +71,10 @@ def test_the_languages_have_the_same_sections_code_and_figures() -> None:
     assert blocks("en") == blocks("ru")
     numbers = {
         lang: {
-            name: [re.findall(r"\d+(?:\.\d+)?", digits(" ".join(row))) for row in table(text)]
+            name: [
+                re.findall(r"\d+(?:[.,]\d+)?", digits(" ".join(row)).replace(",", "."))
+                for row in table(text)
+            ]
             for name, text in FIGURE.findall(page(lang))
         }
         for lang in languages()

@@ -93,7 +93,10 @@ def test_the_languages_have_the_same_sections_and_code(stem: str) -> None:
 def test_the_languages_have_the_same_figures() -> None:
     numbers = {
         lang: {
-            name: [re.findall(r"\d+(?:\.\d+)?", digits(" ".join(row))) for row in table(text)]
+            name: [
+                re.findall(r"\d+(?:[.,]\d+)?", digits(" ".join(row)).replace(",", "."))
+                for row in table(text)
+            ]
             for name, text in FIGURE.findall(page(lang))
         }
         for lang in languages()

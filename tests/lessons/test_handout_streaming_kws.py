@@ -65,7 +65,10 @@ def test_the_languages_have_the_same_sections_code_and_figures() -> None:
         text = FENCE.sub("", page(lang))
         outlines[lang] = [line.split()[0] for line in re.findall(r"^#+ .+$", text, re.MULTILINE)]
         numbers[lang] = {
-            name: [re.findall(r"\d+(?:\.\d+)?", digits(" ".join(row))) for row in table(found)]
+            name: [
+                re.findall(r"\d+(?:[.,]\d+)?", digits(" ".join(row)).replace(",", "."))
+                for row in table(found)
+            ]
             for name, found in FIGURE.findall(page(lang))
         }
     assert outlines["en"] == outlines["ru"]

@@ -213,5 +213,8 @@ def test_no_point_of_the_front_is_dominated(
     lower_x: bool, lower_y: bool, expected: list[tuple[int, int]]
 ) -> None:
     points = [(1, 5), (2, 3), (2, 4), (4, 1), (3, 3), (3, 6), (5, 4), (5, 2), (1, 5)]
-    x, y = Metric("x", "x", lower_is_better=lower_x), Metric("y", "y", lower_is_better=lower_y)
+    x, y = (
+        Metric("x", "x", "en", lower_is_better=lower_x),
+        Metric("y", "y", "en", lower_is_better=lower_y),
+    )
     assert front(points, x, y) == expected

@@ -9,7 +9,8 @@ import pytest
 import grader.report
 from grader.lesson import loading
 from grader.report import class_page, student_page
-from grader.report.labels import Labels, catalogue
+from grader.report.labels import UNIT, Labels, catalogue
+from grader.text import in_context
 from tests.report import factory
 from tests.report.markup import Document
 
@@ -20,7 +21,8 @@ def test_both_languages_say_everything_with_the_same_placeholders() -> None:
     def placeholders(text: str) -> set[str | None]:
         return {field for _, field, *_ in Formatter().parse(text)} - {None}
 
-    for key, text in (catalogue().page | catalogue().units).items():
+    units = {key: in_context(UNIT, unit) for key, unit in catalogue().units.items()}
+    for key, text in (catalogue().page | units).items():
         assert text.to("en").strip(), key
         assert text.to("ru").strip(), key
         assert placeholders(text.to("en")) == placeholders(text.to("ru")), key
@@ -59,7 +61,8 @@ def test_no_english_word_is_left_in_a_russian_page() -> None:
         shown = [text for tag, text in page.texts if tag not in ("style", "script", "code")]
         labels = [a[key] for _, a in page.elements for key in ("aria-label", "title") if key in a]
         texts |= {text.strip() for text in [*shown, *labels]}
-    ours = catalogue().page | catalogue().units
+    units = {key: in_context(UNIT, unit) for key, unit in catalogue().units.items()}
+    ours = catalogue().page | units
     english = {text.to("en") for text in ours.values() if text.to("en") != text.to("ru")} - {
         text.to("ru") for text in ours.values()
     }
