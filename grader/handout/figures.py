@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from grader.handout import measured
-from grader.text import Lang, Text, languages, numbers
+from grader.text import Lang, Text, add_catalogs, languages, numbers
 
 
 def project(folder: Path, *names: str) -> SimpleNamespace:
@@ -58,6 +58,7 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def publish(lesson: Path, name: str, found: Table, *, write: bool) -> None:
     """Print a table in English and, with `write`, put it into the lesson's handouts."""
+    add_catalogs(lesson / "locale")
     print(f"{name}\n\n{found.to('en')}\n", flush=True)
     for lang in languages() if write else ():
         write_between(lesson / f"handout.{lang}.md", name, found.to(lang))

@@ -21,13 +21,14 @@ _CELLS = re.compile(r"(?<!\\)\|")
 
 
 class Cell(float):
-    """A number of a table; `str` gives the table's own digits."""
+    """A number of a table; `str` gives the table's own digits, `plain` those in code."""
 
     text: str
+    plain: str
 
-    def __new__(cls, number: float, text: str) -> Cell:
-        cell = super().__new__(cls, number)
-        cell.text = text
+    def __new__(cls, plain: str, text: str) -> Cell:
+        cell = super().__new__(cls, plain)
+        cell.plain, cell.text = plain, text
         return cell
 
     def __str__(self) -> str:
@@ -64,15 +65,15 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
         return [re.sub(r"[*`$]", "", row[0]) for row in self.rows]
 
     def numbers(self, column: int) -> list[float]:
-        """A column by its index from 0, per cents as they stand; NaN for a cell that is no number."""
+        """A column by its index from 0, without per cent signs; NaN for what is no number."""
         cells = (value(row[column].rstrip("%"), self.lang) for row in self.rows)
         return [float(cell) if isinstance(cell, Cell) else float("nan") for cell in cells]
 
 
 def value(text: str, lang: Lang = ENGLISH) -> Cell | str:
     """A cell's number, or its text."""
-    number = numbers.parsed(text, lang)
-    return text if number is None else Cell(number, text)
+    plain = numbers.plain(text, lang)
+    return text if plain is None else Cell(plain, text)
 
 
 def tables(page: str, lang: Lang = ENGLISH) -> dict[str, Table]:

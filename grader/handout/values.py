@@ -45,7 +45,7 @@ class Values:
         return "\n".join(lines)
 
     def _value(self, path: Path, line: int, fenced: bool, expression: re.Match[str]) -> str:
-        code = expression[1].strip()
+        code, before = expression[1].strip(), expression.string[: expression.start()]
         try:
             compiled = self._environment.compile_expression(code, undefined_to_none=False)
             result = compiled(**self._names)
@@ -74,11 +74,12 @@ class Values:
                     name=type(result).__name__,
                 ),
             )
+        in_code = fenced or before.count("`") % 2 or before.count("$") % 2
+        if isinstance(result, Cell) and in_code:
+            return result.plain
         if type(result) is not float:
             return str(result)
         whole = result.is_integer() and abs(result) < 1e15
-        before = expression.string[: expression.start()]
-        in_code = fenced or before.count("`") % 2 or before.count("$") % 2
         lang = ENGLISH if in_code else self._lang
         return str(int(result)) if whole else numbers.formatted(result, ".12g", lang)
 

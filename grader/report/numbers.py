@@ -17,7 +17,7 @@ from grader.text import Lang, Text
 from grader.text.numbers import rewritten
 
 NONE = "—"
-_SPACE = "\u00a0"
+_SPACE = "\u202f"
 _MINUS = "\u2212"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _EXPONENT = re.compile(r"e([+-]?\d+)")

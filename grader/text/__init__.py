@@ -107,6 +107,10 @@ class Text:
     def __hash__(self) -> int:
         return hash(str(self))
 
+    def __reduce__(self) -> tuple[Callable[..., Text], tuple[dict[Lang, str]]]:
+        """Pickled with all of its sentences: another process may not have loaded the lesson."""
+        return Text.in_languages, (self.sentences(),)
+
     def __add__(self, other: Text | str) -> Text:
         return join("", (self, verbatim(other)))
 

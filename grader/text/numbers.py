@@ -54,13 +54,13 @@ def rewritten(text: str, lang: Lang) -> str:
     return _WORD.sub(changed, text)
 
 
-def parsed(text: str, lang: Lang) -> float | None:
-    """The number that `text` is in the language; None for another text."""
+def plain(text: str, lang: Lang) -> str | None:
+    """The number that `text` is in the language, as Python writes it; None for another text."""
     group, point = _signs(lang)[","], _signs(lang)["."]
-    plain = text.replace("\u202f", group).replace("\u00a0", group).replace("\u2212", "-")
-    if not re.fullmatch(_WRITTEN.format(group=re.escape(group), point=re.escape(point)), plain):
+    text = text.replace("\u202f", group).replace("\u00a0", group).replace("\u2212", "-")
+    if not re.fullmatch(_WRITTEN.format(group=re.escape(group), point=re.escape(point)), text):
         return None
-    return float(plain.replace(group, "").replace(point, "."))
+    return text.replace(group, "").replace(point, ".")
 
 
 def moment(when: datetime, lang: Lang) -> str:

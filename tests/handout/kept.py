@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from grader.handout import measured
 from grader.handout.measured import Table
-from grader.text import languages
+from grader.text import Lang, languages
 
 
 class Difference(NamedTuple):
@@ -27,6 +28,21 @@ def differences(folder: Path) -> list[Difference]:
             if reason := _difference(shown.get(name), kept.get(name, {}).get(lang)):
                 found.append(Difference(page, name, reason))
     return found
+
+
+def figures(folder: Path, lang: Lang) -> dict[str, list[list[str]]]:
+    """The numbers in each cell of the tables of a lesson's page, as Python writes them."""
+    shown = measured.tables((folder / f"handout.{lang}.md").read_text(encoding="utf-8"), lang)
+    group, point = ("\u00a0", ",") if lang == "ru" else (",", ".")
+    number = re.compile(rf"\d+(?:{group}\d{{3}})*(?:{re.escape(point)}\d+)?")
+
+    def plain(cell: str) -> list[str]:
+        return [one.replace(group, "").replace(point, ".") for one in number.findall(cell)]
+
+    return {
+        name: [[digits for cell in row[1:] for digits in plain(cell)] for row in table.rows]
+        for name, table in shown.items()
+    }
 
 
 def _difference(shown: Table | None, kept: Table | None) -> str:

@@ -121,7 +121,7 @@ def test_files_of_figures_and_the_lessons_own_values(course: Course) -> None:
         "def values(lesson):\n    return {'doubled': 2 * lesson.spec.max_score}\n", encoding="utf-8"
     )
     text = "{{ figures.board.ms }} {{ figures.zoo.cpu }} {{ computed.doubled }}"
-    assert Values(course.lesson, "ru").fill(text, PAGE) == "14.72 ноутбук 14"
+    assert Values(course.lesson, "ru").fill(text, PAGE) == "14,72 ноутбук 14"
     with pytest.raises(SpecError, match=r"values\(lesson\) gives no 'tripled'"):
         Values(course.lesson, "ru").fill("{{ computed.tripled }}", PAGE)
 

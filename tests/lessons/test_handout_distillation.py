@@ -14,6 +14,7 @@ from grader.handout import document, figures
 from grader.handout.figures import project
 from grader.lesson import loading
 from grader.text import Lang, languages
+from tests.handout import kept
 
 LESSON = loading.load("distillation")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -104,15 +105,7 @@ def test_code_fits_a_slide() -> None:
 
 
 def test_the_languages_show_the_same_figures() -> None:
-    numbers = {}
-    for lang in languages():
-        found = FIGURE.findall(page(lang))
-        assert len({name for name, _ in found}) == len(found)
-        numbers[lang] = {
-            name: [re.findall(r"\d+(?:\.\d+)?", digits(" ".join(row))) for row in table(text)]
-            for name, text in found
-        }
-    assert numbers["en"] == numbers["ru"]
+    assert kept.figures(LESSON.folder, "en") == kept.figures(LESSON.folder, "ru")
 
 
 def test_formulas_and_folded_answers_are_closed() -> None:

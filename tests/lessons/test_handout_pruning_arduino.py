@@ -13,6 +13,7 @@ from grader.handout import document
 from grader.handout.figures import project
 from grader.lesson import loading
 from grader.text import Lang, languages
+from tests.handout.kept import figures
 
 LESSON = loading.load("pruning_arduino")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -69,17 +70,7 @@ def test_the_languages_have_the_same_sections_code_and_figures() -> None:
     levels = {lang: [heading.split()[0] for heading in headings(lang)] for lang in languages()}
     assert levels["en"] == levels["ru"]
     assert blocks("en") == blocks("ru")
-    numbers = {
-        lang: {
-            name: [
-                re.findall(r"\d+(?:[.,]\d+)?", digits(" ".join(row)).replace(",", "."))
-                for row in table(text)
-            ]
-            for name, text in FIGURE.findall(page(lang))
-        }
-        for lang in languages()
-    }
-    assert numbers["en"] == numbers["ru"]
+    assert figures(LESSON.folder, "en") == figures(LESSON.folder, "ru")
 
 
 def test_code_fits_a_slide_and_both_languages() -> None:

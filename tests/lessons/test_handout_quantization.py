@@ -14,7 +14,7 @@ from grader.handout import document, drawing
 from grader.handout.figures import project
 from grader.lesson import loading
 from grader.text import Lang, languages
-from tests.handout.kept import differences
+from tests.handout.kept import differences, figures
 
 LESSON = loading.load("quantization")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -91,17 +91,7 @@ def test_the_languages_have_the_same_sections_and_code(stem: str) -> None:
 
 
 def test_the_languages_have_the_same_figures() -> None:
-    numbers = {
-        lang: {
-            name: [
-                re.findall(r"\d+(?:[.,]\d+)?", digits(" ".join(row)).replace(",", "."))
-                for row in table(text)
-            ]
-            for name, text in FIGURE.findall(page(lang))
-        }
-        for lang in languages()
-    }
-    assert numbers["en"] == numbers["ru"]
+    assert figures(LESSON.folder, "en") == figures(LESSON.folder, "ru")
     pictures = {lang: [name for _, name in PICTURE.findall(page(lang))] for lang in languages()}
     assert pictures["en"] == pictures["ru"]
     assert all(callable(getattr(drawing.functions(LESSON), name)) for name in pictures["en"])

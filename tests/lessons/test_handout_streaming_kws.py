@@ -13,6 +13,7 @@ from grader.handout import document
 from grader.handout.figures import project
 from grader.lesson import formula, loading
 from grader.text import Lang, languages
+from tests.handout.kept import figures
 
 LESSON = loading.load("streaming_kws")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -60,20 +61,13 @@ def executed() -> dict[str, Any]:
 
 
 def test_the_languages_have_the_same_sections_code_and_figures() -> None:
-    outlines, numbers = {}, {}
+    outlines = {}
     for lang in languages():
         text = FENCE.sub("", page(lang))
         outlines[lang] = [line.split()[0] for line in re.findall(r"^#+ .+$", text, re.MULTILINE)]
-        numbers[lang] = {
-            name: [
-                re.findall(r"\d+(?:[.,]\d+)?", digits(" ".join(row)).replace(",", "."))
-                for row in table(found)
-            ]
-            for name, found in FIGURE.findall(page(lang))
-        }
     assert outlines["en"] == outlines["ru"]
     assert blocks("en") == blocks("ru")
-    assert numbers["en"] == numbers["ru"]
+    assert figures(LESSON.folder, "en") == figures(LESSON.folder, "ru")
 
 
 def test_no_word_mixes_two_alphabets() -> None:

@@ -56,8 +56,8 @@ def test_a_score_shows_three_decimals_at_most() -> None:
 
 
 def test_axis_labels_are_short_in_both_languages() -> None:
-    assert numbers.short(20_000, "en") == "20\u00a0k"
-    assert numbers.short(1_000_000, "ru") == "1\u00a0млн"
+    assert numbers.short(20_000, "en") == "20\u202fk"
+    assert numbers.short(1_000_000, "ru") == "1\u202fмлн"
     assert numbers.short(1e-5, "ru") == "10⁻⁵"
     assert numbers.short(0.1, "en", powers=True) == "10⁻¹"
     assert numbers.short(2.5e-5, "ru") == "2,5×10⁻⁵"

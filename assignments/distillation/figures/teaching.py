@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from grader import data
-from grader.handout.figures import Table, count, plain, project, write_between
+from grader.handout.figures import Table, count, plain, project, publish
 from grader.lesson import course
 from grader.measure.costs import graph
-from grader.text import Text, languages, verbatim
+from grader.text import Text, join, verbatim
 
 REFERENCE = course.reference_solutions() / "distillation"
 LESSON = course.assignments() / "distillation"
@@ -187,8 +187,7 @@ def _table(
 ) -> Table:
     rows = [
         (
-            Text(**{lang: f"{STUDENT_NAMES[way.student].to(lang)}: {way.taught.to(lang)}"
-                    for lang in languages()}),
+            join(": ", (STUDENT_NAMES[way.student], way.taught)),
             count(_macs(way.student)),
             *(plain(f"{value * 1e5:.2f}") for value in areas),
             plain(f"{np.mean(areas) * 1e5:.2f}"),
@@ -233,9 +232,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     table = measured(options.epochs, options.seeds)
-    print(table.to("en"), "\n", table.to("ru"), sep="\n")
-    for lang in languages() if options.write else ():
-        write_between(LESSON / f"handout.{lang}.md", "teaching", table.to(lang))
+    publish(LESSON, "teaching", table, write=options.write)
     return 0
 
 

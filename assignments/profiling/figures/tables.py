@@ -76,8 +76,8 @@ def models() -> Table:
     """Published networks, and the least of the catalogue's platforms that holds their weights."""
     rows = [
         (
-            plain(one["name"]),
-            plain(str(one["year"])),
+            verbatim(one["name"]),
+            verbatim(one["year"]),
             _short(one["parameters"]),
             _bytes(4 * one["parameters"]),
             _holder(4 * one["parameters"]),
@@ -196,7 +196,7 @@ def kws() -> Table:
                 _duration(small.seconds),
                 plain(f"{whole.seconds / small.seconds:.1f}"),
                 LIMITS[limit],
-                plain(_three(1e3 * small.seconds * power.value) if power else "–"),
+                _three(1e3 * small.seconds * power.value) if power else plain("–"),
             )
         )
     return Table(
