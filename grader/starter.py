@@ -1,0 +1,775 @@
+"""Functions for the scripts of a student's project: what a student need not change.
+
+    from grader import starter
+
+    train, validation = starter.load(data.load, "speech-synthetic")
+    for epoch in starter.epochs(20): ...
+    starter.export(network, Path("model.onnx"), example, ["features"], ["logits"])
+    starter.agreement(network, Path("model.onnx"), {"features": validation.features[:256]}, 1e-4)
+    starter.add_row(Path("experiments.csv"), {"name": "first", "au_fa_fr": 1e-5})
+
+Names in `__all__` are stable; docs/starter.md lists them by task. No function does the work of a
+lesson: none prunes, rounds or distills a network, or makes a stream of it. The module imports
+torch, so nothing else in `grader` imports it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import logging
+import math
+import random
+import tempfile
+import time
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import onnx
+import onnx.compose
+import torch
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from grader.data import ClipSet
+from grader.data.text.posts import LABELS, PostSet
+from grader.lesson.spec import RunLimits
+from grader.measure import latency
+from grader.measure.costs.graph import GraphLimits, inspect
+from grader.measure.quality import classification
+from grader.measure.quality.detection import au_fa_fr
+from grader.sandbox.runners.sequences import SequenceJob, run_sequences
+from grader.text import language
+from grader.text.errors import GraderError, UsageError
+from grader.text.progress import Reporter
+
+__all__ = [
+    "Calibration",
+    "Candidate",
+    "Clips",
+    "Disagreement",
+    "Epoch",
+    "Graph",
+    "Measured",
+    "add_row",
+    "agreement",
+    "au_fa_fr",
+    "balanced_batches",
+    "batches_by_length",
+    "detector_figures",
+    "detector_quality",
+    "epochs",
+    "export",
+    "inspect",
+    "load",
+    "measure",
+    "on_disk",
+    "parser",
+    "repeatable",
+    "replace_weight",
+    "run",
+    "run_main",
+    "run_script",
+    "run_stream",
+    "save_script",
+    "session",
+    "stream_agreement",
+    "translate",
+    "weights",
+    "write_rows",
+]
+
+T = TypeVar("T")
+OPSET = 17
+STREAM_TOLERANCE = 1e-4
+"""Between two forms of one stream, in a probability."""
+
+
+class Disagreement(GraderError):
+    """An exported file computes something else than what it was made from."""
+
+
+# Scripts --------------------------------------------------------------------------------------
+
+
+def parser(
+    description: str | None, data: str, choices: Iterable[str] | None = None
+) -> argparse.ArgumentParser:
+    """Options that every training script has: --data, --from (as `source`) and --seed.
+
+    `data` is the default data set, `choices` are the others.
+    """
+    options = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--data", default=data, choices=choices)
+    options.add_argument("--from", dest="source", type=Path, help="a copy of the data on disk")
+    options.add_argument("--seed", type=int, default=0)
+    return options
+
+
+def run_main(main: Callable[[], None]) -> None:
+    """Call `main`; an error that is meant for a person, such as missing data, ends the script
+    with its sentence instead of a traceback."""
+    try:
+        main()
+    except GraderError as error:
+        raise SystemExit(error.to(language())) from None
+
+
+def load(read: Callable[..., T], data: str, source: Path | None = None) -> tuple[T, T]:
+    """The training and the validation part of a data set, with a progress bar.
+
+    `read` is one of `grader.data.load`, `load_pairs`, `load_posts`, or `tracks.load`; `source` is
+    a folder with a copy of the data. Raises DataError and UsageError with what to do.
+    """
+    with Reporter() as progress:  # the first time, built-in speech is made: half a minute
+        train, validation = (
+            read(data, part, source=source, progress=progress) for part in ("train", "validation")
+        )
+    return train, validation
+
+
+@dataclass(frozen=True)
+class Clips:
+    """One part of a set of clips as tensors."""
+
+    features: Tensor
+    """(clips, 40, 101) log-mel bands, float32."""
+    labels: Tensor
+    """(clips,), int64: 1 where the keyword is spoken."""
+
+    @classmethod
+    def of(cls, part: ClipSet) -> Clips:
+        labels = torch.from_numpy(part.labels.astype(np.int64))
+        return cls(torch.from_numpy(np.array(part.features)), labels)
+
+
+def repeatable(seed: int) -> None:
+    """Seed torch, numpy and random, and let torch use one thread.
+
+    Small layers lose time to threads, and one thread repeats a training bit by bit with the same
+    versions on the same kind of processor.
+    """
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+
+
+@dataclass
+class Epoch:
+    """One epoch of `epochs`."""
+
+    number: int
+    """Counted from 1."""
+    count: int
+    started: float
+    losses: list[float]
+
+    def add(self, loss: Tensor) -> None:
+        """Note the loss of a batch, a scalar."""
+        self.losses.append(loss.item())
+
+    @property
+    def loss(self) -> float:
+        """The mean over the batches so far."""
+        return float(np.mean(self.losses))
+
+    def done(self, note: str) -> None:
+        """Print one line: the epoch, its loss, `note` and the seconds it took."""
+        print(
+            f"  epoch {self.number:3}/{self.count}  loss {self.loss:.4f}  {note}  "
+            f"{time.perf_counter() - self.started:.1f} s",
+            flush=True,
+        )
+
+
+def epochs(count: int) -> Iterator[Epoch]:
+    """`count` epochs in turn; call `add` for every batch and `done` at the end of each."""
+    for number in range(1, count + 1):
+        yield Epoch(number, count, time.perf_counter(), [])
+
+
+# Batches --------------------------------------------------------------------------------------
+
+
+def balanced_batches(
+    labels: Tensor, batch_size: int, generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """One epoch of row numbers, drawn so that each class of `labels` (rows,) is as frequent."""
+    share = torch.bincount(labels).double()
+    drawn = torch.multinomial(1 / share[labels], len(labels), replacement=True, generator=generator)
+    return drawn.split(batch_size)
+
+
+def batches_by_length(
+    rows: Sequence[Tensor], batch_size: int, generator: torch.Generator
+) -> list[Tensor]:
+    """The numbers of all rows in batches of about equal length, in random order."""
+    lengths = torch.tensor([len(row) for row in rows])
+    jitter = 1 + 0.2 * torch.rand(len(rows), generator=generator)
+    alike = (lengths * jitter).argsort().split(batch_size)
+    return [alike[i] for i in torch.randperm(len(alike), generator=generator)]
+
+
+# Tables ---------------------------------------------------------------------------------------
+
+
+def add_row(path: Path, row: Mapping[str, object]) -> None:
+    """Add a row to a CSV table; without the file, its first line are the keys of `row`.
+
+    Columns that `row` lacks stay empty. Raises UsageError for keys that are no column.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    columns = next(csv.reader(lines[:1]), list(row))
+    for key in row:
+        if key not in columns:
+            raise UsageError(
+                en=f"{path.name} has no column {key!r}, only {', '.join(columns)}; add it to the "
+                "first line.",
+                ru=f"В {path.name} нет столбца {key!r}, есть только {', '.join(columns)}; "
+                "добавьте его в первую строку.",
+            )
+    with path.open("a", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, columns, lineterminator="\n")
+        if not lines:
+            table.writeheader()
+        table.writerow(row)
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write a CSV table anew; its columns are the keys of the first of `rows`."""
+    path.unlink(missing_ok=True)
+    for row in rows:
+        add_row(path, row)
+
+
+# From torch to ONNX ---------------------------------------------------------------------------
+
+Store = Callable[[np.ndarray, int | None], "np.ndarray | tuple[np.ndarray, np.ndarray]"]
+"""What to store for float32 values: float16 values, or int8 numbers with a float16 scale for each
+index of an axis. Called with the values and the axis of their output channels, None for weights
+that have no channels, such as biases."""
+
+OUTPUT_AXIS = {"Conv": 0, "Gemm": 0, "MatMul": -1, "GRU": 1, "LSTM": 1, "RNN": 1}
+"""The axis of an operator's weights that counts output channels."""
+
+
+def translate(
+    module: nn.Module,
+    example: tuple[Any, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    free: Mapping[str, Mapping[int, str]] | None = None,
+    **options: object,
+) -> ModelProto:
+    """The module in evaluation mode as ONNX, as torch writes it from an `example` of its inputs.
+
+    `free` names the axes of any size: {"features": {0: "batch"}}. The exporter is the older one,
+    which writes a GRU as one operator; `options` go to torch.onnx.export.
+    """
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the older exporter says that there is a newer one
+        torch.onnx.export(
+            module.eval(),
+            example,
+            file,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={name: dict(axes) for name, axes in (free or {}).items()},
+            **({"opset_version": OPSET, "dynamo": False} | options),
+        )
+    return onnx.load_from_string(file.getvalue())
+
+
+def export(
+    module: nn.Module,
+    path: Path,
+    example: tuple[Any, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    free: Mapping[str, Mapping[int, str]] | None = None,
+    *,
+    store: Store | None = None,
+    tables: Callable[[Tensor], Any] | None = None,
+) -> None:
+    """Write the module to `path` as ONNX without what costs bytes or time for nothing.
+
+    Arguments as for `translate`. `store` says how weights are stored; the arithmetic stays
+    float32. `tables` maps a zero of shape (1,) to a named tuple of constants, which the module
+    takes as its last argument; the file computes them when it is loaded and does not store them.
+    """
+    if tables:
+        constants = tables(torch.zeros(1))
+        names = [f"table_{name}" for name in constants._fields]
+        example, inputs = (*example, constants), [*inputs, *names]
+    model = translate(module, example, inputs, outputs, free)
+    _drop_zero_states(model.graph)
+    if store:
+        _store(model.graph, store)
+    if tables:
+        model = _with_tables(model, tables, names, outputs)
+    _drop_unused(model.graph)
+    del model.graph.value_info[:]  # shapes of the graph as it was before the changes
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
+
+
+class _Function(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, zero: Tensor) -> Any:
+        return self.function(zero)
+
+
+def _with_tables(
+    model: ModelProto, tables: Callable[[Tensor], Any], names: list[str], outputs: Sequence[str]
+) -> ModelProto:
+    """The exporter keeps operators that depend on an input; `zero` becomes a constant here."""
+    made = translate(_Function(tables), (torch.zeros(1),), ["zero"], names)
+    made = onnx.compose.add_prefix(made, "made_", rename_inputs=False, rename_outputs=False)
+    pairs = [(name, name) for name in names]
+    whole = onnx.compose.merge_models(made, model, pairs, outputs=list(outputs))
+    del whole.opset_import[1:]  # the same one twice
+    whole.graph.input.remove(next(port for port in whole.graph.input if port.name == "zero"))
+    whole.graph.initializer.append(numpy_helper.from_array(np.zeros(1, np.float32), "zero"))
+    return whole
+
+
+def _drop_zero_states(graph: onnx.GraphProto) -> None:
+    """A GRU without an initial state starts at zero: there is no need to build the zeros."""
+    fillers = {node.output[0] for node in graph.node if node.op_type == "ConstantOfShape"}
+    for node in graph.node:
+        if node.op_type in ("GRU", "LSTM", "RNN"):
+            for index in range(5, len(node.input)):
+                if _source(graph, node.input[index]) in fillers:
+                    node.input[index] = ""
+
+
+def _source(graph: onnx.GraphProto, name: str) -> str:
+    """The tensor that `name` is a slice of."""
+    for node in graph.node:
+        if name in node.output and node.op_type in ("Slice", "Identity"):
+            return _source(graph, node.input[0])
+    return name
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Remove operators and weights whose results nothing reads."""
+    needed = {output.name for output in graph.output}
+    for node in reversed(list(graph.node)):
+        if needed.isdisjoint(node.output):
+            graph.node.remove(node)
+        else:
+            needed.update(node.input)
+    for weight in list(graph.initializer):
+        if weight.name not in needed:
+            graph.initializer.remove(weight)
+
+
+def _store(graph: onnx.GraphProto, store: Store) -> None:
+    """Replace every float32 weight by what is stored, and by operators that widen it again."""
+    axes = _output_axes(graph)
+    wideners: list[NodeProto] = []
+    for weight in [item for item in graph.initializer if item.data_type == TensorProto.FLOAT]:
+        graph.initializer.remove(weight)
+        name, values = weight.name, numpy_helper.to_array(weight)
+        axis = axes[name] % values.ndim if name in axes else None
+        stored = store(values, axis)
+        if isinstance(stored, tuple):
+            levels, scale = stored
+            graph.initializer.append(numpy_helper.from_array(levels, f"{name}_int8"))
+            wideners.append(_as_float16(graph, f"{name}_scale", scale))
+            ports = [f"{name}_int8", f"{name}_scale"]
+            wideners.append(helper.make_node("DequantizeLinear", ports, [name], axis=axis))
+        else:
+            wideners.append(_as_float16(graph, name, stored))
+    for node in reversed(wideners):
+        graph.node.insert(0, node)
+
+
+def _as_float16(graph: onnx.GraphProto, name: str, values: np.ndarray) -> NodeProto:
+    graph.initializer.append(numpy_helper.from_array(values, f"{name}_float16"))
+    return helper.make_node("Cast", [f"{name}_float16"], [name], to=TensorProto.FLOAT)
+
+
+def _output_axes(graph: onnx.GraphProto) -> dict[str, int]:
+    """Weight matrices and kernels by name, with the axis of their output channels."""
+    axes = {}
+    for node in graph.node:
+        if node.op_type in OUTPUT_AXIS:
+            recurrent = node.op_type in ("GRU", "LSTM", "RNN")
+            transposed = any(a.name == "transB" and a.i for a in node.attribute)
+            for name in node.input[1 : 3 if recurrent else 2]:
+                axes[name] = (
+                    1 if node.op_type == "Gemm" and not transposed else OUTPUT_AXIS[node.op_type]
+                )
+    return axes
+
+
+class Graph:
+    """An ONNX graph that is written by hand: a growing list of operators and weights."""
+
+    def __init__(self) -> None:
+        self.nodes: list[NodeProto] = []
+        self.weights: dict[str, np.ndarray] = {}
+
+    def add(self, operator: str, *inputs: str, name: str, **attributes: object) -> str:
+        """Append one operator; its only output has its `name`, which is returned."""
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
+        return name
+
+    def weight(self, values: Tensor | np.ndarray | list | float, name: str) -> str:
+        """Store a float32 weight, or an int64 shape."""
+        array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.array(values)
+        self.weights[name] = array.astype(np.int64 if array.dtype == np.int64 else np.float32)
+        return name
+
+    def dense(self, x: str, weight: Tensor, bias: Tensor | None, name: str) -> str:
+        """x @ weight + bias, with a weight (inputs, outputs)."""
+        product = self.add("MatMul", x, self.weight(weight, f"{name}.weight"), name=name)
+        if bias is None:
+            return product
+        return self.add("Add", product, self.weight(bias, f"{name}.bias"), name=f"{name}.sum")
+
+    def norm(self, x: str, norm: nn.LayerNorm, name: str) -> str:
+        parts = {"weight": norm.weight, "bias": norm.bias}
+        stored = [self.weight(values, f"{name}.{part}") for part, values in parts.items()]
+        return self.add("LayerNormalization", x, *stored, name=name, epsilon=norm.eps)
+
+    def reshape(self, x: str, shape: list[int], name: str) -> str:
+        """0 keeps a dimension, -1 takes what is left."""
+        return self.add("Reshape", x, self.weight(shape, f"{name}.shape"), name=name)
+
+    def model(
+        self, name: str, inputs: Mapping[str, Sequence[str | int]], classes: int, opset: int
+    ) -> ModelProto:
+        """The finished model; `inputs` are int64 with these axes. The output of the last operator
+        becomes `logits`, float32 (batch, classes)."""
+        self.nodes[-1].output[0] = "logits"
+        graph = helper.make_graph(
+            self.nodes,
+            name,
+            [
+                helper.make_tensor_value_info(port, TensorProto.INT64, axes)
+                for port, axes in inputs.items()
+            ],
+            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes])],
+            [numpy_helper.from_array(array, key) for key, array in self.weights.items()],
+        )
+        opsets = [helper.make_opsetid("", opset)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+# Changing ONNX models -------------------------------------------------------------------------
+
+
+def weights(model: ModelProto) -> dict[str, NDArray[np.float32]]:
+    """The stored float32 weights by name; what an operator computes is not among them."""
+    floats = (w for w in model.graph.initializer if w.data_type == TensorProto.FLOAT)
+    return {weight.name: numpy_helper.to_array(weight) for weight in floats}
+
+
+def replace_weight(
+    model: ModelProto,
+    name: str,
+    operator: str,
+    stored: Mapping[str, np.ndarray],
+    **attributes: object,
+) -> None:
+    """Remove the weight `name`, store others, and compute `name` from them by one operator at the
+    beginning of the graph, whose inputs are `stored` in this order. Changes `model`."""
+    graph = model.graph
+    graph.initializer.remove(next(weight for weight in graph.initializer if weight.name == name))
+    for key, values in stored.items():
+        graph.initializer.append(numpy_helper.from_array(np.asarray(values), key))
+    graph.node.insert(0, helper.make_node(operator, list(stored), [name], **attributes))
+
+
+class Calibration:
+    """Inputs of a model, one at a time, as ONNX Runtime's `quantize_static` asks for them."""
+
+    def __init__(self, inputs: Iterable[Mapping[str, np.ndarray]]) -> None:
+        self.rows = iter(inputs)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        row = next(self.rows, None)
+        return None if row is None else dict(row)
+
+
+@contextmanager
+def on_disk(model: ModelProto) -> Iterator[tuple[Path, Path]]:
+    """A file with the model and the path of one to be written, both gone afterwards.
+
+    ONNX Runtime's quantizers read and write files, and log advice for exported models.
+    """
+    level = logging.root.level
+    logging.root.setLevel(logging.ERROR)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = Path(folder) / "model.onnx", Path(folder) / "small.onnx"
+            onnx.save(model, source)
+            yield source, target
+    finally:
+        logging.root.setLevel(level)
+
+
+# Running exported files -----------------------------------------------------------------------
+
+
+def session(model: Path | bytes) -> Any:
+    """An onnxruntime.InferenceSession on one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run(
+    model: Path | bytes, inputs: Mapping[str, np.ndarray], batch_size: int = 500
+) -> NDArray[np.float32]:
+    """The first output for all rows of `inputs`, which are arrays (rows, ...) of float32."""
+    opened = session(model)
+    rows = len(next(iter(inputs.values())))
+    answers = []
+    for start in range(0, rows, batch_size):
+        batch = slice(start, start + batch_size)
+        feed = {name: np.asarray(x[batch], np.float32) for name, x in inputs.items()}
+        answers.append(opened.run(None, feed)[0])
+    return np.concatenate(answers)
+
+
+@torch.no_grad()
+def agreement(
+    module: nn.Module, path: Path, inputs: Mapping[str, np.ndarray], tolerance: float
+) -> float:
+    """Largest absolute difference between the outputs of the module and of its exported file.
+
+    `inputs` by name, in the order of the module's arguments. Raises Disagreement when it is more
+    than `tolerance`, a share of the largest output (or of 1).
+    """
+    tensors = [torch.from_numpy(np.array(values, np.float32)) for values in inputs.values()]
+    expected = module.eval()(*tensors).numpy()
+    difference = float(np.abs(run(path, inputs) - expected).max())
+    allowed = tolerance * max(1.0, float(np.abs(expected).max()))
+    if not difference <= allowed:
+        raise Disagreement(
+            en=f"{path.name} differs from the module by {difference:.3g} in an output; at most "
+            f"{allowed:.3g} is expected. Export again after the last change, and check that the "
+            "module has no randomness in evaluation mode.",
+            ru=f"{path.name} отличается от модуля на {difference:.3g} в выходе; допустимо не "
+            f"больше {allowed:.3g}. Экспортируйте снова после последнего изменения и проверьте, "
+            "что в режиме оценки в модуле нет случайности.",
+        )
+    return difference
+
+
+# Keyword spotters -----------------------------------------------------------------------------
+
+
+def detector_figures(path: Path, clips: Clips) -> dict[str, object]:
+    """AU-FA-FR, multiplications and bytes of a `model.onnx`, as the grader counts them."""
+    costs = inspect(path.read_bytes())
+    logits = run(path, {"features": clips.features.numpy()})
+    area = au_fa_fr(logits[:, 1] - logits[:, 0], clips.labels.numpy())
+    return {"au_fa_fr": f"{area:.3e}", "macs": costs.macs, "bytes": costs.bytes}
+
+
+@torch.no_grad()
+def detector_quality(model: nn.Module, clips: Clips) -> float:
+    """AU-FA-FR of a module with logits (batch, 2), at the prior 0.0305; smaller is better."""
+    model.eval()
+    logits = torch.cat([model(batch) for batch in clips.features.split(1000)])
+    return au_fa_fr((logits[:, 1] - logits[:, 0]).numpy(), clips.labels.numpy())
+
+
+# Streams --------------------------------------------------------------------------------------
+
+
+def save_script(module: nn.Module, path: Path) -> None:
+    """Write the module as TorchScript, without debug records: those only say where on this
+    machine its Python sources lie."""
+    saved = io.BytesIO(torch.jit.script(module).save_to_buffer())
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w") as new:
+        for record in old.infolist():
+            if not record.filename.endswith(".debug_pkl"):
+                new.writestr(zipfile.ZipInfo(record.filename), old.read(record))
+
+
+def run_stream(path: Path, sound: np.ndarray, sizes: Sequence[int]) -> NDArray[np.float32]:
+    """Probabilities of an ONNX stream after each chunk of `sound` (samples,).
+
+    The file has an input `chunk`, an output `probability` and states that begin as zeros; the
+    `sizes` of chunks, in samples, are used in turn.
+    """
+    opened = session(path)
+    states = {port.name: np.zeros(port.shape, np.float32) for port in opened.get_inputs()[1:]}
+    names = ["probability", *(f"{name}_next" for name in states)]
+    answers = []
+    for chunk in _chunks(sound, sizes):
+        probability, *new = opened.run(names, {"chunk": chunk[None], **states})
+        states = dict(zip(states, new, strict=True))
+        answers.append(probability[0, 0])
+    return np.array(answers)
+
+
+@torch.no_grad()
+def run_script(path: Path, sound: np.ndarray, sizes: Sequence[int]) -> NDArray[np.float64]:
+    """The same with TorchScript that has `reset()` and `forward(chunk)`."""
+    script = torch.jit.load(path)
+    script.reset()
+    chunks = _chunks(sound, sizes)
+    return np.array([script(torch.from_numpy(chunk[None])).item() for chunk in chunks])
+
+
+def _chunks(sound: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
+    ends: list[int] = []
+    while not ends or ends[-1] < len(sound):
+        ends.append((ends[-1] if ends else 0) + sizes[len(ends) % len(sizes)])
+    return np.split(sound, ends[:-1])
+
+
+def stream_agreement(stream: Path, script: Path, offline: Path) -> float:
+    """Largest difference between the files of one detector, in a probability.
+
+    The ONNX `stream` and the TorchScript `script` are compared on three made-up seconds at
+    16 kHz in chunks of many sizes, the stream after one second with `offline`, whose input `clip`
+    is a whole second. Raises Disagreement beyond STREAM_TOLERANCE.
+    """
+    second, hop = 16_000, 160
+    rise = np.linspace(0.0, 0.3, 3 * second)
+    sound = (rise * np.random.default_rng(0).standard_normal(3 * second)).astype(np.float32)
+    forms = max(
+        float(np.abs(run_stream(stream, sound, sizes) - run_script(script, sound, sizes)).max())
+        for sizes in ([hop], [8 * hop], [second], [5 * hop, hop, 37 * hop, 13 * hop])
+    )
+    _require(
+        forms,
+        en=f"{stream.name} and {script.name} answer differently",
+        ru=f"{stream.name} и {script.name} отвечают по-разному",
+    )
+    after_a_second = run_stream(stream, sound[:second], [second])[-1]
+    whole = run(offline, {"clip": sound[None, :second]})[0, 0]
+    apart = float(abs(whole - after_a_second))
+    _require(
+        apart,
+        en=f"after one second the stream and {offline.name} differ",
+        ru=f"через секунду поток и {offline.name} расходятся",
+    )
+    return max(forms, apart)
+
+
+def _require(difference: float, en: str, ru: str) -> None:
+    if not difference <= STREAM_TOLERANCE:
+        raise Disagreement(
+            en=f"{en}, by {difference:.3g} in a probability; at most {STREAM_TOLERANCE:g} is "
+            "expected. Look at what is kept between chunks: how much, and from which sample on.",
+            ru=f"{ru}, на {difference:.3g} в вероятности; допустимо не больше "
+            f"{STREAM_TOLERANCE:g}. Проверьте, что хранится между порциями: сколько и с какого "
+            "отсчёта.",
+        )
+
+
+# Measuring classifiers of posts ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model and the file of its tokenizer."""
+
+    model: bytes
+    tokenizer: bytes
+
+    @classmethod
+    def of(cls, model: ModelProto, tokenizer: bytes) -> Candidate:
+        return cls(model.SerializeToString(), tokenizer)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model, and its ratios to the first of those measured with it."""
+
+    name: str
+    bytes: int
+    """Weights as stored, and the tokenizer's file."""
+    params: int
+    latency_ms_b1: float
+    """One post in a call."""
+    latency_ms_b32: float
+    """32 posts in a call, all of them together."""
+    accuracy: float
+    f1_macro: float
+    f1_weighted: float
+    compression: float = 1.0
+    speedup_b1: float = 1.0
+    speedup_b32: float = 1.0
+
+    @property
+    def speedup(self) -> float:
+        """The geometric mean over both batch sizes, which scores."""
+        return math.sqrt(self.speedup_b1 * self.speedup_b32)
+
+    def against(self, first: Measured) -> Measured:
+        """The same with ratios to `first`."""
+        return replace(
+            self,
+            compression=first.bytes / self.bytes,
+            speedup_b1=first.latency_ms_b1 / self.latency_ms_b1,
+            speedup_b32=first.latency_ms_b32 / self.latency_ms_b32,
+        )
+
+    def row(self, *columns: str) -> dict[str, object]:
+        """These figures for `write_rows`, numbers with five digits."""
+        found = {column: getattr(self, column) for column in columns}
+        return {key: f"{x:.5g}" if isinstance(x, float) else x for key, x in found.items()}
+
+
+def measure(
+    candidates: Mapping[str, Candidate], posts: PostSet, rounds: int = 20
+) -> list[Measured]:
+    """Bytes, time and quality of every candidate on `posts`, as the grader measures them.
+
+    Ratios are to the first. The models are timed in turn, `rounds` times, on one core.
+    """
+    from tokenizers import Tokenizer
+
+    ids = {}
+    for name, candidate in candidates.items():
+        encoded = Tokenizer.from_buffer(candidate.tokenizer).encode_batch(list(posts.texts))
+        ids[name] = [np.array(post.ids, np.int64) for post in encoded]
+    models = {name: candidate.model for name, candidate in candidates.items()}
+    limits = RunLimits(wall_seconds=1200, cpu_seconds=1200, memory_bytes=6 * 2**30)
+    run = run_sequences(SequenceJob(models, ids, classes=len(LABELS), rounds=rounds), limits)
+    rows: list[Measured] = []
+    for name, candidate in candidates.items():
+        predicted = classification.predictions(run.logits[name])
+        found = classification.quality(predicted, posts.labels, len(LABELS))
+        report = inspect(candidate.model, GraphLimits(length=32))  # bytes do not depend on it
+        single, batched = run.single[name], run.batched[name]
+        row = Measured(
+            name,
+            bytes=report.bytes + len(candidate.tokenizer),
+            params=report.params,
+            latency_ms_b1=1e3 * latency.typical_seconds(single.seconds, single.posts),
+            latency_ms_b32=32e3 * latency.typical_seconds(batched.seconds, batched.posts),
+            accuracy=found.accuracy.value,
+            f1_macro=found.f1_macro.value,
+            f1_weighted=found.f1_weighted.value,
+        )
+        rows.append(row if not rows else row.against(rows[0]))
+    return rows
