@@ -39,7 +39,10 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from grader.data import ClipSet
+from grader import board
+from grader.board import firmware
+from grader.board.integer_network import IntegerNetwork
+from grader.data import ClipSet, PairSet
 from grader.data.text.posts import LABELS, PostSet
 from grader.lesson.spec import RunLimits
 from grader.measure import latency
@@ -73,6 +76,7 @@ __all__ = [
     "measure",
     "on_disk",
     "parser",
+    "record_firmware",
     "repeatable",
     "replace_weight",
     "run",
@@ -91,6 +95,8 @@ T = TypeVar("T")
 OPSET = 17
 STREAM_TOLERANCE = 1e-4
 """Between two forms of one stream, in a probability."""
+TIMED_CHARACTERS = 30
+"""Characters that a board predicts for the cycles in experiments.csv."""
 
 
 class Disagreement(GraderError):
@@ -773,3 +779,41 @@ def measure(
         )
         rows.append(row if not rows else row.against(rows[0]))
     return rows
+
+
+# Firmware -------------------------------------------------------------------------------------
+
+
+def record_firmware(
+    project: Path, name: str, network: IntegerNetwork, bits: str, validation: PairSet
+) -> None:
+    """Build and run the program in firmware/, and add what it takes to experiments.csv.
+
+    The board predicts some characters of `validation`. Prints the figures, or the reason why there
+    are none: the program does not fit, or answers otherwise than `network`.
+    """
+    positions = validation.positions
+    right = network.classes(positions) == [one.next_char for one in positions]
+    print(f"integer network: {right.mean():.1%} of the next characters on validation")
+    asked = positions[:: max(1, len(positions) // TIMED_CHARACTERS)]
+    limit = 60 * board.CLOCK_HZ
+    questions = firmware.Questions(asked, (), limit * len(asked), len(asked), limit)
+    try:
+        image = board.build(project / "firmware")
+        cycles = firmware.converse(image, network, questions).cycles.mean()
+    except GraderError as error:
+        print(f"Not recorded. {error.to(language())}")
+        return
+    row = {
+        "name": name,
+        "next_char_accuracy": f"{right.mean():.4f}",
+        "flash_bytes": image.flash_bytes,
+        "cycles_per_char": round(cycles),
+        "sizes": "-".join(map(str, network.sizes)),
+        "bits": bits,
+    }
+    add_row(project / "experiments.csv", row)
+    print(
+        f"firmware: {image.flash_bytes:,} bytes of flash, {board.milliseconds(cycles):.2f} ms a "
+        f"character. Added to experiments.csv as {name!r}."
+    )

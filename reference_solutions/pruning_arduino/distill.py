@@ -24,7 +24,6 @@ from grader.board.integer_network import Encoding, IntegerNetwork, encode
 from grader.data import PairSet, Position
 from grader.lesson import course
 
-HERE = Path(__file__).resolve().parent
 PLAIN_RUNTIME = ("main.c", "features.c", "features.h", "firmware.ino")
 """Files that `binary/`, whose network.c is the plain one, has in common with `firmware/`."""
 EXAMPLES = 10_000
@@ -70,20 +69,21 @@ class Targets:
     """(positions, 40), probabilities."""
 
 
-def train_submitted(train: PairSet, validation: PairSet) -> None:
+def train_submitted(here: Path, train: PairSet, validation: PairSet) -> None:
     """Train the networks that are submitted for this data set; write them with their firmware.
 
-    chat-synthetic: model.npz and firmware/. tinychat: tinychat/ and, with weights of 1 bit,
-    binary/.
+    For chat-synthetic to the folder `here`; for tinychat to tinychat/ in it and, with weights of
+    1 bit, to binary/.
     """
+    runtime = here / "firmware"
     targets = taught(train, TERNARY)
     network = columns.round_biases(student(targets, TERNARY))
     _report("ternary", network, validation)
-    _write_sparse(network, HERE if train.name == "chat-synthetic" else HERE / train.name)
+    _write_sparse(network, runtime, here if train.name == "chat-synthetic" else here / train.name)
     if train.name == "tinychat":
         network = student(targets, BINARY)
         _report("binary", network, validation)
-        _write_rows(network, HERE / "binary")
+        _write_rows(network, runtime, here / "binary")
 
 
 def taught(train: PairSet, recipe: Recipe) -> Targets:
@@ -164,20 +164,20 @@ def _report(name: str, network: IntegerNetwork, validation: PairSet) -> None:
     )
 
 
-def _write_sparse(network: IntegerNetwork, folder: Path) -> None:
+def _write_sparse(network: IntegerNetwork, runtime: Path, folder: Path) -> None:
     """model.npz and the firmware with the column runtime."""
     firmware = folder / "firmware"
-    if folder != HERE:
-        shutil.copytree(HERE / "firmware", firmware, dirs_exist_ok=True)
+    if firmware != runtime:
+        shutil.copytree(runtime, firmware, dirs_exist_ok=True)
     network.save(folder / "model.npz")
     columns.write_header(network, firmware / "weights.h")
 
 
-def _write_rows(network: IntegerNetwork, folder: Path) -> None:
+def _write_rows(network: IntegerNetwork, runtime: Path, folder: Path) -> None:
     """model.npz and the firmware with the row runtime, which is in `binary/` already."""
     firmware = folder / "firmware"
     firmware.mkdir(parents=True, exist_ok=True)
     for name in PLAIN_RUNTIME:
-        shutil.copyfile(HERE / "firmware" / name, firmware / name)
+        shutil.copyfile(runtime / name, firmware / name)
     network.save(folder / "model.npz")
     export.write_header(network, firmware / "weights.h")

@@ -34,7 +34,7 @@ from torch.nn import functional
 from train import Data, Recipe, fit
 
 from grader import board
-from grader.board.integer_network import IntegerNetwork
+from grader.board.integer_network import IntegerNetwork, read
 from grader.data import PairSet, load_pairs
 from grader.data.text import chat
 from grader.lesson import course
@@ -188,19 +188,9 @@ class Workshop:
 
 def final(folder: Path) -> Iterator[Row]:
     """The networks that train.py left."""
-    yield Row(
-        "submitted",
-        integer_network.read((folder / "model.npz").read_bytes()),
-        "ternary",
-        "train.py",
-    )
+    yield Row("submitted", read((folder / "model.npz").read_bytes()), "ternary", "train.py")
     if folder.name == "tinychat":
-        yield Row(
-            "binary",
-            integer_network.read((HERE / "binary" / "model.npz").read_bytes()),
-            "1",
-            "train.py",
-        )
+        yield Row("binary", read((HERE / "binary" / "model.npz").read_bytes()), "1", "train.py")
 
 
 def measured(row: Row, validation: PairSet) -> list[object]:

@@ -6,14 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import quantize
 import torch
-
-# BEGIN SOLUTION
-from quantize import quantize, ternary
-
-# STARTER
-# from quantize import quantize
-# END SOLUTION
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,7 +16,6 @@ from grader.data.text.chat import CLASSES
 
 ENCODING = integer.Encoding(query_buckets=128, context_buckets=128, context_length=8)
 """How the published network sees query and reply: buckets of hashed character groups."""
-
 SIZES = (256, 192, 128)
 """Its hidden units."""
 ONES = (1024.0, 512.0, 256.0, 128.0, 64.0)
@@ -45,9 +38,9 @@ class Layer(nn.Module):
     def levels(self) -> Tensor:
         # BEGIN SOLUTION
         if self.density is not None:
-            return ternary(self.weight, self.density)
+            return quantize.ternary(self.weight, self.density)
         # END SOLUTION
-        return self.weight if self.bits is None else quantize(self.weight, self.bits)
+        return self.weight if self.bits is None else quantize.quantize(self.weight, self.bits)
 
     def forward(self, values: Tensor) -> Tensor:
         return self.norm(values @ self.levels().t())

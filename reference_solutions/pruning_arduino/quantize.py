@@ -40,6 +40,8 @@ def ternary(weight: Tensor, density: float) -> Tensor:
 # STARTER
 # # TODO: with the levels -1, 0 and 1, how many weights can be zero before accuracy falls?
 # END SOLUTION
+
+
 def row_scale(weight: Tensor, bits: int) -> Tensor:
     """The step between two levels, (outputs, 1)."""
     typical = weight.detach().abs().mean(dim=1, keepdim=True).clamp_min(1e-6)

@@ -1,7 +1,9 @@
 """Train the network, and write it as `model.npz` with its tables in `firmware/weights.h`.
 
-python train.py                                  built-in pairs
-python train.py --data tinychat --from FOLDER    real pairs
+    python train.py                                  built-in pairs
+    python train.py --data tinychat --from FOLDER    real pairs
+
+`grader data get tinychat` downloads them; then --from is not needed.
 """
 
 from __future__ import annotations
@@ -9,15 +11,17 @@ from __future__ import annotations
 import argparse
 import copy
 from dataclasses import dataclass
-
-import numpy as np
-import torch
+from pathlib import Path
 
 # BEGIN SOLUTION
+import numpy as np
+import torch
 from distill import train_submitted
 from model import ChatNet, keep_factors_positive
 
 # STARTER
+# import numpy as np
+# import torch
 # from export import write_header
 # from model import ENCODING, SIZES, ChatNet, keep_factors_positive, to_integers
 # from prune import prune
@@ -29,9 +33,9 @@ from grader import starter
 from grader.board.integer_network import Encoding, encode
 from grader.data import PairSet, Position, load_pairs
 
+HERE = Path(__file__).resolve().parent
 # BEGIN SOLUTION
 # STARTER
-# HERE = Path(__file__).resolve().parent
 # RATIOS = (0.0, 0.0, 0.0)  # TODO: a share of the units of each hidden layer
 # """What structured pruning removes. Layers need not lose the same share."""
 # BITS = (2, 2, 2, 2)  # TODO: 1, 2 or 4 for each layer
@@ -75,7 +79,7 @@ def main() -> None:
     torch.set_num_threads(1)  # small layers lose time to threads, and one thread repeats exactly
     pairs = starter.load(load_pairs, arguments.data, arguments.source)
     # BEGIN SOLUTION
-    train_submitted(*pairs)
+    train_submitted(HERE, *pairs)
     # STARTER
     # train, validation = (Data.of(part, ENCODING) for part in pairs)
     # recipe = Recipe(epochs=arguments.epochs, seed=arguments.seed)
