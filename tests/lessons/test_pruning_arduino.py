@@ -464,7 +464,8 @@ def test_the_unpruned_network_does_not_fit() -> None:
 
 
 def test_the_starter_says_what_to_do_first(tmp_path: Path) -> None:
-    shutil.copytree(TEMPLATE, tmp_path / "hw")
+    for place, folder in LESSON.given:
+        shutil.copytree(folder, tmp_path / "hw" / place, dirs_exist_ok=True)
     exam = grading.prepare(LESSON, "public")
     grade, _ = grading.grade(exam, tmp_path / "hw", "hw")
     assert grade.status is Status.REJECTED
