@@ -67,6 +67,7 @@ __all__ = [
     "au_fa_fr",
     "balanced_batches",
     "batches_by_length",
+    "compare",
     "detector_figures",
     "detector_quality",
     "epochs",
@@ -558,6 +559,26 @@ def run(
         feed = {name: np.asarray(x[batch], np.float32) for name, x in inputs.items()}
         answers.append(opened.run(None, feed)[0])
     return np.concatenate(answers)
+
+
+def compare(first: bytes, second: bytes, inputs: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """Run two models in turn on each row of `inputs`, arrays (rows, ...) of float32.
+
+    Returns the largest difference between their first outputs as a share of the largest output of
+    `first`, and how many times as fast `second` is here, which varies from run to run.
+    """
+    models = session(first), session(second)
+    error, scale, seconds = 0.0, 0.0, [0.0, 0.0]
+    for row in range(len(next(iter(inputs.values())))):
+        feed = {name: np.asarray(x[row : row + 1], np.float32) for name, x in inputs.items()}
+        answers = []
+        for index, model in enumerate(models):
+            started = time.perf_counter()
+            answers.append(model.run(None, feed)[0])
+            seconds[index] += time.perf_counter() - started
+        error = max(error, float(np.abs(answers[0] - answers[1]).max()))
+        scale = max(scale, float(np.abs(answers[0]).max()))
+    return error / scale, seconds[0] / seconds[1]
 
 
 @torch.no_grad()
