@@ -1,4 +1,4 @@
-"""Print the sizes of the engine and of the starters, and how the engine's parts depend on each other.
+"""Print how large the engine and the starters are, and how the engine's parts import each other.
 
     python benchmarks/structure.py          # a table
     python benchmarks/structure.py --json
@@ -182,7 +182,11 @@ def _copied(lesson: loading.Lesson) -> int:
     reference = [path for path in lesson.reference.rglob("*") if path.suffix in CODE]
     known = {line for path in reference for line in _code(path)}
     by_hand = [lines for path, lines in _starter(lesson) if path not in made]
-    return sum(len(line) >= LONG and line in known for lines in by_hand for line in lines)
+    return sum(
+        len(line) >= LONG and not line.startswith(("import ", "from ")) and line in known
+        for lines in by_hand
+        for line in lines
+    )
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
     python assignments/profiling/make_slow.py
 
-writes slow.npz beside the reference's slow.py, and slow.onnx here; then run `make starters`. Fixed seeds.
+writes slow.npz beside the reference's slow.py, and slow.onnx here. Fixed seeds. `make starters`
+copies slow.npz to the starter.
 The waste is in the weights, and removing it is exact up to rounding:
 
 | layer | what is wasted |
