@@ -29,6 +29,7 @@ from grader.measure.quality import experiments
 from grader.measure.quality.classification import clustered, wilson
 from grader.report import student_page
 from grader.text.errors import Rejected
+from tests.conftest import Grader
 from tests.lessons.projects import imported
 from tests.report import browser
 
@@ -470,3 +471,37 @@ def test_the_starter_says_what_to_do_first(tmp_path: Path) -> None:
     grade, _ = grading.grade(exam, tmp_path / "hw", "hw")
     assert grade.status is Status.REJECTED
     assert "model.npz" in str(grade.reason)
+
+
+@pytest.mark.slow
+def test_a_first_training_in_a_new_project_is_graded(grader: Grader, tmp_path: Path) -> None:
+    """One epoch each: unpruned it does not fit, pruned it does, and both are said."""
+    project = tmp_path / "hw"
+    assert grader("new", NAME, project).returncode == 0
+    whole = grader.python("train.py", "--epochs", "1", cwd=project)
+    assert whole.returncode == 0, whole.stderr
+    assert "too large" in whole.stdout
+    script = project / "train.py"
+    text = script.read_text("utf-8").replace("(0.0, 0.0, 0.0)", "(0.7, 0.7, 0.7)")
+    script.write_text(text, encoding="utf-8")
+    pruned = grader.python("train.py", "--epochs", "1", "--name", "small", cwd=project)
+    assert "Added to experiments.csv as 'small'" in pruned.stdout, pruned.stderr
+    assert (project / "experiments.csv").read_text("utf-8").splitlines()[1].startswith("small,")
+    assert "The submitted firmware is recorded" in grader("check", cwd=project).stdout
+
+
+def test_what_a_firmware_takes_is_recorded_when_it_answers_as_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from grader import starter as helpers
+
+    shutil.copytree(REFERENCE / "firmware", tmp_path / "firmware")
+    pairs = data.load_pairs("chat-synthetic", "validation")
+    few = replace(pairs, pairs=pairs.pairs[:10])
+    helpers.record_firmware(tmp_path, "right", network_of(REFERENCE), "ternary", few)
+    other = random_model([80, 33, 17], -2, 1)
+    helpers.record_firmware(tmp_path, "wrong", other, "2", few)
+    rows = (tmp_path / "experiments.csv").read_text("utf-8").splitlines()
+    assert rows[0] == "name,next_char_accuracy,flash_bytes,cycles_per_char,sizes,bits"
+    assert [row.split(",")[0] for row in rows[1:]] == ["right"]
+    assert "Not recorded. The board and model.npz differ at" in capsys.readouterr().out
