@@ -24,6 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,7 @@ class IntegerNetwork:
 
     def save(self, path: Path) -> None:
         """Write `model.npz`; values are cast to the types of the format."""
-        arrays = {name: np.int64(getattr(self.encoding, name)) for name in _NUMBERS}
+        arrays: dict[str, Any] = {n: np.int64(getattr(self.encoding, n)) for n in _NUMBERS}
         for index, layer in enumerate(self.layers):
             for kind, dtype in _KINDS.items():
                 arrays[f"{kind}{index}"] = getattr(layer, kind).astype(dtype)
