@@ -25,6 +25,7 @@ import tempfile
 import time
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -62,11 +63,12 @@ __all__ = [
     "Epoch",
     "Graph",
     "Measured",
+    "Posts",
+    "accuracy",
     "add_row",
     "agreement",
     "au_fa_fr",
     "balanced_batches",
-    "batches_by_length",
     "compare",
     "detector_figures",
     "detector_quality",
@@ -77,6 +79,7 @@ __all__ = [
     "measure",
     "on_disk",
     "parser",
+    "predict",
     "record_firmware",
     "repeatable",
     "replace_weight",
@@ -86,6 +89,7 @@ __all__ = [
     "run_stream",
     "save_script",
     "session",
+    "state_dict",
     "stream_agreement",
     "translate",
     "weights",
@@ -94,6 +98,8 @@ __all__ = [
 
 T = TypeVar("T")
 OPSET = 17
+GRAPH_OPSET = 21
+"""The first with 4-bit weights and blocks in DequantizeLinear."""
 STREAM_TOLERANCE = 1e-4
 """Between two forms of one stream, in a probability."""
 TIMED_CHARACTERS = 30
@@ -218,14 +224,46 @@ def balanced_batches(
     return drawn.split(batch_size)
 
 
-def batches_by_length(
-    rows: Sequence[Tensor], batch_size: int, generator: torch.Generator
-) -> list[Tensor]:
-    """The numbers of all rows in batches of about equal length, in random order."""
-    lengths = torch.tensor([len(row) for row in rows])
-    jitter = 1 + 0.2 * torch.rand(len(rows), generator=generator)
-    alike = (lengths * jitter).argsort().split(batch_size)
-    return [alike[i] for i in torch.randperm(len(alike), generator=generator)]
+@dataclass(frozen=True)
+class Posts:
+    """One part of a set of posts, as a model reads it."""
+
+    ids: list[Tensor]
+    """Token numbers of every post, int64; 0 is the padding."""
+    labels: Tensor
+    """(posts,), int64."""
+
+    @classmethod
+    def of(cls, part: PostSet, tokenizer: Any) -> Posts:
+        """The posts of `part` in the numbers of a `tokenizers.Tokenizer`."""
+        ids = [torch.tensor(found.ids) for found in tokenizer.encode_batch(list(part.texts))]
+        return cls(ids, torch.from_numpy(np.array(part.labels)))
+
+    def batch(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """input_ids and attention_mask, (batch, longest of the batch)."""
+        ids = nn.utils.rnn.pad_sequence([self.ids[i] for i in numbers], batch_first=True)
+        return ids, (ids != 0).long()
+
+    def batches(self, size: int, generator: torch.Generator) -> list[Tensor]:
+        """The numbers of all posts in batches of about equal length, in random order."""
+        lengths = torch.tensor([len(post) for post in self.ids])
+        jitter = 1 + 0.2 * torch.rand(len(lengths), generator=generator)
+        alike = (lengths * jitter).argsort().split(size)
+        return [alike[i] for i in torch.randperm(len(alike), generator=generator)]
+
+
+@torch.no_grad()
+def predict(model: nn.Module, posts: Posts) -> Tensor:
+    """Logits (posts, classes) in evaluation mode."""
+    model.eval()
+    order = torch.tensor([len(post) for post in posts.ids]).argsort()
+    logits = torch.cat([model(*posts.batch(numbers)) for numbers in order.split(256)])
+    return logits[order.argsort()]
+
+
+def accuracy(model: nn.Module, posts: Posts) -> float:
+    """Share of posts whose label has the largest logit."""
+    return float((predict(model, posts).argmax(dim=1) == posts.labels).double().mean())
 
 
 # Tables ---------------------------------------------------------------------------------------
@@ -444,12 +482,13 @@ class Graph:
         self.weights[name] = array.astype(np.int64 if array.dtype == np.int64 else np.float32)
         return name
 
-    def dense(self, x: str, weight: Tensor, bias: Tensor | None, name: str) -> str:
-        """x @ weight + bias, with a weight (inputs, outputs)."""
-        product = self.add("MatMul", x, self.weight(weight, f"{name}.weight"), name=name)
-        if bias is None:
+    def dense(self, x: str, layer: Any, name: str) -> str:
+        """x @ layer.weight + layer.bias, with a weight (inputs, outputs) and perhaps no bias."""
+        product = self.add("MatMul", x, self.weight(layer.weight, f"{name}.weight"), name=name)
+        if layer.bias is None:
             return product
-        return self.add("Add", product, self.weight(bias, f"{name}.bias"), name=f"{name}.sum")
+        bias = self.weight(layer.bias, f"{name}.bias")
+        return self.add("Add", product, bias, name=f"{name}.sum")
 
     def norm(self, x: str, norm: nn.LayerNorm, name: str) -> str:
         parts = {"weight": norm.weight, "bias": norm.bias}
@@ -460,23 +499,19 @@ class Graph:
         """0 keeps a dimension, -1 takes what is left."""
         return self.add("Reshape", x, self.weight(shape, f"{name}.shape"), name=name)
 
-    def model(
-        self, name: str, inputs: Mapping[str, Sequence[str | int]], classes: int, opset: int
-    ) -> ModelProto:
-        """The finished model; `inputs` are int64 with these axes. The output of the last operator
+    def model(self, *inputs: str, classes: int) -> ModelProto:
+        """The finished model. `inputs` are int64 (batch, length), the output of the last operator
         becomes `logits`, float32 (batch, classes)."""
         self.nodes[-1].output[0] = "logits"
+        make, tokens = helper.make_tensor_value_info, ["batch", "length"]
         graph = helper.make_graph(
             self.nodes,
-            name,
-            [
-                helper.make_tensor_value_info(port, TensorProto.INT64, axes)
-                for port, axes in inputs.items()
-            ],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes])],
-            [numpy_helper.from_array(array, key) for key, array in self.weights.items()],
+            "posts",
+            [make(name, TensorProto.INT64, tokens) for name in inputs],
+            [make("logits", TensorProto.FLOAT, ["batch", classes])],
+            [numpy_helper.from_array(array, name) for name, array in self.weights.items()],
         )
-        opsets = [helper.make_opsetid("", opset)]
+        opsets = [helper.make_opsetid("", GRAPH_OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
         onnx.checker.check_model(model, full_check=True)
         return model
@@ -505,6 +540,31 @@ def replace_weight(
     for key, values in stored.items():
         graph.initializer.append(numpy_helper.from_array(np.asarray(values), key))
     graph.node.insert(0, helper.make_node(operator, list(stored), [name], **attributes))
+
+
+def state_dict(model: ModelProto) -> dict[str, Tensor]:
+    """The weights of a file that `export` wrote in float32, by their names in the module, whose
+    layers are its attributes or in an nn.Sequential.
+
+    The exporter renames weights of GRUs and transposes some of nn.Linear; the operator names the
+    layer. ONNX orders the gates of a GRU update, reset, new; torch reset, update, new.
+    """
+    stored = {name: torch.tensor(values) for name, values in weights(model).items()}
+    found = {name: weight for name, weight in stored.items() if "::" not in name}
+    depth: Counter[str] = Counter()
+    for node in model.graph.node:
+        layer = node.name.split("/")[-2] if "/" in node.name else node.name
+        if node.op_type == "MatMul" and node.input[1] in stored:
+            found[f"{layer}.weight"] = stored[node.input[1]].T
+        elif node.op_type == "GRU":
+            weight, state, bias = (stored[name][0] for name in node.input[1:4])
+            parts = {"weight_ih": weight, "weight_hh": state}
+            parts |= zip(("bias_ih", "bias_hh"), bias.chunk(2), strict=True)
+            for kind, values in parts.items():
+                update, reset, new = values.chunk(3)
+                found[f"{layer}.{kind}_l{depth[layer]}"] = torch.cat([reset, update, new])
+            depth[layer] += 1
+    return found
 
 
 class Calibration:

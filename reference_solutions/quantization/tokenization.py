@@ -9,17 +9,17 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-import torch
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from torch import Tensor
 
 SPECIAL = PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[CLS]"
 """Tokens 0, 1 and 2. Every post begins with [CLS], so that an empty one has a token too."""
 LENGTH = 63
 """Tokens of a post that are read; 1 in 20 posts of RuSentiment is longer. One less than the teacher
 has positions, so that a batch may be padded wider than its longest post."""
+# BEGIN SOLUTION
 LETTERS = 255
 """Letters of a post that are read, where a token is one; 1 in 15 posts of RuSentiment is longer."""
+# END SOLUTION
 ALPHABET = 120
 """Different characters that get a token; rarer ones make their word [UNK]."""
 
@@ -69,10 +69,17 @@ def trim(tokenizer: Tokenizer, vocabulary: int) -> Tokenizer:
     WordPiece learns frequent pieces first, so the numbers of those that stay do not change, and the
     first rows of an embedding table fit the trimmed tokenizer.
     """
+    # BEGIN SOLUTION
     pieces = tokenizer.get_vocab()
     return assembled(tokenizer, {piece: i for piece, i in pieces.items() if i < vocabulary})
+    # STARTER
+    # # TODO: tokenizer.get_vocab() is a dictionary of pieces and numbers. Keep those whose number
+    # # is below `vocabulary`; `assembled` makes a tokenizer of them.
+    # raise NotImplementedError("write trim in tokenization.py before you use fewer pieces")
+    # END SOLUTION
 
 
+# BEGIN SOLUTION
 def letters_tokenizer(posts: Sequence[str]) -> Tokenizer:
     """A token a letter, a punctuation mark or a run of spaces: for a network that reads n-grams."""
     tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
@@ -85,6 +92,7 @@ def letters_tokenizer(posts: Sequence[str]) -> Tokenizer:
     return finished(tokenizer, LETTERS)
 
 
+# END SOLUTION
 def _normalizers() -> list[normalizers.Normalizer]:
     return [
         normalizers.NFKC(),
@@ -107,8 +115,3 @@ def compact(tokenizer: Tokenizer) -> bytes:
     """`tokenizer.json` without spaces and with Cyrillic as it is: a third fewer bytes."""
     content = json.loads(tokenizer.to_str())
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def encode(tokenizer: Tokenizer, posts: Sequence[str]) -> list[Tensor]:
-    """Token numbers of every post: int64 tensors of 1 to LENGTH, or to LETTERS."""
-    return [torch.tensor(found.ids) for found in tokenizer.encode_batch(list(posts))]

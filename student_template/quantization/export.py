@@ -7,71 +7,14 @@ on shapes that costs time at every post, and name the weights by number.
 from __future__ import annotations
 
 import numpy as np
-import onnx
-from model import Attention, Convolutional, Dense, TeacherConfig, Transformer
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from model import CLASSES, Attention, Convolutional, TeacherConfig, Transformer
+from onnx import ModelProto, TensorProto
 from torch import Tensor, nn
 
-OPSET = 21
-"""The first with 4-bit weights and blocks in DequantizeLinear."""
+from grader.starter import Graph
 
 
-class Graph:
-    """A growing list of operators and weights."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: dict[str, np.ndarray] = {}
-
-    def add(self, operator: str, *inputs: str, name: str, **attributes: object) -> str:
-        """Append one operator; its only output has its `name`, which is returned."""
-        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
-        return name
-
-    def weight(self, values: Tensor | np.ndarray | list | float, name: str) -> str:
-        """Store a float32 weight, or an int64 shape."""
-        array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.array(values)
-        self.weights[name] = array.astype(np.int64 if array.dtype == np.int64 else np.float32)
-        return name
-
-    def dense(self, x: str, dense: Dense, name: str) -> str:
-        product = self.add("MatMul", x, self.weight(dense.weight, f"{name}.weight"), name=name)
-        if dense.bias is None:
-            return product
-        bias = self.weight(dense.bias, f"{name}.bias")
-        return self.add("Add", product, bias, name=f"{name}.sum")
-
-    def norm(self, x: str, norm: nn.LayerNorm, name: str) -> str:
-        weights = [
-            self.weight(norm.weight, f"{name}.weight"),
-            self.weight(norm.bias, f"{name}.bias"),
-        ]
-        return self.add("LayerNormalization", x, *weights, name=name, epsilon=norm.eps)
-
-    def reshape(self, x: str, shape: list[int], name: str) -> str:
-        """0 keeps a dimension, -1 takes what is left."""
-        return self.add("Reshape", x, self.weight(shape, f"{name}.shape"), name=name)
-
-    def model(self, inputs: tuple[str, ...]) -> ModelProto:
-        """The finished model; token inputs are int64 (batch, length), `logits` (batch, 5)."""
-        graph = helper.make_graph(
-            self.nodes,
-            "posts",
-            [
-                helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"])
-                for name in inputs
-            ],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 5])],
-            [numpy_helper.from_array(array, name) for name, array in self.weights.items()],
-        )
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10
-        )
-        onnx.checker.check_model(model, full_check=True)
-        return model
-
-
-def export(module: Transformer | Convolutional) -> ModelProto:
+def export(module: nn.Module) -> ModelProto:
     """The module in evaluation mode as a float32 ONNX model."""
     return _transformer(module) if isinstance(module, Transformer) else _convolutional(module)
 
@@ -84,8 +27,8 @@ def _convolutional(module: Convolutional) -> ModelProto:
     axis = graph.weight([1], "tokens.axis")
     best = graph.add("ReduceMax", features, axis, name="best", keepdims=0)
     found = graph.add("Relu", best, name="found")
-    _name_output(graph, graph.dense(found, module.classifier, "classifier"))
-    return graph.model(("input_ids",))
+    graph.dense(found, module.classifier, "classifier")
+    return graph.model("input_ids", classes=CLASSES)
 
 
 def _transformer(module: Transformer) -> ModelProto:
@@ -115,8 +58,8 @@ def _transformer(module: Transformer) -> ModelProto:
         active = graph.add("Gelu", hidden, name=f"{name}.active")
         x = graph.add("Add", x, graph.dense(active, layer.output, f"{name}.output"), name=name)
     normed = graph.norm(x, module.norm, "norm")
-    _name_output(graph, graph.dense(_mean(graph, normed, mask), module.classifier, "classifier"))
-    return graph.model(("input_ids", "attention_mask"))
+    graph.dense(_mean(graph, normed, mask), module.classifier, "classifier")
+    return graph.model("input_ids", "attention_mask", classes=CLASSES)
 
 
 def _side_by_side(graph: Graph, table: Tensor, size: int, margin: int) -> str:
@@ -170,8 +113,3 @@ def _mean(graph: Graph, x: str, mask: str) -> str:
     row = graph.add("Unsqueeze", share, axis, name="share.row")
     mean = graph.add("MatMul", row, x, name="mean.row")
     return graph.add("Squeeze", mean, axis, name="mean")
-
-
-def _name_output(graph: Graph, name: str) -> None:
-    """Call the output of the last operator `logits`."""
-    graph.nodes[-1].output[0] = "logits"

@@ -9,9 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-import torch
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from torch import Tensor
 
 SPECIAL = PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[CLS]"
 """Tokens 0, 1 and 2. Every post begins with [CLS], so that an empty one has a token too."""
@@ -28,14 +26,7 @@ def train_tokenizer(posts: Sequence[str], vocabulary: int) -> Tokenizer:
     Runs stay together because they speak: `)))` is a smile, `((` is the opposite.
     """
     tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.Sequence(
-        [
-            normalizers.NFKC(),
-            normalizers.Lowercase(),
-            normalizers.Replace("ё", "е"),
-            normalizers.Replace(Regex(r"https?://\S+"), " url "),
-        ]
-    )
+    tokenizer.normalizer = normalizers.Sequence(_normalizers())
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|[^\w\s]+"), "removed", invert=True)
     letters = frequent_letters(tokenizer, posts)
     trainer = trainers.WordPieceTrainer(
@@ -55,23 +46,37 @@ def assembled(tokenizer: Tokenizer, pieces: dict[str, int]) -> Tokenizer:
     new = Tokenizer(models.WordPiece(pieces, unk_token=UNKNOWN))
     new.normalizer = tokenizer.normalizer
     new.pre_tokenizer = tokenizer.pre_tokenizer
-    new.add_special_tokens(list(SPECIAL))
-    new.post_processor = processors.TemplateProcessing(
-        single=f"{START} $A", special_tokens=[(START, pieces[START])]
+    return finished(new, LENGTH)
+
+
+def finished(tokenizer: Tokenizer, length: int) -> Tokenizer:
+    """It begins every post with [CLS], and stops after `length` tokens."""
+    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{START} $A", special_tokens=[(START, tokenizer.token_to_id(START))]
     )
-    new.enable_truncation(LENGTH)
-    return new
+    tokenizer.enable_truncation(length)
+    return tokenizer
 
 
 def trim(tokenizer: Tokenizer, vocabulary: int) -> Tokenizer:
     """The same tokenizer with its first `vocabulary` pieces only.
 
-    TODO: tokenizer.get_vocab() is a dictionary of pieces and numbers. Keep those whose number is
-    below `vocabulary`; `assembled` makes a tokenizer of them. WordPiece learns frequent pieces
-    first, so the numbers of those that stay do not change, and the first rows of an embedding table
-    fit the trimmed tokenizer.
+    WordPiece learns frequent pieces first, so the numbers of those that stay do not change, and the
+    first rows of an embedding table fit the trimmed tokenizer.
     """
+    # TODO: tokenizer.get_vocab() is a dictionary of pieces and numbers. Keep those whose number
+    # is below `vocabulary`; `assembled` makes a tokenizer of them.
     raise NotImplementedError("write trim in tokenization.py before you use fewer pieces")
+
+
+def _normalizers() -> list[normalizers.Normalizer]:
+    return [
+        normalizers.NFKC(),
+        normalizers.Lowercase(),
+        normalizers.Replace("ё", "е"),
+        normalizers.Replace(Regex(r"https?://\S+"), " url "),
+    ]
 
 
 def frequent_letters(tokenizer: Tokenizer, posts: Sequence[str]) -> list[str]:
@@ -87,8 +92,3 @@ def compact(tokenizer: Tokenizer) -> bytes:
     """`tokenizer.json` without spaces and with Cyrillic as it is: a third fewer bytes."""
     content = json.loads(tokenizer.to_str())
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def encode(tokenizer: Tokenizer, posts: Sequence[str]) -> list[Tensor]:
-    """Token numbers of every post: int64 tensors of 1 to LENGTH."""
-    return [torch.tensor(found.ids) for found in tokenizer.encode_batch(list(posts))]
