@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from grader import starter
 from grader.board.integer_network import Encoding, encode
-from grader.data import PairSet, Position, load_pairs
+from grader.data import PairSet, load_pairs
 
 HERE = Path(__file__).resolve().parent
 RATIOS = (0.0, 0.0, 0.0)  # TODO: a share of the units of each hidden layer
@@ -50,7 +50,6 @@ class Recipe:
 class Data:
     """One part of a data set as tensors."""
 
-    positions: tuple[Position, ...]
     counts: Tensor
     """(positions, inputs), uint8."""
     answers: Tensor
@@ -58,18 +57,16 @@ class Data:
 
     @classmethod
     def of(cls, pairs: PairSet, encoding: Encoding) -> Data:
-        positions = pairs.positions
-        answers = torch.tensor([position.next_char for position in positions])
-        return cls(positions, torch.from_numpy(encode(positions, encoding)), answers)
+        answers = torch.tensor([position.next_char for position in pairs.positions])
+        return cls(torch.from_numpy(encode(pairs.positions, encoding)), answers)
 
 
 def main() -> None:
     arguments = _arguments()
-    torch.set_num_threads(1)  # small layers lose time to threads, and one thread repeats exactly
+    starter.repeatable(arguments.seed)
     pairs = starter.load(load_pairs, arguments.data, arguments.source)
     train, validation = (Data.of(part, ENCODING) for part in pairs)
     recipe = Recipe(epochs=arguments.epochs, seed=arguments.seed)
-    torch.manual_seed(recipe.seed)
     print("in float32")
     # TODO: the answers alone are a weak teacher. Distil a larger network?
     network = fit(ChatNet(ENCODING, SIZES), train, validation, recipe)
