@@ -465,7 +465,11 @@ def _output_axes(graph: onnx.GraphProto) -> dict[str, int]:
 
 
 class Graph:
-    """An ONNX graph that is written by hand: a growing list of operators and weights."""
+    """A classifier of token numbers as ONNX, written by hand, operator by operator.
+
+    An exporter would fill the graph with arithmetic on shapes that costs time at every call, and
+    name the weights by number. Methods append operators and return the name of the output.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[NodeProto] = []
@@ -495,8 +499,71 @@ class Graph:
         stored = [self.weight(values, f"{name}.{part}") for part, values in parts.items()]
         return self.add("LayerNormalization", x, *stored, name=name, epsilon=norm.eps)
 
-    def reshape(self, x: str, shape: list[int], name: str) -> str:
-        """0 keeps a dimension, -1 takes what is left."""
+    def mask(self) -> tuple[str, str]:
+        """The input `attention_mask` as float32, (batch, length), and what attention adds to its
+        scores, (batch, 1, 1, length): 0 for tokens and -1e4 for padding."""
+        mask = self.add("Cast", "attention_mask", name="mask", to=TensorProto.FLOAT)
+        hidden = self.add("Sub", self.weight(1.0, "one"), mask, name="hidden_tokens")
+        penalty = self.add("Mul", hidden, self.weight(-1e4, "penalty"), name="masked")
+        axes = self.weight([1, 2], "mask.axes")
+        return mask, self.add("Unsqueeze", penalty, axes, name="mask.wide")
+
+    def neighbours(self, table: Tensor, size: int, margin: int) -> str:
+        """Rows of the embedding `table` (tokens, width) of every token and its neighbours, (batch,
+        length + 2 * margin - size + 1, size * width); the padding's row stands in the margin.
+
+        `neighbour.0` to `neighbour.{size - 1}` are the rows of each. This only moves rows.
+        """
+        margins = self.weight([0, margin, 0, margin], "margins")
+        padded = self.add("Pad", "input_ids", margins, name="padded")  # with 0, the padding
+        rows = self.add("Gather", self.weight(table, "embedding.weight"), padded, name="embedding")
+        axis, end = self.weight([1], "axis"), np.iinfo(np.int64).max
+        parts = []
+        for i in range(size):
+            first = self.weight([i], f"from.{i}")
+            last = self.weight([i - size + 1 or end], f"to.{i}")
+            parts.append(self.add("Slice", rows, first, last, axis, name=f"neighbour.{i}"))
+        return self.add("Concat", *parts, name="windows", axis=2)
+
+    def positions(self, table: Tensor) -> str:
+        """The first rows of `table` (positions, width), as many as the input has tokens."""
+        length = self.add("Shape", "input_ids", name="length", start=1)
+        count = self.add("Squeeze", length, name="length.count")
+        first, step = self.weight(np.int64(0), "first"), self.weight(np.int64(1), "step")
+        numbers = self.add("Range", first, count, step, name="numbers")
+        return self.add("Gather", self.weight(table, "positions"), numbers, name="places")
+
+    def attention(self, x: str, layer: Any, masked: str, name: str) -> str:
+        """Attention of a `layer` with `heads` and dense layers `query`, `key`, `value`, `output`
+        on x (batch, length, width)."""
+        width, heads = layer.query.weight.shape[1], {}
+        size = width // layer.heads
+        orders = {"query": (0, 2, 1, 3), "key": (0, 2, 3, 1), "value": (0, 2, 1, 3)}
+        for part, order in orders.items():
+            projected = self.dense(x, getattr(layer, part), f"{name}.{part}")
+            split = self._reshape(projected, [0, 0, layer.heads, size], f"{name}.{part}.split")
+            heads[part] = self.add("Transpose", split, name=f"{name}.{part}.heads", perm=order)
+        products = self.add("MatMul", heads["query"], heads["key"], name=f"{name}.products")
+        scale = self.weight(size**-0.5, f"{name}.scale")
+        scaled = self.add("Mul", products, scale, name=f"{name}.scaled")
+        scores = self.add("Add", scaled, masked, name=f"{name}.scores")
+        shares = self.add("Softmax", scores, name=f"{name}.shares", axis=3)
+        seen = self.add("MatMul", shares, heads["value"], name=f"{name}.seen")
+        together = self.add("Transpose", seen, name=f"{name}.together", perm=(0, 2, 1, 3))
+        joined = self._reshape(together, [0, 0, width], f"{name}.joined")
+        return self.dense(joined, layer.output, f"{name}.output")
+
+    def mean(self, x: str, mask: str) -> str:
+        """The mean of x (batch, length, width) over the tokens of `mask`, as a product."""
+        axis = self.weight([1], "mean.axis")
+        tokens = self.add("ReduceSum", mask, axis, name="tokens", keepdims=1)
+        share = self.add("Div", mask, tokens, name="share")
+        row = self.add("Unsqueeze", share, axis, name="share.row")
+        mean = self.add("MatMul", row, x, name="mean.row")
+        return self.add("Squeeze", mean, axis, name="mean")
+
+    def _reshape(self, x: str, shape: list[int], name: str) -> str:
+        """0 keeps a dimension."""
         return self.add("Reshape", x, self.weight(shape, f"{name}.shape"), name=name)
 
     def model(self, *inputs: str, classes: int) -> ModelProto:
