@@ -108,9 +108,9 @@ def write(lesson: Lesson, *, check: bool = False) -> list[Path]:
 def solve(lesson: Lesson, folder: Path) -> None:
     """Write the solutions into the files of a project that `grader new` made.
 
-    What training made (models, tables) is not written. Raises SpecError.
+    Files that only the reference has, such as trained models, are not written. Raises SpecError.
     """
-    for inside, _ in generated(lesson):
+    for inside in [*(one for one, _ in generated(lesson)), *lesson.spec.starter.solved]:
         path = lesson.reference / inside
         raw = path.read_bytes()
         if path.suffix in _MARKS:

@@ -123,11 +123,12 @@ def test_c_has_marks_of_its_own() -> None:
 def test_a_malformed_marker_is_one_sentence_with_file_and_line(
     text: str, line: int, said: str
 ) -> None:
+    path = Path("lesson/model.py")
     for side in (starters.starter_text, starters.solution_text):
         with pytest.raises(SpecError) as caught:
-            side(text, Path("lesson/model.py"))
+            side(text, path)
         message = str(caught.value)
-        assert message.startswith(f"lesson/model.py:{line}: ")
+        assert message.startswith(f"{path}:{line}: ")
         assert said in message
         assert message.endswith(".")
         assert "\n" not in message
