@@ -23,11 +23,13 @@ from grader.board import firmware, integer_network
 from grader.board.integer_network import IntegerNetwork
 from grader.data.text.chat import CHARSET, END, MAX_QUERY, MAX_REPLY, Position
 from grader.handout import starter
+from grader.intake import open_submission
 from grader.lesson import loading
 from grader.lesson.grades import Figure, Grade, Status
 from grader.measure.quality import experiments
 from grader.measure.quality.classification import clustered, wilson
 from grader.report import student_page
+from grader.similarity.evidence import collect
 from grader.text.errors import Rejected
 from tests.conftest import Grader
 from tests.lessons.projects import imported
@@ -232,6 +234,18 @@ def test_whole_replies_equal_the_integer_model() -> None:
     queries = list(data.load_pairs("chat-synthetic", "validation").queries[:30])
     with board.Board(board.build(REFERENCE / "firmware")) as uno:
         assert [uno.ask(query).text for query in queries] == network.replies(queries)
+
+
+def test_what_a_new_project_holds_is_no_evidence_of_copying(tmp_path: Path) -> None:
+    for inside, content in starter.files(LESSON):
+        (tmp_path / inside).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / inside).write_bytes(content)
+    folders = tuple(folder for _, folder in LESSON.given)
+    with open_submission(tmp_path, LESSON.spec.intake, "hw") as submission:
+        found = collect(submission, NAME, folders)
+    assert found.given_code
+    assert not found.own_code
+    assert not [path for path in found.files if path.startswith("firmware/")]
 
 
 def test_each_kernel_stands_once() -> None:
