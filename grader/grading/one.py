@@ -43,6 +43,7 @@ DECIDES_NUMBERS = (
     "lesson/spec.py",
     "measure",
     "sandbox",
+    "starter.py",
     "text/notebooks.py",
 )
 """Packages and modules of the engine whose change may change a number in a grade.
