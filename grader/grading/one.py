@@ -43,7 +43,7 @@ DECIDES_NUMBERS = (
     "lesson/spec.py",
     "measure",
     "sandbox",
-    "starter.py",
+    "starter.py",  # cells of submitted notebooks call it
     "text/notebooks.py",
 )
 """Packages and modules of the engine whose change may change a number in a grade.
