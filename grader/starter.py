@@ -42,7 +42,10 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
 
-from grader.data import ClipSet
+from grader import board
+from grader.board import firmware
+from grader.board.integer_network import IntegerNetwork
+from grader.data import ClipSet, PairSet
 from grader.data.speech.tracks import Slots
 from grader.data.text.posts import LABELS, PostSet
 from grader.lesson.spec import RunLimits
@@ -61,6 +64,8 @@ GRAPH_OPSET = 21
 """The first with 4-bit weights and blocks in DequantizeLinear."""
 STREAM_TOLERANCE = 1e-4
 """Between two forms of one stream, in a probability."""
+TIMED_CHARACTERS = 30
+"""Characters that a board predicts for the cycles in experiments.csv."""
 
 
 class Disagreement(GraderError):
@@ -773,6 +778,26 @@ def run(
     return np.concatenate(answers)
 
 
+def compare(first: bytes, second: bytes, inputs: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """Run two models in turn on each row of `inputs`, arrays (rows, ...) of float32.
+
+    Returns the largest difference between their first outputs as a share of the largest output of
+    `first`, and how many times as fast `second` is here, which varies from run to run.
+    """
+    models = session(first), session(second)
+    error, scale, seconds = 0.0, 0.0, [0.0, 0.0]
+    for row in range(len(next(iter(inputs.values())))):
+        feed = {name: np.asarray(x[row : row + 1], np.float32) for name, x in inputs.items()}
+        answers = []
+        for index, model in enumerate(models):
+            started = time.perf_counter()
+            answers.append(model.run(None, feed)[0])
+            seconds[index] += time.perf_counter() - started
+        error = max(error, float(np.abs(answers[0] - answers[1]).max()))
+        scale = max(scale, float(np.abs(answers[0]).max()))
+    return error / scale, seconds[0] / seconds[1]
+
+
 @torch.no_grad()
 def agreement(
     module: nn.Module, path: Path, inputs: Mapping[str, np.ndarray], tolerance: float
@@ -990,3 +1015,41 @@ def measure(
         )
         rows.append(row if not rows else row.against(rows[0]))
     return rows
+
+
+# Firmware -------------------------------------------------------------------------------------
+
+
+def record_firmware(
+    project: Path, name: str, network: IntegerNetwork, bits: str, validation: PairSet
+) -> None:
+    """Build and run the program in firmware/, and add what it takes to experiments.csv.
+
+    The board predicts some characters of `validation`. Prints the figures, or the reason why there
+    are none: the program does not fit, or answers otherwise than `network`.
+    """
+    positions = validation.positions
+    right = network.classes(positions) == [one.next_char for one in positions]
+    print(f"integer network: {right.mean():.1%} of the next characters on validation")
+    asked = positions[:: max(1, len(positions) // TIMED_CHARACTERS)]
+    limit = 60 * board.CLOCK_HZ
+    questions = firmware.Questions(asked, (), limit * len(asked), len(asked), limit)
+    try:
+        image = board.build(project / "firmware")
+        cycles = firmware.converse(image, network, questions).cycles.mean()
+    except GraderError as error:
+        print(f"Not recorded. {error.to(language())}")
+        return
+    row = {
+        "name": name,
+        "next_char_accuracy": f"{right.mean():.4f}",
+        "flash_bytes": image.flash_bytes,
+        "cycles_per_char": round(cycles),
+        "sizes": "-".join(map(str, network.sizes)),
+        "bits": bits,
+    }
+    add_row(project / "experiments.csv", row)
+    print(
+        f"firmware: {image.flash_bytes:,} bytes of flash, {board.milliseconds(cycles):.2f} ms a "
+        f"character. Added to experiments.csv as {name!r}."
+    )

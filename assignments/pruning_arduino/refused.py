@@ -48,7 +48,7 @@ def image(submission: Submission) -> board.Image:
 
 _NO_MODEL = Text(
     en="Expected model.npz beside the folder firmware: the integer model that the firmware "
-    "computes; write it with IntegerModel.save of the template.",
+    "computes; write it with IntegerNetwork.save, as train.py does.",
     ru="Рядом с папкой firmware ожидался файл model.npz: целочисленная модель, которую вычисляет "
-    "прошивка; запишите его методом IntegerModel.save из шаблона.",
+    "прошивка; запишите его методом IntegerNetwork.save, как это делает train.py.",
 )

@@ -141,6 +141,10 @@ class StarterSpec(_Strict, frozen=True, kw_only=True):
     """Files of the reference that students get; what is marked as solution is replaced in them."""
     own: list[str] = []
     """Files that are written for the starter itself. What is in neither list is not in it."""
+    shared: dict[str, str] = {}
+    """Folders of the lesson that `grader new` copies, by their folder in the student's project."""
+    solved: list[str] = []
+    """Files of shared folders that the reference has in another form."""
 
 
 class LessonSpec(_Strict, frozen=True, kw_only=True):

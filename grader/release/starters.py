@@ -79,22 +79,27 @@ def generated(lesson: Lesson) -> Iterator[tuple[PurePosixPath, bytes]]:
             yield one, raw
 
 
-def outdated(lesson: Lesson) -> list[Path]:
-    """Files of the starter that differ from what the reference gives. Raises SpecError."""
+def shared(lesson: Lesson) -> Iterator[tuple[Path, bytes]]:
+    """Files and contents of the reference's copies of folders that `grader new` copies."""
+    for place, folder in lesson.given[1:]:
+        copies = [path for path in lesson.reference.rglob(place) if path.is_dir()]
+        for inside, path in files_of(folder):
+            if str(PurePosixPath(place, inside)) not in lesson.spec.starter.solved:
+                yield from ((copy / inside, path.read_bytes()) for copy in copies)
+
+
+def write(lesson: Lesson, *, check: bool = False) -> list[Path]:
+    """Write the generated files of the starter and the shared files of the reference.
+
+    Returns those that changed; with `check` nothing is written. Raises SpecError.
+    """
+    made = [(lesson.template / inside, content) for inside, content in generated(lesson)]
     changed = []
-    for inside, content in generated(lesson):
-        path = lesson.template / inside
-        if not path.is_file() or path.read_bytes() != content:
-            changed.append(path)
-    return changed
-
-
-def write(lesson: Lesson) -> list[Path]:
-    """Write the generated files of the starter; return those that changed. Raises SpecError."""
-    changed = outdated(lesson)
-    for inside, content in generated(lesson):
-        path = lesson.template / inside
-        if path in changed:
+    for path, content in [*made, *shared(lesson)]:
+        if path.is_file() and path.read_bytes() == content:
+            continue
+        changed.append(path)
+        if not check:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     return changed
@@ -103,9 +108,9 @@ def write(lesson: Lesson) -> list[Path]:
 def solve(lesson: Lesson, folder: Path) -> None:
     """Write the solutions into the files of a project that `grader new` made.
 
-    What training made (models, tables) is not written. Raises SpecError.
+    Files that only the reference has, such as trained models, are not written. Raises SpecError.
     """
-    for inside, _ in generated(lesson):
+    for inside in [*(one for one, _ in generated(lesson)), *lesson.spec.starter.solved]:
         path = lesson.reference / inside
         raw = path.read_bytes()
         if path.suffix in _MARKS:
@@ -180,9 +185,9 @@ def main() -> int:
         solve(loading.load(name), Path(folder))
         return 0
     lessons = [lesson for lesson in loading.every() if lesson.spec.starter.generated]
-    changed = [path for one in lessons for path in (outdated if arguments.check else write)(one)]
+    changed = [path for one in lessons for path in write(one, check=arguments.check)]
     for path in changed:
-        print(f"{path} {'differs from its reference' if arguments.check else 'written'}")
+        print(f"{path} {'is out of date' if arguments.check else 'written'}")
     return int(arguments.check and bool(changed))
 
 

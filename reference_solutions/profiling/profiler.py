@@ -26,6 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 # Hooks on layers do not see `x @ w`, and a list of known layers is never complete. So this looks
 # from two sides at once: hooks on *all* modules say whose forward is running, and a
 # TorchDispatchMode sees every operator below them, with the shapes that it works on.
+
 TIMED_RUNS = 5
 # STARTER
 # from collections.abc import Sequence

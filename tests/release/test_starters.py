@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.handout.starter import files as project_files
 from grader.lesson import loading
 from grader.release import starters
 from grader.text.errors import SpecError
@@ -122,11 +123,12 @@ def test_c_has_marks_of_its_own() -> None:
 def test_a_malformed_marker_is_one_sentence_with_file_and_line(
     text: str, line: int, said: str
 ) -> None:
+    path = Path("lesson/model.py")
     for side in (starters.starter_text, starters.solution_text):
         with pytest.raises(SpecError) as caught:
-            side(text, Path("lesson/model.py"))
+            side(text, path)
         message = str(caught.value)
-        assert message.startswith(f"lesson/model.py:{line}: ")
+        assert message.startswith(f"{path}:{line}: ")
         assert said in message
         assert message.endswith(".")
         assert "\n" not in message
@@ -135,7 +137,7 @@ def test_a_malformed_marker_is_one_sentence_with_file_and_line(
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_the_starter_is_what_the_reference_gives(lesson: loading.Lesson) -> None:
     """`make starters` writes it anew."""
-    assert starters.outdated(lesson) == []
+    assert starters.write(lesson, check=True) == []
     for inside, content in starters.generated(lesson):
         assert b"SOLUTION" not in content, inside
 
@@ -152,21 +154,43 @@ def test_a_starter_that_was_changed_by_hand_is_found_and_written_anew(own: loadi
     starter = own.template / "export.py"
     committed = starter.read_bytes()
     starter.write_text("numbers = ()\n", encoding="utf-8")
-    assert starters.outdated(own) == [starter]
+    assert starters.write(own, check=True) == [starter]
     assert starters.write(own) == [starter]
     assert starter.read_bytes() == committed
     assert starters.write(own) == []
+
+
+def test_a_shared_folder_stands_once_and_the_reference_has_copies(own: loading.Lesson) -> None:
+    spec = own.folder / "lesson.toml"
+    text = spec.read_text("utf-8").replace(
+        "[starter]\n",
+        """[starter]
+shared = { runtime = "baseline" }
+solved = ["runtime/kernel.c"]
+""",
+    )
+    spec.write_text(text, encoding="utf-8")
+    for folder in (own.folder / "baseline", own.reference / "runtime"):
+        folder.mkdir()
+        for name in ("main.c", "kernel.c"):
+            (folder / name).write_text(f"/* {folder.name} */\n")
+    lesson = loading.load(own.name)
+    assert starters.write(lesson) == [own.reference / "runtime" / "main.c"]
+    assert (own.reference / "runtime" / "main.c").read_text() == "/* baseline */\n"
+    assert (own.reference / "runtime" / "kernel.c").read_text() == "/* runtime */\n"
+    given = {str(path): content for path, content in project_files(lesson)}
+    assert given["runtime/kernel.c"] == b"/* baseline */\n"
 
 
 def test_every_file_of_a_starter_is_listed(own: loading.Lesson) -> None:
     """What the lists of lesson.toml lack is found in the reference and in the starter."""
     (own.template / "left_over.py").write_text("")
     with pytest.raises(SpecError, match=r"left_over\.py is neither generated nor"):
-        starters.outdated(own)
+        starters.write(own, check=True)
     (own.template / "left_over.py").unlink()
     (own.reference / "export.py").unlink()
     with pytest.raises(SpecError, match=r"generates 'export\.py', but the reference has no such"):
-        starters.outdated(own)
+        starters.write(own, check=True)
 
 
 def test_a_project_with_the_solutions_pasted_in_gets_the_points_of_the_reference(
