@@ -405,14 +405,14 @@ def translate(
     inputs: Sequence[str],
     outputs: Sequence[str],
     free: Mapping[str, Mapping[int, str]] | None = None,
-    **options: object,
+    **options: Any,
 ) -> ModelProto:
     """The module in evaluation mode as ONNX, as torch writes it from an `example` of its inputs.
 
     `free` names the axes of any size: {"features": {0: "batch"}}. The exporter is the older one,
     which writes a GRU as one operator; `options` go to torch.onnx.export.
     """
-    file = io.BytesIO()
+    file: Any = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the older exporter says that there is a newer one
         torch.onnx.export(
@@ -565,12 +565,12 @@ class Graph:
         self.nodes: list[NodeProto] = []
         self.weights: dict[str, np.ndarray] = {}
 
-    def add(self, operator: str, *inputs: str, name: str, **attributes: object) -> str:
+    def add(self, operator: str, *inputs: str, name: str, **attributes: Any) -> str:
         """Append one operator; its only output has its `name`, which is returned."""
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
-    def weight(self, values: Tensor | np.ndarray | list | float, name: str) -> str:
+    def weight(self, values: Any, name: str) -> str:
         """Store a float32 weight, or an int64 shape."""
         array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.array(values)
         self.weights[name] = array.astype(np.int64 if array.dtype == np.int64 else np.float32)
@@ -688,7 +688,7 @@ def replace_weight(
     name: str,
     operator: str,
     stored: Mapping[str, np.ndarray],
-    **attributes: object,
+    **attributes: Any,
 ) -> None:
     """Remove the weight `name`, store others, and compute `name` from them by one operator at the
     beginning of the graph, whose inputs are `stored` in this order. Changes `model`."""
