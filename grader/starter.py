@@ -8,9 +8,9 @@
     starter.agreement(network, Path("model.onnx"), {"features": validation.features[:256]}, 1e-4)
     starter.add_row(Path("experiments.csv"), {"name": "first", "au_fa_fr": 1e-5})
 
-Names in `__all__` are stable; docs/starter.md lists them by task. No function does the work of a
-lesson: none prunes, rounds or distills a network, or makes a stream of it. The module imports
-torch, so nothing else in `grader` imports it.
+What docs/starter.md lists is stable. No function does the work of a lesson: none prunes, rounds or
+distills a network, or makes a stream of it. The module imports torch, so nothing else in `grader`
+imports it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import json
 import logging
 import math
 import random
@@ -38,12 +39,14 @@ import onnx.compose
 import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
 
 from grader import board
 from grader.board import firmware
 from grader.board.integer_network import IntegerNetwork
 from grader.data import ClipSet, PairSet
+from grader.data.speech.tracks import Slots
 from grader.data.text.posts import LABELS, PostSet
 from grader.lesson.spec import RunLimits
 from grader.measure import latency
@@ -55,48 +58,7 @@ from grader.text import language
 from grader.text.errors import GraderError, UsageError
 from grader.text.progress import Reporter
 
-__all__ = [
-    "Calibration",
-    "Candidate",
-    "Clips",
-    "Disagreement",
-    "Epoch",
-    "Graph",
-    "Measured",
-    "Posts",
-    "accuracy",
-    "add_row",
-    "agreement",
-    "au_fa_fr",
-    "balanced_batches",
-    "compare",
-    "detector_figures",
-    "detector_quality",
-    "epochs",
-    "export",
-    "inspect",
-    "load",
-    "measure",
-    "on_disk",
-    "parser",
-    "predict",
-    "record_firmware",
-    "repeatable",
-    "replace_weight",
-    "run",
-    "run_main",
-    "run_script",
-    "run_stream",
-    "save_script",
-    "session",
-    "state_dict",
-    "stream_agreement",
-    "translate",
-    "weights",
-    "write_rows",
-]
-
-T = TypeVar("T")
+_T = TypeVar("_T")
 OPSET = 17
 GRAPH_OPSET = 21
 """The first with 4-bit weights and blocks in DequantizeLinear."""
@@ -138,7 +100,7 @@ def run_main(main: Callable[[], None]) -> None:
         raise SystemExit(error.to(language())) from None
 
 
-def load(read: Callable[..., T], data: str, source: Path | None = None) -> tuple[T, T]:
+def load(read: Callable[..., _T], data: str, source: Path | None = None) -> tuple[_T, _T]:
     """The training and the validation part of a data set, with a progress bar.
 
     `read` is one of `grader.data.load`, `load_pairs`, `load_posts`, or `tracks.load`; `source` is
@@ -166,6 +128,24 @@ class Clips:
         return cls(torch.from_numpy(np.array(part.features)), labels)
 
 
+@dataclass(frozen=True)
+class Seconds(Clips):
+    """Seconds of a stream; `features` (seconds, 40, 98), whose frames are not centred."""
+
+    spans: Tensor
+    """(seconds, 2) first and last 10 ms frame of the word; (0, 0) without one."""
+
+    @classmethod
+    @torch.no_grad()
+    def heard(cls, slots: Slots, log_mel: Callable[[Tensor], Tensor]) -> Seconds:
+        """`log_mel` maps samples (seconds, 16000) in -1..1 to features."""
+        parts = np.array_split(slots.audio, max(len(slots) // 100, 1))
+        sounds = (torch.from_numpy(part.astype(np.float32) / 32768.0) for part in parts)
+        features = torch.cat([log_mel(sound) for sound in sounds])
+        labels = torch.from_numpy(slots.labels.astype(np.int64))
+        return cls(features, labels, torch.from_numpy(slots.spans // 160))
+
+
 def repeatable(seed: int) -> None:
     """Seed torch, numpy and random, and let torch use one thread.
 
@@ -188,8 +168,25 @@ class Epoch:
     started: float
     losses: list[float]
 
-    def add(self, loss: Tensor) -> None:
-        """Note the loss of a batch, a scalar."""
+    def step(
+        self,
+        loss: Tensor,
+        optimizer: torch.optim.Optimizer,
+        schedule: Any = None,
+        largest_norm: float = math.inf,
+    ) -> None:
+        """One step down the gradient of `loss`, a scalar; the steps of `schedule` follow.
+
+        A gradient of all weights that is longer than `largest_norm` is shortened to it.
+        """
+        optimizer.zero_grad()
+        loss.backward()
+        if largest_norm < math.inf:
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            nn.utils.clip_grad_norm_(weights, largest_norm)
+        optimizer.step()
+        if schedule:
+            schedule.step()
         self.losses.append(loss.item())
 
     @property
@@ -207,9 +204,16 @@ class Epoch:
 
 
 def epochs(count: int) -> Iterator[Epoch]:
-    """`count` epochs in turn; call `add` for every batch and `done` at the end of each."""
+    """`count` epochs in turn; call `step` for every batch and `done` at the end of each."""
     for number in range(1, count + 1):
         yield Epoch(number, count, time.perf_counter(), [])
+
+
+@torch.no_grad()
+def follow(mean: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move the weights of `mean`, a copy of `network`, a step of 1 - decay towards its weights."""
+    for kept, new in zip(mean.parameters(), network.parameters(), strict=True):
+        kept.lerp_(new, 1 - decay)
 
 
 # Batches --------------------------------------------------------------------------------------
@@ -234,8 +238,8 @@ class Posts:
     """(posts,), int64."""
 
     @classmethod
-    def of(cls, part: PostSet, tokenizer: Any) -> Posts:
-        """The posts of `part` in the numbers of a `tokenizers.Tokenizer`."""
+    def of(cls, part: PostSet, tokenizer: Tokenizer) -> Posts:
+        """The posts of `part` in the numbers of `tokenizer`."""
         ids = [torch.tensor(found.ids) for found in tokenizer.encode_batch(list(part.texts))]
         return cls(ids, torch.from_numpy(np.array(part.labels)))
 
@@ -243,6 +247,16 @@ class Posts:
         """input_ids and attention_mask, (batch, longest of the batch)."""
         ids = nn.utils.rnn.pad_sequence([self.ids[i] for i in numbers], batch_first=True)
         return ids, (ids != 0).long()
+
+    def without_words(
+        self, numbers: Tensor, share: float, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """A batch with a random `share` of its tokens replaced by [UNK]; [CLS] and padding stay."""
+        ids, mask = self.batch(numbers)
+        dropped = torch.rand(ids.shape, generator=generator) < share
+        return torch.where(
+            dropped & (ids > SPECIAL.index(START)), SPECIAL.index(UNKNOWN), ids
+        ), mask
 
     def batches(self, size: int, generator: torch.Generator) -> list[Tensor]:
         """The numbers of all posts in batches of about equal length, in random order."""
@@ -264,6 +278,82 @@ def predict(model: nn.Module, posts: Posts) -> Tensor:
 def accuracy(model: nn.Module, posts: Posts) -> float:
     """Share of posts whose label has the largest logit."""
     return float((predict(model, posts).argmax(dim=1) == posts.labels).double().mean())
+
+
+# Tokenizers -----------------------------------------------------------------------------------
+
+SPECIAL = PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[CLS]"
+"""Tokens 0, 1 and 2. Every post begins with [CLS], so that an empty one has a token too."""
+ALPHABET = 120
+"""Different characters that get a token; rarer ones make their word [UNK]."""
+LENGTH = 63
+"""Tokens of a post that are read; 1 in 20 posts of RuSentiment is longer."""
+
+
+def train_tokenizer(
+    posts: Sequence[str], vocabulary: int, *, alphabet: int = ALPHABET, length: int = LENGTH
+) -> Tokenizer:
+    """A WordPiece tokenizer of at most `vocabulary` pieces of lower-case words and of runs of
+    punctuation, which stay together because they carry meaning: `)))` is a smile."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.Sequence(normal_forms())
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|[^\w\s]+"), "removed", invert=True)
+    letters = frequent_letters(tokenizer, posts, alphabet)
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary,
+        # Numbered beforehand: pieces of equal frequency would be learned in an order of chance.
+        special_tokens=[*SPECIAL, *(f"##{letter}" for letter in letters)],
+        initial_alphabet=letters,
+        limit_alphabet=len(letters),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(posts, trainer)
+    return with_pieces(tokenizer, tokenizer.get_vocab(), length)
+
+
+def with_pieces(tokenizer: Tokenizer, pieces: dict[str, int], length: int = LENGTH) -> Tokenizer:
+    """A tokenizer that normalizes and splits as this one, with these pieces and their numbers."""
+    new = Tokenizer(models.WordPiece(pieces, unk_token=UNKNOWN))
+    new.normalizer = tokenizer.normalizer
+    new.pre_tokenizer = tokenizer.pre_tokenizer
+    return finished(new, length)
+
+
+def finished(tokenizer: Tokenizer, length: int) -> Tokenizer:
+    """It begins every post with [CLS], and stops after `length` tokens."""
+    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{START} $A", special_tokens=[(START, tokenizer.token_to_id(START))]
+    )
+    tokenizer.enable_truncation(length)
+    return tokenizer
+
+
+def normal_forms() -> list[normalizers.Normalizer]:
+    """Lower case, one form of each character, no addresses."""
+    return [
+        normalizers.NFKC(),
+        normalizers.Lowercase(),
+        normalizers.Replace("ё", "е"),
+        normalizers.Replace(Regex(r"https?://\S+"), " url "),
+    ]
+
+
+def frequent_letters(
+    tokenizer: Tokenizer, posts: Sequence[str], count: int = ALPHABET
+) -> list[str]:
+    """The `count` most frequent characters. The trainer would break ties by chance."""
+    counts = Counter(
+        letter for post in posts for letter in tokenizer.normalizer.normalize_str(post)
+    )
+    ordered = sorted(counts, key=lambda letter: (-counts[letter], letter))
+    return [letter for letter in ordered if not letter.isspace()][:count]
+
+
+def compact(tokenizer: Tokenizer) -> bytes:
+    """`tokenizer.json` without spaces and with Cyrillic as it is: a third fewer bytes."""
+    content = json.loads(tokenizer.to_str())
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 # Tables ---------------------------------------------------------------------------------------
@@ -900,8 +990,6 @@ def measure(
 
     Ratios are to the first. The models are timed in turn, `rounds` times, on one core.
     """
-    from tokenizers import Tokenizer
-
     ids = {}
     for name, candidate in candidates.items():
         encoded = Tokenizer.from_buffer(candidate.tokenizer).encode_batch(list(posts.texts))

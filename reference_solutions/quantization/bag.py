@@ -14,9 +14,9 @@ from dataclasses import replace
 import onnx
 from distill import train_student
 from export import export
+from letters import letters_tokenizer
 from model import NgramConfig
 from quantize import lookup
-from tokenization import compact, letters_tokenizer
 from train import SETUPS, Recipe, load, parser
 
 from grader import starter
@@ -44,7 +44,7 @@ def main() -> None:
         taught,
         setup.weights,
     )
-    (arguments.out / "ngrams_tokenizer.json").write_bytes(compact(tokenizer))
+    (arguments.out / "ngrams_tokenizer.json").write_bytes(starter.compact(tokenizer))
     onnx.save(lookup(export(bag)), arguments.out / "ngrams.onnx")
 
 

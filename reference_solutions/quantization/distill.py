@@ -12,15 +12,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import letters  # SOLUTION
 import losses  # SOLUTION
 import model  # SOLUTION
 import onnx
-import tokenization  # SOLUTION
 import torch
 from export import export
 from losses import DEFAULT, LossWeights, distillation_loss, hard_loss
 from model import AnyStudent, Transformer, student_of
-from tokenization import compact, trim
+from tokenization import trim
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from train import SETUPS, Recipe, Setup, fit, load, parser
@@ -37,7 +37,7 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(arguments.out / "tokenizer.json"))
     taught = answers(setup, tokenizer, load_teacher(arguments.out, setup), train)
     small = small_tokenizer(setup.student, tokenizer, train)
-    (arguments.out / "student_tokenizer.json").write_bytes(compact(small))
+    (arguments.out / "student_tokenizer.json").write_bytes(starter.compact(small))
     posts = Posts.of(train, small), Posts.of(validation, small)
     recipe = replace(setup.student_recipe, seed=arguments.seed)
     student = train_student(setup.student, *posts, recipe, taught, setup.weights)
@@ -63,7 +63,7 @@ def small_tokenizer(config: AnyStudent, tokenizer: Tokenizer, train: PostSet) ->
     """The student's, of the teacher's `tokenizer` or of the training posts."""
     # BEGIN SOLUTION
     if isinstance(config, model.NgramConfig):
-        return tokenization.letters_tokenizer(train.texts)
+        return letters.letters_tokenizer(train.texts)
     # END SOLUTION
     fewer = config.vocabulary < tokenizer.get_vocab_size()
     return trim(tokenizer, config.vocabulary) if fewer else tokenizer

@@ -26,7 +26,6 @@ from onnx import ModelProto
 from onnxruntime.quantization import QuantType
 from qat import train_qat
 from quantize import Storage, dynamic, float16, lookup, static, weight_only
-from tokenization import compact
 from tokenizers import Tokenizer
 from torch import Tensor
 from train import SETUPS, Setup, load, parser
@@ -234,7 +233,7 @@ def _student(
     recipe = replace(bench.setup.student_recipe, epochs=epochs, seed=bench.seed)
     model = export(train_student(config, train, validation, recipe, taught, weights))
     return Trial(
-        name, Candidate.of(lookup(model) if vocabulary else model, compact(tokenizer)), note
+        name, Candidate.of(lookup(model) if vocabulary else model, starter.compact(tokenizer)), note
     )
 
 

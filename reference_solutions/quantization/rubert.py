@@ -17,7 +17,6 @@ import onnx
 import torch
 from losses import hard_loss
 from model import CLASSES, Dense
-from tokenization import LENGTH, compact
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from train import Recipe, fit, load, parser
@@ -51,7 +50,7 @@ def load_pretrained(checkpoint: str) -> tuple[Pretrained, Tokenizer]:
     """The network and its tokenizer, from the hub or a folder. Raises OSError where neither is."""
     tokenizer = AutoTokenizer.from_pretrained(checkpoint).backend_tokenizer
     tokenizer.no_padding()
-    tokenizer.enable_truncation(LENGTH)
+    tokenizer.enable_truncation(starter.LENGTH)
     # Other implementations of attention are faster in torch, and cannot be exported.
     bert = AutoModel.from_pretrained(checkpoint, attn_implementation="eager")
     return Pretrained(bert), tokenizer
@@ -95,7 +94,7 @@ def main() -> None:
             f"{arguments.checkpoint} could not be loaded: {error}. Where there is no hub, "
             "give a folder with a copy by --checkpoint."
         ) from None
-    (arguments.out / "tokenizer.json").write_bytes(compact(tokenizer))
+    (arguments.out / "tokenizer.json").write_bytes(starter.compact(tokenizer))
     train_pretrained(
         teacher, tokenizer, train, validation, arguments.out / "teacher.onnx", arguments.seed
     )

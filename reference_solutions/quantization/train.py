@@ -22,8 +22,7 @@ import torch
 from export import export
 from losses import DEFAULT, BatchLoss, LossWeights, hard_loss
 from model import AnyStudent, TeacherConfig, Transformer
-from tokenization import compact, train_tokenizer
-from torch import Tensor, nn
+from torch import nn
 
 from grader import starter
 from grader.data import load_posts
@@ -31,9 +30,6 @@ from grader.data.text.posts import PostSet
 from grader.starter import Posts
 
 HERE = Path(__file__).resolve().parent
-UNKNOWN, START = 1, 2
-"""Numbers of tokens; see tokenization.py."""
-
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -126,8 +122,8 @@ def main() -> None:
     arguments = parser(__doc__).parse_args()
     setup = SETUPS[arguments.data]
     parts = load(arguments)
-    tokenizer = train_tokenizer(parts[0].texts, setup.teacher.vocabulary)
-    (arguments.out / "tokenizer.json").write_bytes(compact(tokenizer))
+    tokenizer = starter.train_tokenizer(parts[0].texts, setup.teacher.vocabulary)
+    (arguments.out / "tokenizer.json").write_bytes(starter.compact(tokenizer))
     train, validation = (Posts.of(part, tokenizer) for part in parts)
     loss = hard_loss(train.labels)
     # BEGIN SOLUTION
@@ -170,34 +166,15 @@ def fit(network: M, train: Posts, validation: Posts, loss: BatchLoss, recipe: Re
     for epoch in starter.epochs(recipe.epochs):
         network.train()
         for numbers in train.batches(recipe.batch_size, generator):
-            ids, mask = train.batch(numbers)
-            ids = drop_words(ids, recipe.word_dropout, generator)
+            ids, mask = train.without_words(numbers, recipe.word_dropout, generator)
             with torch.autocast("cpu", torch.bfloat16, enabled=half):
                 logits = network(ids, mask)
             value = loss(logits.float(), numbers)
-            optimizer.zero_grad()
-            value.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
+            epoch.step(value, optimizer, schedule, largest_norm=1.0)
             step += 1
-            follow(mean, network, min(recipe.averaging, step / (step + 9)))
-            epoch.add(value)
+            starter.follow(mean, network, min(recipe.averaging, step / (step + 9)))
         epoch.done(f"validation {starter.accuracy(mean, validation):.1%}")
     return mean.eval()
-
-
-def drop_words(ids: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Replace a random share of the tokens by [UNK]; padding and [CLS] stay."""
-    dropped = torch.rand(ids.shape, generator=generator) < share
-    return torch.where(dropped & (ids > START), UNKNOWN, ids)
-
-
-@torch.no_grad()
-def follow(mean: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move the running mean a step towards the network."""
-    for kept, new in zip(mean.parameters(), network.parameters(), strict=True):
-        kept.lerp_(new, 1 - decay)
 
 
 def load(arguments: argparse.Namespace) -> tuple[PostSet, PostSet]:

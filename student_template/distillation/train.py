@@ -129,12 +129,7 @@ def fit(
             features = train.features[batch]
             if recipe.varied:
                 features = augment(features, generator)
-            value = loss(features, train.labels[batch])
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            schedule.step()
-            epoch.add(value)
+            epoch.step(loss(features, train.labels[batch]), optimizer, schedule)
         history.append(epoch.loss)
         quality = starter.detector_quality(network, validation)
         epoch.done(f"validation AU-FA-FR {quality:.2e}")

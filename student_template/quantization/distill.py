@@ -17,7 +17,7 @@ import torch
 from export import export
 from losses import DEFAULT, LossWeights, distillation_loss, hard_loss
 from model import AnyStudent, Transformer, student_of
-from tokenization import compact, trim
+from tokenization import trim
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from train import SETUPS, Recipe, Setup, fit, load, parser
@@ -34,7 +34,7 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(arguments.out / "tokenizer.json"))
     taught = answers(setup, tokenizer, load_teacher(arguments.out, setup), train)
     small = small_tokenizer(setup.student, tokenizer, train)
-    (arguments.out / "student_tokenizer.json").write_bytes(compact(small))
+    (arguments.out / "student_tokenizer.json").write_bytes(starter.compact(small))
     posts = Posts.of(train, small), Posts.of(validation, small)
     recipe = replace(setup.student_recipe, seed=arguments.seed)
     student = train_student(setup.student, *posts, recipe, taught, setup.weights)

@@ -21,9 +21,11 @@ from torch import nn
 
 from grader import starter
 from grader.data import ClipSet, load
+from grader.handout.figures import project
 from grader.lesson import loading
 
-BASELINE = loading.load("distillation").folder / "baseline" / "speech-synthetic.onnx"
+DISTILLATION = loading.load("distillation")
+BASELINE = DISTILLATION.folder / "baseline" / "speech-synthetic.onnx"
 OUTPUTS = {"Conv": 0, "Gemm": 0, "MatMul": 1, "GRU": 1}
 """The axis of an operator's weights that counts its outputs: each gets a scale of its own."""
 
@@ -106,26 +108,9 @@ def torch_dynamic(model: ModelProto, features: np.ndarray) -> np.ndarray:
 
 def in_torch(model: ModelProto) -> nn.Module:
     """The seminar's network with the weights of its ONNX file."""
-    network = Seminar()
+    network = project(DISTILLATION.template, "model").model.Crnn()
     network.load_state_dict(starter.state_dict(model))
     return network.eval()
-
-
-class Seminar(nn.Module):
-    """The keyword spotter of the distillation lesson: (clips, 40, 101) to logits (clips, 2)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(1, 8, (5, 20), (2, 8))
-        self.gru = nn.GRU(144, 64, 2, batch_first=True)
-        self.energy = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
-        self.classifier = nn.Linear(64, 2)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        maps = self.conv(features.unsqueeze(1))  # (clips, 8, 18, 11)
-        states, _ = self.gru(maps.flatten(1, 2).transpose(1, 2))
-        attention = self.energy(states).softmax(dim=1)
-        return self.classifier((states * attention).sum(dim=1))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ MODULES = (
     "quantize",
     "qat",
     "kws",
+    "letters",
 )
 MODELS = ("teacher", "teacher_ptq", "student", "student_ptq")
 
@@ -72,7 +73,7 @@ def posts() -> PostSet:
 
 @pytest.fixture(scope="module")
 def tokenizer(code, posts):
-    return code.tokenization.train_tokenizer(posts.texts, 150)
+    return starter.train_tokenizer(posts.texts, 150)
 
 
 def networks(code: SimpleNamespace, vocabulary: int) -> dict[str, torch.nn.Module]:
@@ -116,13 +117,13 @@ def batch(vocabulary: int) -> np.ndarray:
 
 def test_the_tokenizer_is_the_same_in_every_process(code, posts, tokenizer):
     """Its trainer is parallel and counts in hash maps, whose order differs from run to run."""
-    again = [code.tokenization.train_tokenizer(posts.texts, 150) for _ in range(3)]
-    files = {code.tokenization.compact(one) for one in (tokenizer, *again)}
+    again = [starter.train_tokenizer(posts.texts, 150) for _ in range(3)]
+    files = {starter.compact(one) for one in (tokenizer, *again)}
     assert len(files) == 1
 
 
 def test_a_compact_tokenizer_reads_as_before_in_fewer_bytes(code, posts, tokenizer):
-    small = code.tokenization.compact(tokenizer)
+    small = starter.compact(tokenizer)
     assert len(small) < 0.8 * len(tokenizer.to_str(pretty=True).encode())
     read = type(tokenizer).from_buffer(small)
     assert [one.ids for one in read.encode_batch(list(posts.texts[:100]))] == [
@@ -134,14 +135,14 @@ def test_trimming_keeps_the_numbers_of_the_pieces_that_stay(code, tokenizer):
     trimmed = code.tokenization.trim(tokenizer, 110)
     assert trimmed.get_vocab_size() == 110
     assert trimmed.get_vocab().items() <= tokenizer.get_vocab().items()
-    assert tuple(trimmed.id_to_token(i) for i in range(3)) == code.tokenization.SPECIAL
+    assert tuple(trimmed.id_to_token(i) for i in range(3)) == starter.SPECIAL
 
 
 @pytest.mark.parametrize("post", ["", "   ", "ёлка))) " * 200, "日本語 \x00 🙂", "https://a.b/c"])
 def test_every_post_becomes_some_tokens_and_not_too_many(code, tokenizer, post):
     ids = torch.tensor(tokenizer.encode(post).ids)
     assert ids[0] == 2
-    assert 1 <= len(ids) <= code.tokenization.LENGTH
+    assert 1 <= len(ids) <= starter.LENGTH
 
 
 @pytest.mark.parametrize("kind", ["teacher", "student", "ngrams"])
@@ -247,13 +248,13 @@ def test_the_integer_students_answer_depends_on_its_post_alone(code, kind):
 @given(text=st.text(max_size=300))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_becomes_letters_within_the_range_that_is_hashed_exactly(code, posts, text):
-    tokenizer = code.tokenization.letters_tokenizer(posts.texts)
+    tokenizer = code.letters.letters_tokenizer(posts.texts)
     ids = torch.tensor(tokenizer.encode(text).ids)
-    assert 1 <= len(ids) <= code.tokenization.LETTERS
-    assert ids[0] == code.train.START
+    assert 1 <= len(ids) <= code.letters.LETTERS
+    assert ids[0] == 2
     assert 0 < ids.min() <= ids.max() < tokenizer.get_vocab_size()
     largest = code.model.multipliers(5, 2).sum(dim=1).max().item()
-    assert largest * (code.tokenization.ALPHABET + 4) < 2**24
+    assert largest * (starter.ALPHABET + 4) < 2**24
 
 
 def test_the_rows_of_ngrams_are_those_that_onnx_runtime_finds(code):

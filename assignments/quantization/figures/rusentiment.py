@@ -40,14 +40,14 @@ from grader.data.text.posts import LABELS, PostSet
 from grader.handout.figures import project, table
 from grader.lesson import course
 from grader.measure.quality import classification
-from grader.starter import Candidate, Measured, Posts, measure
+from grader.starter import Candidate, Measured, Posts, compact, measure, train_tokenizer
 from grader.text.errors import GraderError
 from grader.text.progress import Reporter
 
 reference = project(
     course.reference_solutions() / "quantization",
     *("ngrams", "distill", "export", "losses", "model", "quantize"),
-    *("tokenization", "train"),
+    "train",
 )
 ngrams, distill = reference.ngrams, reference.distill
 quantize, training = reference.quantize, reference.train
@@ -55,7 +55,6 @@ export = reference.export.export
 LossWeights, ensemble = reference.losses.LossWeights, reference.losses.ensemble
 StudentConfig = reference.model.StudentConfig
 student_of = reference.model.student_of
-compact, train_tokenizer = reference.tokenization.compact, reference.tokenization.train_tokenizer
 Recipe, Setup, SETUPS = training.Recipe, training.Setup, training.SETUPS
 
 
