@@ -112,11 +112,8 @@ def fit(network: ChatNet, train: Data, validation: Data, recipe: Recipe) -> Chat
             _set_rate(optimizer, recipe, done)
             logits = network(train.counts[batch].float(), recipe.dropout)
             loss = F.cross_entropy(logits, train.answers[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            epoch.step(loss, optimizer)
             keep_factors_positive(network)
-            epoch.add(loss)
         reached = accuracy(network, validation)
         epoch.done(f"validation {reached:.1%}")
         waited += 1
