@@ -144,7 +144,7 @@ class StarterSpec(_Strict, frozen=True, kw_only=True):
     shared: dict[str, str] = {}
     """Folders of the lesson that `grader new` copies, by their folder in the student's project."""
     solved: list[str] = []
-    """Files of shared folders that the reference has in another form."""
+    """Further files of a solution: new modules, and files of shared folders in another form."""
 
 
 class LessonSpec(_Strict, frozen=True, kw_only=True):

@@ -110,7 +110,7 @@ def solve(lesson: Lesson, folder: Path) -> None:
 
     Files that only the reference has, such as trained models, are not written. Raises SpecError.
     """
-    for inside in [*(one for one, _ in generated(lesson)), *lesson.spec.starter.solved]:
+    for inside in [*(str(one) for one, _ in generated(lesson)), *lesson.spec.starter.solved]:
         path = lesson.reference / inside
         raw = path.read_bytes()
         if path.suffix in _MARKS:
