@@ -11,12 +11,13 @@ PY := $(BIN)/python
 # process, and in which order they start, tests/conftest.py says.
 TOGETHER := -n 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test check translations format help setup clean
+.PHONY: demo test check translations starters format help setup clean
 
 help:
 	@echo "make demo    grade sample submissions and write HTML reports (demo/)"
 	@echo "make test    run all tests"
 	@echo "make check   ruff, mypy, import-linter and the fast tests"
+	@echo "make starters  student_template/ from reference_solutions/"
 	@echo "make clean   remove .venv and demo/"
 
 setup: $(VENV)/.installed
@@ -58,6 +59,9 @@ translations: setup
 format: setup
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+starters: setup
+	@$(PY) -m grader.release.starters
 
 clean:
 	rm -rf $(VENV) demo

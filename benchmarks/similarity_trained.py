@@ -90,7 +90,7 @@ def main() -> None:
 
 def _code() -> bool:
     """Tables of independent and of disguised code; whether no independent pair is listed."""
-    common = code.common_to_all(LESSON.template, sorted(LESSON.folder.glob("*.md")))
+    common = code.common_to_all([LESSON.template], sorted(LESSON.folder.glob("*.md")))
     with tempfile.TemporaryDirectory() as folder:
         made = itertools.count()
 

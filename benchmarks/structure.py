@@ -1,4 +1,4 @@
-"""Print how large the engine is and how its parts depend on each other.
+"""Print how large the engine and the starters are, and how the engine's parts import each other.
 
     python benchmarks/structure.py          # a table
     python benchmarks/structure.py --json
@@ -7,6 +7,10 @@ A module is one Python file of `grader/`, a part is a top-level package or modul
 a step of the longest chain of imports between parts: a part that imports no other is on level 1.
 A circle is a group of modules that import each other in a loop. Private helpers are functions of a
 module whose name begins with an underscore.
+
+Lines of starters are those of .py, .c and .h files that are neither blank nor comments. Copied are
+those that are also in the reference solution of the lesson, in files that `make starters` does not
+generate.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import re
 import statistics
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -22,8 +27,14 @@ from pathlib import Path
 
 import grimp
 
+from grader.lesson import loading
+from grader.release import starters
+
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE = ROOT / "grader"
+CODE = (".py", ".c", ".h")
+LONG = 20
+"""Characters of a line that is counted as copied; shorter ones are alike by chance."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,10 @@ class Structure:
     """Modules that import each other in a loop, one list a circle."""
     private_helpers: int
     private_helpers_with_one_caller: int
+    starter_lines: int
+    """Lines of code of all starters together."""
+    copied_starter_lines: int
+    """Lines that a starter has in common with its reference without being generated from it."""
 
 
 def measure() -> Structure:
@@ -64,6 +79,8 @@ def measure() -> Structure:
         circles=_circles(modules),
         private_helpers=helpers,
         private_helpers_with_one_caller=lonely,
+        starter_lines=sum(len(lines) for one in loading.every() for _, lines in _starter(one)),
+        copied_starter_lines=sum(_copied(lesson) for lesson in loading.every()),
     )
 
 
@@ -142,6 +159,34 @@ def _private_helpers(files: list[Path]) -> tuple[int, int]:
                 count += 1
                 lonely += named[node.name] == 1
     return count, lonely
+
+
+def _starter(lesson: loading.Lesson) -> list[tuple[Path, list[str]]]:
+    """The files of a lesson's starter with code, and their lines."""
+    return [(path, _code(path)) for path in lesson.template.rglob("*") if path.suffix in CODE]
+
+
+def _code(path: Path) -> list[str]:
+    """Lines that are neither blank nor comments, without the space around them."""
+    text = path.read_text(encoding="utf-8")
+    comment = "#" if path.suffix == ".py" else "//"
+    if path.suffix != ".py":
+        text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith(comment)]
+
+
+def _copied(lesson: loading.Lesson) -> int:
+    listed = lesson.spec.starter.generated
+    made = {lesson.template / inside for inside, _ in starters.generated(lesson)} if listed else ()
+    reference = [path for path in lesson.reference.rglob("*") if path.suffix in CODE]
+    known = {line for path in reference for line in _code(path)}
+    by_hand = [lines for path, lines in _starter(lesson) if path not in made]
+    return sum(
+        len(line) >= LONG and not line.startswith(("import ", "from ")) and line in known
+        for lines in by_hand
+        for line in lines
+    )
 
 
 def main() -> None:

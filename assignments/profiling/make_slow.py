@@ -2,7 +2,8 @@
 
     python assignments/profiling/make_slow.py
 
-writes slow.npz beside the template's and the reference's slow.py, and slow.onnx here. Fixed seeds.
+writes slow.npz beside the reference's slow.py, and slow.onnx here. Fixed seeds. `make starters`
+copies slow.npz to the starter.
 The waste is in the weights, and removing it is exact up to rounding:
 
 | layer | what is wasted |
@@ -34,8 +35,7 @@ import torch
 from torch import Tensor, nn
 
 HERE = Path(__file__).resolve().parent
-COURSE = HERE.parent.parent
-TREES = ("student_template", "reference_solutions")
+REFERENCE = HERE.parents[1] / "reference_solutions" / "profiling"
 SEED = 7
 RANK = 6
 """Rank of the `shape` layer."""
@@ -44,14 +44,13 @@ RANK = 6
 def main() -> None:
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
-    slow = _load(COURSE / "student_template" / "profiling" / "slow.py", "slow")
+    slow = _load(REFERENCE / "slow.py", "slow")
     network: nn.Module = slow.SlowNet().eval()
     with torch.no_grad():
         _fill(network)
         _settle(network)
     arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    for tree in TREES:
-        np.savez(COURSE / tree / "profiling" / "slow.npz", **arrays)
+    np.savez(REFERENCE / "slow.npz", **arrays)
     export = _load(HERE / "harness_faster.py", "harness_faster").export
     (HERE / "slow.onnx").write_bytes(_without_paths(export(network)))
 

@@ -9,12 +9,20 @@ import numpy as np
 
 from grader import board
 from grader.board.firmware import line_of
-from grader.board.integer_network import IntegerNetwork
-from grader.data.text.chat import CHARSET, Position
+from grader.board.integer_network import IntegerNetwork, c_header
+from grader.data.text.chat import Position
 from grader.lesson.grades import Measurement
 from grader.text import Text
 
 from .measuring import MILLISECONDS, SRAM
+
+LAYER = """\
+    const uint8_t *weights;
+    const int16_t *biases;
+    const uint8_t *multipliers;
+    uint16_t inputs, outputs;
+    uint8_t bits;"""
+"""What the plain runtime knows of a layer."""
 
 
 def plain_image(network: IntegerNetwork, runtime: Path) -> tuple[board.Image, int]:
@@ -59,33 +67,11 @@ def costs(
 
 
 def _shape_header(network: IntegerNetwork, table_bytes: int) -> str:
-    tables, rows = [], []
+    tables = [f"static const uint8_t weights[{table_bytes}] PROGMEM = {{1}};"]
+    rows = []
     for index, layer in enumerate(network.layers):
         outputs, inputs = layer.weight.shape
         tables.append(f"static const int16_t biases{index}[{outputs}] PROGMEM = {{1}};")
         tables.append(f"static const uint8_t multipliers{index}[{outputs}] PROGMEM = {{64}};")
         rows.append(f"{{weights, biases{index}, multipliers{index}, {inputs}, {outputs}, 2}},")
-    encoding = network.encoding
-    return f"""
-#ifndef WEIGHTS_H
-#define WEIGHTS_H
-#include <avr/pgmspace.h>
-#include <stdint.h>
-#define CHARSET "{CHARSET}"
-enum {{ QUERY_BUCKETS = {encoding.query_buckets}, CONTEXT_BUCKETS = {encoding.context_buckets},
-       CONTEXT_LENGTH = {encoding.context_length}, LAYERS = {len(rows)},
-       LARGEST = {max(network.sizes)} }};
-typedef struct {{
-    const uint8_t *weights;
-    const int16_t *biases;
-    const uint8_t *multipliers;
-    uint16_t inputs, outputs;
-    uint8_t bits;
-}} Layer;
-#ifdef NETWORK_C
-static const uint8_t weights[{table_bytes}] PROGMEM = {{1}};
-{chr(10).join(tables)}
-static const Layer layers[LAYERS] = {{ {chr(10).join(rows)} }};
-#endif
-#endif
-"""
+    return c_header(network, "plain.py", LAYER, "\n".join(tables), "\n".join(rows))

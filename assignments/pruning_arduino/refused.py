@@ -46,5 +46,5 @@ def image(submission: Submission) -> board.Image:
 
 _NO_MODEL = Text(
     "Expected model.npz beside the folder firmware: the integer model that the firmware "
-    "computes; write it with IntegerModel.save of the template."
+    "computes; write it with IntegerNetwork.save, as train.py does."
 )

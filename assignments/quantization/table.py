@@ -40,7 +40,8 @@ def figure(measured: Mapping[str, Measurement], bag: Mapping[str, Measurement]) 
         caption=Text(
             "Size is that of the weights as stored and of the tokenizer's file. Times were taken "
             "in turn in one process on one core; in brackets 95% intervals. Compression and "
-            "speed-up are over the student's own teacher; those that score are over the course's.{bag}",
+            "speed-up are over the student's own teacher; those that score are over the "
+            "course's.{bag}",
             bag=_ABOUT_BAG if bag else EMPTY,
         ),
         rows=[COURSE, *(TITLES[name] for name in NAMES), *([NGRAMS] if bag else [])],

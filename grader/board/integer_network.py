@@ -1,9 +1,14 @@
-"""A small integer network that predicts the next character: read from `model.npz`, run in numpy.
+"""A small integer network that predicts the next character: run in numpy, kept in `model.npz`.
 
     input      counts * 32 of hashed character groups of query and context
     sums       bias + weights @ input, in 16 bits that wrap
     hidden     max(sum, 0) * multiplier / 256, rounded down
     class      the largest of sum * multiplier / 256, rounded towards zero; the first of equals
+
+`model.npz` holds query_buckets, context_buckets, context_length and, for layer i from 0:
+weight<i> int8 (outputs, inputs), bias<i> int16 (outputs,), multiplier<i> uint8 (outputs,). A
+firmware has to give the same classes for every question, bit for bit. Students' projects import
+this module.
 
 With all multipliers 64 this is the arithmetic of the published tinychat network
 (https://github.com/HarryR/z80ai): a shift by 2 behind each layer.
@@ -15,10 +20,11 @@ import io
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +84,11 @@ class IntegerNetwork:
 
     def classes(self, positions: Sequence[Position]) -> NDArray[np.int64]:
         """The predicted class of each position, (positions,)."""
-        values = encode(positions, self.encoding).astype(np.int64) * INPUT_SCALE
+        return self.classes_of(encode(positions, self.encoding))
+
+    def classes_of(self, counts: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """The predicted class, (positions,), for counts (positions, inputs) from `encode`."""
+        values = counts.astype(np.int64) * INPUT_SCALE
         for layer in self.layers[:-1]:
             values = np.maximum(_sums(layer, values), 0) * layer.multiplier.astype(np.int64) >> 8
         last = self.layers[-1]
@@ -97,6 +107,14 @@ class IntegerNetwork:
                 found[index] += character(answer)
             unfinished = [i for i, a in answers.items() if a != END and len(found[i]) < MAX_REPLY]
         return found
+
+    def save(self, path: Path) -> None:
+        """Write `model.npz`; values are cast to the types of the format."""
+        arrays: dict[str, Any] = {n: np.int64(getattr(self.encoding, n)) for n in _NUMBERS}
+        for index, layer in enumerate(self.layers):
+            for kind, dtype in _KINDS.items():
+                arrays[f"{kind}{index}"] = getattr(layer, kind).astype(dtype)
+        np.savez_compressed(path, **arrays)
 
 
 def character(answer: int) -> str:
@@ -134,6 +152,52 @@ def read(raw: bytes) -> IntegerNetwork:
         raise _unreadable("it is no .npz file, or is damaged") from error
     except (ValueError, KeyError) as error:
         raise _unreadable(str(error)[:200]) from error
+
+
+def c_header(network: IntegerNetwork, origin: str, layer: str, tables: str, rows: str) -> str:
+    """The text of `weights.h` for the runtime in C, whose `Layer` has the fields `layer`.
+
+    `origin` names the script that writes it; `tables` are arrays (see `c_table`) and `rows` one
+    initializer of a `Layer` for each layer of the network.
+    """
+    encoding, sizes = network.encoding, network.sizes
+    return f"""/* Written by {origin} from model.npz; layers {" -> ".join(map(str, sizes))}. */
+#ifndef WEIGHTS_H
+#define WEIGHTS_H
+
+#include <avr/pgmspace.h>
+#include <stdint.h>
+
+#define CHARSET "{CHARSET}"
+
+enum {{
+    QUERY_BUCKETS = {encoding.query_buckets},
+    CONTEXT_BUCKETS = {encoding.context_buckets},
+    CONTEXT_LENGTH = {encoding.context_length},
+    LAYERS = {len(network.layers)},
+    LARGEST = {max(sizes)}
+}};
+
+typedef struct {{
+{layer}
+}} Layer;
+
+#ifdef NETWORK_C
+{tables}
+static const Layer layers[LAYERS] = {{
+{rows}
+}};
+#endif
+
+#endif
+"""
+
+
+def c_table(ctype: str, name: str, values: Iterable[int]) -> str:
+    """A C array in flash, with a line feed at its end."""
+    numbers = [str(int(value)) for value in values]
+    lines = ["    " + ", ".join(numbers[i : i + 16]) + "," for i in range(0, len(numbers), 16)]
+    return f"static const {ctype} {name}[] PROGMEM = {{\n" + "\n".join(lines) + "\n};\n"
 
 
 def read_published(path: Path) -> IntegerNetwork:
@@ -195,7 +259,7 @@ def _number(arrays: dict[str, NDArray[np.generic]], name: str) -> int:
 
 def _unreadable(reason: str) -> Rejected:
     return Rejected(
-        "model.npz cannot be used: {reason}; write it with IntegerModel.save of the template.",
+        "model.npz cannot be used: {reason}; write it with IntegerNetwork.save, as train.py does.",
         reason=reason,
     )
 

@@ -6,20 +6,21 @@ loads neither torch nor numpy.
 
 from __future__ import annotations
 
+import copy
+import gettext
 import importlib
+import inspect
 import io
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
-from gettext import gettext
 
 import click
 
 from grader import __version__
-from grader.cli.translated import set_language, translated
-from grader.text import ENGLISH, Lang, Text, language, languages, translate
+from grader.text import ENGINE, ENGLISH, Lang, Text, language, languages, translate
 from grader.text.errors import ExitCode, GraderError
 
 INTERRUPTED = 130
@@ -76,7 +77,7 @@ class _Group(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         lang = ctx.find_root().obj or ENGLISH
-        with formatter.section(gettext("Commands")):
+        with formatter.section(gettext.gettext("Commands")):
             formatter.write_dl([(name, translate(COMMANDS[name], lang)) for name in COMMANDS])
 
 
@@ -98,6 +99,32 @@ def cli() -> None:
     Exit codes: 0 fine; 1 below the gate, rejected, or a failed check; 2 wrong usage or
     input; 3 something could not be graded.
     """
+
+
+def set_language(lang: Lang) -> None:
+    """Let click take its own words, in help and in errors, from the engine's catalog."""
+    os.environ["LANGUAGE"] = lang
+    gettext.bindtextdomain("grader", ENGINE)
+    gettext.textdomain("grader")
+
+
+def translated(command: click.Command, lang: Lang) -> click.Command:
+    """A copy of a command, and of those of its group, with help in a language."""
+    made = copy.copy(command)
+    made.help = translate(help_of(command), lang)
+    made.short_help = command.short_help and translate(command.short_help, lang)
+    made.params = [copy.copy(parameter) for parameter in command.params]
+    for parameter in made.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            parameter.help = translate(parameter.help, lang)
+    if isinstance(made, click.Group):
+        made.commands = {name: translated(one, lang) for name, one in made.commands.items()}
+    return made
+
+
+def help_of(command: click.Command) -> str:
+    """The English help of a command, as the catalogs have it."""
+    return inspect.cleandoc(command.help or "")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -24,7 +24,6 @@ from babel.messages.pofile import read_po, write_po
 import grader
 from grader import cli
 from grader.cli import options
-from grader.cli.translated import help_of
 from grader.lesson import course
 from grader.lesson.spec import LessonSpec
 from grader.measure.hardware import platforms
@@ -32,7 +31,7 @@ from grader.report import labels as report_labels
 from grader.text import Lang, Text, decoded, from_toml
 from grader.text.errors import ExitCode
 
-ERRORS = ("UsageError", "Rejected", "DataError", "Fault", "SpecError")
+ERRORS = ("UsageError", "Rejected", "DataError", "Fault", "SpecError", "Disagreement")
 KEYWORDS = dict.fromkeys(("Text", *ERRORS)) | {"plural": (1, 2)}
 """The calls whose first arguments are English sentences."""
 CLICK = "click"
@@ -232,7 +231,7 @@ def _help() -> Iterator[str]:
 def _help_of(command: click.Command | None) -> Iterator[str]:
     if command is None:
         return
-    yield from filter(None, (help_of(command), command.short_help))
+    yield from filter(None, (cli.help_of(command), command.short_help))
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.help:
             yield parameter.help

@@ -109,10 +109,11 @@ def load_pairs(
     source: Path | None = None,
     seed: str | None = None,
     settings: ChatSettings | None = None,
+    progress: Progress | None = None,
 ) -> PairSet:
     """One part of a chat data set; arguments and errors as those of `load`."""
     dataset = _find(name, PairSet, Text("chat data set"))
-    return _load(dataset, Request(part, source, seed, settings))
+    return _load(dataset, Request(part, source, seed, settings, progress))
 
 
 def load_posts(

@@ -43,6 +43,7 @@ DECIDES_NUMBERS = (
     "lesson/spec.py",
     "measure",
     "sandbox",
+    "starter.py",  # cells of submitted notebooks call it
     "text/notebooks.py",
 )
 """Packages and modules of the engine whose change may change a number in a grade.
@@ -151,7 +152,8 @@ def grade_for_class(examination: Examination, path: Path, name: str) -> Outcome:
             executed(handed_in, lesson.spec, copies.append) as submission,
         ):
             with contextlib.suppress(Exception):  # no reason to leave a submission ungraded
-                evidence = collect(submission, lesson.name, lesson.template)
+                given = tuple(folder for _, folder in lesson.given)
+                evidence = collect(submission, lesson.name, given)
             try:
                 findings = lesson.autograder.examine(examination.exam, submission)
             except Disturbed:  # by the machine, which says nothing about the submission

@@ -33,15 +33,16 @@ _TRAIN = Text(
 
 
 def files(lesson: Lesson) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Paths within the template, and the contents of the student's copies.
+    """Paths within the student's project, and the contents of its files.
 
     The language of a Markdown file is that of its name (`README.ru.md`), else English. Raises
     SpecError for a value that does not exist.
     """
-    for path in sorted(lesson.template.rglob("*")):
-        inside = path.relative_to(lesson.template)
-        if path.is_file() and not _SKIPPED & set(inside.parts) and path.suffix != ".pyc":
-            yield PurePosixPath(inside.as_posix()), _content(lesson, path)
+    for place, folder in lesson.given:
+        for path in sorted(folder.rglob("*")):
+            inside = path.relative_to(folder)
+            if path.is_file() and not _SKIPPED & set(inside.parts) and path.suffix != ".pyc":
+                yield PurePosixPath(place, inside.as_posix()), _content(lesson, path)
 
 
 def archive(lesson: Lesson) -> bytes:

@@ -49,6 +49,13 @@ class Lesson:
     def reference(self) -> Path:
         return course.reference_solutions() / self.name
 
+    @property
+    def given(self) -> tuple[tuple[str, Path], ...]:
+        """Folders whose files every student gets: their place in a student's project, and where
+        they are in the course."""
+        shared = self.spec.starter.shared.items()
+        return ((".", self.template), *((place, self.folder / name) for place, name in shared))
+
     def data_set(self, name: str | None) -> str:
         """The data set called `name`, or the default. Raises UsageError for one that is not the
         lesson's."""

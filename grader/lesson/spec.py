@@ -134,6 +134,19 @@ class ReleaseSpec(_Strict, frozen=True, kw_only=True):
     """Files and folders that only grading needs, as shell patterns."""
 
 
+class StarterSpec(_Strict, frozen=True, kw_only=True):
+    """How the starter is made from the reference solution; all lists are of shell patterns."""
+
+    generated: list[str] = []
+    """Files of the reference that students get; what is marked as solution is replaced in them."""
+    own: list[str] = []
+    """Files that are written for the starter itself. What is in neither list is not in it."""
+    shared: dict[str, str] = {}
+    """Folders of the lesson that `grader new` copies, by their folder in the student's project."""
+    solved: list[str] = []
+    """Further files of a solution: new modules, and files of shared folders in another form."""
+
+
 class LessonSpec(_Strict, frozen=True, kw_only=True):
     """Everything that `lesson.toml` says."""
 
@@ -162,6 +175,7 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     where it is empty, course.toml decides."""
     report: ReportSpec
     release: ReleaseSpec = ReleaseSpec()
+    starter: StarterSpec = StarterSpec()
     settings: dict[str, Any] = {}
     """The autograder's own constants."""
 

@@ -38,7 +38,7 @@ class File:
 
 def engine() -> Iterator[File]:
     """The package without the course that a wheel has inside."""
-    for inside, path in _files(Path(grader.__file__).resolve().parent):
+    for inside, path in files_of(Path(grader.__file__).resolve().parent):
         if not inside.is_relative_to(COURSE):
             yield File(inside, path)
 
@@ -72,13 +72,7 @@ def withheld(lesson: Lesson) -> list[Path]:
     inside = {path: PurePosixPath(path.relative_to(lesson.folder).as_posix()) for path in found}
     kept_back = [path for path in found if _instructors_only(inside[path])]
     for pattern in lesson.spec.release.withhold:
-        matched = [  # the file itself, or a folder that it is in
-            path
-            for path, place in inside.items()
-            if any(
-                fnmatchcase(str(part), pattern.rstrip("/")) for part in (place, *place.parents[:-1])
-            )
-        ]
+        matched = [path for path, place in inside.items() if matches(place, pattern)]
         if not matched:
             raise SpecError(
                 "{folder}: release.withhold names {pattern!r}, but there is no such file or "
@@ -97,10 +91,10 @@ def _instructors_only(inside: PurePosixPath) -> bool:
 
 def _lesson(lesson: Lesson) -> Iterator[File]:
     """The folder of a lesson and its template."""
-    for inside, path in _files(lesson.folder):
+    for inside, path in files_of(lesson.folder):
         if not _instructors_only(inside):
             yield File(COURSE / "assignments" / lesson.name / inside, path)
-    for inside, path in _files(lesson.template):
+    for inside, path in files_of(lesson.template):
         yield File(COURSE / "student_template" / lesson.name / inside, path)
 
 
@@ -110,12 +104,18 @@ def _common() -> Iterator[File]:
         if path.is_file() and not _junk(PurePosixPath(path.name)):
             yield File(COURSE / "assignments" / path.name, path)
     for folder, suffix in (("docs", ".md"), ("platforms", ".toml")):
-        for inside, path in _files(course.assignments().parent / folder):
+        for inside, path in files_of(course.assignments().parent / folder):
             if path.suffix == suffix:
                 yield File(COURSE / folder / inside, path)
 
 
-def _files(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
+def matches(place: PurePosixPath, pattern: str) -> bool:
+    """Whether a shell pattern names the file, or a folder that it is in."""
+    return any(fnmatchcase(str(part), pattern.rstrip("/")) for part in (place, *place.parents[:-1]))
+
+
+def files_of(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
+    """Paths within the folder and files, sorted, without what tools leave beside sources."""
     for path in sorted(folder.rglob("*")):
         inside = PurePosixPath(path.relative_to(folder).as_posix())
         if path.is_file() and not _junk(inside):

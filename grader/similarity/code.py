@@ -104,11 +104,12 @@ def fingerprints(text: str, path: str, window: int = WINDOW) -> Prints:
     return Prints(hashes[chosen], positions[chosen], positions[chosen + CHARACTERS - 1] + 1)
 
 
-def common_to_all(template: Path, handouts: Sequence[Path] = ()) -> Hashes:
-    """All fingerprints of the template's texts and of the examples in the handouts, sorted."""
+def common_to_all(folders: Sequence[Path], handouts: Sequence[Path] = ()) -> Hashes:
+    """All fingerprints of the texts in the folders and of the examples in the handouts, sorted."""
     found = []
-    for path in sorted(template.rglob("*")):
-        relative = path.relative_to(template)
+    pairs = [(folder, path) for folder in folders for path in sorted(folder.rglob("*"))]
+    for top, path in pairs:
+        relative = path.relative_to(top)
         if not path.is_file() or not is_text(path.name) or ignored(relative):
             continue
         if path.stat().st_size <= MAX_TEXT_BYTES:

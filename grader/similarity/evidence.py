@@ -62,10 +62,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         return np.frombuffer(raw, np.uint8)
 
 
-def collect(submission: Submission, lesson: str, template: Path) -> Evidence:
-    """The evidence of `submission`. Reads files and runs nothing; files that cannot be read are
-    left out, because evidence does not affect a grade."""
-    given = _hashes(template)
+def collect(submission: Submission, lesson: str, folders: tuple[Path, ...]) -> Evidence:
+    """The evidence of `submission`; the files in `folders` were given to all students.
+
+    Reads files and runs nothing; files that cannot be read are left out, because evidence does not
+    affect a grade."""
+    given = _hashes(folders)
     files, texts, sketches, left = {}, {}, [], MAX_TEXTS_BYTES
     given_code = False
     for file in submission.files:
@@ -142,10 +144,11 @@ def readable_text(raw: bytes, path: str) -> str:
 
 
 @cache
-def _hashes(template: Path) -> frozenset[str]:
-    """sha256 of the template's files."""
+def _hashes(folders: tuple[Path, ...]) -> frozenset[str]:
+    """sha256 of the files in the folders."""
     return frozenset(
         hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in template.rglob("*")
-        if path.is_file() and not ignored(path.relative_to(template))
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and not ignored(path.relative_to(folder))
     )

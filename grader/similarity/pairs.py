@@ -161,7 +161,8 @@ def compare(
 ) -> Comparison:
     """Compare the submissions with evidence at `paths`. `names` are all graded submissions,
     `students` those of each submission: two submissions of one student are no pair."""
-    common = code.common_to_all(lesson.template, sorted(lesson.folder.glob("*.md")))
+    given = [folder for _, folder in lesson.given]
+    common = code.common_to_all(given, sorted(lesson.folder.glob("*.md")))
     known = LessonTensors.of_folders((lesson.template, lesson.folder))
     read = partial(_read, lesson=lesson.name, common=common, known=known)
     features: list[Features] = []

@@ -21,9 +21,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-Lang = str
-"""The code of a language, as in the name of its folder: `en`, `ru`, `pt_BR`."""
-ENGLISH: Lang = "en"
+from grader.text.numbers import ENGLISH, Lang, localized
+
+__all__ = [
+    "EMPTY", "ENGINE", "ENGLISH", "Lang", "Text", "add_catalogs", "decoded", "from_json",
+    "from_toml", "in_context", "join", "language", "languages", "plural", "to_builtins", "to_json", "translate",
+    "verbatim",
+]  # fmt: skip
+
 ENGINE = Path(__file__).parent.parent / "locale"
 T = TypeVar("T")
 
@@ -127,8 +132,6 @@ class _LocaleFormatter(Formatter):
         if isinstance(value, int) and not format_spec:
             return str(value)  # a line, a port, a year: not a quantity
         if isinstance(value, datetime) or hasattr(value, "__float__"):
-            from grader.text.numbers import localized
-
             return localized(value, format_spec, self._lang)
         return str(format(value, format_spec))
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from babel import Locale, UnknownLocaleError, dates, numbers
+if TYPE_CHECKING:
+    from babel import Locale
 
-from grader.text import ENGLISH, Lang
-
+Lang = str
+"""The code of a language, as in the name of its folder: `en`, `ru`, `pt_BR`."""
+ENGLISH: Lang = "en"
 _NUMBER = re.compile(r"(?<=\d)[,.](?=\d)")
 _WORD = re.compile(r"\S+")
 _NAME = re.compile(r"\d\.\d+\.\d|[A-Za-z_]\d+\.\d|[a-z]+://|arXiv|`")
@@ -68,6 +70,8 @@ def moment(when: datetime, lang: Lang) -> str:
 
     English: `Nov 29, 2026, 14:05 UTC`; Russian: `29 нояб. 2026 г., 14:05 UTC`.
     """
+    from babel import dates
+
     day = dates.format_skeleton("yMMMd", when.date(), locale=_locale(lang))
     return f"{day}, {when:%H:%M %Z}".rstrip()
 
@@ -81,6 +85,8 @@ def localized(value: Any, spec: str, lang: Lang) -> str:
 
 @cache
 def _locale(lang: Lang) -> Locale:
+    from babel import Locale, UnknownLocaleError  # takes 60 ms, and help has no number
+
     try:
         return Locale.parse(lang)
     except (UnknownLocaleError, ValueError):
@@ -89,5 +95,7 @@ def _locale(lang: Lang) -> Locale:
 
 @cache
 def _signs(lang: Lang) -> dict[str, str]:
+    from babel import numbers
+
     locale = _locale(lang)
     return {",": numbers.get_group_symbol(locale), ".": numbers.get_decimal_symbol(locale)}

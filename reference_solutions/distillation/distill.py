@@ -1,4 +1,8 @@
-"""What the student learns from: the labels, and what the teacher thinks of the same clip."""
+"""What the student learns from: the labels, and what the teacher thinks of the same clip.
+
+A part of the loss counts when it has a weight in `LossWeights`: one row of experiments.csv for
+each setting.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +59,7 @@ def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     The Kullback-Leibler divergence at a temperature, times its square, which keeps the
     gradient as large as the hard loss's (Hinton, Vinyals, Dean 2015, section 2).
     """
+    # BEGIN SOLUTION
     divergence = F.kl_div(
         F.log_softmax(student / temperature, dim=1),
         F.log_softmax(teacher / temperature, dim=1),
@@ -62,16 +67,34 @@ def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         log_target=True,
     )
     return divergence * temperature**2
+    # STARTER
+    # # TODO: softmax(logits / temperature) of both, averaged over the batch.
+    # # torch.nn.functional.kl_div wants the student's log-probabilities first.
+    # raise NotImplementedError("write soft_loss in distill.py before you give it a weight")
+    # END SOLUTION
 
 
+# BEGIN SOLUTION
+def _resample(series: Tensor, steps: int) -> Tensor:
+    """(batch, channels, any) to (batch, channels, steps)."""
+    return F.interpolate(series, size=steps, mode="linear", align_corners=False)
+
+
+# END SOLUTION
 def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """How far apart the two look in time; attention (batch, steps) in, summing to 1.
 
     The Kullback-Leibler divergence, after the teacher's steps are resampled to the student's.
     """
+    # BEGIN SOLUTION
     target = _resample(teacher.unsqueeze(1), student.shape[1]).squeeze(1)
     target = target / target.sum(dim=1, keepdim=True)
     return F.kl_div(student.clamp(min=1e-8).log(), target, reduction="batchmean")
+    # STARTER
+    # # TODO: the two may have different numbers of steps. Bring them to the same number
+    # # (torch.nn.functional.interpolate, then divide by the sum) and compare.
+    # raise NotImplementedError("write attention_loss in distill.py before you give it a weight")
+    # END SOLUTION
 
 
 def states_loss(student: Tensor, teacher: Tensor) -> Tensor:
@@ -79,10 +102,10 @@ def states_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
     The FitNets loss (Romero et al. 2015, section 2.2) with its projection already applied.
     """
+    # BEGIN SOLUTION
     target = _resample(teacher.transpose(1, 2), student.shape[1]).transpose(1, 2)
     return F.mse_loss(student, target)
-
-
-def _resample(series: Tensor, steps: int) -> Tensor:
-    """(batch, channels, any) to (batch, channels, steps)."""
-    return F.interpolate(series, size=steps, mode="linear", align_corners=False)
+    # STARTER
+    # # TODO: as above, over steps, then the mean squared error.
+    # raise NotImplementedError("write states_loss in distill.py before you give it a weight")
+    # END SOLUTION

@@ -1,6 +1,7 @@
-"""Two keyword spotters: the seminar's, with a GRU, and one of separable convolutions.
+"""Keyword spotters: the seminar's has a convolution, a GRU, and attention over time.
 
-Both end in attention over time, so that either can teach or learn from the other.
+Everything that one may want to make smaller is a number of `CrnnConfig`. Any network with
+`activations` and `classifier` can teach or learn from another one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 BANDS = 40
 """Log-mel bands of a clip."""
@@ -46,6 +46,7 @@ STUDENT = CrnnConfig(
 """10.1 times fewer parameters and 8.5 times fewer MACs than the baseline: a place to start."""
 
 
+# BEGIN SOLUTION
 @dataclass(frozen=True)
 class SeparableConfig:
     """The sizes of a `Separable` network."""
@@ -65,6 +66,7 @@ SMALL = SeparableConfig(channels=4, width=16, blocks=2)
 TINY = SeparableConfig(channels=2, width=12, blocks=2)
 
 
+# END SOLUTION
 class Activations(NamedTuple):
     """What a teacher can show a student."""
 
@@ -107,6 +109,7 @@ class Crnn(nn.Module):
         return Activations(self.classifier(context), attention.squeeze(2), states)
 
 
+# BEGIN SOLUTION
 class Block(nn.Module):
     """A separable convolution over time with a shortcut; (batch, width, steps) in and out.
 
@@ -125,7 +128,7 @@ class Block(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         heard = self.depthwise_norm(self.depthwise(maps))
-        return F.relu(maps + self.pointwise_norm(self.pointwise(heard)))
+        return torch.relu(maps + self.pointwise_norm(self.pointwise(heard)))
 
 
 class Separable(nn.Module):
@@ -150,14 +153,31 @@ class Separable(nn.Module):
 
     def activations(self, features: Tensor) -> Activations:
         """The logits, and what led to them."""
-        maps = F.relu(self.conv_norm(self.conv(self.pool(features.unsqueeze(1)))))
-        maps = F.relu(self.mix_norm(self.mix(maps.flatten(1, 2))))  # (batch, width, 12)
+        maps = torch.relu(self.conv_norm(self.conv(self.pool(features.unsqueeze(1)))))
+        maps = torch.relu(self.mix_norm(self.mix(maps.flatten(1, 2))))  # (batch, width, 12)
         states = self.blocks(maps).transpose(1, 2)  # (batch, 12, width)
         attention = self.energy(states).softmax(dim=1)
         context = (states * attention).sum(dim=1)
         return Activations(self.classifier(context), attention.squeeze(2), states)
 
 
+def build(config: CrnnConfig | SeparableConfig) -> Crnn | Separable:
+    """The untrained network of these sizes."""
+    return Crnn(config) if isinstance(config, CrnnConfig) else Separable(config)
+
+
+# STARTER
+# def build(config: CrnnConfig) -> Crnn:
+#     """The untrained network of these sizes."""
+#     return Crnn(config)
+#
+#
+# END SOLUTION
 def profiled() -> tuple[nn.Module, Tensor]:
     """The submitted network and one clip: what `grader check` shows to thop and torch."""
-    return Separable(TINY), torch.zeros(1, BANDS, FRAMES)
+    # BEGIN SOLUTION
+    network = build(TINY)
+    # STARTER
+    # network = build(STUDENT)
+    # END SOLUTION
+    return network, torch.zeros(1, BANDS, FRAMES)

@@ -1,4 +1,4 @@
-"""From the integer model to the header of the sparse runtime: column by column, nibble by nibble.
+"""From the integer network to the header of the sparse runtime: column by column, nibble by nibble.
 
 A column is a byte that says how many follow, and these, two nibbles each, the low one first. A
 nibble is 2 * step + minus: `step` rows (1 to 7) behind the last weight, at first behind row -1, is
@@ -11,17 +11,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from export import table
-from integer_model import IntegerLayer, IntegerModel
 
-from grader.data.text.chat import CHARSET
+from grader.board.integer_network import IntegerNetwork, Layer, c_header, c_table
 
 FAR, STEP = 0, 7
 ONE_LESS = 1
+LAYER = """\
+    const uint8_t *columns, *multipliers;
+    const int8_t *biases;
+    uint16_t inputs, outputs;
+    int8_t bias_step;
+    uint8_t multiplier_step; /* 0: the first multiplier is everyone's */"""
+"""What network.c knows of a layer."""
 BIAS_STEPS = tuple(1 << power for power in range(7))
 
 
-def write_header(model: IntegerModel, path: Path) -> None:
+def write_header(model: IntegerNetwork, path: Path) -> None:
     """Write the C header. Raises ValueError for weights outside -2 to 1, or biases that are not
     rounded to a step (see `round_biases`)."""
     tables, rows = [], []
@@ -31,54 +36,17 @@ def write_header(model: IntegerModel, path: Path) -> None:
         if np.any(layer.bias % step) or np.abs(layer.bias // step).max() > 127:
             raise ValueError(f"the biases of layer {index} are not multiples of {step} in 8 bits")
         tables += [
-            table("uint8_t", f"columns{index}", b"".join(map(column, layer.weight.T))),
-            table("int8_t", f"biases{index}", layer.bias // step),
-            table("uint8_t", f"multipliers{index}", multipliers),
+            c_table("uint8_t", f"columns{index}", b"".join(map(column, layer.weight.T))),
+            c_table("int8_t", f"biases{index}", layer.bias // step),
+            c_table("uint8_t", f"multipliers{index}", multipliers),
         ]
         outputs, inputs = layer.weight.shape
         rows.append(
             f"    {{columns{index}, multipliers{index}, biases{index}, {inputs}, {outputs}, "
             f"{step}, {int(not uniform)}}},"
         )
-    encoding, sizes = model.encoding, model.sizes
-    path.write_text(
-        f"""/* Written by columns.py from model.npz; layers {" -> ".join(map(str, sizes))}. */
-#ifndef WEIGHTS_H
-#define WEIGHTS_H
-
-#include <avr/pgmspace.h>
-#include <stdint.h>
-
-#define CHARSET "{CHARSET}"
-
-enum {{
-    QUERY_BUCKETS = {encoding.query_buckets},
-    CONTEXT_BUCKETS = {encoding.context_buckets},
-    CONTEXT_LENGTH = {encoding.context_length},
-    LAYERS = {len(model.layers)},
-    LARGEST = {max(sizes)}
-}};
-
-typedef struct {{
-    const uint8_t *columns, *multipliers;
-    const int8_t *biases;
-    uint16_t inputs, outputs;
-    int8_t bias_step;
-    uint8_t multiplier_step; /* 0: the first multiplier is everyone's */
-}} Layer;
-
-#ifdef NETWORK_C
-{"".join(tables)}
-static const Layer layers[LAYERS] = {{
-{chr(10).join(rows)}
-}};
-#endif
-
-#endif
-""",
-        encoding="utf-8",
-        newline="\n",
-    )
+    header = c_header(model, "columns.py", LAYER, "".join(tables), "\n".join(rows))
+    path.write_text(header, encoding="utf-8", newline="\n")
 
 
 def column(weights: np.ndarray) -> bytes:
@@ -106,7 +74,7 @@ def bias_step(bias: np.ndarray) -> int:
     return next((step for step in BIAS_STEPS if largest <= 127 * step), BIAS_STEPS[-1])
 
 
-def round_biases(model: IntegerModel) -> IntegerModel:
+def round_biases(model: IntegerNetwork) -> IntegerNetwork:
     """The same model with biases that are multiples of their layer's step."""
     layers = []
     for layer in model.layers:
@@ -114,5 +82,5 @@ def round_biases(model: IntegerModel) -> IntegerModel:
         bias = np.clip(layer.bias.astype(int), -largest, largest)
         step = bias_step(bias)
         rounded = np.clip(np.rint(bias / step), -127, 127).astype(int) * step
-        layers.append(IntegerLayer(layer.weight, rounded.astype(np.int16), layer.multiplier))
-    return IntegerModel(model.encoding, tuple(layers))
+        layers.append(Layer(layer.weight, rounded.astype(np.int16), layer.multiplier))
+    return IntegerNetwork(model.encoding, tuple(layers))

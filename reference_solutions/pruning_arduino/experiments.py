@@ -14,38 +14,35 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
-import importlib.util
 import io
 import itertools
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import columns
+import distill
 import export
-import integer_model
 import numpy as np
 import torch
-import train
-from features import Encoding
-from integer_model import IntegerModel
-from model import SIZES, ChatNet, to_integers
+from model import ENCODING, SIZES, ChatNet, to_integers
 from prune import prune
 from torch import Tensor
 from torch.nn import functional
+from train import Data, Recipe, fit
 
 from grader import board
+from grader.board.integer_network import IntegerNetwork, read
 from grader.data import PairSet, load_pairs
 from grader.data.text import chat
 from grader.lesson import course
 from grader.text.errors import GraderError, Rejected
 
 HERE = Path(__file__).resolve().parent
+PLAIN = course.assignments() / "pruning_arduino" / "baseline" / "firmware"
+"""The plain runtime, which the starter has."""
 GROUPS = ("seeds", "pruned", "distilled", "grid", "taught")
 HALF = (0.5, 0.5, 0.5)
 MEASURED = 20
@@ -58,21 +55,9 @@ COLUMNS = (
 @dataclass(frozen=True)
 class Row:
     name: str
-    model: IntegerModel
+    model: IntegerNetwork
     bits: str
     note: str = ""
-
-
-def starter() -> ModuleType:
-    """The starter's train.py: its loop is what the grid is about."""
-    path = course.student_template() / "pruning_arduino" / "train.py"
-    spec = importlib.util.spec_from_file_location("starter_train", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def one_hot(answers: Tensor) -> Tensor:
@@ -84,10 +69,9 @@ class Workshop:
     """Trains what a row asks for."""
 
     def __init__(self, learnt: PairSet, validation: PairSet) -> None:
-        self.starter, self.encoding, self.pairs = starter(), Encoding(), learnt
-        self.train = self.starter.tensors(learnt, self.encoding)
-        self.validation = self.starter.tensors(validation, self.encoding)
-        self.recipe = self.starter.Recipe(epochs=8)
+        self.pairs = learnt
+        self.train, self.validation = Data.of(learnt, ENCODING), Data.of(validation, ENCODING)
+        self.recipe = Recipe(epochs=8)
 
     def rows(self, groups: Sequence[str]) -> Iterator[Row]:
         kinds = {
@@ -116,14 +100,14 @@ class Workshop:
         for name, change in changes.items():
             yield self._halved(name, replace(self.recipe, **change))
 
-    def _halved(self, name: str, recipe: Any) -> Row:
+    def _halved(self, name: str, recipe: Recipe) -> Row:
         torch.manual_seed(recipe.seed)
-        network = self._fit(ChatNet(self.encoding, (128, 96, 64)), recipe)
+        network = self._fit(ChatNet(ENCODING, (128, 96, 64)), recipe)
         return self._quantized(name, network, (2, 2, 2, 2), recipe, "54k weights from scratch")
 
     def _pruned(self) -> Iterator[Row]:
         torch.manual_seed(0)
-        network = self._fit(ChatNet(self.encoding, SIZES), self.recipe)
+        network = self._fit(ChatNet(ENCODING, SIZES), self.recipe)
         yield self._quantized("unpruned 2 bits", network, (2, 2, 2, 2), self.recipe)
         ratios = {f"pruned {n}%": (n / 100,) * 3 for n in (30, 40, 50, 60, 70)}
         ratios |= {
@@ -140,15 +124,15 @@ class Workshop:
             )
         for hidden in ((128, 64, 32), (64, 32, 32), (96,)):
             torch.manual_seed(0)
-            narrow = self._fit(ChatNet(self.encoding, hidden), self.recipe)
+            narrow = self._fit(ChatNet(ENCODING, hidden), self.recipe)
             name = "narrow " + "-".join(map(str, hidden))
             yield self._quantized(name, narrow, (2,) * (len(hidden) + 1), self.recipe)
 
     def _distilled(self) -> Iterator[Row]:
-        short = replace(train.TERNARY, epochs=20, invented=30_000)
-        targets = train.taught(self.pairs, short)
+        short = replace(distill.TERNARY, epochs=20, invented=30_000)
+        targets = distill.taught(self.pairs, short)
         real = len(self.pairs.positions)
-        alone = train.Targets(targets.positions[:real], targets.target[:real])
+        alone = distill.Targets(targets.positions[:real], targets.target[:real])
         longer = replace(short, epochs=60)
         yield self._ternary("ternary, taught on real questions only", alone, longer)
         for share in (0.15, 0.2, 0.27, 0.4):
@@ -158,21 +142,21 @@ class Workshop:
         for hidden in ((64, 32), (128, 64)):
             recipe = replace(short, hidden=hidden)
             yield self._ternary(f"ternary {'-'.join(map(str, hidden))}", targets, recipe)
-        model = train.student(targets, replace(train.BINARY, epochs=20))
+        model = distill.student(targets, replace(distill.BINARY, epochs=20))
         yield Row("binary, distilled", model, "1", "30,000 invented questions")
 
     def _taught(self) -> Iterator[Row]:
         """What the teacher and the invented questions are worth: three ways, two seeds each, as
         many steps of training as the submitted network had."""
-        recipe = train.TERNARY
-        targets = train.taught(self.pairs, recipe)
+        recipe = distill.TERNARY
+        targets = distill.taught(self.pairs, recipe)
         real = len(self.pairs.positions)
         longer = round(recipe.epochs * len(targets.positions) / real)
         answers = torch.tensor([one.next_char for one in targets.positions[:real]])
         ways = {
-            "answers alone": (train.Targets(targets.positions[:real], one_hot(answers)), longer),
+            "answers alone": (distill.Targets(targets.positions[:real], one_hot(answers)), longer),
             "teacher, real questions": (
-                train.Targets(targets.positions[:real], targets.target[:real]),
+                distill.Targets(targets.positions[:real], targets.target[:real]),
                 longer,
             ),
             "teacher, invented questions": (targets, recipe.epochs),
@@ -183,13 +167,12 @@ class Workshop:
                     f"{name}, seed {seed}", taught, replace(recipe, epochs=epochs, seed=seed)
                 )
 
-    def _fit(self, network: ChatNet, recipe: Any) -> ChatNet:
+    def _fit(self, network: ChatNet, recipe: Recipe) -> ChatNet:
         with contextlib.redirect_stdout(io.StringIO()):
-            fitted: ChatNet = self.starter.fit(network, self.train, self.validation, recipe)
-        return fitted
+            return fit(network, self.train, self.validation, recipe)
 
     def _quantized(
-        self, name: str, network: ChatNet, bits: tuple[int, ...], recipe: Any, note: str = ""
+        self, name: str, network: ChatNet, bits: tuple[int, ...], recipe: Recipe, note: str = ""
     ) -> Row:
         copied = prune(network, (0.0,) * (len(network.layers) - 1))  # the original stays float
         for layer, one in zip(copied.layers, bits, strict=True):
@@ -197,17 +180,17 @@ class Workshop:
         model = to_integers(self._fit(copied, recipe), self.train.counts)
         return Row(name, model, "-".join(map(str, bits)), note)
 
-    def _ternary(self, name: str, targets: train.Targets, recipe: train.Recipe) -> Row:
-        model = columns.round_biases(train.student(targets, recipe))
+    def _ternary(self, name: str, targets: distill.Targets, recipe: distill.Recipe) -> Row:
+        model = columns.round_biases(distill.student(targets, recipe))
         note = f"{len(targets.positions):,} questions".replace(",", " ")
         return Row(name, model, "ternary", note)
 
 
 def final(folder: Path) -> Iterator[Row]:
     """The networks that train.py left."""
-    yield Row("submitted", integer_model.load(folder / "model.npz"), "ternary", "train.py")
+    yield Row("submitted", read((folder / "model.npz").read_bytes()), "ternary", "train.py")
     if folder.name == "tinychat":
-        yield Row("binary", integer_model.load(HERE / "binary" / "model.npz"), "1", "train.py")
+        yield Row("binary", read((HERE / "binary" / "model.npz").read_bytes()), "1", "train.py")
 
 
 def measured(row: Row, validation: PairSet) -> list[object]:
@@ -223,7 +206,7 @@ def measured(row: Row, validation: PairSet) -> list[object]:
             shutil.copytree(HERE / "firmware", firmware)
             columns.write_header(row.model, firmware / "weights.h")
         else:
-            shutil.copytree(course.student_template() / "pruning_arduino" / "firmware", firmware)
+            shutil.copytree(PLAIN, firmware)
             export.write_header(row.model, firmware / "weights.h")
         try:
             image = board.build(firmware)

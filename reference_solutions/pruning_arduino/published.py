@@ -13,33 +13,15 @@ import shutil
 from pathlib import Path
 
 import columns
-import numpy as np
-from features import Encoding
-from integer_model import IntegerLayer, IntegerModel
 
+from grader.board.integer_network import IntegerNetwork, read_published
 from grader.data.text import tinychat
 from grader.text.errors import GraderError
 
 HERE = Path(__file__).resolve().parent
-SHIFT_BY_2 = 64
-"""Of 256: the published network shifts by 2 behind each layer."""
 
 
-def convert(path: Path) -> IntegerModel:
-    """The published file as an integer model; nothing is rounded."""
-    with np.load(path, allow_pickle=False) as file:
-        layers = tuple(
-            IntegerLayer(
-                file[f"fc{number}_weight"],
-                file[f"fc{number}_bias"],
-                np.full(len(file[f"fc{number}_bias"]), SHIFT_BY_2, np.uint8),
-            )
-            for number in range(1, 5)
-        )
-    return IntegerModel(Encoding(128, 128, 8), layers)
-
-
-def write(model: IntegerModel, folder: Path) -> None:
+def write(model: IntegerNetwork, folder: Path) -> None:
     """A submission with the column runtime."""
     shutil.copytree(HERE / "firmware", folder / "firmware", dirs_exist_ok=True)
     columns.write_header(model, folder / "firmware" / "weights.h")
@@ -54,6 +36,6 @@ if __name__ == "__main__":
     parser.add_argument("--from", dest="source", type=Path)
     arguments = parser.parse_args()
     try:
-        write(convert(tinychat.published_model(arguments.source)), arguments.out)
+        write(read_published(tinychat.published_model(arguments.source)), arguments.out)
     except GraderError as error:
         raise SystemExit(str(error)) from None

@@ -1,6 +1,9 @@
-"""Weights of 1, 2 and 4 bits during training, and ternary ones of which most are zero.
+"""Weights of few bits during training, with a straight-through gradient.
 
-The starter's file with `ternary` added.
+Each row (output) has a scale of its own: weights are divided by it and rounded to a few whole
+numbers, the levels. The forward pass uses the levels; the gradient passes as if there had been no
+rounding. What the scale was does not matter afterwards, since the batch norm that follows has one
+factor a row anyway: `to_integers` in model.py turns that into the row's multiplier.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ def quantize(weight: Tensor, bits: int) -> Tensor:
     return straight_through(scaled, scaled.round().clamp(low, high))
 
 
+# BEGIN SOLUTION
 def ternary(weight: Tensor, density: float) -> Tensor:
     """-1, 0 and +1: the share `density` of the weights that is largest is not zero.
 
@@ -31,6 +35,11 @@ def ternary(weight: Tensor, density: float) -> Tensor:
     size = weight.detach().abs()
     threshold = size.flatten().kthvalue(dropped).values if dropped else size.new_tensor(-1.0)
     return straight_through(weight, torch.where(size > threshold, weight.detach().sign(), 0.0))
+
+
+# STARTER
+# # TODO: with the levels -1, 0 and 1, how many weights can be zero before accuracy falls?
+# END SOLUTION
 
 
 def row_scale(weight: Tensor, bits: int) -> Tensor:

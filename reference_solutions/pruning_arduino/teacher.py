@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from features import Encoding, encode, hash16
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from grader.board.integer_network import Encoding, encode, hash16
 from grader.data.text.chat import CLASSES, Position
 
 BUCKETS = 512
-CONTEXT = Encoding(query_buckets=1, context_buckets=BUCKETS)
+CONTEXT = Encoding(query_buckets=1, context_buckets=BUCKETS, context_length=8)
 MEMBERS = 3
 EPOCHS = 30
 BATCH = 128

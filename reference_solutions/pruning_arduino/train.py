@@ -1,210 +1,157 @@
-"""Train the reference networks from fixed seeds and write them with their firmware.
+"""Train the network, and write it as `model.npz` with its tables in `firmware/weights.h`.
 
-    python train.py                                   chat-synthetic: model.npz and firmware/
-    python train.py --data tinychat --from FOLDER     tinychat/ and, with weights of 1 bit, binary/
+    python train.py                                  built-in pairs
+    python train.py --data tinychat --from FOLDER    real pairs
 
-A teacher (teacher.py) answers the training questions and 60,000 invented ones (augment.py); the
-student learns from it with ternary weights of which more and more are zero, or with binary ones.
+`grader data get tinychat` downloads them; then --from is not needed.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import copy
+from dataclasses import dataclass
 from pathlib import Path
 
-import columns
-import export
+# BEGIN SOLUTION
 import numpy as np
-import teacher
 import torch
-from augment import invented
-from features import Encoding, encode
-from integer_model import IntegerModel
-from model import ChatNet, keep_factors_positive, to_integers
+from distill import train_submitted
+from model import ChatNet, keep_factors_positive
+
+# STARTER
+# import numpy as np
+# import torch
+# from export import write_header
+# from model import ENCODING, SIZES, ChatNet, keep_factors_positive, to_integers
+# from prune import prune
+# END SOLUTION
 from torch import Tensor
 from torch.nn import functional as F
 
-from grader.data import PairSet, Position, load_pairs
-from grader.lesson import course
-from grader.text.errors import GraderError
+from grader import starter
+from grader.board.integer_network import Encoding, encode
+from grader.data import PairSet, load_pairs
 
 HERE = Path(__file__).resolve().parent
-EXAMPLES = 10_000
-"""Positions on which the scale of the integers is chosen."""
-ROW_RUNTIME = ("main.c", "features.c", "features.h", "firmware.ino")
+# BEGIN SOLUTION
+# STARTER
+# RATIOS = (0.0, 0.0, 0.0)  # TODO: a share of the units of each hidden layer
+# """What structured pruning removes. Layers need not lose the same share."""
+# BITS = (2, 2, 2, 2)  # TODO: 1, 2 or 4 for each layer
+# END SOLUTION
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One student."""
+    """How `fit` trains."""
 
-    hidden: tuple[int, ...] = (96, 48)
-    encoding: Encoding = field(default_factory=lambda: Encoding(128, 64, 4))
-    """Four characters of context are enough: replies are short."""
-    densities: tuple[float, ...] | None = (0.27, 0.3, 0.45)
-    """Share of weights that are not zero, by layer; None for binary weights."""
-    invented: int = 60_000
-    epochs: int = 60
-    learning_rate: float = 3e-3
-    batch_size: int = 256
-    teacher_share: float = 0.5
-    """Of the target on real questions; the rest is the real answer."""
-    dense_share: float = 0.5
-    """Of the training in which weights are still being removed."""
+    epochs: int = 30
+    learning_rate: float = 2e-3
+    batch_size: int = 128
+    warmup_epochs: int = 2
+    """The learning rate rises for so long, and falls to 0 afterwards."""
+    patience: int = 10
+    """Epochs without a better validation accuracy before training ends."""
+    dropout: float = 0.2
     seed: int = 0
 
 
-WEIGHT_RANGE = 1.5
-"""Binary weights are clipped to this range: the sign of a weight far from 0 would never change."""
-EPOCHS_PER_LINE = 10
-"""Training prints one line in this many epochs."""
-
-TERNARY = Recipe()
-BINARY = Recipe(hidden=(96, 64), densities=None)
-
-
 @dataclass(frozen=True)
-class Targets:
-    """What a student is trained on: contexts and the probabilities of the next character."""
+class Data:
+    """One part of a data set as tensors."""
 
-    positions: list[Position]
-    """Those of the data set first, then invented ones."""
-    target: Tensor
-    """(positions, 40), probabilities."""
+    counts: Tensor
+    """(positions, inputs), uint8."""
+    answers: Tensor
+    """(positions,), int64."""
+
+    @classmethod
+    def of(cls, pairs: PairSet, encoding: Encoding) -> Data:
+        answers = torch.tensor([position.next_char for position in pairs.positions])
+        return cls(torch.from_numpy(encode(pairs.positions, encoding)), answers)
 
 
 def main() -> None:
     arguments = _arguments()
-    torch.set_num_threads(1)  # small layers lose time to threads, and one thread repeats exactly
-    train, validation = (
-        load_pairs(arguments.data, part, source=arguments.source)
-        for part in ("train", "validation")
-    )
-    targets = taught(train, TERNARY)
-    model = columns.round_biases(student(targets, TERNARY))
-    _report("ternary", model, validation)
-    folder = HERE if arguments.data == "chat-synthetic" else HERE / arguments.data
-    _write_sparse(model, folder)
-    if arguments.data == "tinychat":
-        model = student(targets, BINARY)
-        _report("binary", model, validation)
-        _write_rows(model, HERE / "binary")
+    starter.repeatable(arguments.seed)
+    pairs = starter.load(load_pairs, arguments.data, arguments.source)
+    # BEGIN SOLUTION
+    # They learn from a teacher; the plain training of `fit` is for what experiments.py compares.
+    train_submitted(HERE, *pairs)
+    # STARTER
+    # train, validation = (Data.of(part, ENCODING) for part in pairs)
+    # recipe = Recipe(epochs=arguments.epochs, seed=arguments.seed)
+    # print("in float32")
+    # # TODO: the answers alone are a weak teacher. Distil a larger network?
+    # network = fit(ChatNet(ENCODING, SIZES), train, validation, recipe)
+    # if any(RATIOS):
+    #     print(f"pruned by {RATIOS}")
+    #     network = fit(prune(network, RATIOS), train, validation, recipe)
+    # print(f"with {BITS} bits")
+    # for layer, bits in zip(network.layers, BITS, strict=True):
+    #     layer.bits = bits
+    # network = fit(network, train, validation, recipe)
+    # integers = to_integers(network, train.counts)
+    # integers.save(HERE / "model.npz")
+    # write_header(integers, HERE / "firmware" / "weights.h")
+    # starter.record_firmware(HERE, arguments.name, integers, "-".join(map(str, BITS)), pairs[1])
+    # END SOLUTION
 
 
-def taught(train: PairSet, recipe: Recipe) -> Targets:
-    """Let the teacher answer; it is trained once and kept in the cache of the data sets."""
-    kept = course.cache_root() / "teachers" / f"{train.name}-{train.fingerprint[:16]}.ckpt"
-    members = teacher.load_or_train(train.positions, kept)
-    positions = [*train.positions, *invented(train.pairs, recipe.invented, recipe.seed + 1)]
-    target = teacher.probabilities(members, positions)
-    real = torch.tensor([position.next_char for position in train.positions])
-    share = recipe.teacher_share
-    target[: len(real)] = share * target[: len(real)] + (1 - share) * F.one_hot(real, 40)
-    return Targets(positions, target)
-
-
-def student(targets: Targets, recipe: Recipe) -> IntegerModel:
-    """Train with quantized weights from the first step on; the result is an integer model."""
-    torch.manual_seed(recipe.seed)
-    network = ChatNet(recipe.encoding, recipe.hidden)
-    for layer in network.layers:
-        layer.bits = 1
-        layer.weight.data.uniform_(-1, 1)
-    counts = torch.from_numpy(encode(targets.positions, recipe.encoding))
+def fit(network: ChatNet, train: Data, validation: Data, recipe: Recipe) -> ChatNet:
+    """The network of the best epoch; `network` itself is changed."""
+    generator = torch.Generator().manual_seed(recipe.seed)
     optimizer = torch.optim.Adam(network.parameters(), recipe.learning_rate)
-    batches = len(counts) // recipe.batch_size
-    steps = recipe.epochs * batches
-    rates = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.1
-    )
-    network.train()
-    for epoch in range(recipe.epochs):
-        order = torch.randperm(len(counts))
-        for number in range(batches):
-            _prune(network, recipe, (epoch * batches + number) / steps)
-            batch = order[number * recipe.batch_size : (number + 1) * recipe.batch_size]
-            loss = _cross_entropy(network(counts[batch].float()), targets.target[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            rates.step()
+    best, best_accuracy, waited = copy.deepcopy(network), 0.0, 0
+    for epoch in starter.epochs(recipe.epochs):
+        network.train()
+        order = torch.randperm(len(train.answers), generator=generator)
+        for number, batch in enumerate(order.split(recipe.batch_size)[:-1]):
+            done = epoch.number - 1 + number * recipe.batch_size / len(order)
+            _set_rate(optimizer, recipe, done)
+            logits = network(train.counts[batch].float(), recipe.dropout)
+            loss = F.cross_entropy(logits, train.answers[batch])
+            epoch.step(loss, optimizer)
             keep_factors_positive(network)
-            if recipe.densities is None:
-                _clip_weights(network)
-            if number == 0 and epoch % EPOCHS_PER_LINE == 0:
-                print(
-                    f"  student: epoch {epoch} of {recipe.epochs}, loss {loss.item():.3f}",
-                    flush=True,
-                )
-    _prune(network, recipe, 1.0)
-    return to_integers(network, counts[:EXAMPLES])
+        reached = accuracy(network, validation)
+        epoch.done(f"validation {reached:.1%}")
+        waited += 1
+        if reached > best_accuracy:
+            best, best_accuracy, waited = copy.deepcopy(network), reached, 0
+        if waited >= recipe.patience:
+            break
+    return best
 
 
-def _cross_entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
-    """Mean over the batch; both are (batch, 40)."""
-    return -(probabilities * F.log_softmax(logits, 1)).sum(1).mean()
+def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: float) -> None:
+    """Up in a line, then down along a cosine."""
+    if epoch < recipe.warmup_epochs:
+        share = (epoch + 0.1) / recipe.warmup_epochs
+    else:
+        rest = max(recipe.epochs - recipe.warmup_epochs, 1)
+        share = 0.5 * (1 + np.cos(np.pi * (epoch - recipe.warmup_epochs) / rest))
+    for group in optimizer.param_groups:
+        group["lr"] = recipe.learning_rate * share
 
 
-def _clip_weights(network: ChatNet) -> None:
-    """Keep binary weights near 0, so that their signs can still change."""
-    for layer in network.layers:
-        layer.weight.data.clamp_(-WEIGHT_RANGE, WEIGHT_RANGE)
-
-
-def _prune(network: ChatNet, recipe: Recipe, progress: float) -> None:
-    """Lower the share of weights kept, along the cubic schedule of Zhu and Gupta 2017."""
-    left = (1 - min(1.0, progress / recipe.dense_share)) ** 3
-    for layer, density in zip(network.layers, recipe.densities or (), strict=False):
-        layer.density = density + (1 - density) * left
-
-
-def accuracy(model: IntegerModel, positions: Sequence[Position]) -> float:
-    answers = np.array([position.next_char for position in positions])
-    return float((model.classes(positions) == answers).mean())
-
-
-def _report(name: str, model: IntegerModel, validation: PairSet) -> None:
-    weights = sum(layer.weight.size for layer in model.layers)
-    kept = sum(int(np.count_nonzero(layer.weight)) for layer in model.layers)
-    print(
-        f"{name}: {'-'.join(map(str, model.sizes))}, {weights:,} weights, {kept:,} not zero; "
-        f"{accuracy(model, validation.positions):.1%} of the next characters on validation"
-    )
-
-
-def _write_sparse(model: IntegerModel, folder: Path) -> None:
-    """model.npz and the firmware with the column runtime."""
-    firmware = folder / "firmware"
-    if folder != HERE:
-        shutil.copytree(HERE / "firmware", firmware, dirs_exist_ok=True)
-    model.save(folder / "model.npz")
-    columns.write_header(model, firmware / "weights.h")
-
-
-def _write_rows(model: IntegerModel, folder: Path) -> None:
-    """model.npz and the firmware with the row runtime, which is in `binary/` already."""
-    firmware = folder / "firmware"
-    firmware.mkdir(parents=True, exist_ok=True)
-    for name in ROW_RUNTIME:
-        shutil.copyfile(HERE / "firmware" / name, firmware / name)
-    model.save(folder / "model.npz")
-    export.write_header(model, firmware / "weights.h")
+@torch.no_grad()
+def accuracy(network: ChatNet, data: Data) -> float:
+    """Share of positions whose next character is predicted."""
+    network.eval()
+    logits = torch.cat([network(batch.float()) for batch in data.counts.split(2000)])
+    return float((logits.argmax(1) == data.answers).double().mean())
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", default="chat-synthetic")
-    parser.add_argument("--from", dest="source", type=Path, help="a copy of the data on disk")
-    return parser.parse_args()
+    options = starter.parser(__doc__, "chat-synthetic")
+    # BEGIN SOLUTION
+    # STARTER
+    # options.add_argument("--epochs", type=int, default=Recipe.epochs)
+    # options.add_argument("--name", default="first", help="of the row added to experiments.csv")
+    # END SOLUTION
+    return options.parse_args()
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except GraderError as error:
-        raise SystemExit(str(error)) from None
+    starter.run_main(main)

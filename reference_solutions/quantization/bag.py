@@ -12,15 +12,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import onnx
-import torch
 from distill import train_student
 from export import export
+from letters import letters_tokenizer
 from model import NgramConfig
 from quantize import lookup
-from tokenization import compact, letters_tokenizer
-from train import SETUPS, Recipe, load, ngram_logits, parser, read_posts
+from train import SETUPS, Recipe, load, parser
 
-from grader.text.errors import GraderError
+from grader import starter
+from grader.starter import Posts
 
 SIZES = {"posts-synthetic": NgramConfig(rows=16_381), "rusentiment": NgramConfig()}
 RECIPE = Recipe(6, 5e-3, weight_decay=0.0, word_dropout=0.0)
@@ -28,24 +28,25 @@ RECIPE = Recipe(6, 5e-3, weight_decay=0.0, word_dropout=0.0)
 
 def main() -> None:
     arguments = parser(__doc__).parse_args()
-    torch.set_num_threads(1)
     setup = SETUPS[arguments.data]
     train, validation = load(arguments)
     tokenizer = letters_tokenizer(train.texts)
+    taught = None
+    if setup.ngrams:
+        from ngrams import out_of_fold  # the built-in data needs no scikit-learn
+
+        taught = out_of_fold(train.texts, train.labels)
     bag = train_student(
         SIZES[arguments.data],
-        read_posts(tokenizer, train),
-        read_posts(tokenizer, validation),
+        Posts.of(train, tokenizer),
+        Posts.of(validation, tokenizer),
         replace(RECIPE, seed=arguments.seed),
-        ngram_logits(train) if setup.ngrams else None,
+        taught,
         setup.weights,
     )
-    (arguments.out / "ngrams_tokenizer.json").write_bytes(compact(tokenizer))
+    (arguments.out / "ngrams_tokenizer.json").write_bytes(starter.compact(tokenizer))
     onnx.save(lookup(export(bag)), arguments.out / "ngrams.onnx")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except GraderError as error:
-        raise SystemExit(str(error)) from None
+    starter.run_main(main)

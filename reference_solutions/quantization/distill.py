@@ -1,10 +1,10 @@
-"""Train the student: small, and taught by the teacher as well as by the labels.
+"""Train the student: smaller than the teacher, and taught by it as well as by the labels.
 
     python distill.py      student_tokenizer.json, student.onnx and student.pt
 
-Reads what train.py wrote. The tokenizer of a convolutional student is the teacher's without its
+Reads what train.py wrote. The student may have a tokenizer of its own, the teacher's without its
 rarer pieces: the table of embeddings is most of a small language model, and most of its rows are
-rarely read. A student of n-grams reads letters.
+rarely read.
 """
 
 from __future__ import annotations
@@ -12,65 +12,61 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import letters  # SOLUTION
+import losses  # SOLUTION
+import model  # SOLUTION
 import onnx
 import torch
 from export import export
-from losses import DEFAULT, LossWeights, adjusted, distillation_loss, ensemble, hard_loss
-from model import NgramConfig, Student, StudentConfig, Transformer, student_of
-from tokenization import compact, letters_tokenizer, trim
+from losses import DEFAULT, LossWeights, distillation_loss, hard_loss
+from model import AnyStudent, Transformer, student_of
+from tokenization import trim
 from tokenizers import Tokenizer
-from torch import Tensor
-from train import (
-    SETUPS,
-    Posts,
-    Recipe,
-    Setup,
-    fit,
-    load,
-    ngram_logits,
-    parser,
-    predict,
-    read_posts,
-)
+from torch import Tensor, nn
+from train import SETUPS, Recipe, Setup, fit, load, parser
 
+from grader import starter
 from grader.data.text.posts import PostSet
-from grader.text.errors import GraderError
+from grader.starter import Posts
 
 
 def main() -> None:
     arguments = parser(__doc__).parse_args()
-    torch.set_num_threads(1)
     setup = SETUPS[arguments.data]
     train, validation = load(arguments)
     tokenizer = Tokenizer.from_file(str(arguments.out / "tokenizer.json"))
     taught = answers(setup, tokenizer, load_teacher(arguments.out, setup), train)
     small = small_tokenizer(setup.student, tokenizer, train)
-    (arguments.out / "student_tokenizer.json").write_bytes(compact(small))
-    student = train_student(
-        setup.student,
-        read_posts(small, train),
-        read_posts(small, validation),
-        replace(setup.student_recipe, seed=arguments.seed),
-        taught,
-        setup.weights,
-    )
+    (arguments.out / "student_tokenizer.json").write_bytes(starter.compact(small))
+    posts = Posts.of(train, small), Posts.of(validation, small)
+    recipe = replace(setup.student_recipe, seed=arguments.seed)
+    student = train_student(setup.student, *posts, recipe, taught, setup.weights)
     torch.save(student.state_dict(), arguments.out / "student.pt")
     onnx.save(export(student), arguments.out / "student.onnx")
 
 
 def answers(setup: Setup, tokenizer: Tokenizer, teacher: Transformer, train: PostSet) -> Tensor:
     """What the student is taught of every training post, (posts, 5) logits."""
-    own = torch.from_numpy(predict(teacher, read_posts(tokenizer, train)))
-    return ensemble(own, ngram_logits(train)) if setup.ngrams else own
+    # BEGIN SOLUTION
+    own = starter.predict(teacher, Posts.of(train, tokenizer))
+    if setup.ngrams:
+        from ngrams import out_of_fold  # the built-in data needs no scikit-learn
+
+        return losses.ensemble(own, out_of_fold(train.texts, train.labels))
+    return own
+    # STARTER
+    # return starter.predict(teacher, Posts.of(train, tokenizer))
+    # END SOLUTION
 
 
-def small_tokenizer(
-    config: StudentConfig | NgramConfig, tokenizer: Tokenizer, train: PostSet
-) -> Tokenizer:
+def small_tokenizer(config: AnyStudent, tokenizer: Tokenizer, train: PostSet) -> Tokenizer:
     """The student's, of the teacher's `tokenizer` or of the training posts."""
-    if isinstance(config, NgramConfig):
-        return letters_tokenizer(train.texts)
-    return trim(tokenizer, config.vocabulary)
+    # BEGIN SOLUTION
+    if isinstance(config, model.NgramConfig):
+        return letters.letters_tokenizer(train.texts)
+    # END SOLUTION
+    fewer = config.vocabulary < tokenizer.get_vocab_size()
+    return trim(tokenizer, config.vocabulary) if fewer else tokenizer
 
 
 def load_teacher(folder: Path, setup: Setup) -> Transformer:
@@ -81,30 +77,29 @@ def load_teacher(folder: Path, setup: Setup) -> Transformer:
 
 
 def train_student(
-    config: StudentConfig | NgramConfig,
+    config: AnyStudent,
     train: Posts,
     validation: Posts,
     recipe: Recipe,
     taught: Tensor | None,
     weights: LossWeights = DEFAULT,
-) -> Student:
+) -> nn.Module:
     """`taught` (posts, 5): the teacher's logits of the training posts; None: labels alone."""
-    torch.manual_seed(recipe.seed)
+    starter.repeatable(recipe.seed)
     print(f"student, seed {recipe.seed}, {'labels' if taught is None else 'distilled'}")
-    loss = (
-        hard_loss(train.labels)
-        if taught is None
-        else distillation_loss(train.labels, taught, weights)
-    )
+    loss = hard_loss(train.labels)
+    if taught is not None:
+        loss = distillation_loss(train.labels, taught, weights)
+    # BEGIN SOLUTION
     student = fit(student_of(config), train, validation, loss, recipe)
     with torch.no_grad():
         bias = student.classifier.bias
-        bias.copy_(adjusted(bias, train.labels, weights.adjustment))
+        bias.copy_(losses.adjusted(bias, train.labels, weights.adjustment))
     return student
+    # STARTER
+    # return fit(student_of(config), train, validation, loss, recipe)
+    # END SOLUTION
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except GraderError as error:
-        raise SystemExit(str(error)) from None
+    starter.run_main(main)

@@ -1,15 +1,15 @@
-"""What each way of making the models smaller gives: experiments.csv, and the four of table.csv.
+"""What each way of making the models smaller gives: table.csv, and experiments.csv.
 
-    python experiments.py           every row of experiments.csv, measured on the validation posts
-    python experiments.py --ptq     those that need no training
-    python experiments.py --table   table.csv alone: bytes, time and quality of the four models
+    python experiments.py --table   table.csv: bytes, time and quality of the four models
+    python experiments.py           that and every row of experiments.csv
 
-Reads what train.py and distill.py wrote. Measured as the grader does: one core, all models in turn.
+Reads what the other scripts wrote. Measured on the validation posts as the grader does: one core,
+all models in turn.
 """
 
 from __future__ import annotations
 
-import csv
+# BEGIN SOLUTION
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
@@ -21,28 +21,44 @@ import torch
 from distill import answers, load_teacher, small_tokenizer, train_student
 from export import export
 from losses import DEFAULT, LossWeights, distillation_loss
-from measuring import Candidate, Measured, measure
-from model import Convolutional, NgramConfig, StudentConfig
+from model import AnyStudent, Convolutional, NgramConfig
 from onnx import ModelProto
 from onnxruntime.quantization import QuantType
 from qat import train_qat
 from quantize import Storage, dynamic, float16, lookup, static, weight_only
-from tokenization import compact
 from tokenizers import Tokenizer
 from torch import Tensor
-from train import SETUPS, Posts, Setup, load, parser, read_posts
+from train import SETUPS, Setup, load, parser
 
+from grader import starter
 from grader.data.text.posts import PostSet
-from grader.text.errors import GraderError
+from grader.starter import Candidate, Measured, Posts
 
+# STARTER
+# from collections.abc import Iterator
+# from dataclasses import dataclass, fields
+# from pathlib import Path
+#
+# import onnx
+# from quantize import dynamic, float16
+# from tokenizers import Tokenizer
+# from train import SETUPS, Setup, load, parser
+#
+# from grader import starter
+# from grader.data.text.posts import PostSet
+# from grader.starter import Candidate, Measured
+#
+# END SOLUTION
 MODELS = ("teacher", "teacher_ptq", "student", "student_ptq")
-VOCABULARIES = (500,)
-TEMPERATURES = (2.0, 4.0)
 TOGETHER = 6
 """Models that are timed in turn."""
+# BEGIN SOLUTION
+VOCABULARIES = (500,)
+TEMPERATURES = (2.0, 4.0)
 FOUR_BITS = (Storage(4, "tensor"), Storage(4, "channel"), Storage(4, "block"))
 RETRAINED = (Storage(4, "tensor"), Storage(4, "channel"))
 """Of the student, after training and in it."""
+# END SOLUTION
 
 
 @dataclass(frozen=True)
@@ -68,26 +84,32 @@ class Bench:
     def file(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
 
-    def posts(self, config: StudentConfig | NgramConfig) -> tuple[Tokenizer, Posts, Posts]:
+    # BEGIN SOLUTION
+    def posts(self, config: AnyStudent) -> tuple[Tokenizer, Posts, Posts]:
         """The tokenizer of such a student, and both parts in its numbers."""
         small = small_tokenizer(config, self.tokenizer, self.train)
-        return small, read_posts(small, self.train), read_posts(small, self.validation)
+        return small, Posts.of(self.train, small), Posts.of(self.validation, small)
+
+    # END SOLUTION
 
 
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--table", action="store_true", help="table.csv alone")
-    options.add_argument("--ptq", action="store_true", help="only what needs no training")
+    options.add_argument("--ptq", action="store_true", help="what needs no training")  # SOLUTION
     arguments = options.parse_args()
-    torch.set_num_threads(1)
     train, validation = load(arguments)
     tokenizer = Tokenizer.from_file(str(arguments.out / "tokenizer.json"))
     setup = SETUPS[arguments.data]
     bench = Bench(arguments.out, setup, tokenizer, train, validation, arguments.seed)
     write_table(bench)
     if not arguments.table:
+        # BEGIN SOLUTION
         trials = [*teachers(bench), *rounded(bench)]
         write_experiments(bench, trials if arguments.ptq else [*trials, *students(bench)])
+        # STARTER
+        # write_experiments(bench, list(trials(bench)))
+        # END SOLUTION
 
 
 def write_table(bench: Bench) -> None:
@@ -98,31 +120,30 @@ def write_table(bench: Bench) -> None:
         for name in MODELS
     }
     columns = [field.name for field in fields(Measured) if not field.name.startswith("speedup_")]
-    with (bench.folder / "table.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow([*columns, "speedup"])
-        for row in measure(candidates, bench.validation):
-            rows.writerow([_short(getattr(row, column)) for column in (*columns, "speedup")])
+    measured = starter.measure(candidates, bench.validation)
+    rows = [row.row(*columns, "speedup") for row in measured]
+    starter.write_rows(bench.folder / "table.csv", rows)
 
 
 def write_experiments(bench: Bench, trials: list[Trial]) -> None:
-    measured = []
+    columns = ("name", "bytes", "accuracy", "f1_macro", "latency_ms_b1", "latency_ms_b32")
+    rows: list[dict[str, object]] = []
     for start in range(0, len(trials), TOGETHER):
-        some = {trial.name: trial.candidate for trial in trials[start : start + TOGETHER]}
-        measured += measure(some, bench.validation, rounds=8)
-    columns = ("bytes", "accuracy", "f1_macro", "latency_ms_b1", "latency_ms_b32")
-    with (bench.folder / "experiments.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["name", *columns, "note"])
-        for trial, row in zip(trials, measured, strict=True):
-            numbers = [_short(getattr(row, column)) for column in columns]
-            rows.writerow([trial.name, *numbers, trial.note])
+        some = trials[start : start + TOGETHER]
+        candidates = {trial.name: trial.candidate for trial in some}
+        measured = starter.measure(candidates, bench.validation, rounds=8)
+        rows += (
+            {**row.row(*columns), "note": trial.note}
+            for trial, row in zip(some, measured, strict=True)
+        )
+    starter.write_rows(bench.folder / "experiments.csv", rows)
 
 
+# BEGIN SOLUTION
 def teachers(bench: Bench) -> Iterator[Trial]:
     """The teacher after training, smaller in every way of quantize.py."""
     model, tokenizer = onnx.load(bench.folder / "teacher.onnx"), bench.file("tokenizer.json")
-    posts = read_posts(bench.tokenizer, bench.train)
+    posts = Posts.of(bench.train, bench.tokenizer)
     ways = {
         "teacher": (lambda model: model, "float32"),
         "teacher uint8 matmul": (
@@ -212,7 +233,7 @@ def _student(
     recipe = replace(bench.setup.student_recipe, epochs=epochs, seed=bench.seed)
     model = export(train_student(config, train, validation, recipe, taught, weights))
     return Trial(
-        name, Candidate.of(lookup(model) if vocabulary else model, compact(tokenizer)), note
+        name, Candidate.of(lookup(model) if vocabulary else model, starter.compact(tokenizer)), note
     )
 
 
@@ -227,18 +248,17 @@ def _title(storage: Storage) -> str:
     return f"int{storage.bits} per {storage.granularity}{table}"
 
 
-def _short(value: str | float) -> str:
-    return (
-        value
-        if isinstance(value, str)
-        else f"{value:.5g}"
-        if isinstance(value, float)
-        else str(value)
-    )
-
-
+# STARTER
+# def trials(bench: Bench) -> Iterator[Trial]:
+#     """The models to compare."""
+#     # TODO: every way of quantize.py, for teacher and student; students with other vocabularies,
+#     # with and without a teacher, before and after training with rounding.
+#     model, tokenizer = onnx.load(bench.folder / "teacher.onnx"), bench.file("tokenizer.json")
+#     yield Trial("teacher", Candidate.of(model, tokenizer), "float32")
+#     yield Trial("teacher dynamic", Candidate.of(dynamic(model), tokenizer), "as out of the box")
+#     yield Trial("teacher float16", Candidate.of(float16(model), tokenizer), "weights alone")
+#
+#
+# END SOLUTION
 if __name__ == "__main__":
-    try:
-        main()
-    except GraderError as error:
-        raise SystemExit(str(error)) from None
+    starter.run_main(main)

@@ -3,56 +3,59 @@
     python kws.py       prints bytes and AU-FA-FR of each way of storing it
 
 Nine tenths of its weights are in its GRU. ONNX Runtime has no int8 GRU, so storage shrinks and
-time does not; torch's dynamic quantization, which has one, rounds the state at every step anew. The
-last lines are int8 done otherwise, mostly wrongly: what could cost an order of magnitude?
+time does not; torch's dynamic quantization, which has one, rounds the state at every step anew.
 """
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
+from functools import partial  # SOLUTION
 
 import numpy as np
 import onnx
-import onnxruntime
+import quantize  # SOLUTION
 import torch
-from onnx import ModelProto, TensorProto, helper, numpy_helper
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from quantize import SMALLEST_SCALE, float16, on_disk
+from onnx import ModelProto
+from onnxruntime import quantization  # SOLUTION
+from quantize import float16
 from torch import nn
 
+from grader import starter
 from grader.data import ClipSet, load
-from grader.measure.costs.graph import inspect
-from grader.measure.quality.detection import au_fa_fr
-from grader.text.errors import GraderError
+from grader.handout.figures import project
+from grader.lesson import loading
 
-HERE = Path(__file__).resolve().parent
-BASELINE = HERE.parents[1] / "assignments" / "distillation" / "baseline" / "speech-synthetic.onnx"
+DISTILLATION = loading.load("distillation")
+BASELINE = DISTILLATION.folder / "baseline" / "speech-synthetic.onnx"
 OUTPUTS = {"Conv": 0, "Gemm": 0, "MatMul": 1, "GRU": 1}
 """The axis of an operator's weights that counts its outputs: each gets a scale of its own."""
+# BEGIN SOLUTION
 SILENCE = float(np.log(1e-9))
 """A mel band without energy, as `features` computes it."""
 QUIETER = 4.6
 """Subtracted from log-mel energies it makes a clip quieter by 20 dB."""
+# END SOLUTION
 
 
 def main() -> None:
     model = onnx.load(BASELINE)
-    train, validation = (load("speech-synthetic", part) for part in ("train", "validation"))
+    train, validation = starter.load(load, "speech-synthetic")
     print(f"{'':34}{'bytes':>9}{'smaller':>9}{'AU-FA-FR':>11}")
-    whole = inspect(model.SerializeToString()).bytes
+    whole = starter.inspect(model.SerializeToString()).bytes
     for name, small in variants(train):
         changed = small(model)
-        size = inspect(changed.SerializeToString()).bytes
-        area = quality(logits(changed, validation.features), validation)
+        size = starter.inspect(changed.SerializeToString()).bytes
+        area = starter.au_fa_fr(logits(changed, validation.features), validation.labels)
         print(f"{name:34}{size:9,}{whole / size:8.2f}x{area:11.2e}")
-    area = quality(torch_dynamic(model, validation.features), validation)
+    area = starter.au_fa_fr(torch_dynamic(model, validation.features), validation.labels)
     print(f"{'torch dynamic int8, state too':34}{'':9}{'':9}{area:11.2e}")
+    # BEGIN SOLUTION
     for name, change in suspects(train):
-        area = quality(logits(change(model), validation.features), validation)
+        area = starter.au_fa_fr(logits(change(model), validation.features), validation.labels)
         print(f"{name:34}{'':9}{'':9}{area:11.2e}")
+    # END SOLUTION
 
 
 def variants(train: ClipSet) -> Iterator[tuple[str, Callable[[ModelProto], ModelProto]]]:
@@ -66,6 +69,7 @@ def variants(train: ClipSet) -> Iterator[tuple[str, Callable[[ModelProto], Model
     )
 
 
+# BEGIN SOLUTION
 def suspects(train: ClipSet) -> Iterator[tuple[str, Callable[[ModelProto], ModelProto]]]:
     """int8 QDQ done otherwise, mostly wrongly: which of it could cost an order of magnitude?"""
     clips = train.features[:256]
@@ -78,7 +82,7 @@ def suspects(train: ClipSet) -> Iterator[tuple[str, Callable[[ModelProto], Model
         "one scale a tensor": (clips, {"per_channel": False}),
         "inputs symmetric, -127 to 127": (
             clips,
-            {"activation_type": QuantType.QInt8, "extra_options": symmetric},
+            {"activation_type": quantization.QuantType.QInt8, "extra_options": symmetric},
         ),
         "calibrated on one clip": (clips[:1], {}),
         "calibrated on quiet clips": (quiet, {}),
@@ -94,82 +98,83 @@ def suspects(train: ClipSet) -> Iterator[tuple[str, Callable[[ModelProto], Model
     )
 
 
-def quality(scores: np.ndarray, clips: ClipSet) -> float:
-    return au_fa_fr(scores, clips.labels)
-
-
+# END SOLUTION
 def int8_weights(model: ModelProto, *, per_channel: bool) -> ModelProto:
     """Weights as int8 behind a DequantizeLinear; the arithmetic stays float32."""
-    model = onnx.ModelProto.FromString(model.SerializeToString())
-    stored = {weight.name: weight for weight in model.graph.initializer}
+    model = copy.deepcopy(model)
+    weights = starter.weights(model)
     for node in list(model.graph.node):
         for name in node.input[1 : 3 if node.op_type == "GRU" else 2]:
-            weight = stored.get(name)
-            if node.op_type in OUTPUTS and weight is not None:
+            if node.op_type in OUTPUTS and name in weights:
                 axis = OUTPUTS[node.op_type] if per_channel else None
-                _as_int8(model, weight, axis)
+                levels, scale = rounded(weights.pop(name), axis)
+                stored = {f"{name}.levels": levels, f"{name}.scale": scale}
+                starter.replace_weight(model, name, "DequantizeLinear", stored, axis=axis or 0)
     return model
+
+
+def rounded(values: np.ndarray, axis: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """int8 numbers and the float32 scale of each index of `axis`; one of shape () for None."""
+    # BEGIN SOLUTION
+    others = None if axis is None else tuple(i for i in range(values.ndim) if i != axis)
+    largest = np.abs(values).max(axis=others, keepdims=axis is not None)
+    scale = np.maximum(largest / 127, quantize.SMALLEST_SCALE).astype(np.float32)
+    levels = np.rint(values / scale).astype(np.int8)
+    return levels, scale.reshape(() if axis is None else -1)
+    # STARTER
+    # # TODO: as `quantize` of quantize.py, for tensors of any number of axes.
+    # raise NotImplementedError("write rounded in kws.py")
+    # END SOLUTION
 
 
 def int8_products(model: ModelProto, clips: np.ndarray, **options: object) -> ModelProto:
     """Convolution and dense layers as QDQ, calibrated on training clips (n, 40, 101)."""
+    shown = starter.Calibration({"features": np.asarray(clip, np.float32)[None]} for clip in clips)
+    # BEGIN SOLUTION
     settings = {
-        "quant_format": QuantFormat.QDQ,
+        "quant_format": quantization.QuantFormat.QDQ,
         "op_types_to_quantize": ["Conv", "MatMul", "Gemm"],
         "per_channel": True,
-        "weight_type": QuantType.QInt8,
-        "activation_type": QuantType.QUInt8,
+        "weight_type": quantization.QuantType.QInt8,
+        "activation_type": quantization.QuantType.QUInt8,
     }
-    with on_disk(model) as (source, target):
-        quantize_static(source, target, Calibration(clips), **(settings | options))
+    with starter.on_disk(model) as (source, target):
+        quantization.quantize_static(source, target, shown, **(settings | options))
         return onnx.load(target)
+    # STARTER
+    # # TODO: quantize_static of onnxruntime.quantization on the file that `starter.on_disk` gives,
+    # # with `shown` and `options`. Why is no GRU among the operators that it can quantize?
+    # raise NotImplementedError(f"write int8_products in kws.py, with {shown} and {options}")
+    # END SOLUTION
 
 
+# BEGIN SOLUTION
 def standardized(model: ModelProto, clips: np.ndarray) -> ModelProto:
     """The same function, whose convolution sees inputs of mean 0 and deviation 1 over `clips`."""
-    model = onnx.ModelProto.FromString(model.SerializeToString())
+    model = copy.deepcopy(model)
     shown = np.asarray(clips, np.float32)
     mean, deviation = np.float32(shown.mean()), np.float32(shown.std())
     stored = {weight.name: weight for weight in model.graph.initializer}
     (first,) = (node for node in model.graph.node if node.op_type == "Conv")
-    weight, bias = (numpy_helper.to_array(stored[name]) for name in first.input[1:])
+    weight, bias = (onnx.numpy_helper.to_array(stored[name]) for name in first.input[1:])
     changed = (weight * deviation, bias + mean * weight.sum(axis=(1, 2, 3)))
     for name, values in zip(first.input[1:], changed, strict=True):
-        stored[name].CopyFrom(numpy_helper.from_array(values, name))
+        stored[name].CopyFrom(onnx.numpy_helper.from_array(values, name))
     for name, value in (("mean", mean), ("deviation", deviation)):
-        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
     place = list(model.graph.node).index(first)
-    divide = helper.make_node("Div", ["centred", "deviation"], ["standard"])
+    divide = onnx.helper.make_node("Div", ["centred", "deviation"], ["standard"])
     model.graph.node.insert(place, divide)
-    subtract = helper.make_node("Sub", [first.input[0], "mean"], ["centred"])
+    subtract = onnx.helper.make_node("Sub", [first.input[0], "mean"], ["centred"])
     model.graph.node.insert(place, subtract)
     first.input[0] = "standard"
     return model
 
 
-class Calibration(CalibrationDataReader):
-    """Clips one at a time."""
-
-    def __init__(self, clips: np.ndarray) -> None:
-        self.rows = iter(clips)
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        clip = next(self.rows, None)
-        return None if clip is None else {"features": np.asarray(clip, np.float32)[None]}
-
-
+# END SOLUTION
 def logits(model: ModelProto, features: np.ndarray) -> np.ndarray:
     """How much more a clip is the keyword than not, (clips,)."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    parts = [
-        session.run(["logits"], {"features": np.asarray(clips, np.float32)})[0]
-        for clips in np.array_split(features, max(len(features) // 500, 1))
-    ]
-    answers = np.concatenate(parts)
+    answers = starter.run(model.SerializeToString(), {"features": features})
     return answers[:, 1] - answers[:, 0]
 
 
@@ -192,64 +197,10 @@ def torch_dynamic(model: ModelProto, features: np.ndarray) -> np.ndarray:
 
 def in_torch(model: ModelProto) -> nn.Module:
     """The seminar's network with the weights of its ONNX file."""
-    stored = {w.name: torch.tensor(numpy_helper.to_array(w)) for w in model.graph.initializer}
-    recurrent = [node for node in model.graph.node if node.op_type == "GRU"]
-    dense = [node.input[1] for node in model.graph.node if node.op_type == "MatMul"]
-    network = Seminar()
-    state = {name: stored[name] for name in network.state_dict() if name in stored}
-    for i, node in enumerate(recurrent):
-        weight, state_weight, bias = (stored[name][0] for name in node.input[1:4])
-        state[f"gru.weight_ih_l{i}"] = _torch_gates(weight)
-        state[f"gru.weight_hh_l{i}"] = _torch_gates(state_weight)
-        for kind, part in zip(("ih", "hh"), bias.chunk(2), strict=True):
-            state[f"gru.bias_{kind}_l{i}"] = _torch_gates(part)
-    for name, weight in zip(("energy.0", "energy.2"), dense, strict=True):
-        state[f"{name}.weight"] = stored[weight].T
-    network.load_state_dict(state)
+    network = project(DISTILLATION.template, "model").model.Crnn()
+    network.load_state_dict(starter.state_dict(model))
     return network.eval()
 
 
-class Seminar(nn.Module):
-    """The keyword spotter of the distillation lesson: (clips, 40, 101) to logits (clips, 2)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(1, 8, (5, 20), (2, 8))
-        self.gru = nn.GRU(144, 64, 2, batch_first=True)
-        self.energy = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
-        self.classifier = nn.Linear(64, 2)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        maps = self.conv(features.unsqueeze(1))  # (clips, 8, 18, 11)
-        states, _ = self.gru(maps.flatten(1, 2).transpose(1, 2))
-        attention = self.energy(states).softmax(dim=1)
-        return self.classifier((states * attention).sum(dim=1))
-
-
-def _torch_gates(values: torch.Tensor) -> torch.Tensor:
-    """ONNX stores update, reset, new; torch stores reset, update, new."""
-    update, reset, new = values.chunk(3)
-    return torch.cat([reset, update, new])
-
-
-def _as_int8(model: ModelProto, weight: TensorProto, axis: int | None) -> None:
-    """Replace a stored weight by int8 and the operator that widens it."""
-    values = numpy_helper.to_array(weight)
-    others = None if axis is None else tuple(i for i in range(values.ndim) if i != axis)
-    largest = np.abs(values).max(axis=others, keepdims=axis is not None)
-    scale = np.maximum(largest / 127, SMALLEST_SCALE).astype(np.float32)
-    levels = np.rint(values / scale).astype(np.int8)
-    model.graph.initializer.remove(weight)
-    model.graph.initializer.append(numpy_helper.from_array(levels, f"{weight.name}.levels"))
-    flat = scale.reshape(() if axis is None else -1)
-    model.graph.initializer.append(numpy_helper.from_array(flat, f"{weight.name}.scale"))
-    names = [f"{weight.name}.levels", f"{weight.name}.scale"]
-    widen = helper.make_node("DequantizeLinear", names, [weight.name], axis=axis or 0)
-    model.graph.node.insert(0, widen)
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except GraderError as error:
-        raise SystemExit(str(error)) from None
+    starter.run_main(main)

@@ -10,7 +10,6 @@ thousand pieces.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,14 +17,14 @@ import onnx
 import torch
 from losses import hard_loss
 from model import CLASSES, Dense
-from tokenization import LENGTH, compact
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from train import Recipe, fit, load, parser, read_posts
+from train import Recipe, fit, load, parser
 from transformers import AutoModel, AutoTokenizer
 
+from grader import starter
 from grader.data.text.posts import PostSet
-from grader.text.errors import GraderError
+from grader.starter import Posts
 
 CHECKPOINT = "cointegrated/rubert-tiny2"
 RECIPE = Recipe(
@@ -51,7 +50,7 @@ def load_pretrained(checkpoint: str) -> tuple[Pretrained, Tokenizer]:
     """The network and its tokenizer, from the hub or a folder. Raises OSError where neither is."""
     tokenizer = AutoTokenizer.from_pretrained(checkpoint).backend_tokenizer
     tokenizer.no_padding()
-    tokenizer.enable_truncation(LENGTH)
+    tokenizer.enable_truncation(starter.LENGTH)
     # Other implementations of attention are faster in torch, and cannot be exported.
     bert = AutoModel.from_pretrained(checkpoint, attn_implementation="eager")
     return Pretrained(bert), tokenizer
@@ -66,8 +65,8 @@ def train_pretrained(
     seed: int,
 ) -> None:
     """Fine-tune all weights, and write the float32 ONNX file."""
-    torch.manual_seed(seed)
-    seen, unseen = (read_posts(tokenizer, part) for part in (train, validation))
+    starter.repeatable(seed)
+    seen, unseen = (Posts.of(part, tokenizer) for part in (train, validation))
     trained = fit(module, seen, unseen, hard_loss(seen.labels), replace(RECIPE, seed=seed))
     export_pretrained(trained, path)
 
@@ -75,24 +74,10 @@ def train_pretrained(
 def export_pretrained(module: Pretrained, path: Path) -> None:
     """Write the network as float32 ONNX with the inputs and the output that are graded."""
     example = torch.ones(2, 7, dtype=torch.int64)
-    sizes = {0: "batch", 1: "length"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the older exporter says that there is a newer one
-        torch.onnx.export(
-            module.eval(),
-            (example, example),
-            str(path),
-            input_names=["input_ids", "attention_mask"],
-            output_names=["logits"],
-            dynamic_axes={
-                "input_ids": sizes,
-                "attention_mask": sizes,
-                "logits": {0: "batch"},
-            },
-            opset_version=17,
-            dynamo=False,
-        )
-    model = onnx.load(path)
+    tokens = {0: "batch", 1: "length"}
+    free = {"input_ids": tokens, "attention_mask": tokens, "logits": {0: "batch"}}
+    inputs = ["input_ids", "attention_mask"]
+    model = starter.translate(module, (example, example), inputs, ["logits"], free)
     del model.graph.value_info[:]  # outdated shapes would mislead the quantizer
     onnx.save(model, path)
 
@@ -101,7 +86,6 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--checkpoint", default=CHECKPOINT)
     arguments = options.parse_args()
-    torch.set_num_threads(1)
     train, validation = load(arguments)
     try:
         teacher, tokenizer = load_pretrained(arguments.checkpoint)
@@ -110,14 +94,11 @@ def main() -> None:
             f"{arguments.checkpoint} could not be loaded: {error}. Where there is no hub, "
             "give a folder with a copy by --checkpoint."
         ) from None
-    (arguments.out / "tokenizer.json").write_bytes(compact(tokenizer))
+    (arguments.out / "tokenizer.json").write_bytes(starter.compact(tokenizer))
     train_pretrained(
         teacher, tokenizer, train, validation, arguments.out / "teacher.onnx", arguments.seed
     )
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except GraderError as error:
-        raise SystemExit(str(error)) from None
+    starter.run_main(main)

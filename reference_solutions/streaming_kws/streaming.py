@@ -1,26 +1,31 @@
 """The offline network as a stream: samples come in chunks, a probability goes out for each.
 
-Everything that a later answer needs is in `State`, which has the same size for ever:
-
-- samples that the next frame overlaps with;
-- frames that the next step of the convolution overlaps with;
-- where in a step the stream stands (`position`);
-- the hidden state of each GRU layer, which is carried on and on;
-- the last `max_window_length` outputs of the GRU and their energies: what attention looks at.
-
-The softmax is taken anew over the kept energies, their maximum subtracted first. Keeping
-exponentials and their running sum would save one exponential for every kept step; but adding
-and subtracting in float32 leaves a rounding error in the sum for ever, and without the maximum
-an energy of 89 overflows.
+Everything that a later answer needs is in `State`, which has the same size for ever. An offline
+answer knows the last second of samples; what of it does a stream have to keep?
 """
 
 from typing import NamedTuple
 
+import frontend  # SOLUTION
 import torch
-from frontend import BANDS, HOP, Tables, log_mel, tables
+from frontend import HOP, Tables, log_mel, tables
 from offline import Crnn
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # SOLUTION
+
+# BEGIN SOLUTION
+# Kept between chunks are
+#
+# - samples that the next frame overlaps with;
+# - frames that the next step of the convolution overlaps with;
+# - where in a step the stream stands (`position`);
+# - the hidden state of each GRU layer, which is carried on and on;
+# - the last `max_window_length` outputs of the GRU and their energies: what attention looks at.
+#
+# The softmax is taken anew over the kept energies, their maximum subtracted first. Keeping
+# exponentials and their running sum would save one exponential for every kept step; but adding
+# and subtracting in float32 leaves a rounding error in the sum for ever, and without the maximum
+# an energy of 89 overflows.
 
 HISTORY = 320
 """Samples kept: 240 that the next frame shares with the last one, and 80 so that frames start at
@@ -28,11 +33,25 @@ multiples of the hop, as offline."""
 GHOSTS = 2
 """Frames that begin before the stream does; no step may look at them."""
 
+# STARTER
+# # This version is right and slow: it keeps the last second of samples and runs the offline
+# # network over all of it for every chunk. TODO: make it a stream. What did the last chunk compute
+# # that this one computes again? Keep it in `State`:
+# #
+# # 1. samples that the next frame overlaps with, so that every frame is computed once;
+# # 2. frames that the next step of the convolution overlaps with;
+# # 3. the hidden state of each GRU layer, carried on and on;
+# # 4. the last `max_window_length` outputs of the GRU, which attention looks at.
+# #
+# # Then train for it: a GRU that always began at zero has not learned to be carried (train.py).
+# END SOLUTION
+
 
 class State(NamedTuple):
     """What is kept between chunks. All zeros is the beginning."""
 
     samples: Tensor
+    # BEGIN SOLUTION
     """(1, 320)"""
     frames: Tensor
     """(1, 40, kernel - 1) log-mel bands."""
@@ -46,35 +65,44 @@ class State(NamedTuple):
     """(1, max_window_length)"""
     filled: Tensor
     """(1,) how many of the outputs there are already."""
+    # STARTER
+    # """(1, 16000) the last second."""
+    # END SOLUTION
 
 
 class StreamingKws(nn.Module):
     """A trained `Crnn` that listens without end.
 
     `max_window_length` is the number of GRU outputs that attention looks at,
-    `streaming_step_size` the number of frames from one to the next; the network was trained
-    with its stride, and with that step and a window of 10 a second of the stream gives exactly
-    the offline answer.
+    `streaming_step_size` the number of frames from one to the next. With the stride of the network
+    as the step and a window of 10, a second of the stream gives exactly the offline answer.
     """
 
     def __init__(
         self, crnn: Crnn, max_window_length: int = 10, streaming_step_size: int | None = None
     ) -> None:
         super().__init__()
+        # BEGIN SOLUTION
         config = crnn.config
         self.conv, self.grus = crnn.conv, crnn.grus
         self.energy, self.classifier = crnn.energy, crnn.classifier
         self.window = max_window_length
-        self.hop, self.bands, self.history, self.ghosts = HOP, BANDS, HISTORY, GHOSTS
+        self.hop, self.bands, self.history, self.ghosts = HOP, frontend.BANDS, HISTORY, GHOSTS
         self.step = streaming_step_size or config.stride[1]
         self.kernel = config.kernel[1]
         self.band_stride = config.stride[0]
         self.hidden_size = config.hidden
         self.layers = config.layers
+        # STARTER
+        # # TODO: use both arguments.
+        # self.crnn = crnn
+        # self.second = 100 * HOP
+        # END SOLUTION
 
     @torch.jit.export
     def initial(self) -> State:
         """The state before the first sample."""
+        # BEGIN SOLUTION
         return State(
             torch.zeros(1, self.history),
             torch.zeros(1, self.bands, self.kernel - 1),
@@ -84,10 +112,14 @@ class StreamingKws(nn.Module):
             torch.zeros(1, self.window),
             torch.zeros(1),
         )
+        # STARTER
+        # return State(torch.zeros(1, self.second))
+        # END SOLUTION
 
     def forward(self, chunk: Tensor, state: State, constants: Tables) -> tuple[Tensor, State]:
         """`chunk` (1, 160 n) in -1..1 and the state before it, to the probability (1, 1) after
         it and the state after it."""
+        # BEGIN SOLUTION
         count = chunk.shape[1] // self.hop
         samples = torch.cat([state.samples, chunk], 1)
         frames = torch.cat([state.frames, log_mel(samples, constants)], 2)
@@ -117,7 +149,13 @@ class StreamingKws(nn.Module):
             filled,
         )
         return probability, new
+        # STARTER
+        # samples = torch.cat([state.samples, chunk], 1)[:, -self.second :].clone()
+        # probability = self.crnn(log_mel(samples, constants)).softmax(dim=1)[:, 1:]
+        # return probability, State(samples)
+        # END SOLUTION
 
+    # BEGIN SOLUTION
     def _convolved(self, frames: Tensor, due: Tensor, possible: int, count: int) -> Tensor:
         """Features (1, possible, channels * bands) of the steps, the first ending at frame `due`
         of the chunk."""
@@ -146,6 +184,8 @@ class StreamingKws(nn.Module):
         context = torch.matmul(attention.unsqueeze(1), outputs).squeeze(1)
         probability = torch.softmax(self.classifier(context), 1)[:, 1:]
         return torch.where(filled > 0.5, probability, torch.zeros_like(probability))
+
+    # END SOLUTION
 
 
 class ScriptStream(nn.Module):

@@ -1,7 +1,7 @@
 """What the student learns from: the labels, and what the teacher thinks of the same clip.
 
-Out of the box only the labels are used. Write the three functions marked TODO, give them a
-weight in `LossWeights`, and compare: one row of experiments.csv for each setting.
+A part of the loss counts when it has a weight in `LossWeights`: one row of experiments.csv for
+each setting.
 """
 
 from __future__ import annotations
@@ -56,26 +56,28 @@ def loss(
 def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """How far the student's softened answer is from the teacher's; logits (batch, 2) in.
 
-    TODO: the Kullback-Leibler divergence of softmax(logits / temperature), averaged over the
-    batch, times temperature squared, which keeps its gradient as large as the hard loss's
-    (Hinton, Vinyals, Dean 2015, section 2). torch.nn.functional.kl_div wants the student's
-    log-probabilities first.
+    The Kullback-Leibler divergence at a temperature, times its square, which keeps the
+    gradient as large as the hard loss's (Hinton, Vinyals, Dean 2015, section 2).
     """
+    # TODO: softmax(logits / temperature) of both, averaged over the batch.
+    # torch.nn.functional.kl_div wants the student's log-probabilities first.
     raise NotImplementedError("write soft_loss in distill.py before you give it a weight")
 
 
 def attention_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """How far apart the two look in time; attention (batch, steps) in, summing to 1.
 
-    TODO: the two may have different numbers of steps. Bring them to the same number
-    (torch.nn.functional.interpolate, then divide by the sum) and compare.
+    The Kullback-Leibler divergence, after the teacher's steps are resampled to the student's.
     """
+    # TODO: the two may have different numbers of steps. Bring them to the same number
+    # (torch.nn.functional.interpolate, then divide by the sum) and compare.
     raise NotImplementedError("write attention_loss in distill.py before you give it a weight")
 
 
 def states_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """How far apart their inner states are; (batch, steps, hidden) in, equally wide.
+    """Mean squared difference of inner states (batch, steps, hidden), equally wide.
 
-    TODO: as above, over steps, then the mean squared error.
+    The FitNets loss (Romero et al. 2015, section 2.2) with its projection already applied.
     """
+    # TODO: as above, over steps, then the mean squared error.
     raise NotImplementedError("write states_loss in distill.py before you give it a weight")

@@ -1,89 +1,81 @@
-"""Train the baseline once, then a student, and write `model.onnx`.
+"""Train a teacher once, then a student that learns from it, and write `model.onnx`.
 
-    python train.py                                        built-in synthetic speech
-    python train.py --name kl4 --storage int8              another experiment
-    python train.py --data fsdd --from path/to/fsdd        real recordings, keyword "seven"
+    python train.py                                     built-in synthetic speech
+    python train.py --data fsdd --from path/to/fsdd     real recordings, keyword "seven"
+    python train.py --help                              other experiments
 
-Every run adds one row to experiments.csv.
+One thread and fixed seeds repeat the files bit by bit with the same torch on the same kind of
+processor. Delete teacher-*.pt to train the teacher again.
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 import distill
-import numpy as np
 import torch
 from augment import augment
-from export import Storage, agreement, export, run
-from model import BASELINE, STUDENT, Crnn
+from distill import LossWeights
+from export import Storage, export
+from model import BASELINE, STUDENT, CrnnConfig, build
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grader.data import ClipSet, load
-from grader.measure.costs.graph import inspect
-from grader.measure.quality.detection import au_fa_fr
-from grader.text.errors import GraderError
-from grader.text.progress import Reporter
+from grader import data, starter
+from grader.starter import Clips
 
 HERE = Path(__file__).resolve().parent
-
-WEIGHTS = distill.LossWeights()  # TODO: labels alone are a weak teacher
-"""What the student learns from."""
-
 BatchLoss = Callable[[Tensor, Tensor], Tensor]
 """The loss of one batch of features (batch, 40, 101) and labels (batch,)."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast to train. The defaults are the seminar's."""
+    """How long and how fast to train."""
 
-    epochs: int = 20
+    epochs: int = 20  # the seminar's
     learning_rate: float = 3e-4
     weight_decay: float = 1e-5
     batch_size: int = 128
+    varied: bool = True
+    """Whether every epoch hears new variations of the clips."""
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Clips:
-    """One part of a data set as tensors."""
-
-    features: Tensor
-    """(clips, 40, 101), float32."""
-    labels: Tensor
-    """(clips,), int64: 1 where the keyword is spoken."""
+TEACHER = BASELINE
+"""The seminar's network. Any better one may take its place."""
+WEIGHTS = LossWeights()  # TODO: labels alone are a weak teacher
+"""What the student learns from."""
 
 
 def main() -> None:
-    arguments = _arguments()
-    torch.set_num_threads(1)  # tiny layers lose time to threads, and one thread repeats exactly
-    with Reporter() as progress:  # the first time, the speech is made: half a minute
-        train, validation = (
-            clips(load(arguments.data, part, source=arguments.source, progress=progress))
-            for part in ("train", "validation")
-        )
+    options = starter.parser(__doc__, "speech-synthetic")
+    options.add_argument("--epochs", type=int, default=Recipe.epochs)
+    options.add_argument("--storage", choices=get_args(Storage), default="float32")
+    options.add_argument("--name", default="naive", help="of the row in experiments.csv")
+    arguments = options.parse_args()
+    train, validation = map(Clips.of, starter.load(data.load, arguments.data, arguments.source))
     recipe = Recipe(epochs=arguments.epochs, seed=arguments.seed)
-    teacher = load_or_train_teacher(arguments.data, train, validation, recipe)
-    student = train_student(teacher, train, validation, recipe)
-    export(student, HERE / "model.onnx", arguments.storage)
-    agreement(student, HERE / "model.onnx", validation.features[:256].numpy(), arguments.storage)
-    record(arguments.name, arguments.storage, validation)
+    shorter = replace(recipe, epochs=min(recipe.epochs, Recipe.epochs))
+    teacher = load_or_train_teacher(arguments.data, train, validation, shorter)
+    student = train_student(STUDENT, WEIGHTS, teacher, train, validation, recipe)
+    path = HERE / "model.onnx"
+    export(student, path, arguments.storage, validation.features[:256].numpy())
+    figures = starter.detector_figures(path, validation)
+    row = {"name": arguments.name, **figures, "storage": arguments.storage}
+    row["teacher"] = "baseline" if WEIGHTS.teaches else "none"
+    starter.add_row(HERE / "experiments.csv", row)
+    print(f"{path.name}, added to experiments.csv: {row}")
 
 
-def load_or_train_teacher(data: str, train: Clips, validation: Clips, recipe: Recipe) -> Crnn:
-    """The baseline of the seminar, trained once and kept. Any better model may take its place."""
-    recipe = replace(recipe, epochs=min(recipe.epochs, Recipe.epochs))
-    path = HERE / f"teacher-{data}-{recipe.epochs}.pt"  # a short first look has its own
-    torch.manual_seed(recipe.seed)
-    teacher = Crnn(BASELINE)
+def load_or_train_teacher(name: str, train: Clips, validation: Clips, recipe: Recipe) -> nn.Module:
+    """A trained `TEACHER`, kept in a file for the data set `name` and so many epochs."""
+    path = HERE / f"teacher-{name}-{recipe.epochs}.pt"
+    starter.repeatable(recipe.seed)
+    teacher = build(TEACHER)
     if path.exists():
         teacher.load_state_dict(torch.load(path, weights_only=True))
     else:
@@ -93,114 +85,60 @@ def load_or_train_teacher(data: str, train: Clips, validation: Clips, recipe: Re
     return teacher.eval()
 
 
-def train_student(teacher: Crnn, train: Clips, validation: Clips, recipe: Recipe) -> Crnn:
-    """A smaller network, which learns from labels and teacher as `WEIGHTS` says."""
-    torch.manual_seed(recipe.seed)
-    student = Crnn(STUDENT)
-    projection = nn.Linear(STUDENT.hidden_size, BASELINE.hidden_size)
+def train_student(
+    network: CrnnConfig,
+    weights: LossWeights,
+    teacher: nn.Module,
+    train: Clips,
+    validation: Clips,
+    recipe: Recipe,
+) -> nn.Module:
+    """A student that learns from labels and teacher as `weights` say; the last epoch counts."""
+    starter.repeatable(recipe.seed)
+    student = build(network)
+    projection = nn.Linear(student.classifier.in_features, teacher.classifier.in_features)
 
     def loss(features: Tensor, labels: Tensor) -> Tensor:
         with torch.no_grad():
             taught = teacher.activations(features)
-        return distill.loss(student.activations(features), taught, labels, WEIGHTS, projection)
+        return distill.loss(student.activations(features), taught, labels, weights, projection)
 
-    print("student")
-    fit(student, train, validation, loss, recipe, extra=projection)
+    student_loss = loss if weights.teaches else hard_loss(student)
+    fit(student, train, validation, student_loss, recipe, extra=projection)
     return student.eval()
 
 
 def fit(
-    model: nn.Module,
+    network: nn.Module,
     train: Clips,
     validation: Clips,
     loss: BatchLoss,
     recipe: Recipe,
     extra: nn.Module | None = None,
 ) -> list[float]:
-    """Train `model` (and `extra`, which is thrown away) in place; the mean loss of each epoch."""
+    """Train `network` (and `extra`, which is thrown away) in place; the mean loss of each epoch."""
     generator = torch.Generator().manual_seed(recipe.seed)
-    parameters = [*model.parameters(), *(extra.parameters() if extra else ())]
-    optimizer = torch.optim.Adam(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
+    parameters = [*network.parameters(), *(extra.parameters() if extra else ())]
+    decay = recipe.weight_decay
+    optimizer = torch.optim.Adam(parameters, recipe.learning_rate, weight_decay=decay)
+    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1)
     history = []
-    for epoch in range(1, recipe.epochs + 1):
-        started, losses = time.perf_counter(), []
-        model.train()
-        for batch in balanced_batches(train.labels, recipe.batch_size, generator):
-            value = loss(augment(train.features[batch], generator), train.labels[batch])
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            losses.append(value.item())
-        history.append(float(np.mean(losses)))
-        print(
-            f"  epoch {epoch:3}/{recipe.epochs}  loss {history[-1]:.4f}  "
-            f"validation AU-FA-FR {quality(model, validation):.2e}  "
-            f"{time.perf_counter() - started:.1f} s",
-            flush=True,
-        )
+    for epoch in starter.epochs(recipe.epochs):
+        network.train()
+        for batch in starter.balanced_batches(train.labels, recipe.batch_size, generator):
+            features = train.features[batch]
+            if recipe.varied:
+                features = augment(features, generator)
+            epoch.step(loss(features, train.labels[batch]), optimizer, schedule)
+        history.append(epoch.loss)
+        quality = starter.detector_quality(network, validation)
+        epoch.done(f"validation AU-FA-FR {quality:.2e}")
     return history
 
 
-def hard_loss(model: nn.Module) -> BatchLoss:
-    return lambda features, labels: F.cross_entropy(model(features), labels)
-
-
-def balanced_batches(
-    labels: Tensor, batch_size: int, generator: torch.Generator
-) -> tuple[Tensor, ...]:
-    """One epoch of clip numbers, drawn so that half of each batch is the keyword."""
-    share = torch.bincount(labels, minlength=2).double()
-    drawn = torch.multinomial(1 / share[labels], len(labels), replacement=True, generator=generator)
-    return drawn.split(batch_size)
-
-
-@torch.no_grad()
-def quality(model: nn.Module, clips: Clips) -> float:
-    """AU-FA-FR at the prior 0.0305; smaller is better."""
-    model.eval()
-    logits = torch.cat([model(batch) for batch in clips.features.split(1000)])
-    return au_fa_fr((logits[:, 1] - logits[:, 0]).numpy(), clips.labels.numpy())
-
-
-def record(name: str, storage: str, validation: Clips) -> None:
-    """Measure model.onnx as it is stored and add it to experiments.csv."""
-    path = HERE / "model.onnx"
-    costs = inspect(path.read_bytes())
-    logits = run(path, validation.features.numpy())
-    area = au_fa_fr(logits[:, 1] - logits[:, 0], validation.labels.numpy())
-    teacher = "baseline" if WEIGHTS.teaches else "none"
-    row = [name, f"{area:.3e}", costs.macs, costs.bytes, storage, teacher, ""]
-    with (HERE / "experiments.csv").open("a", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerow(row)
-    print(
-        f"{path.name}: validation AU-FA-FR {area:.2e}, {costs.macs:,} MACs, {costs.bytes:,} "
-        f"bytes. Added to experiments.csv as {name!r}."
-    )
-
-
-def clips(part: ClipSet) -> Clips:
-    return Clips(
-        torch.from_numpy(np.array(part.features)), torch.from_numpy(part.labels.astype(np.int64))
-    )
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Raw)
-    parser.add_argument("--data", default="speech-synthetic")
-    parser.add_argument("--from", dest="source", type=Path, help="a copy of the data on disk")
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--storage", choices=get_args(Storage), default="float32")
-    parser.add_argument("--name", default="naive", help="of the row in experiments.csv")
-    return parser.parse_args()
-
-
-class _Raw(argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of the description."""
+def hard_loss(network: nn.Module) -> BatchLoss:
+    return lambda features, labels: F.cross_entropy(network(features), labels)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except GraderError as error:  # data that is missing, say: a sentence, not a traceback
-        raise SystemExit(str(error)) from None
+    starter.run_main(main)

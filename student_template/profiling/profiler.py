@@ -1,4 +1,4 @@
-"""Your profiler: what a PyTorch model costs, in total and by layer.
+"""A profiler: what a PyTorch model costs, in total and by layer.
 
 `grader check` calls profile_model on 18 models, one of each family: convolutions (grouped,
 depthwise, transposed), linear layers, GRU and LSTM, attention, shared weights, matrix products
@@ -44,7 +44,7 @@ def profile_model(model: nn.Module, example_inputs: Sequence[Tensor]) -> dict[st
     totals = {
         "parameters": parameters,
         "bytes": 4 * parameters,
-        "macs": 0,  # TODO: hooks on layers, or better a TorchDispatchMode that sees every operator
+        "macs": 0,  # TODO: hooks on layers, or better a TorchDispatchMode
         "activation_bytes": 0,  # TODO
         "seconds": 0.0,  # TODO
     }

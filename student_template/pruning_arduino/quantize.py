@@ -1,9 +1,9 @@
-"""Weights of 1, 2 and 4 bits during training, with a straight-through gradient.
+"""Weights of few bits during training, with a straight-through gradient.
 
 Each row (output) has a scale of its own: weights are divided by it and rounded to a few whole
 numbers, the levels. The forward pass uses the levels; the gradient passes as if there had been no
 rounding. What the scale was does not matter afterwards, since the batch norm that follows has one
-factor a row anyway: export.py turns that into the row's multiplier.
+factor a row anyway: `to_integers` in model.py turns that into the row's multiplier.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# TODO: with the levels -1, 0 and 1, how many weights can be zero before accuracy falls?
 LEVELS = {1: (-1, 1), 2: (-2, 1), 4: (-8, 7)}
 """The least and the largest level, by bits."""
 
@@ -23,6 +22,9 @@ def quantize(weight: Tensor, bits: int) -> Tensor:
     low, high = LEVELS[bits]
     scaled = weight / row_scale(weight, bits)
     return straight_through(scaled, scaled.round().clamp(low, high))
+
+
+# TODO: with the levels -1, 0 and 1, how many weights can be zero before accuracy falls?
 
 
 def row_scale(weight: Tensor, bits: int) -> Tensor:

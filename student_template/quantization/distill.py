@@ -1,4 +1,4 @@
-"""Train the student: smaller than the teacher, and taught by it once `soft_loss` is written.
+"""Train the student: smaller than the teacher, and taught by it as well as by the labels.
 
     python distill.py      student_tokenizer.json, student.onnx and student.pt
 
@@ -16,45 +16,41 @@ import onnx
 import torch
 from export import export
 from losses import DEFAULT, LossWeights, distillation_loss, hard_loss
-from model import Convolutional, StudentConfig, TeacherConfig, Transformer
-from tokenization import compact, trim
+from model import AnyStudent, Transformer, student_of
+from tokenization import trim
 from tokenizers import Tokenizer
-from torch import Tensor
-from train import (
-    SETUPS,
-    Posts,
-    Recipe,
-    Setup,
-    fit,
-    load,
-    parser,
-    predict,
-    read_posts,
-)
+from torch import Tensor, nn
+from train import SETUPS, Recipe, Setup, fit, load, parser
 
-from grader.text.errors import GraderError
+from grader import starter
+from grader.data.text.posts import PostSet
+from grader.starter import Posts
 
 
 def main() -> None:
     arguments = parser(__doc__).parse_args()
-    torch.set_num_threads(1)
     setup = SETUPS[arguments.data]
     train, validation = load(arguments)
     tokenizer = Tokenizer.from_file(str(arguments.out / "tokenizer.json"))
-    teacher = load_teacher(arguments.out, setup)
-    taught = torch.from_numpy(predict(teacher, read_posts(tokenizer, train)))
-    fewer = setup.student.vocabulary < setup.teacher.vocabulary
-    small = trim(tokenizer, setup.student.vocabulary) if fewer else tokenizer
-    (arguments.out / "student_tokenizer.json").write_bytes(compact(small))
-    student = train_student(
-        setup.student,
-        read_posts(small, train),
-        read_posts(small, validation),
-        replace(setup.student_recipe, seed=arguments.seed),
-        taught,
-    )
+    taught = answers(setup, tokenizer, load_teacher(arguments.out, setup), train)
+    small = small_tokenizer(setup.student, tokenizer, train)
+    (arguments.out / "student_tokenizer.json").write_bytes(starter.compact(small))
+    posts = Posts.of(train, small), Posts.of(validation, small)
+    recipe = replace(setup.student_recipe, seed=arguments.seed)
+    student = train_student(setup.student, *posts, recipe, taught, setup.weights)
     torch.save(student.state_dict(), arguments.out / "student.pt")
     onnx.save(export(student), arguments.out / "student.onnx")
+
+
+def answers(setup: Setup, tokenizer: Tokenizer, teacher: Transformer, train: PostSet) -> Tensor:
+    """What the student is taught of every training post, (posts, 5) logits."""
+    return starter.predict(teacher, Posts.of(train, tokenizer))
+
+
+def small_tokenizer(config: AnyStudent, tokenizer: Tokenizer, train: PostSet) -> Tokenizer:
+    """The student's, of the teacher's `tokenizer` or of the training posts."""
+    fewer = config.vocabulary < tokenizer.get_vocab_size()
+    return trim(tokenizer, config.vocabulary) if fewer else tokenizer
 
 
 def load_teacher(folder: Path, setup: Setup) -> Transformer:
@@ -65,28 +61,21 @@ def load_teacher(folder: Path, setup: Setup) -> Transformer:
 
 
 def train_student(
-    config: StudentConfig | TeacherConfig,
+    config: AnyStudent,
     train: Posts,
     validation: Posts,
     recipe: Recipe,
     taught: Tensor | None,
     weights: LossWeights = DEFAULT,
-) -> Convolutional | Transformer:
+) -> nn.Module:
     """`taught` (posts, 5): the teacher's logits of the training posts; None: labels alone."""
-    torch.manual_seed(recipe.seed)
-    print(f"student, seed {recipe.seed}")
-    loss = (
-        hard_loss(train.labels)
-        if taught is None
-        else distillation_loss(train.labels, taught, weights)
-    )
-    if isinstance(config, TeacherConfig):
-        return fit(Transformer(config), train, validation, loss, recipe)
-    return fit(Convolutional(config), train, validation, loss, recipe)
+    starter.repeatable(recipe.seed)
+    print(f"student, seed {recipe.seed}, {'labels' if taught is None else 'distilled'}")
+    loss = hard_loss(train.labels)
+    if taught is not None:
+        loss = distillation_loss(train.labels, taught, weights)
+    return fit(student_of(config), train, validation, loss, recipe)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except GraderError as error:
-        raise SystemExit(str(error)) from None
+    starter.run_main(main)

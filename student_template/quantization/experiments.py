@@ -1,7 +1,7 @@
 """What each way of making the models smaller gives: table.csv, and experiments.csv.
 
     python experiments.py --table   table.csv: bytes, time and quality of the four models
-    python experiments.py           every row of experiments.csv, as `trials` lists them
+    python experiments.py           that and every row of experiments.csv
 
 Reads what the other scripts wrote. Measured on the validation posts as the grader does: one core,
 all models in turn.
@@ -9,20 +9,22 @@ all models in turn.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import onnx
-from measuring import Candidate, Measured, measure
 from quantize import dynamic, float16
+from tokenizers import Tokenizer
 from train import SETUPS, Setup, load, parser
 
+from grader import starter
 from grader.data.text.posts import PostSet
-from grader.text.errors import GraderError
+from grader.starter import Candidate, Measured
 
 MODELS = ("teacher", "teacher_ptq", "student", "student_ptq")
+TOGETHER = 6
+"""Models that are timed in turn."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Bench:
-    """Everything that is read once."""
+    """Everything that is trained or read once."""
 
     folder: Path
     setup: Setup
+    tokenizer: Tokenizer
+    train: PostSet
     validation: PostSet
+    seed: int
 
     def file(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
@@ -48,26 +53,15 @@ class Bench:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--table", action="store_true", help="write table.csv and nothing else")
+    options.add_argument("--table", action="store_true", help="table.csv alone")
     arguments = options.parse_args()
-    _, validation = load(arguments)
-    bench = Bench(arguments.out, SETUPS[arguments.data], validation)
-    if arguments.table:
-        write_table(bench)
-    else:
+    train, validation = load(arguments)
+    tokenizer = Tokenizer.from_file(str(arguments.out / "tokenizer.json"))
+    setup = SETUPS[arguments.data]
+    bench = Bench(arguments.out, setup, tokenizer, train, validation, arguments.seed)
+    write_table(bench)
+    if not arguments.table:
         write_experiments(bench, list(trials(bench)))
-
-
-def trials(bench: Bench) -> Iterator[Trial]:
-    """The models to compare.
-
-    TODO: every way of quantize.py, for teacher and student; students with other vocabularies, with
-    and without a teacher, before and after training with rounding.
-    """
-    model, tokenizer = onnx.load(bench.folder / "teacher.onnx"), bench.file("tokenizer.json")
-    yield Trial("teacher", Candidate.of(model, tokenizer), "float32")
-    yield Trial("teacher dynamic", Candidate.of(dynamic(model), tokenizer), "as out of the box")
-    yield Trial("teacher float16", Candidate.of(float16(model), tokenizer), "weights alone")
 
 
 def write_table(bench: Bench) -> None:
@@ -78,36 +72,34 @@ def write_table(bench: Bench) -> None:
         for name in MODELS
     }
     columns = [field.name for field in fields(Measured) if not field.name.startswith("speedup_")]
-    with (bench.folder / "table.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow([*columns, "speedup"])
-        for row in measure(candidates, bench.validation):
-            rows.writerow([_short(getattr(row, column)) for column in (*columns, "speedup")])
+    measured = starter.measure(candidates, bench.validation)
+    rows = [row.row(*columns, "speedup") for row in measured]
+    starter.write_rows(bench.folder / "table.csv", rows)
 
 
 def write_experiments(bench: Bench, trials: list[Trial]) -> None:
-    measured = measure({trial.name: trial.candidate for trial in trials}, bench.validation)
-    columns = ("bytes", "accuracy", "f1_macro", "latency_ms_b1", "latency_ms_b32")
-    with (bench.folder / "experiments.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["name", *columns, "note"])
-        for trial, row in zip(trials, measured, strict=True):
-            numbers = [_short(getattr(row, column)) for column in columns]
-            rows.writerow([trial.name, *numbers, trial.note])
+    columns = ("name", "bytes", "accuracy", "f1_macro", "latency_ms_b1", "latency_ms_b32")
+    rows: list[dict[str, object]] = []
+    for start in range(0, len(trials), TOGETHER):
+        some = trials[start : start + TOGETHER]
+        candidates = {trial.name: trial.candidate for trial in some}
+        measured = starter.measure(candidates, bench.validation, rounds=8)
+        rows += (
+            {**row.row(*columns), "note": trial.note}
+            for trial, row in zip(some, measured, strict=True)
+        )
+    starter.write_rows(bench.folder / "experiments.csv", rows)
 
 
-def _short(value: str | float) -> str:
-    return (
-        value
-        if isinstance(value, str)
-        else f"{value:.5g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+def trials(bench: Bench) -> Iterator[Trial]:
+    """The models to compare."""
+    # TODO: every way of quantize.py, for teacher and student; students with other vocabularies,
+    # with and without a teacher, before and after training with rounding.
+    model, tokenizer = onnx.load(bench.folder / "teacher.onnx"), bench.file("tokenizer.json")
+    yield Trial("teacher", Candidate.of(model, tokenizer), "float32")
+    yield Trial("teacher dynamic", Candidate.of(dynamic(model), tokenizer), "as out of the box")
+    yield Trial("teacher float16", Candidate.of(float16(model), tokenizer), "weights alone")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except GraderError as error:
-        raise SystemExit(str(error)) from None
+    starter.run_main(main)

@@ -48,9 +48,9 @@ def distillation_loss(labels: Tensor, taught: Tensor, weights: LossWeights = DEF
 def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """How far the student's softened answer is from the teacher's; logits (batch, 5) in.
 
-    TODO: the Kullback-Leibler divergence of softmax(logits / temperature), averaged over the
-    batch, times temperature squared, which keeps its gradient as large as the hard loss's (Hinton,
-    Vinyals, Dean 2015, section 2). torch.nn.functional.kl_div wants the student's log-probabilities
-    first.
+    The Kullback-Leibler divergence at a temperature, times its square, which keeps the
+    gradient as large as the hard loss's (Hinton, Vinyals, Dean 2015, section 2).
     """
+    # TODO: softmax(logits / temperature) of both, averaged over the batch.
+    # torch.nn.functional.kl_div wants the student's log-probabilities first.
     raise NotImplementedError("write soft_loss in losses.py before you give it a weight")

@@ -1,7 +1,7 @@
-"""Two classifiers of posts: a transformer that teaches, and a convolutional student.
+"""Classifiers of posts: a transformer that teaches, and smaller students.
 
-Both take token numbers and a mask and give one logit a class, so that either can stand in for
-the other in every script of this folder.
+All take token numbers and a mask and give one logit a class, so that one can stand in for
+another in every script of this folder.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ class StudentConfig:
     """Feature detectors; each looks for one pattern of `kernel` neighbouring tokens."""
     kernel: int = 3
     dropout: float = 0.3
+
+
+AnyStudent = StudentConfig | TeacherConfig
 
 
 class Dense(nn.Module):
@@ -154,16 +157,20 @@ class Convolutional(nn.Module):
             self.embedding.weight.mul_(0.2)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """TODO, in three steps:
-
-        1. look the rows up in `embedding`;
-        2. put every `kernel` neighbours `side_by_side`, with a margin of kernel - 1;
-        3. `convolution`, the largest of each feature over the length, ReLU, `classifier`.
-
-        export.py writes exactly this. The padding's rows are zero, and the convolution has no bias,
-        so no mask is needed.
-        """
+        # TODO, in three steps:
+        #
+        # 1. look the rows up in `embedding`;
+        # 2. put every `kernel` neighbours `side_by_side`, with a margin of kernel - 1;
+        # 3. `convolution`, the largest of each feature over the length, ReLU, `classifier`.
+        #
+        # export.py writes exactly this. The padding's rows are zero, and the convolution has no
+        # bias, so no mask is needed.
         raise NotImplementedError("write Convolutional.forward in model.py before you train it")
+
+
+def student_of(config: AnyStudent) -> Convolutional | Transformer:
+    """The untrained network of these sizes."""
+    return Convolutional(config) if isinstance(config, StudentConfig) else Transformer(config)
 
 
 def side_by_side(x: Tensor, size: int, margin: int) -> Tensor:

@@ -1,8 +1,8 @@
 """Quantization-aware training: the student trains while its weights are rounded.
 
 Forward passes see the rounded weights; gradients pass to the exact ones as if nothing had been
-rounded (the straight-through estimator: Bengio, Léonard, Courville 2013). What is there to gain at
-8 bits, and at 4?
+rounded (the straight-through estimator: Bengio, Léonard, Courville 2013). What is there to gain
+at 8 bits, and at 4?
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from model import Convolutional, Dense
 from quantize import Storage
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from train import Posts, Recipe, fit
+from train import Recipe, fit
+
+from grader.starter import Posts
 
 
 def train_qat(
@@ -41,16 +43,14 @@ class Rounding(nn.Module):
         self.by_row = by_row
 
     def forward(self, exact: Tensor) -> Tensor:
-        """TODO: fake_quantize forwards, the gradient of `exact` backwards, as if nothing had been
-        rounded. `detach` is all it takes."""
-        raise NotImplementedError("write Rounding.forward in qat.py before you train with rounding")
+        # TODO: fake_quantize forwards, the gradient of `exact` backwards, as if nothing had been
+        # rounded. `detach` is all it takes.
+        raise NotImplementedError("write Rounding.forward in qat.py before you train with it")
 
 
 def fake_quantize(values: Tensor, storage: Storage, *, by_row: bool) -> Tensor:
-    """A matrix rounded to the grid of `storage`, still float32; the shape stays.
-
-    TODO: what quantize.quantize does, in torch: group, scale, round, clamp, and multiply back.
-    """
+    """A matrix rounded to the grid of `storage`, still float32; the shape stays."""
+    # TODO: what quantize.quantize does, in torch: group, scale, round, clamp, and multiply back.
     raise NotImplementedError("write fake_quantize in qat.py before you train with rounding")
 
 

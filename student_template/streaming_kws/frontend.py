@@ -4,9 +4,6 @@ The bands are those of `grader.data.speech.features`: periodic Hann window of 40
 power in 40 triangular HTK mel filters, natural logarithm of at least 1e-9. But a stream has no
 samples to the right of now, so frames are not centred and edges are not reflected: frame i
 covers samples 160 i to 160 i + 399. A second gives 98 frames, not 101.
-
-The Fourier transform is a convolution with windowed cosines and sines, 160,800 multiplications a
-frame. TODO, later: there are faster ways to the same 201 bins.
 """
 
 import math
@@ -21,6 +18,8 @@ N_FFT = 400
 HOP = 160
 BANDS = 40
 FLOOR = 1e-9
+# The Fourier transform is a convolution with windowed cosines and sines, 160,800 multiplications
+# a frame. TODO, later: there are faster ways to the same 201 bins.
 
 
 class Tables(NamedTuple):
@@ -35,7 +34,10 @@ class Tables(NamedTuple):
 # TorchScript knows no global numbers: functions take them as defaults.
 
 
-def tables(zero: Tensor, n_fft: int = N_FFT) -> Tables:
+def tables(
+    zero: Tensor,
+    n_fft: int = N_FFT,
+) -> Tables:
     """The constants, computed from `zero`, which is 0 with shape (1,).
 
     TorchScript runs this in `reset`. In ONNX it becomes operators that run once, when the model

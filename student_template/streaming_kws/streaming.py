@@ -1,25 +1,26 @@
 """The offline network as a stream: samples come in chunks, a probability goes out for each.
 
-This version is right and slow: it keeps the last second of samples and runs the offline network
-over all of it for every chunk. TODO: make it a stream. What did the last chunk compute that this
-one computes again? Keep it in `State`, which must have the same size for ever:
-
-1. samples that the next frame overlaps with, so that every frame is computed once;
-2. frames that the next step of the convolution overlaps with;
-3. the hidden state of each GRU layer, carried on and on;
-4. the last `max_window_length` outputs of the GRU, which attention looks at.
-
-Then train for it: a GRU that always began at zero has not learned to be carried (train.py).
+Everything that a later answer needs is in `State`, which has the same size for ever. An offline
+answer knows the last second of samples; what of it does a stream have to keep?
 """
 
 from typing import NamedTuple
 
 import torch
-from frontend import Tables, log_mel, tables
+from frontend import HOP, Tables, log_mel, tables
 from offline import Crnn
 from torch import Tensor, nn
 
-SECOND = 16_000
+# This version is right and slow: it keeps the last second of samples and runs the offline
+# network over all of it for every chunk. TODO: make it a stream. What did the last chunk compute
+# that this one computes again? Keep it in `State`:
+#
+# 1. samples that the next frame overlaps with, so that every frame is computed once;
+# 2. frames that the next step of the convolution overlaps with;
+# 3. the hidden state of each GRU layer, carried on and on;
+# 4. the last `max_window_length` outputs of the GRU, which attention looks at.
+#
+# Then train for it: a GRU that always began at zero has not learned to be carried (train.py).
 
 
 class State(NamedTuple):
@@ -32,18 +33,18 @@ class State(NamedTuple):
 class StreamingKws(nn.Module):
     """A trained `Crnn` that listens without end.
 
-    TODO: `max_window_length` is the number of GRU outputs that attention looks at,
-    `streaming_step_size` the number of frames from one step to the next.
+    `max_window_length` is the number of GRU outputs that attention looks at,
+    `streaming_step_size` the number of frames from one to the next. With the stride of the network
+    as the step and a window of 10, a second of the stream gives exactly the offline answer.
     """
 
     def __init__(
         self, crnn: Crnn, max_window_length: int = 10, streaming_step_size: int | None = None
     ) -> None:
         super().__init__()
+        # TODO: use both arguments.
         self.crnn = crnn
-        self.window = max_window_length
-        self.step = streaming_step_size or crnn.config.stride[1]
-        self.second = SECOND
+        self.second = 100 * HOP
 
     @torch.jit.export
     def initial(self) -> State:

@@ -1,43 +1,38 @@
-"""Train the offline network as in the seminar and write all three files.
+"""Train the detector and write `model.onnx`, `model.ts` and `offline.onnx`.
 
-    python train.py                                     model.onnx, model.ts, offline.onnx
+    python train.py                                     built-in synthetic speech
     python train.py --data fsdd --from path/to/fsdd     real recordings
     python train.py --export                            write the files again, without training
 
-20 epochs of Adam with a peak rate of 3e-4, every second for itself. TODO: in a stream the GRU
-does not begin at zero. `glue` makes longer sequences out of seconds: train on them, and ask at the
-end of every second (or of every step).
+What is trained is the offline network. One thread and a fixed seed repeat the files bit by bit
+with the same torch on the same kind of processor.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import offline
 import torch
 from export import export_all
 from frontend import log_mel, tables
-from offline import BASELINE, Crnn
+from offline import Crnn
 from streaming import StreamingKws
 from torch import Tensor
 from torch.nn import functional as F
 
+from grader import starter
 from grader.data.speech import tracks
-from grader.measure.quality.detection import au_fa_fr
-from grader.text.errors import GraderError
-from grader.text.progress import Reporter
+from grader.starter import Seconds
 
 HERE = Path(__file__).resolve().parent
 FRAMES = 98
 """Frames that lie inside one second; two more straddle its end."""
 HOPS = 100
 """Frames from the beginning of one second to that of the next."""
-EPOCHS = {"speech-synthetic": 20, "fsdd": 60}
-
 Loss = Callable[[Crnn, "Batch"], Tensor]
 
 
@@ -56,16 +51,7 @@ class Recipe:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Seconds:
-    """One part of the data as tensors."""
-
-    features: Tensor
-    """(slots, 40, 98) log-mel bands, frames not centred."""
-    labels: Tensor
-    """(slots,) int64, 1 for the keyword."""
-    spans: Tensor
-    """(slots, 2) first and last frame of the word; (0, 0) without one."""
+RECIPES = {"speech-synthetic": Recipe(), "fsdd": Recipe(epochs=60)}  # fsdd is a third as large
 
 
 @dataclass(frozen=True)
@@ -81,44 +67,31 @@ class Batch:
 
 
 def main() -> None:
-    arguments = _arguments()
-    torch.set_num_threads(1)
-    torch.manual_seed(arguments.seed)
-    crnn = Crnn(BASELINE)
+    options = starter.parser(__doc__, "speech-synthetic", RECIPES)
+    options.add_argument("--epochs", type=int, help="default: see RECIPES")
+    options.add_argument("--export", action="store_true", help="from the weights of the last run")
+    arguments = options.parse_args()
+    starter.repeatable(arguments.seed)
+    crnn = Crnn(offline.BASELINE)
     weights = HERE / f"weights-{arguments.data}.pt"
     if arguments.export:
         crnn.load_state_dict(torch.load(weights, weights_only=True))
     else:
-        train, validation = load(arguments.data, arguments.source)
-        recipe = Recipe(arguments.epochs or EPOCHS[arguments.data], seed=arguments.seed)
+        parts = starter.load(tracks.load, arguments.data, arguments.source)
+        train, validation = map(seconds, parts)
+        recipe = replace(RECIPES[arguments.data], seed=arguments.seed)
+        recipe = replace(recipe, epochs=arguments.epochs or recipe.epochs)
+        # TODO: in a stream the GRU does not begin at zero. `glue` makes longer sequences out of
+        # seconds: train on them, and ask at the end of every second (or of every step).
         fit(crnn, train, validation, clip_loss, recipe)
         torch.save(crnn.state_dict(), weights)
     export_all(crnn, StreamingKws(crnn), HERE)
 
 
-def load(data: str, source: Path | None) -> tuple[Seconds, Seconds]:
-    """The train and validation parts. The first time, the speech is made: half a minute."""
-    with Reporter() as progress:
-        train, validation = (
-            seconds(tracks.load(data, part, source=source, progress=progress))
-            for part in ("train", "validation")
-        )
-    return train, validation
-
-
 def seconds(slots: tracks.Slots) -> Seconds:
-    """Log-mel bands of every slot."""
+    """Log-mel bands of every second, as the network computes them."""
     constants = tables(torch.zeros(1))
-    with torch.no_grad():
-        features = [
-            log_mel(torch.from_numpy(chunk.astype(np.float32) / 32768.0), constants)
-            for chunk in np.array_split(slots.audio, max(len(slots) // 100, 1))
-        ]
-    return Seconds(
-        torch.cat(features),
-        torch.from_numpy(slots.labels.astype(np.int64)),
-        torch.from_numpy(slots.spans // 160),
-    )
+    return Seconds.heard(slots, lambda sound: log_mel(sound, constants))
 
 
 def fit(crnn: Crnn, train: Seconds, validation: Seconds, loss: Loss, recipe: Recipe) -> None:
@@ -129,22 +102,13 @@ def fit(crnn: Crnn, train: Seconds, validation: Seconds, loss: Loss, recipe: Rec
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, total_steps=recipe.epochs * batches, pct_start=0.15
     )
-    for epoch in range(1, recipe.epochs + 1):
-        started, losses = time.perf_counter(), []
+    for epoch in starter.epochs(recipe.epochs):
         crnn.train()
         for _ in range(batches):
             value = loss(crnn, draw(train, recipe, generator))
-            optimizer.zero_grad()
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(crnn.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            losses.append(value.item())
-        print(
-            f"  epoch {epoch:3}/{recipe.epochs}  loss {np.mean(losses):.4f}  validation AU-FA-FR "
-            f"offline {quality(crnn, validation):.2e}  {time.perf_counter() - started:.1f} s",
-            flush=True,
-        )
+            epoch.step(value, optimizer, schedule, largest_norm=1.0)
+        note = f"validation AU-FA-FR offline {starter.detector_quality(crnn, validation):.2e}"
+        epoch.done(note)
 
 
 def draw(data: Seconds, recipe: Recipe, generator: torch.Generator) -> Batch:
@@ -153,11 +117,12 @@ def draw(data: Seconds, recipe: Recipe, generator: torch.Generator) -> Batch:
     weight = torch.tensor([2.0, 1.0], dtype=torch.float64) / share
     number = recipe.batch * recipe.glued
     chosen = torch.multinomial(weight[data.labels], number, replacement=True, generator=generator)
-    features, shape = data.features[chosen], (recipe.batch, recipe.glued)
+    features, spans = data.features[chosen], data.spans[chosen]
+    shape = (recipe.batch, recipe.glued)
     return Batch(
         glue(features.reshape(*shape, *features.shape[1:])),
         data.labels[chosen].reshape(shape),
-        data.spans[chosen].reshape(*shape, 2),
+        spans.reshape(*shape, 2),
     )
 
 
@@ -178,28 +143,5 @@ def clip_loss(crnn: Crnn, batch: Batch) -> Tensor:
     return F.cross_entropy(logits, batch.labels.flatten())
 
 
-@torch.no_grad()
-def quality(crnn: Crnn, data: Seconds) -> float:
-    """AU-FA-FR of each second alone, at the prior 0.0305; smaller is better."""
-    crnn.eval()
-    logits = torch.cat([crnn(chunk) for chunk in data.features.split(500)])
-    return au_fa_fr((logits[:, 1] - logits[:, 0]).numpy(), data.labels.numpy())
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", default="speech-synthetic", choices=EPOCHS)
-    parser.add_argument("--from", dest="source", type=Path, help="a copy of the data on disk")
-    parser.add_argument("--epochs", type=int, help=f"default: {EPOCHS}")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--export", action="store_true", help="from the weights of the last run")
-    return parser.parse_args()
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except GraderError as error:  # data that is missing, say: a sentence, not a traceback
-        raise SystemExit(str(error)) from None
+    starter.run_main(main)

@@ -15,6 +15,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from grader import starter
 from tests.lessons.projects import imported
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -330,7 +331,7 @@ def unchanged(folder: Path) -> None:
 
 def as_onnx(kind: type[StreamingKws]) -> Callable[[Path], None]:
     def make(folder: Path) -> None:
-        reference.export._export_stream(kind(trained()).eval(), folder / "model.onnx", "float32")
+        reference.export.export_stream(kind(trained()), folder / "model.onnx")
         shutil.copy(REFERENCE / "offline.onnx", folder)
 
     return make
@@ -346,15 +347,9 @@ def with_state(
         names = [*(f"state_{name}" for name in State._fields), *extra]
         example = (torch.zeros(1, 6400), stream.initial(), tuple(extra.values()))
         outputs = ["probability", *(f"{name}_next" for name in names)]
-        reference.export._write(
-            wrap(stream),
-            example,
-            ["chunk", *names],
-            outputs,
-            {"chunk": {1: "samples"}},
-            folder / "model.onnx",
-            "float32",
-        )
+        path, free = folder / "model.onnx", {"chunk": {1: "samples"}}
+        inputs = ["chunk", *names]
+        starter.export(wrap(stream), path, example, inputs, outputs, free, tables=tables)
         shutil.copy(REFERENCE / "offline.onnx", folder)
 
     return make

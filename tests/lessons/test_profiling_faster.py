@@ -198,12 +198,6 @@ def test_a_missing_file_costs_its_own_part(tmp_path: Path) -> None:
 # The slow network itself --------------------------------------------------------------------
 
 
-def test_the_three_copies_of_the_slow_network_are_one() -> None:
-    for name in ("slow.py", "slow.npz", "export.py"):
-        ours, theirs = LESSON.reference / name, LESSON.template / name
-        assert ours.read_bytes() == theirs.read_bytes()
-
-
 def test_the_slow_network_wastes_what_it_says() -> None:
     """The figures of make_slow.py's table, from the weights."""
     with np.load(LESSON.template / "slow.npz", allow_pickle=False) as arrays:

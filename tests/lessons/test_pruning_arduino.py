@@ -22,12 +22,16 @@ from grader import board, data, grading
 from grader.board import firmware, integer_network
 from grader.board.integer_network import IntegerNetwork
 from grader.data.text.chat import CHARSET, END, MAX_QUERY, MAX_REPLY, Position
+from grader.handout import starter
+from grader.intake import open_submission
 from grader.lesson import loading
 from grader.lesson.grades import Figure, Grade, Status
 from grader.measure.quality import experiments
 from grader.measure.quality.classification import clustered, wilson
 from grader.report import student_page
+from grader.similarity.evidence import collect
 from grader.text.errors import Rejected
+from tests.conftest import Grader
 from tests.lessons.projects import imported
 from tests.report import browser
 
@@ -35,13 +39,13 @@ LESSON = loading.load("pruning_arduino")
 TEMPLATE, REFERENCE = LESSON.template, LESSON.reference
 BASELINE = LESSON.folder / "baseline"
 NAME = "pruning_arduino"
-MODULES = ("features", "integer_model", "quantize", "model", "prune", "export", "train")
-RUNTIME = ("main.c", "features.c", "features.h")
+MODULES = ("quantize", "model", "prune", "export", "train")
+PLAIN = BASELINE / "firmware"
 
 
 def project(folder: Path, *more: str) -> SimpleNamespace:
     """The modules of a project, imported as its own train.py imports them."""
-    return imported(folder, (*MODULES, *more), ("teacher", "augment", "columns"))
+    return imported(folder, (*MODULES, *more), ("teacher", "augment", "columns", "distill"))
 
 
 @pytest.fixture(scope="module")
@@ -77,19 +81,19 @@ def positions(seed: int, count: int) -> list[Position]:
     ]
 
 
-def random_model(template: SimpleNamespace, sizes: list[int], low: int, high: int) -> Any:
-    """An integer model with weights from `low` to `high`, and sums that wrap now and then."""
+def random_model(sizes: list[int], low: int, high: int) -> IntegerNetwork:
+    """An integer network with weights from `low` to `high`, and sums that wrap now and then."""
     rng = np.random.default_rng(sum(sizes) + high)
-    encoding = template.features.Encoding(sizes[0] - 30, 30, 5)
+    encoding = integer_network.Encoding(sizes[0] - 30, 30, 5)
     layers = [
-        template.integer_model.IntegerLayer(
+        integer_network.Layer(
             rng.integers(low, high + 1, (outputs, inputs)).astype(np.int8),
             rng.integers(-9000, 9000, outputs).astype(np.int16),
             rng.integers(0, 256, outputs).astype(np.uint8),
         )
         for inputs, outputs in zip(sizes, [*sizes[1:], 40], strict=True)
     ]
-    return template.integer_model.IntegerModel(encoding, tuple(layers))
+    return IntegerNetwork(encoding, tuple(layers))
 
 
 def answers_of(folder: Path, asked: list[Position]) -> list[str]:
@@ -178,36 +182,30 @@ def _repacked(raw: bytes, draw: Any) -> bytes:
     return target.getvalue()
 
 
-# One arithmetic, written four times: the grader's numpy, the template's, and two programs in C.
+# One arithmetic, written three times: in numpy, and two programs in C.
 
 
-def test_the_template_computes_what_the_grader_computes(template: SimpleNamespace) -> None:
-    model = random_model(template, [70, 33, 17], -8, 7)
-    asked = positions(0, 300)
-    theirs = IntegerNetwork(
-        integer_network.Encoding(40, 30, 5),
-        tuple(
-            integer_network.Layer(layer.weight, layer.bias, layer.multiplier)
-            for layer in model.layers
-        ),
-    )
-    assert (model.classes(asked) == theirs.classes(asked)).all()
-    assert len(set(theirs.classes(asked).tolist())) > 5
-    queries = [position.query for position in asked[:20]]
-    assert [model.reply(query) for query in queries] == theirs.replies(queries)
+def test_a_saved_network_is_read_again(tmp_path: Path) -> None:
+    model = random_model([70, 33, 17], -8, 7)
+    model.save(tmp_path / "model.npz")
+    again = network_of(tmp_path)
+    asked = positions(0, 100)
+    assert again.sizes == model.sizes
+    assert (again.classes(asked) == model.classes(asked)).all()
+    assert len(set(model.classes(asked).tolist())) > 5
 
 
 @pytest.mark.parametrize(("bits", "low", "high"), [(1, -1, 1), (2, -2, 1), (4, -8, 7)])
 def test_the_plain_runtime_equals_the_integer_model(
     template: SimpleNamespace, tmp_path: Path, bits: int, low: int, high: int
 ) -> None:
-    model = random_model(template, [70, 33, 17], low, high)
+    model = random_model([70, 33, 17], low, high)
     if bits == 1:
         layers = tuple(
             replace(layer, weight=np.where(layer.weight > 0, 1, -1)) for layer in model.layers
         )
         model = replace(model, layers=layers)
-    shutil.copytree(TEMPLATE / "firmware", tmp_path / "firmware")
+    shutil.copytree(PLAIN, tmp_path / "firmware")
     template.export.write_header(model, tmp_path / "firmware" / "weights.h")
     asked = positions(bits, 60)
     assert answers_of(tmp_path / "firmware", asked) == shown(model.classes(asked))
@@ -217,7 +215,7 @@ def test_the_sparse_runtime_equals_the_integer_model(
     reference: SimpleNamespace, tmp_path: Path
 ) -> None:
     """Every level from -2 to 1, long runs of zeros, and columns without any weight."""
-    model = random_model(reference, [70, 200, 17], -2, 1)
+    model = random_model([70, 200, 17], -2, 1)
     rng = np.random.default_rng(5)
     layers = []
     for layer in model.layers:
@@ -238,20 +236,34 @@ def test_whole_replies_equal_the_integer_model() -> None:
         assert [uno.ask(query).text for query in queries] == network.replies(queries)
 
 
-def test_the_same_runtime_is_in_all_places() -> None:
-    plain = {
-        name: (TEMPLATE / "firmware" / name).read_bytes()
-        for name in (*RUNTIME, "network.c", "network.h")
-    }
-    for folder in (BASELINE / "firmware", REFERENCE / "binary" / "firmware"):
-        assert {name: (folder / name).read_bytes() for name in plain} == plain
-    for name in (*RUNTIME, "network.h"):
-        assert (REFERENCE / "firmware" / name).read_bytes() == plain[name]
-    for name in ("features.py", "integer_model.py", "export.py", "prune.py"):
-        assert (REFERENCE / name).read_bytes() == (TEMPLATE / name).read_bytes()
+def test_what_a_new_project_holds_is_no_evidence_of_copying(tmp_path: Path) -> None:
+    for inside, content in starter.files(LESSON):
+        (tmp_path / inside).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / inside).write_bytes(content)
+    folders = tuple(folder for _, folder in LESSON.given)
+    with open_submission(tmp_path, LESSON.spec.intake, "hw") as submission:
+        found = collect(submission, NAME, folders)
+    assert found.given_code
+    assert not found.own_code
+    assert not [path for path in found.files if path.startswith("firmware/")]
 
 
-@pytest.mark.parametrize("folder", [TEMPLATE, REFERENCE], ids=["starter", "reference"])
+def test_each_kernel_stands_once() -> None:
+    """Of the rest of the program, tests/release/test_starters.py says it."""
+    plain = (PLAIN / "network.c").read_bytes()
+    assert (REFERENCE / "binary" / "firmware" / "network.c").read_bytes() == plain
+    for name in ("network.c", "add_columns.S"):
+        ours = (REFERENCE / "firmware" / name).read_bytes()
+        assert (REFERENCE / "tinychat" / "firmware" / name).read_bytes() == ours
+
+
+def test_a_new_project_has_the_whole_program(tmp_path: Path) -> None:
+    given = {str(path): content for path, content in starter.files(LESSON)}
+    for path in PLAIN.iterdir():
+        assert given[f"firmware/{path.name}"] == path.read_bytes()
+
+
+@pytest.mark.parametrize("folder", [BASELINE, REFERENCE], ids=["starter", "reference"])
 def test_the_project_is_an_arduino_sketch(folder: Path) -> None:
     """The IDE wants <folder>.ino; a main() of our own keeps the core's out of the program."""
     sketch = folder / "firmware" / "firmware.ino"
@@ -268,7 +280,7 @@ def test_the_committed_tables_are_those_of_the_committed_model(
     reference: SimpleNamespace, tmp_path: Path, name: str
 ) -> None:
     folder = REFERENCE / name
-    model = reference.integer_model.load(folder / "model.npz")
+    model = network_of(folder)
     write = reference.export if name == "binary" else reference.columns
     write.write_header(model, tmp_path / "weights.h")
     assert (tmp_path / "weights.h").read_bytes() == (folder / "firmware" / "weights.h").read_bytes()
@@ -293,7 +305,7 @@ def test_pruning_keeps_the_strongest_units_and_what_they_compute(
     import torch
 
     torch.manual_seed(0)
-    network = template.model.ChatNet(template.features.Encoding(), (12, 8, 6)).eval()
+    network = template.model.ChatNet(template.model.ENCODING, (12, 8, 6)).eval()
     with torch.no_grad():  # units that are zero change nothing when they go
         network.layers[0].weight[[1, 5, 7]] = 0
         network.layers[0].norm.bias[[1, 5, 7]] = -1
@@ -324,8 +336,8 @@ def test_the_integer_model_predicts_what_the_quantized_network_predicts(
 
     torch.manual_seed(bits)
     torch.set_num_threads(1)
-    encoding = template.features.Encoding()
-    train = template.train.tensors(data.load_pairs("chat-synthetic", "validation"), encoding)
+    encoding = template.model.ENCODING
+    train = template.train.Data.of(data.load_pairs("chat-synthetic", "validation"), encoding)
     network = template.model.ChatNet(encoding, (48, 32))
     for layer in network.layers:
         layer.bits = bits
@@ -385,10 +397,9 @@ def test_the_published_network_fits_unpruned(
     reference: SimpleNamespace, tinychat: Path, tmp_path: Path, graded: Any
 ) -> None:
     """144,384 weights, bit for bit, in 26 KB and 15 ms a character."""
-    model = reference.published.convert(tinychat / "model.npz")
+    model = integer_network.read_published(tinychat / "model.npz")
     reference.published.write(model, tmp_path)
-    ours = integer_network.read_published(tinychat / "model.npz")
-    assert integer_network.read((tmp_path / "model.npz").read_bytes()).sizes == ours.sizes
+    assert network_of(tmp_path).sizes == model.sizes
     grade = graded(tmp_path, "tinychat")
     assert grade.status is Status.GRADED, grade.reason
     assert grade.value("flash_bytes") <= 26_000
@@ -441,9 +452,9 @@ def test_the_plain_runtime_takes_as_long_for_any_weights(
     """So the unpruned network, which does not fit, can be timed with its tables in one place."""
     taken = []
     for low, high in ((-2, -2), (-2, 1), (0, 0)):
-        model = random_model(template, [70, 33, 17], low, high)
+        model = random_model([70, 33, 17], low, high)
         folder = tmp_path / f"{low}{high}"
-        shutil.copytree(TEMPLATE / "firmware", folder)
+        shutil.copytree(PLAIN, folder)
         layers = [replace(layer, weight=layer.weight.copy()) for layer in model.layers]
         for layer in layers:
             layer.weight[0, 0] = -2  # two bits in any case
@@ -464,8 +475,43 @@ def test_the_unpruned_network_does_not_fit() -> None:
 
 
 def test_the_starter_says_what_to_do_first(tmp_path: Path) -> None:
-    shutil.copytree(TEMPLATE, tmp_path / "hw")
+    for place, folder in LESSON.given:
+        shutil.copytree(folder, tmp_path / "hw" / place, dirs_exist_ok=True)
     exam = grading.prepare(LESSON, "public")
     grade, _ = grading.grade(exam, tmp_path / "hw", "hw")
     assert grade.status is Status.REJECTED
     assert "model.npz" in str(grade.reason)
+
+
+@pytest.mark.slow
+def test_a_first_training_in_a_new_project_is_graded(grader: Grader, tmp_path: Path) -> None:
+    """One epoch each: unpruned it does not fit, pruned it does, and both are said."""
+    project = tmp_path / "hw"
+    assert grader("new", NAME, project).returncode == 0
+    whole = grader.python("train.py", "--epochs", "1", cwd=project)
+    assert whole.returncode == 0, whole.stderr
+    assert "too large" in whole.stdout
+    script = project / "train.py"
+    text = script.read_text("utf-8").replace("(0.0, 0.0, 0.0)", "(0.7, 0.7, 0.7)")
+    script.write_text(text, encoding="utf-8")
+    pruned = grader.python("train.py", "--epochs", "1", "--name", "small", cwd=project)
+    assert "Added to experiments.csv as 'small'" in pruned.stdout, pruned.stderr
+    assert (project / "experiments.csv").read_text("utf-8").splitlines()[1].startswith("small,")
+    assert "The submitted firmware is recorded" in grader("check", cwd=project).stdout
+
+
+def test_what_a_firmware_takes_is_recorded_when_it_answers_as_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from grader import starter as helpers
+
+    shutil.copytree(REFERENCE / "firmware", tmp_path / "firmware")
+    pairs = data.load_pairs("chat-synthetic", "validation")
+    few = replace(pairs, pairs=pairs.pairs[:10])
+    helpers.record_firmware(tmp_path, "right", network_of(REFERENCE), "ternary", few)
+    other = random_model([80, 33, 17], -2, 1)
+    helpers.record_firmware(tmp_path, "wrong", other, "2", few)
+    rows = (tmp_path / "experiments.csv").read_text("utf-8").splitlines()
+    assert rows[0] == "name,next_char_accuracy,flash_bytes,cycles_per_char,sizes,bits"
+    assert [row.split(",")[0] for row in rows[1:]] == ["right"]
+    assert "Not recorded. The board and model.npz differ at" in capsys.readouterr().out

@@ -17,9 +17,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grader import starter
 from grader.data.text.posts import LABELS, PostSet
 from grader.measure.costs.graph import GraphLimits, inspect
 from grader.measure.quantization import inspect_quantization
+from grader.starter import Posts
 from tests.lessons.projects import imported
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,8 +36,8 @@ MODULES = (
     "distill",
     "quantize",
     "qat",
-    "measuring",
     "kws",
+    "letters",
 )
 MODELS = ("teacher", "teacher_ptq", "student", "student_ptq")
 
@@ -71,7 +73,7 @@ def posts() -> PostSet:
 
 @pytest.fixture(scope="module")
 def tokenizer(code, posts):
-    return code.tokenization.train_tokenizer(posts.texts, 150)
+    return starter.train_tokenizer(posts.texts, 150)
 
 
 def networks(code: SimpleNamespace, vocabulary: int) -> dict[str, torch.nn.Module]:
@@ -115,13 +117,13 @@ def batch(vocabulary: int) -> np.ndarray:
 
 def test_the_tokenizer_is_the_same_in_every_process(code, posts, tokenizer):
     """Its trainer is parallel and counts in hash maps, whose order differs from run to run."""
-    again = [code.tokenization.train_tokenizer(posts.texts, 150) for _ in range(3)]
-    files = {code.tokenization.compact(one) for one in (tokenizer, *again)}
+    again = [starter.train_tokenizer(posts.texts, 150) for _ in range(3)]
+    files = {starter.compact(one) for one in (tokenizer, *again)}
     assert len(files) == 1
 
 
 def test_a_compact_tokenizer_reads_as_before_in_fewer_bytes(code, posts, tokenizer):
-    small = code.tokenization.compact(tokenizer)
+    small = starter.compact(tokenizer)
     assert len(small) < 0.8 * len(tokenizer.to_str(pretty=True).encode())
     read = type(tokenizer).from_buffer(small)
     assert [one.ids for one in read.encode_batch(list(posts.texts[:100]))] == [
@@ -133,14 +135,14 @@ def test_trimming_keeps_the_numbers_of_the_pieces_that_stay(code, tokenizer):
     trimmed = code.tokenization.trim(tokenizer, 110)
     assert trimmed.get_vocab_size() == 110
     assert trimmed.get_vocab().items() <= tokenizer.get_vocab().items()
-    assert tuple(trimmed.id_to_token(i) for i in range(3)) == code.tokenization.SPECIAL
+    assert tuple(trimmed.id_to_token(i) for i in range(3)) == starter.SPECIAL
 
 
 @pytest.mark.parametrize("post", ["", "   ", "ёлка))) " * 200, "日本語 \x00 🙂", "https://a.b/c"])
 def test_every_post_becomes_some_tokens_and_not_too_many(code, tokenizer, post):
-    (ids,) = code.tokenization.encode(tokenizer, [post])
+    ids = torch.tensor(tokenizer.encode(post).ids)
     assert ids[0] == 2
-    assert 1 <= len(ids) <= code.tokenization.LENGTH
+    assert 1 <= len(ids) <= starter.LENGTH
 
 
 @pytest.mark.parametrize("kind", ["teacher", "student", "ngrams"])
@@ -246,13 +248,13 @@ def test_the_integer_students_answer_depends_on_its_post_alone(code, kind):
 @given(text=st.text(max_size=300))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_becomes_letters_within_the_range_that_is_hashed_exactly(code, posts, text):
-    tokenizer = code.tokenization.letters_tokenizer(posts.texts)
-    (ids,) = code.tokenization.encode(tokenizer, [text])
-    assert 1 <= len(ids) <= code.tokenization.LETTERS
-    assert ids[0] == code.train.START
+    tokenizer = code.letters.letters_tokenizer(posts.texts)
+    ids = torch.tensor(tokenizer.encode(text).ids)
+    assert 1 <= len(ids) <= code.letters.LETTERS
+    assert ids[0] == 2
     assert 0 < ids.min() <= ids.max() < tokenizer.get_vocab_size()
     largest = code.model.multipliers(5, 2).sum(dim=1).max().item()
-    assert largest * (code.tokenization.ALPHABET + 4) < 2**24
+    assert largest * (starter.ALPHABET + 4) < 2**24
 
 
 def test_the_rows_of_ngrams_are_those_that_onnx_runtime_finds(code):
@@ -274,7 +276,7 @@ def test_the_rows_of_ngrams_are_those_that_onnx_runtime_finds(code):
 
 def test_static_scales_come_from_the_posts_that_are_shown(code, posts, tokenizer):
     model = code.export.export(networks(code, 150)["teacher"])
-    shown = code.train.read_posts(tokenizer, posts)
+    shown = Posts.of(posts, tokenizer)
     small = code.quantize.static(model, shown)
     ids = np.stack([shown.ids[0].numpy()])
     expected = run(code, model, ids)
@@ -286,11 +288,11 @@ def recipe(code: SimpleNamespace, **changes: object):
 
 
 def trained(code: SimpleNamespace, posts: PostSet, tokenizer, kind: str, **changes: object):
-    part = code.train.read_posts(tokenizer, posts)
+    part = Posts.of(posts, tokenizer)
     module = networks(code, 150)[kind]
     loss = code.losses.hard_loss(part.labels)
     model = code.train.fit(module, part, part, loss, recipe(code, **changes))
-    return model, code.train.accuracy(code.train.predict(model, part), part.labels)
+    return model, starter.accuracy(model, part)
 
 
 @pytest.mark.parametrize("kind", ["teacher", "student", "ngrams"])
@@ -305,7 +307,7 @@ def test_training_learns_what_is_there_and_repeats_itself(code, posts, tokenizer
 def test_training_with_rounding_ends_on_weights_that_storing_does_not_change(
     code, posts, tokenizer
 ):
-    part = code.train.read_posts(tokenizer, posts)
+    part = Posts.of(posts, tokenizer)
     storage = code.quantize.Storage(4, "channel")
     student = code.qat.train_qat(
         networks(code, 150)["student"],
@@ -315,7 +317,7 @@ def test_training_with_rounding_ends_on_weights_that_storing_does_not_change(
         code.losses.hard_loss(part.labels),
         recipe(code, epochs=8),
     )
-    assert code.train.accuracy(code.train.predict(student, part), part.labels) > 0.9
+    assert starter.accuracy(student, part) > 0.9
     model, ids = code.export.export(student), part.ids[0].numpy()[None]
     stored = code.quantize.weight_only(model, storage)
     answers = run(code, stored, ids, as_written=True)
@@ -339,7 +341,7 @@ def test_adjustment_asks_more_of_frequent_classes_and_leaves_absent_ones_finite(
 
 
 def test_an_adjusted_student_differs_in_its_last_bias_alone(code, posts, tokenizer):
-    part = code.train.read_posts(tokenizer, posts)
+    part = Posts.of(posts, tokenizer)
     config = code.model.StudentConfig(150, width=16, channels=32)
     taught = torch.zeros(len(part.ids), 5)
     plain, moved = (
@@ -358,13 +360,13 @@ def test_an_adjusted_student_differs_in_its_last_bias_alone(code, posts, tokeniz
 
 
 def test_a_taught_student_follows_its_teacher_against_the_labels(code, posts, tokenizer):
-    part = code.train.read_posts(tokenizer, posts)
+    part = Posts.of(posts, tokenizer)
     wrong = (part.labels + 1) % 5
     taught = 10 * torch.nn.functional.one_hot(wrong, 5).float()
     weights = code.losses.LossWeights(hard=0.1, soft=1.0, temperature=1.0)
     config = code.model.StudentConfig(150, width=16, channels=32)
     student = code.distill.train_student(config, part, part, recipe(code), taught, weights)
-    assert code.train.accuracy(code.train.predict(student, part), wrong) > 0.95
+    assert starter.accuracy(student, Posts(part.ids, wrong)) > 0.95
 
 
 def test_the_keyword_spotter_computes_the_same_in_torch(code):
@@ -430,7 +432,7 @@ def test_a_pretrained_bert_is_loaded_trained_exported_and_quantized(code, posts,
     finally:
         sys.path.remove(str(REFERENCE))
     model = onnx.load(path)
-    (ids,) = code.tokenization.encode(tokenizer, posts.texts[:1])
+    ids = torch.tensor(tokenizer.encode(posts.texts[0]).ids)
     expected = run(code, model, ids.numpy()[None])
     assert expected.shape == (1, 5)
     small = code.quantize.dynamic(model)

@@ -26,7 +26,7 @@ def template() -> Path:
 
 @pytest.fixture(scope="module")
 def common(template: Path) -> code.Hashes:
-    return code.common_to_all(template)
+    return code.common_to_all([template])
 
 
 def texts(folder: Path) -> dict[str, str]:
@@ -65,7 +65,7 @@ def test_what_a_handout_shows_counts_as_given(
     shown = works.solution("second")
     handout = tmp_path / "handout.en.md"
     handout.write_text(f"Like this:\n\n```python\n{shown}```\n\nDone.\n", encoding="utf-8")
-    with_handout = code.common_to_all(template, [handout])
+    with_handout = code.common_to_all([template], [handout])
     assert len(code.own_prints({"distill.py": shown}, common)) > 40
     assert len(code.own_prints({"distill.py": shown}, with_handout)) == 0
 

@@ -14,17 +14,16 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-
-from grader.data import load
+from grader import data, starter
+from grader.starter import Clips
 
 HERE = Path(__file__).resolve().parent
 STARTER = HERE.parents[2] / "student_template" / "distillation"
 sys.path.insert(0, str(STARTER))
 
-from export import agreement, export  # noqa: E402
+from export import export  # noqa: E402
 from model import BASELINE, Crnn  # noqa: E402
-from train import Recipe, clips, fit, hard_loss  # noqa: E402
+from train import Recipe, fit, hard_loss  # noqa: E402
 
 
 def main() -> None:
@@ -34,18 +33,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="default: beside this script")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    train, validation = (
-        clips(load(arguments.data, part, source=arguments.source))
-        for part in ("train", "validation")
-    )
+    train, validation = map(Clips.of, starter.load(data.load, arguments.data, arguments.source))
     recipe = Recipe(seed=arguments.seed)
-    torch.manual_seed(recipe.seed)
+    starter.repeatable(recipe.seed)
     baseline = Crnn(BASELINE)
     fit(baseline, train, validation, hard_loss(baseline), recipe)
     out = arguments.out or HERE / f"{arguments.data}.onnx"
-    export(baseline, out)
-    agreement(baseline, out, validation.features[:256].numpy())
+    export(baseline, out, features=validation.features[:256].numpy())
 
 
 if __name__ == "__main__":

@@ -24,10 +24,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grader import data
+from grader import data, starter
 from grader.handout.figures import Table, count, plain, project, publish
 from grader.lesson import course
 from grader.measure.costs import graph
+from grader.starter import Clips
 from grader.text import Text, join, verbatim
 
 REFERENCE = course.reference_solutions() / "distillation"
@@ -101,8 +102,7 @@ class Learner:
 
 def measured(epochs: int, seeds: Sequence[int]) -> Table:
     """Train everything and judge it on the validation voices."""
-    heard, judged = (train.clips(data.load("speech-synthetic", part))
-                     for part in ("train", "validation"))  # fmt: skip
+    heard, judged = map(Clips.of, starter.load(data.load, "speech-synthetic"))
     recipe = train.Recipe(epochs=epochs)
     teachers = {name: _control(name, heard, judged, recipe) for name in ("GRU 64", "wide")}
     found: dict[Way, list[float]] = {way: [] for way in WAYS}
@@ -116,7 +116,7 @@ def measured(epochs: int, seeds: Sequence[int]) -> Table:
             again = [way for way in WAYS if (way.student, way.teacher) == (student, "itself")]
             taught |= _together(again, {"itself": module}, heard, recipe)
         for way, module in taught.items():
-            found[way].append(train.quality(module, judged))
+            found[way].append(starter.detector_quality(module, judged))
             print(f"seed {seed} {way.student:13} {way.taught!s:28} {found[way][-1]:.2e}",
                   file=sys.stderr, flush=True)  # fmt: skip
     return _table(found, teachers, judged, recipe, seeds)
@@ -125,7 +125,11 @@ def measured(epochs: int, seeds: Sequence[int]) -> Table:
 def _control(name: str, heard: Any, judged: Any, recipe: Any) -> nn.Module:
     way = Way(name, LABELS)
     module = _together([way], {}, heard, recipe)[way]
-    print(f"teacher {name}: {train.quality(module, judged):.2e}", file=sys.stderr, flush=True)
+    print(
+        f"teacher {name}: {starter.detector_quality(module, judged):.2e}",
+        file=sys.stderr,
+        flush=True,
+    )
     return module
 
 
@@ -141,7 +145,7 @@ def _together(
     generator = torch.Generator().manual_seed(recipe.seed)
     for epoch in range(recipe.epochs):
         started = time.perf_counter()
-        for batch in train.balanced_batches(heard.labels, recipe.batch_size, generator):
+        for batch in starter.balanced_batches(heard.labels, recipe.batch_size, generator):
             features = heard.features[batch]
             if ways[0].varied:
                 features = train.augment(features, generator)
@@ -194,7 +198,9 @@ def _table(
         )
         for way, areas in found.items()
     ]  # fmt: skip
-    gru, wide = (f"{train.quality(teachers[name], judged) * 1e5:.2f}" for name in teachers)
+    gru, wide = (
+        f"{starter.detector_quality(teachers[name], judged) * 1e5:.2f}" for name in teachers
+    )
     return Table(
         header=(
             Text("student: taught by"),

@@ -13,16 +13,16 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-
-from grader.data import load
+from grader import data, starter
+from grader.starter import Clips
 
 HERE = Path(__file__).resolve().parent
 REFERENCE = HERE.parents[2] / "reference_solutions" / "distillation"
 sys.path.insert(0, str(REFERENCE))
 
-from model import CrnnConfig, SeparableConfig  # noqa: E402
-from train import Recipe, Setting, build, clips, fit, hard_loss, record, write  # noqa: E402
+from export import export  # noqa: E402
+from model import CrnnConfig, SeparableConfig, build  # noqa: E402
+from train import Recipe, Setting, fit, hard_loss, record  # noqa: E402
 
 SAMPLES = {
     "narrow": (
@@ -38,16 +38,16 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(SAMPLES))
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    train, validation = (clips(load("speech-synthetic", part)) for part in ("train", "validation"))
+    train, validation = map(Clips.of, starter.load(data.load, "speech-synthetic"))
     (arguments.out / "experiments.csv").unlink(missing_ok=True)
     for name in arguments.names:
         network, recipe = SAMPLES[name]
-        torch.manual_seed(recipe.seed)
+        starter.repeatable(recipe.seed)
         student = build(network)
         print(name)
         fit(student, train, validation, hard_loss(student), recipe)
-        write(student, arguments.out / f"{name}.onnx", "int8", validation)
+        path = arguments.out / f"{name}.onnx"
+        export(student, path, "int8", validation.features[:256].numpy())
         setting = Setting(name, network, recipe=recipe, storages=("int8",), note="labels alone")
         record(setting, student, validation, arguments.out / "experiments.csv")
 

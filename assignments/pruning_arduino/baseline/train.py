@@ -18,8 +18,7 @@ sys.path.insert(0, str(course.student_template() / "pruning_arduino"))
 
 import torch  # noqa: E402
 import train  # noqa: E402
-from features import Encoding  # noqa: E402
-from model import SIZES, ChatNet, to_integers  # noqa: E402
+from model import ENCODING, SIZES, ChatNet, to_integers  # noqa: E402
 
 from grader.data import load_pairs  # noqa: E402
 
@@ -32,19 +31,20 @@ def main() -> None:
     parser.add_argument("--from", dest="source", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    encoding, recipe = Encoding(), train.Recipe()
+    recipe = train.Recipe()
     learnt, validation = (
-        train.tensors(load_pairs(arguments.data, part, source=arguments.source), encoding)
+        train.Data.of(load_pairs(arguments.data, part, source=arguments.source), ENCODING)
         for part in ("train", "validation")
     )
     torch.manual_seed(recipe.seed)
-    network = train.fit(ChatNet(encoding, SIZES), learnt, validation, recipe)
+    network = train.fit(ChatNet(ENCODING, SIZES), learnt, validation, recipe)
     for layer in network.layers:
         layer.bits = BITS
     network = train.fit(network, learnt, validation, recipe)
     model = to_integers(network, learnt.counts)
     model.save(HERE / f"{arguments.data}.npz")
-    print(f"{arguments.data}: {train.integer_accuracy(model, validation):.1%} on validation")
+    right = model.classes_of(validation.counts.numpy()) == validation.answers.numpy()
+    print(f"{arguments.data}: {right.mean():.1%} on validation")
 
 
 if __name__ == "__main__":

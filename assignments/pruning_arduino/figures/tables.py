@@ -389,15 +389,14 @@ def seeds(material: Material) -> Table:
 
 def _first_character(pairs: Sequence[Pair], hidden: Sequence[int], seed: int) -> float:
     """Accuracy of the best epoch."""
-    starter = project(course.student_template() / NAME, "features", "model")
-    features, model = starter.features, starter.model
+    model = project(course.student_template() / NAME, "model").model
     torch.manual_seed(seed)
     asked = [Position(pair.query, "", chat.CHARSET.index(pair.reply[0])) for pair in pairs]
-    counts = torch.from_numpy(features.encode(asked, features.Encoding())).float()
+    counts = torch.from_numpy(integer_network.encode(asked, model.ENCODING)).float()
     answers = torch.tensor([position.next_char for position in asked])
     order = torch.randperm(len(asked))
     tested, learnt = order[: round(0.2 * len(order))], order[round(0.2 * len(order)) :]
-    network, best = model.ChatNet(features.Encoding(), hidden), 0.0
+    network, best = model.ChatNet(model.ENCODING, hidden), 0.0
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     for _ in range(EPOCHS):
         network.train()

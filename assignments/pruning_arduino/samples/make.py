@@ -20,7 +20,9 @@ def make(folder: Path, lesson: Lesson) -> None:
     """One submission for each ending that an instructor meets."""
     reference = lesson.reference
     shutil.copytree(reference, folder / "reference", ignore=_IGNORED)
-    shutil.copytree(lesson.template, folder / "untouched-starter", ignore=_IGNORED)
+    for place, given in lesson.given:
+        target = folder / "untouched-starter" / place
+        shutil.copytree(given, target, ignore=_IGNORED, dirs_exist_ok=True)
     _zip(folder / "zipped.zip", reference)
     _edited(folder / "does-not-compile", reference, "uart_begin();", "uart_begin()")
     _edited(folder / "endless-loop", reference, "GPIOR0 = INFERENCE_BEGINS;", "for (;;)\n        ;")

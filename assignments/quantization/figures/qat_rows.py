@@ -18,6 +18,7 @@ from torch import nn
 from grader.data import load_posts
 from grader.data.text.posts import LABELS, PostSet
 from grader.measure.quality import classification
+from grader.starter import Posts
 from grader.text import Text, verbatim
 
 losses = REFERENCE_MODULES.losses
@@ -47,7 +48,7 @@ def pairs() -> Iterator[Pair]:
     """float32 first, then fewer and fewer bits, on the validation posts."""
     tokenizer = Tokenizer.from_file(str(REFERENCE / "student_tokenizer.json"))
     seen, unseen = (load_posts(DATA, part) for part in ("train", "validation"))
-    posts = [train.read_posts(tokenizer, part) for part in (seen, unseen)]
+    posts = [Posts.of(part, tokenizer) for part in (seen, unseen)]
     setup = train.SETUPS[DATA]
     recipe = replace(
         setup.student_recipe, epochs=EPOCHS, learning_rate=setup.student_recipe.learning_rate / 4

@@ -33,29 +33,28 @@ import onnxruntime
 import torch
 from onnx import ModelProto
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 
 from grader.data import Part, load_posts
 from grader.data.text.posts import LABELS, PostSet
 from grader.handout.figures import project, table
 from grader.lesson import course
 from grader.measure.quality import classification
+from grader.starter import Candidate, Measured, Posts, compact, measure, train_tokenizer
 from grader.text.errors import GraderError
 from grader.text.progress import Reporter
 
 reference = project(
     course.reference_solutions() / "quantization",
-    *("ngrams", "distill", "export", "losses", "measuring", "model", "quantize"),
-    *("tokenization", "train"),
+    *("ngrams", "distill", "export", "losses", "model", "quantize"),
+    "train",
 )
 ngrams, distill = reference.ngrams, reference.distill
 quantize, training = reference.quantize, reference.train
-export, measure = reference.export.export, reference.measuring.measure
-Candidate, Measured = reference.measuring.Candidate, reference.measuring.Measured
+export = reference.export.export
 LossWeights, ensemble = reference.losses.LossWeights, reference.losses.ensemble
-Student, StudentConfig = reference.model.Student, reference.model.StudentConfig
+StudentConfig = reference.model.StudentConfig
 student_of = reference.model.student_of
-compact, train_tokenizer = reference.tokenization.compact, reference.tokenization.train_tokenizer
 Recipe, Setup, SETUPS = training.Recipe, training.Setup, training.SETUPS
 
 
@@ -133,10 +132,10 @@ def models(
 
     def student(name: str, setup: Setup, teachers: Callable[[], Tensor | None]) -> Pair:
         small = distill.small_tokenizer(setup.student, pieces, train)
-        parts = [training.read_posts(small, part) for part in (train, validation)]
+        parts = [Posts.of(part, small) for part in (train, validation)]
         recipe = replace(setup.student_recipe, seed=seed)
 
-        def learn() -> Student:
+        def learn() -> nn.Module:
             return distill.train_student(setup.student, *parts, recipe, teachers(), setup.weights)
 
         model = export(_kept(place / f"{name}.pt", setup, learn))
@@ -162,7 +161,7 @@ Pair = tuple[Candidate, ...]
 """A student in float32 and its PTQ."""
 
 
-def _kept(path: Path, setup: Setup, train: Callable[[], Student]) -> Student:
+def _kept(path: Path, setup: Setup, train: Callable[[], nn.Module]) -> nn.Module:
     """The student that `path` holds, trained now if there is none."""
     if not path.exists():
         torch.save(train().state_dict(), path)
@@ -179,12 +178,11 @@ def _teacher(
         return _pretrained(seed, train, validation, place, name)
     tokenizer = train_tokenizer(train.texts, SETUP.teacher.vocabulary)
     if not (place / "teacher.pt").exists():
-        parts = [training.read_posts(tokenizer, part) for part in (train, validation)]
+        parts = [Posts.of(part, tokenizer) for part in (train, validation)]
         recipe = replace(SETUP.teacher_recipe, seed=seed)
-        torch.save(
-            training.train_teacher(SETUP.teacher, *parts, recipe, linear).state_dict(),
-            place / "teacher.pt",
-        )
+        loss = reference.losses.distillation_loss(parts[0].labels, linear, training.NGRAMS)
+        trained = training.train_teacher(SETUP.teacher, *parts, loss, recipe)
+        torch.save(trained.state_dict(), place / "teacher.pt")
     return export(distill.load_teacher(place, SETUP)), tokenizer
 
 
@@ -208,7 +206,7 @@ def _logits(model: ModelProto, tokenizer: Tokenizer, part: PostSet) -> np.ndarra
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     names = [port.name for port in session.get_inputs()]
-    ids = training.read_posts(tokenizer, part).ids
+    ids = Posts.of(part, tokenizer).ids
     return np.concatenate(
         [session.run(None, quantize.feed(names, post.numpy()[None]))[0] for post in ids]
     )
@@ -217,7 +215,7 @@ def _logits(model: ModelProto, tokenizer: Tokenizer, part: PostSet) -> np.ndarra
 def _linear_logits(train: PostSet, path: Path) -> Tensor:
     """Out-of-fold logits of the linear model; the same for every seed."""
     if not path.exists():
-        np.save(path, training.ngram_logits(train).numpy())
+        np.save(path, ngrams.out_of_fold(train.texts, train.labels).numpy())
     return torch.from_numpy(np.load(path))
 
 

@@ -48,6 +48,7 @@ from grader.lesson.grades import Measurement
 from grader.measure import latency
 from grader.measure.costs.graph import GraphLimits, inspect
 from grader.measure.quality import classification
+from grader.measure.quality.detection import au_fa_fr
 from grader.text import Text, verbatim
 
 NAME = "quantization"
@@ -309,7 +310,7 @@ def spotter(material: Material) -> Table:
     for name, small in kws.variants(train):
         changed = small(model)
         size = inspect(changed.SerializeToString()).bytes
-        area = kws.quality(kws.logits(changed, clips.features), clips)
+        area = au_fa_fr(kws.logits(changed, clips.features), clips.labels)
         whole, first = whole or size, first or area
         rows.append(
             (

@@ -15,9 +15,11 @@ import argparse
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-import torch
+from grader import starter
+from grader.data.speech import tracks
 
 HERE = Path(__file__).resolve().parent
 STARTER = HERE.parents[2] / "student_template" / "streaming_kws"
@@ -26,20 +28,21 @@ sys.path.insert(0, str(STARTER))
 from export import export_all  # noqa: E402
 from offline import BASELINE, Crnn  # noqa: E402
 from streaming import StreamingKws  # noqa: E402
-from train import EPOCHS, Recipe, clip_loss, fit, load  # noqa: E402
+from train import RECIPES, clip_loss, fit, seconds  # noqa: E402
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="speech-synthetic", choices=EPOCHS)
+    parser.add_argument("--data", default="speech-synthetic", choices=RECIPES)
     parser.add_argument("--from", dest="source", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    train, validation = load(arguments.data, arguments.source)
-    torch.manual_seed(arguments.seed)
+    parts = starter.load(tracks.load, arguments.data, arguments.source)
+    train, validation = map(seconds, parts)
+    starter.repeatable(arguments.seed)
     crnn = Crnn(BASELINE)
-    fit(crnn, train, validation, clip_loss, Recipe(EPOCHS[arguments.data], seed=arguments.seed))
+    recipe = replace(RECIPES[arguments.data], seed=arguments.seed)
+    fit(crnn, train, validation, clip_loss, recipe)
     with tempfile.TemporaryDirectory() as folder:
         export_all(crnn, StreamingKws(crnn), Path(folder))
         shutil.copy(Path(folder) / "model.onnx", HERE / f"{arguments.data}.onnx")

@@ -182,7 +182,7 @@ def _counted(
 def _exported(ours: SimpleNamespace, crnn: nn.Module, storage: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        ours.export._export_stream(ours.streaming.StreamingKws(crnn).eval(), path, storage)
+        ours.export.export_stream(ours.streaming.StreamingKws(crnn), path, storage)
         return path.read_bytes()
 
 

@@ -1,22 +1,31 @@
-"""A column times a row: 8 multiplications for the one, 8 for the other."""
+"""Write model.onnx, which multiplies eight numbers by the matrix i * j."""
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 numbers = np.arange(1, 9, dtype=np.float32)
+# BEGIN SOLUTION
+# A column times a row: 8 multiplications for the one, 8 for the other.
+nodes = [
+    helper.make_node("MatMul", ["x", "column"], ["scalar"]),
+    helper.make_node("MatMul", ["scalar", "row"], ["y"]),
+]
+weights = [
+    numpy_helper.from_array(numbers[:, None], "column"),
+    numpy_helper.from_array(numbers[None, :], "row"),
+]
+# STARTER
+# # TODO: this multiplies 64 times. How many are needed?
+# nodes = [helper.make_node("MatMul", ["x", "matrix"], ["y"])]
+# weights = [numpy_helper.from_array(np.outer(numbers, numbers), "matrix")]
+# END SOLUTION
 graph = helper.make_graph(
-    [
-        helper.make_node("MatMul", ["x", "column"], ["scalar"]),
-        helper.make_node("MatMul", ["scalar", "row"], ["y"]),
-    ],
+    nodes,
     "product",
     [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 8])],
     [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 8])],
-    [
-        numpy_helper.from_array(numbers[:, None], "column"),
-        numpy_helper.from_array(numbers[None, :], "row"),
-    ],
+    weights,
 )
 model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 onnx.save(model, "model.onnx")

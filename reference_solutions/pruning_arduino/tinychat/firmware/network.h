@@ -2,7 +2,7 @@
  *
  * In every layer the sums are 16 bits wide and wrap. A hidden unit's output is
  * max(sum, 0) * multiplier / 256, the class is the largest of sum * multiplier / 256, the first
- * of equals; both divisions towards zero. integer_model.py computes the same with numpy.
+ * of equals; both divisions towards zero. grader.board.integer_network does the same with numpy.
  */
 #ifndef NETWORK_H
 #define NETWORK_H
