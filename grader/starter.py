@@ -814,8 +814,8 @@ def agreement(
     if not difference <= allowed:
         raise Disagreement(
             "{name} differs from the module by {difference:.3g} in an output; at most "
-            "{allowed:.3g} is expected. Export again after the last change, and check that the module has no "
-            "randomness in evaluation mode.",
+            "{allowed:.3g} is expected. Export again after the last change, and check that the "
+            "module has no randomness in evaluation mode.",
             name=path.name,
             difference=difference,
             allowed=allowed,

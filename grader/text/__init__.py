@@ -25,8 +25,8 @@ from grader.text.numbers import ENGLISH, Lang, localized
 
 __all__ = [
     "EMPTY", "ENGINE", "ENGLISH", "Lang", "Text", "add_catalogs", "decoded", "from_json",
-    "from_toml", "in_context", "join", "language", "languages", "plural", "to_builtins", "to_json", "translate",
-    "verbatim",
+    "from_toml", "in_context", "join", "language", "languages", "plural", "to_builtins",
+    "to_json", "translate", "verbatim",
 ]  # fmt: skip
 
 ENGINE = Path(__file__).parent.parent / "locale"
