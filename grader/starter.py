@@ -334,7 +334,7 @@ def normal_forms() -> list[normalizers.Normalizer]:
     return [
         normalizers.NFKC(),
         normalizers.Lowercase(),
-        normalizers.Replace("ё", "е"),
+        normalizers.Replace("\u0451", "\u0435"),  # yo, which many write as ye
         normalizers.Replace(Regex(r"https?://\S+"), " url "),
     ]
 
