@@ -287,7 +287,8 @@ SPECIAL = PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[CLS]"
 ALPHABET = 120
 """Different characters that get a token; rarer ones make their word [UNK]."""
 LENGTH = 63
-"""Tokens of a post that are read; 1 in 20 posts of RuSentiment is longer."""
+"""Tokens of a post that are read; 1 in 20 posts of RuSentiment is longer. One less than a
+transformer with 64 positions reads, so that a batch may be padded wider than its longest post."""
 
 
 def train_tokenizer(
