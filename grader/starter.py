@@ -287,7 +287,8 @@ SPECIAL = PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[CLS]"
 ALPHABET = 120
 """Different characters that get a token; rarer ones make their word [UNK]."""
 LENGTH = 63
-"""Tokens of a post that are read; 1 in 20 posts of RuSentiment is longer."""
+"""Tokens of a post that are read; 1 in 20 posts of RuSentiment is longer. One less than a
+transformer with 64 positions reads, so that a batch may be padded wider than its longest post."""
 
 
 def train_tokenizer(
@@ -334,7 +335,7 @@ def normal_forms() -> list[normalizers.Normalizer]:
     return [
         normalizers.NFKC(),
         normalizers.Lowercase(),
-        normalizers.Replace("ё", "е"),
+        normalizers.Replace("\u0451", "\u0435"),  # yo, which many write as ye
         normalizers.Replace(Regex(r"https?://\S+"), " url "),
     ]
 

@@ -129,8 +129,8 @@ def rounded(values: np.ndarray, axis: int | None) -> tuple[np.ndarray, np.ndarra
 
 def int8_products(model: ModelProto, clips: np.ndarray, **options: object) -> ModelProto:
     """Convolution and dense layers as QDQ, calibrated on training clips (n, 40, 101)."""
-    shown = starter.Calibration({"features": np.asarray(clip, np.float32)[None]} for clip in clips)
     # BEGIN SOLUTION
+    shown = starter.Calibration({"features": np.asarray(clip, np.float32)[None]} for clip in clips)
     settings = {
         "quant_format": quantization.QuantFormat.QDQ,
         "op_types_to_quantize": ["Conv", "MatMul", "Gemm"],
@@ -143,8 +143,9 @@ def int8_products(model: ModelProto, clips: np.ndarray, **options: object) -> Mo
         return onnx.load(target)
     # STARTER
     # # TODO: quantize_static of onnxruntime.quantization on the file that `starter.on_disk` gives,
-    # # with `shown` and `options`. Why is no GRU among the operators that it can quantize?
-    # raise NotImplementedError(f"write int8_products in kws.py, with {shown} and {options}")
+    # # with `options` and starter.Calibration of {"features": clip[None]} for each clip. Why is no
+    # # GRU among the operators that it can quantize?
+    # raise NotImplementedError("write int8_products in kws.py")
     # END SOLUTION
 
 

@@ -25,7 +25,7 @@ from grader.starter import Posts
 
 Granularity = Literal["tensor", "channel", "block"]
 SMALLEST_SCALE = 1e-6
-"""A row of zeros (the padding's) would get the scale 0, and 0 / 0 is NaN without a word."""
+"""A row of zeros (the padding's) would get the scale 0, and 0 / 0 is NaN."""
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ SETUPS = {
         # As large as a file of 6 MB lets it be.
         teacher=TeacherConfig(vocabulary=2500, width=192, heads=4, hidden=768, dropout=0.05),
         teacher_recipe=Recipe(epochs=4, learning_rate=1e-3, batch_size=64, bfloat16=True),
-        student=NARROW,  # TODO: model.StudentConfig(vocabulary=1500, width=32)
+        student=NARROW,  # TODO: StudentConfig(vocabulary=1500, width=32)
         student_recipe=Recipe(8, 4e-3),
     ),
     "rusentiment": Setup(
