@@ -63,13 +63,19 @@ def generated(lesson: Lesson) -> Iterator[tuple[PurePosixPath, bytes]]:
     inside = dict(files_of(lesson.reference))
     for pattern in spec.generated:
         if not any(matches(one, pattern) for one in inside):
-            raise SpecError(f"{where} generates {pattern!r}, but the reference has no such file.")
+            raise SpecError(
+                "{where} generates {pattern!r}, but the reference has no such file.",
+                where=where,
+                pattern=pattern,
+            )
     for one, _ in files_of(lesson.template):
         listed = one in inside and any(matches(one, pattern) for pattern in spec.generated)
         if not listed and not any(matches(one, pattern) for pattern in spec.own):
             raise SpecError(
-                f"{lesson.template / one} is neither generated nor the starter's own; list it in "
-                f"[starter] of {lesson.folder / 'lesson.toml'} or delete it."
+                "{template} is neither generated nor the starter's own; list it in [starter] of "
+                "{folder} or delete it.",
+                template=lesson.template / one,
+                folder=lesson.folder / "lesson.toml",
             )
     for one, path in inside.items():
         if any(matches(one, pattern) for pattern in spec.generated):
@@ -148,20 +154,34 @@ def _lines(text: str, path: Path) -> Iterator[tuple[str | None, str]]:
             if marker not in _NEXT[last]:
                 region = f"in the region of line {begun}" if last else "outside of a region"
                 expected = " or ".join(_NEXT[last])
-                raise SpecError(f"{where}: {marker} {region}, expected {expected}.")
+                raise SpecError(
+                    "{where}: {marker} {region}, expected {expected}.",
+                    where=where,
+                    marker=marker,
+                    region=region,
+                    expected=expected,
+                )
             begun = number if marker == BEGIN else begun
             last = None if marker == END else marker
         elif like_a_marker.fullmatch(line):
             raise SpecError(
-                f"{where}: {line.strip()!r} is no marker; the markers are {BEGIN}, {STARTER} and "
-                f"{END} after a comment mark and a space."
+                "{where}: {line!r} is no marker; the markers are {begin}, {starter} and {end} "
+                "after a comment mark and a space.",
+                where=where,
+                line=line.strip(),
+                begin=BEGIN,
+                starter=STARTER,
+                end=END,
             )
         elif last == STARTER:
             found = comment.fullmatch(line)
             if found is None:
                 raise SpecError(
-                    f"{where}: expected a comment with a line of the starter, or {END} for the "
-                    f"region of line {begun}."
+                    "{where}: expected a comment with a line of the starter, or {end} for the "
+                    "region of line {begun}.",
+                    where=where,
+                    end=END,
+                    begun=begun,
                 )
             yield STARTER, (found[1] + found[2]).rstrip()
         elif found := one_line.fullmatch(line):
@@ -169,7 +189,13 @@ def _lines(text: str, path: Path) -> Iterator[tuple[str | None, str]]:
         else:
             yield (SOLUTION if last == BEGIN else None), line
     if last is not None:
-        raise SpecError(f"{path}:{begun}: {BEGIN} without {END}; close the region.")
+        raise SpecError(
+            "{path}:{begun}: {begin} without {end}; close the region.",
+            path=path,
+            begun=begun,
+            begin=BEGIN,
+            end=END,
+        )
 
 
 def main() -> int:

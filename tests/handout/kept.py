@@ -33,11 +33,11 @@ def differences(folder: Path) -> list[Difference]:
 def figures(folder: Path, lang: Lang) -> dict[str, list[list[str]]]:
     """The numbers in each cell of the tables of a lesson's page, as Python writes them."""
     shown = measured.tables((folder / f"handout.{lang}.md").read_text(encoding="utf-8"), lang)
-    group, point = ("\u00a0", ",") if lang == "ru" else (",", ".")
-    number = re.compile(rf"\d+(?:{group}\d{{3}})*(?:{re.escape(point)}\d+)?")
+    group, point = ("[\u00a0 ]", ",") if lang == "ru" else (",", ".")
+    number = re.compile(rf"\d+(?:{group}\d{{3}}(?!\d))*(?:{re.escape(point)}\d+)?")
 
     def plain(cell: str) -> list[str]:
-        return [one.replace(group, "").replace(point, ".") for one in number.findall(cell)]
+        return [re.sub(group, "", one).replace(point, ".") for one in number.findall(cell)]
 
     return {
         name: [[digits for cell in row[1:] for digits in plain(cell)] for row in table.rows]
