@@ -24,8 +24,9 @@ from babel.messages.pofile import read_po, write_po
 import grader
 from grader import cli
 from grader.cli import options
+from grader.grading.hints import Steps
 from grader.lesson import course
-from grader.lesson.spec import LessonSpec
+from grader.lesson.spec import HINTS, LessonSpec
 from grader.measure.hardware import platforms
 from grader.report import labels as report_labels
 from grader.text import Lang, Text, decoded, from_toml
@@ -190,8 +191,9 @@ def command(check: bool, new: str | None, lang: Lang) -> int:
 def _in_toml(source: Source) -> Iterator[tuple[str, str, str | None]]:
     """File, sentence and context of each text in the TOML files."""
     if source.name != "grader":
-        for message in texts(source.folder / "lesson.toml", LessonSpec):
-            yield "lesson.toml", message, None
+        for name, kind in (("lesson.toml", LessonSpec), (HINTS, dict[str, Steps])):
+            for message in texts(source.folder / name, kind):
+                yield name, message, None
         return
     labels = source.folder / "report" / "labels.toml"
     for unit in from_toml(labels.read_bytes(), report_labels.Catalogue).units.values():
@@ -207,7 +209,7 @@ def _in_toml(source: Source) -> Iterator[tuple[str, str, str | None]]:
 
 
 def texts(path: Path, kind: type) -> list[str]:
-    """The English sentences that a TOML file of this type holds as texts."""
+    """The English sentences that a TOML file of this type holds as texts; none without a file."""
     found: list[str] = []
 
     def decode(wanted: type, value: object) -> Text:
@@ -216,7 +218,8 @@ def texts(path: Path, kind: type) -> list[str]:
         text: Text = decoded(wanted, value)
         return text
 
-    msgspec.toml.decode(path.read_bytes(), type=kind, dec_hook=decode)
+    if path.is_file():
+        msgspec.toml.decode(path.read_bytes(), type=kind, dec_hook=decode)
     return found
 
 

@@ -5,7 +5,7 @@ lesson's `hints.toml`: a table for each check, or for several with a shell patte
 `rejected` for work that is refused before any check:
 
     [quality_gate]
-    steps = [{ en = "...", ru = "..." }, { en = "...", ru = "..." }]
+    steps = ["...", "..."]
 """
 
 from __future__ import annotations
