@@ -42,6 +42,7 @@ SMALL = {
         "hidden = 4000": "hidden = 600",
         "public = 1500": "public = 400",
         "rounds = 24": "rounds = 4",
+        "attempts = 6": "attempts = 1",
     },
 }
 

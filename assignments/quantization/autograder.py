@@ -250,7 +250,7 @@ def _run(exam: Exam, models: Mapping[str, Model], encoded: Mapping[str, Encoded]
         baseline_pad_id=exam.teacher_encoded.pad_id,
         rounds=exam.settings["rounds"],
     )
-    return latency.run_calmly(job, exam.limits, exam.pace)
+    return latency.run_calmly(job, exam.limits, exam.pace, exam.settings["attempts"])
 
 
 def _outcomes(

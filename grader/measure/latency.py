@@ -35,9 +35,6 @@ RESAMPLES = 1000
 TOLERATED = 1.05
 """Slowest pace of the baseline that counts as calm, relative to the stored one; runs on a calm
 machine stay within 3% of each other."""
-ATTEMPTS = 6
-"""Most timings of one submission. A machine that is always slower than the one on which the class
-was prepared makes them all, and the calmest counts."""
 PREPARING = 3
 """Runs of the baseline alone, of which the fastest counts."""
 
@@ -113,12 +110,16 @@ def pace_of_baseline(job: SequenceJob, limits: RunLimits) -> Pace:
     return Pace(min(one.single for one in found), min(one.batched for one in found))
 
 
-def run_calmly(job: SequenceJob, limits: RunLimits, calm: Pace) -> SequenceRun:
+def run_calmly(job: SequenceJob, limits: RunLimits, calm: Pace, attempts: int) -> SequenceRun:
     """`run_sequences`, with timings repeated while its baseline is slower than `calm`; for each
-    batch size the calmest timing counts. Raises what `run_sequences` raises."""
+    batch size the calmest timing counts.
+
+    A machine that is always slower than the one on which the class was prepared makes all
+    `attempts`. Raises what `run_sequences` raises.
+    """
     run = run_sequences(job, limits)
     again = replace(job, answers=False)
-    for _ in range(ATTEMPTS - 1):
+    for _ in range(attempts - 1):
         no_time = 2 * run.seconds > limits.wall_seconds
         now = _pace(run)
         if no_time or max(now.single / calm.single, now.batched / calm.batched) <= TOLERATED:

@@ -43,7 +43,7 @@ ROUNDS = 4
 @pytest.fixture(scope="module")
 def examination() -> Examination:
     """The lesson on some of the public posts, timed a few times only."""
-    changed = LESSON.spec.settings | {"rounds": ROUNDS}
+    changed = LESSON.spec.settings | {"rounds": ROUNDS, "attempts": 1}
     short = Lesson(msgspec.structs.replace(LESSON.spec, settings=changed), LESSON.folder)
     return fewer(grading.prepare(short, "public"), POSTS)
 
@@ -344,7 +344,7 @@ def test_posts_that_people_wrote_are_graded_against_the_teacher_in_the_cache(
         pytest.skip(f"RuSentiment is not in {shared_data}")
     monkeypatch.setenv("GRADER_CACHE", str(tmp_path / "cache"))
 
-    changed = LESSON.spec.settings | {"rounds": 2}
+    changed = LESSON.spec.settings | {"rounds": 2, "attempts": 1}
     lesson = replace(LESSON, spec=msgspec.structs.replace(LESSON.spec, settings=changed))
 
     def prepared() -> Examination:

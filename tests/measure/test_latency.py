@@ -112,7 +112,7 @@ def baseline_seconds(timings: Mapping[str, Timing]) -> float:
 
 @needs_warm_worker
 def test_a_calm_run_is_the_only_one(made: list[SequenceRun]) -> None:
-    run = latency.run_calmly(job(averaging()), LIMITS, NEVER)
+    run = latency.run_calmly(job(averaging()), LIMITS, NEVER, 4)
     assert made == [run]
     np.testing.assert_allclose(run.logits["student"], answers(posts(40)), atol=1e-5)
     assert set(run.single) == set(run.batched) == {"student", BASELINE}
@@ -122,8 +122,8 @@ def test_a_calm_run_is_the_only_one(made: list[SequenceRun]) -> None:
 def test_of_disturbed_ones_the_calmest_timings_count_and_answers_stay(
     made: list[SequenceRun],
 ) -> None:
-    run = latency.run_calmly(job(averaging()), LIMITS, ALWAYS)
-    assert len(made) == latency.ATTEMPTS
+    run = latency.run_calmly(job(averaging()), LIMITS, ALWAYS, 4)
+    assert len(made) == 4
     assert baseline_seconds(run.single) == min(baseline_seconds(one.single) for one in made)
     assert baseline_seconds(run.batched) == min(baseline_seconds(one.batched) for one in made)
     assert run.logits is made[0].logits
@@ -141,7 +141,7 @@ def test_no_run_begins_that_the_limit_might_end(monkeypatch: pytest.MonkeyPatch)
         return runs[-1]
 
     monkeypatch.setattr(latency, "run_sequences", slow)
-    run = latency.run_calmly(job(averaging()), LIMITS, ALWAYS)
+    run = latency.run_calmly(job(averaging()), LIMITS, ALWAYS, 4)
     assert (len(runs), run.seconds) == (2, 500.0)
 
 
