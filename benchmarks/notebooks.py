@@ -38,8 +38,8 @@ LESSON = {
     "lesson.toml": """
 schema = 1
 name = "trivial"
-title = { en = "Trivial", ru = "Простое" }
-summary = { en = "Reads one file.", ru = "Читает один файл." }
+title = "Trivial"
+summary = "Reads one file."
 max_score = 1.0
 [intake]
 artefact = "answer.txt"
@@ -47,12 +47,12 @@ artefact = "answer.txt"
 names = ["none"]
 [[terms]]
 name = "right"
-title = { en = "Right", ru = "Верно" }
+title = "Right"
 formula = "right"
 max_points = 1.0
 [report]
 rank_by = "right"
-columns = [{ name = "right", title = { en = "Right", ru = "Верно" } }]
+columns = [{ name = "right", title = "Right" }]
 """,
     "autograder.py": """
 from dataclasses import dataclass, field

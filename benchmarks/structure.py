@@ -33,6 +33,24 @@ from grader.release import starters
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE = ROOT / "grader"
 CODE = (".py", ".c", ".h")
+RUSSIAN = re.compile("[\u0400-\u04ff]")
+RUSSIAN_IN_CODE = {
+    "assignments/profiling/analysis_report.py": "beginnings of words in students' headings",
+    "assignments/profiling/samples/make.py": "the name of a student's file",
+    "assignments/quantization/exam.py": "a Russian post that is sent to models",
+    "assignments/quantization/figures/posts.py": "words that are looked for in Russian posts",
+    "benchmarks/posts_inflect.py": "Russian words and their forms",
+    "grader/data/text": "grammar, words and spelling of generated Russian posts",
+    "grader/gradebook/moodle.py": "column names of Moodle's export",
+    "grader/handout/site.py": "where a letter stands in the alphabet of the glossary",
+    "grader/handout/slides.py": "ends of sentences and abbreviations",
+    "grader/report/charts/drawing.py": "widths of letters",
+    "grader/semester/roster.py": "column names of rosters",
+    "grader/semester/tables.py": "names of months and dates that are read",
+    "grader/text/numbers.py": "an example of a date",
+    "reference_solutions/quantization/ngrams.py": "an example of a post",
+}
+"""Files and folders where Cyrillic letters are no translation, and what they are."""
 LONG = 20
 """Characters of a line that is counted as copied; shorter ones are alike by chance."""
 
@@ -57,6 +75,8 @@ class Structure:
     """Lines of code of all starters together."""
     copied_starter_lines: int
     """Lines that a starter has in common with its reference without being generated from it."""
+    bilingual_lines: int
+    """Lines of Python with Cyrillic letters outside of RUSSIAN_IN_CODE."""
 
 
 def measure() -> Structure:
@@ -81,6 +101,7 @@ def measure() -> Structure:
         private_helpers_with_one_caller=lonely,
         starter_lines=sum(len(lines) for one in loading.every() for _, lines in _starter(one)),
         copied_starter_lines=sum(_copied(lesson) for lesson in loading.every()),
+        bilingual_lines=sum(len(lines) for lines in russian_lines().values()),
     )
 
 
@@ -159,6 +180,20 @@ def _private_helpers(files: list[Path]) -> tuple[int, int]:
                 count += 1
                 lonely += named[node.name] == 1
     return count, lonely
+
+
+def russian_lines() -> dict[str, list[int]]:
+    """Lines with Cyrillic letters, counted from 1, by Python file outside of RUSSIAN_IN_CODE."""
+    trees = ("grader", "assignments", "reference_solutions", "student_template", "benchmarks")
+    found = {}
+    for path in (path for tree in trees for path in sorted((ROOT / tree).rglob("*.py"))):
+        name = path.relative_to(ROOT).as_posix()
+        if any(name == one or name.startswith(f"{one}/") for one in RUSSIAN_IN_CODE):
+            continue
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if hits := [number for number, line in enumerate(lines, 1) if RUSSIAN.search(line)]:
+            found[name] = hits
+    return found
 
 
 def _starter(lesson: loading.Lesson) -> list[tuple[Path, list[str]]]:

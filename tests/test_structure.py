@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from structure import Structure, measure
+from structure import RUSSIAN, RUSSIAN_IN_CODE, Structure, measure, russian_lines
 
 MODULES = 230
 """Python files of grader/; changed only on purpose."""
@@ -39,6 +39,18 @@ def test_lines_of_the_starters(structure: Structure) -> None:
 def test_starters_have_no_copies_of_their_references(structure: Structure) -> None:
     """What both have in common, `make starters` writes."""
     assert structure.copied_starter_lines == 0
+
+
+def test_no_translation_is_left_in_code() -> None:
+    """English is written in Python, other languages in catalogs."""
+    assert russian_lines() == {}
+
+
+def test_cyrillic_letters_are_where_the_list_says(repository: Path) -> None:
+    for name in RUSSIAN_IN_CODE:
+        place = repository / name
+        files = place.rglob("*.py") if place.is_dir() else [place]
+        assert any(RUSSIAN.search(file.read_text(encoding="utf-8")) for file in files), name
 
 
 def test_parts_depend_on_each_other_in_few_levels_without_a_circle(structure: Structure) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import re
 from pathlib import Path
 from types import ModuleType
@@ -67,9 +68,12 @@ def benchmark(repository: Path) -> ModuleType:
 def run(stem: str) -> dict[str, Any]:
     """Names that the code of a source defines once it has run from top to bottom."""
     names: dict[str, Any] = {"__name__": stem}
-    for number, (kind, code) in enumerate(blocks("en", stem)):
-        if kind == "python":
-            exec(compile(code, f"{stem}.en.md, block {number}", "exec"), names)
+    try:
+        for number, (kind, code) in enumerate(blocks("en", stem)):
+            if kind == "python":
+                exec(compile(code, f"{stem}.en.md, block {number}", "exec"), names)
+    finally:
+        logging.disable(logging.NOTSET)  # the seminar silences the quantizer
     return names
 
 
