@@ -12,7 +12,7 @@ from grader.lesson.grades import Measurement
 from grader.measure import latency
 from grader.measure.quality import classification
 from grader.sandbox.runners.sequences import Timing
-from grader.text import Text
+from grader.text import Text, plural
 
 from . import claims
 from .exam import Exam, Labels
@@ -114,13 +114,14 @@ def _latency(one: Outcome, batch: str) -> Measured:
         f"latency_ms_{batch}": Measurement(
             found.value * scale,
             "ms",
-            Text(
-                "{posts} post{rest} in one call, one core: lower quartile of {seconds_count} "
-                "rounds over {timing_posts} posts, tokenization excluded",
-                posts=posts,
-                rest="s" if posts > 1 else "",
-                seconds_count=len(timing.seconds),
-                timing_posts=timing.posts,
+            plural(
+                "{n} post in one call, one core: lower quartile of {rounds} rounds over {all} "
+                "posts, tokenization excluded",
+                "{n} posts in one call, one core: lower quartile of {rounds} rounds over {all} "
+                "posts, tokenization excluded",
+                posts,
+                rounds=len(timing.seconds),
+                all=timing.posts,
             ),
             found.scaled(scale),
         )

@@ -188,10 +188,11 @@ def command(check: bool, new: str | None, lang: Lang) -> int:
     return ExitCode.BELOW if found else ExitCode.OK
 
 
-def _in_toml(source: Source) -> Iterator[tuple[str, str, str | None]]:
+def _in_toml(source: Source) -> Iterator[tuple[str, str | tuple[str, str], str | None]]:
     """File, sentence and context of each text in the TOML files."""
     if source.name != "grader":
-        for name, kind in (("lesson.toml", LessonSpec), (HINTS, dict[str, Steps])):
+        lesson: dict[str, type] = {"lesson.toml": LessonSpec, HINTS: dict[str, Steps]}
+        for name, kind in lesson.items():
             for message in texts(source.folder / name, kind):
                 yield name, message, None
         return
@@ -208,13 +209,15 @@ def _in_toml(source: Source) -> Iterator[tuple[str, str, str | None]]:
             yield name, message, None
 
 
-def texts(path: Path, kind: type) -> list[str]:
+def texts(path: Path, kind: type) -> list[str | tuple[str, str]]:
     """The English sentences that a TOML file of this type holds as texts; none without a file."""
-    found: list[str] = []
+    found: list[str | tuple[str, str]] = []
 
     def decode(wanted: type, value: object) -> Text:
         if isinstance(value, str) and value:
             found.append(value)
+        elif isinstance(value, dict) and value.keys() == {"one", "other"}:
+            found.append((value["one"], value["other"]))
         text: Text = decoded(wanted, value)
         return text
 

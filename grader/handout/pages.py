@@ -30,7 +30,7 @@ class Labels:
 
     def __call__(self, key: str, **values: object) -> str:
         """Raises KeyError for a key or a placeholder that `labels.toml` does not have."""
-        return catalogue()[key].to(self.lang).format(**values)
+        return catalogue()[key].filled(**values).to(self.lang)
 
 
 @cache

@@ -41,7 +41,7 @@ class Labels:
 
     def __call__(self, key: str, **values: object) -> str:
         """Raises KeyError for a key or a placeholder that `labels.toml` does not have."""
-        return catalogue().page[key].to(self.lang).format(**values)
+        return catalogue().page[key].filled(**values).to(self.lang)
 
     def unit(self, unit: str) -> str:
         """A unit of measurement in this language; an unknown unit is returned unchanged."""

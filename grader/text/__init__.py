@@ -83,7 +83,9 @@ class Text:
     def filled(self, **values: object) -> Text:
         """The same message with values for its placeholders."""
         made = Text(self._message, **values)
-        made._context, made._many, made._number = self._context, self._many, self._number
+        made._context, made._many = self._context, self._many
+        if self._many is not None:
+            made._number = float(str(values.get("n", self._number)))
         return made
 
     def mapped(self, change: Callable[[str], str]) -> Text:
@@ -248,8 +250,8 @@ def from_json(raw: bytes | str, kind: type[T]) -> T:
 
 
 def from_toml(raw: bytes | str, kind: type[T]) -> T:
-    """Data of type `kind`, in which a text is one English string or a table of languages. Raises
-    msgspec.MsgspecError."""
+    """Data of type `kind`, in which a text is one English string, a table of its forms for `one`
+    and for `other` counts `n`, or a table of languages. Raises msgspec.MsgspecError."""
     return msgspec.toml.decode(raw, type=kind, dec_hook=decoded)
 
 
@@ -259,9 +261,11 @@ def decoded(kind: type, value: Any) -> Any:
         raise NotImplementedError(kind)
     if isinstance(value, str):
         return Text(value)
+    if isinstance(value, dict) and value.keys() == {"one", "other"}:
+        return plural(str(value["one"]), str(value["other"]), 1)
     if isinstance(value, dict) and ENGLISH in value:
         return Text.in_languages(msgspec.convert(value, dict[Lang, str]))
-    raise ValueError("expected a text in English, or a table of languages that has `en`")
+    raise ValueError("expected a text in English, its forms `one` and `other`, or languages")
 
 
 def _encoded(value: object) -> object:
