@@ -13,11 +13,12 @@ from grader.handout.chapter import Link
 from grader.handout.pages import Labels, page
 from grader.lesson import course, loading
 from grader.lesson.loading import Lesson
-from grader.text import Lang, Text, from_toml, languages
+from grader.text import Lang, Text, from_toml
 from grader.text.errors import SpecError
 
 Progress = Callable[[int, int], None]
 _OTHER: dict[Lang, Lang] = {"en": "ru", "ru": "en"}
+"""The languages of the site, each with the one that its pages link to."""
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +58,7 @@ def site(
     """
     chosen = tuple(kind for kind in FORMATS if kind == "html" or kind in (formats or possible()))
     found = loading.every()
-    work = [(one, lang) for one in found for lang in languages() if document.exists(one, lang)]
+    work = [(one, lang) for one in found for lang in _OTHER if document.exists(one, lang)]
     for done, (lesson, lang) in enumerate(work):
         progress(done, len(work))
         bar = _files(lesson, lang, chosen[1:])
@@ -68,7 +69,7 @@ def site(
     progress(len(work), len(work))
     for lesson in found:
         write(out / _starter(lesson), starter.archive(lesson))
-    for lang in languages():
+    for lang in _OTHER:
         write(out / f"index.{lang}.html", _index(found, lang, chosen).encode("utf-8"))
         write(out / f"glossary.{lang}.html", _glossary(found, lang).encode("utf-8"))
     front = page("front.html.j2", Labels("ru"), ru=Labels("ru"), en=Labels("en"))

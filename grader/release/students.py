@@ -21,7 +21,7 @@ from grader.handout import starter
 from grader.lesson import course, loading
 from grader.lesson.loading import Lesson
 from grader.release import audit, contents, wheel
-from grader.text import Text, languages
+from grader.text import Text
 from grader.text.errors import DataError, Fault, UsageError
 
 MANIFEST = "release.json"
@@ -191,7 +191,7 @@ def _run(tree: Path, extra: Mapping[str, str], *arguments: str) -> None:
 
 
 def _write_readme(staged: Path, chosen: Sequence[Lesson], request: ReleaseRequest) -> None:
-    for lang in languages():
+    for lang in _README:
         text = (_FILES / f"students.{lang}.md").read_text(encoding="utf-8")
         rows = "\n".join(
             f"| `{one.name}` | {one.spec.title.to(lang)} | `{STARTERS}/{one.name}.zip` |"
