@@ -13,7 +13,7 @@ from grader.handout.chapter import Link
 from grader.handout.pages import Labels, page
 from grader.lesson import course, loading
 from grader.lesson.loading import Lesson
-from grader.text import Lang, Text, from_toml
+from grader.text import Lang, Text, from_toml, numbers
 from grader.text.errors import SpecError
 
 Progress = Callable[[int, int], None]
@@ -126,16 +126,17 @@ def _index(found: Sequence[Lesson], lang: Lang, formats: Sequence[str]) -> str:
 def _entry(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> dict[str, object]:
     spec, href, labels, gate = lesson.spec, _href(lesson, lang), Labels(lang), ""
     if spec.gate and spec.gate.threshold is not None:
-        threshold = f"{spec.gate.threshold:g}"
+        threshold = numbers.formatted(spec.gate.threshold, "g", lang)
         gate = labels("gate_threshold", metric=spec.gate.metric, threshold=threshold)
     elif spec.gate:
-        gate = labels("gate_factor", metric=spec.gate.metric, factor=f"{spec.gate.factor:g}")
+        factor = numbers.formatted(spec.gate.factor, "g", lang)
+        gate = labels("gate_factor", metric=spec.gate.metric, factor=factor)
     return {
         "title": spec.title.to(lang),
         "summary": spec.summary.to(lang),
         "href": href,
         "formula": spec.formula,
-        "points": f"{spec.max_score:g}",
+        "points": numbers.formatted(spec.max_score, "g", lang),
         "gate": gate,
         "files": _files(lesson, lang, formats if href else ()),
     }

@@ -130,7 +130,7 @@ def _term(term: Term, grade: Grade, spec: LessonSpec, labels: Labels) -> TermVie
         formula=term.formula,
         worked=""
         if worth is None
-        else f"{_filled(term.formula, values)} = {numbers.points(worth, labels.lang)}",
+        else f"{_filled(term.formula, values)} = {numbers.points(worth, ENGLISH)}",
         points=numbers.points(term.points, labels.lang),
         max_points=numbers.points(term.max_points, labels.lang),
         share=100 * min(max(term.points / term.max_points, 0.0), 1.0) if term.max_points else 0.0,
@@ -154,7 +154,7 @@ def _deduction(one: Deduction, grade: Grade, labels: Labels) -> TermView:
     worked = ""
     if one.formula and not plain:
         worth = max(formula.evaluate(one.formula, values), 0.0)
-        worked = f"{_filled(one.formula, values)} = {numbers.points(worth, labels.lang)}"
+        worked = f"{_filled(one.formula, values)} = {numbers.points(worth, ENGLISH)}"
     return TermView(
         title=one.title.to(labels.lang),
         formula="" if plain else one.formula,

@@ -161,7 +161,7 @@ def test_every_deduction_has_a_line_with_its_reason(spec: LessonSpec, lang: Lang
     assert grade.score == pytest.approx(sum(term.points for term in grade.terms) - 1.4)
     assert f"{late.title.to(lang)} {late.formula}" in words
     assert late.why.to(lang) in words
-    assert {"en": "0.1 × 7 × 2 = 1.4", "ru": "0.1 × 7 × 2 = 1,4"}[lang] in words
+    assert "0.1 × 7 × 2 = 1.4" in words
     assert {"en": "−1.4", "ru": "−1,4"}[lang] in words
     assert "Deductions and additions" not in words
 
