@@ -123,6 +123,21 @@ HINTS: dict[str, Text] = {
 }
 """Hints by family, for wrong MACs."""
 
+FURTHER_HINTS = (
+    Text(
+        "Write the smallest model of this kind, count it by hand on paper, and compare with what "
+        "your function says."
+    ),
+    Text(
+        "A TorchDispatchMode sees every operator with its arguments: print func and the shapes "
+        "inside __torch_dispatch__ once, then give each name a formula."
+    ),
+    Text(
+        "Operators that you have no formula for should be collected and printed, never passed "
+        "over in silence: that is the list of your blind spots."
+    ),
+)
+"""Hints for every family, after the one for what is wrong."""
 COUNT_HINTS: dict[str, Text] = {
     "parameters": Text(
         "Each stored number once, wherever it hides: registered, in a plain list, or packed by a "
