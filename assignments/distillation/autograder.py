@@ -275,14 +275,15 @@ def _gate(exam: Exam, ratio: detection.Ratio) -> Gate:
 
 
 def _check_gate(exam: Exam, gate: Gate) -> Check:
-    comparison = f"{gate.value:.3e} {'≤' if gate.passed else '>'} {gate.threshold:.3e}"
     return check(
         "quality_gate",
         Text("Hears the keyword well enough"),
         gate.passed,
         Text(
-            "AU-FA-FR {comparison} ({gate_factor:g} × the baseline's).",
-            comparison=comparison,
+            "AU-FA-FR {value:.3e} {sign} {threshold:.3e} ({gate_factor:g} × the baseline's).",
+            value=gate.value,
+            sign="≤" if gate.passed else ">",
+            threshold=gate.threshold,
             gate_factor=exam.gate_factor,
         ),
         [

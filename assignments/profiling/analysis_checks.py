@@ -212,7 +212,7 @@ def _promises_are_possible(exam: Exam, found: Analysis, measured: Measured) -> V
     results = [promises.promise(one, measured) for one in found.hypotheses]
     tolerance = exam.settings["analysis"]["promise_tolerance"]
     problems = [text for one in results if (text := one.problem(tolerance)) is not None]
-    bounds = ", ".join(one.shown_bound for one in results)
+    bounds = join("; ", (one.shown_bound for one in results))
     return Verdict(
         1 - len(problems) / len(results),
         problems,

@@ -38,18 +38,17 @@ def missed_operators(truth: Truth, found: float) -> list[str]:
 def wrong_count(count: Count, truth: Truth, found: float) -> Text:
     """One clause with the counted and the right number."""
     right, name = truth.total(count), NAMES[count]
-    percent = f"{100 * found / right:.3g}"
     missed = missed_operators(truth, found) if count == "macs" else []
     because = verbatim("")
     if missed:
         ops = ", ".join(missed)
         because = Text(": {ops} is not counted", ops=ops)
     return Text(
-        "{name} {found:,.0f} instead of {right:,} ({percent}%){because}",
+        "{name} {found:,.0f} instead of {right:,} ({percent:.3g}%){because}",
         name=name,
         found=found,
         right=right,
-        percent=percent,
+        percent=100 * found / right,
         because=because,
     )
 

@@ -78,15 +78,17 @@ def _check(
 
 
 def _check_gate(exam: Exam, gate: Gate) -> Check:
-    comparison = f"{gate.value:.3e} {'≤' if gate.passed else '>'} {gate.threshold:.3e}"
     return _check(
         exam,
         "quality_gate",
         Text("Hears as well as the offline model"),
         gate.passed,
         Text(
-            "AU-FA-FR in the stream {comparison} ({gate_factor:g} × offline).",
-            comparison=comparison,
+            "AU-FA-FR in the stream {value:.3e} {sign} {threshold:.3e} ({gate_factor:g} × "
+            "offline).",
+            value=gate.value,
+            sign="≤" if gate.passed else ">",
+            threshold=gate.threshold,
             gate_factor=exam.gate_factor,
         ),
         [
