@@ -76,6 +76,12 @@ def moment(when: datetime, lang: Lang) -> str:
     return f"{day}, {when:%H:%M %Z}".rstrip()
 
 
+def language_name(lang: Lang) -> str:
+    """The language's own name with a capital: English, Русский."""
+    name = _locale(lang).get_display_name(lang) or lang
+    return name[:1].upper() + name[1:]
+
+
 def localized(value: Any, spec: str, lang: Lang) -> str:
     """A number or a moment among the values of a sentence."""
     if isinstance(value, datetime) and not spec:
