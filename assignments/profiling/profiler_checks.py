@@ -275,9 +275,9 @@ def _blind_spot(answer: Answer) -> Text:
     """A family, the relative error of thop on it, and the operators that thop misses."""
     truth, thop = answer.case.truth, answer.thop_macs or 0.0
     error = thop / truth.total("macs") - 1
-    missed = ", ".join(missed_operators(truth, thop))
+    missed = missed_operators(truth, thop)
     title = answer.case.family.title
-    if not missed:
+    if missed is None:
         return Text("{title} {percent:+.3g}%", title=title, percent=100 * error)
     return Text(
         "{title} {percent:+.3g}% (misses {missed})",
