@@ -164,6 +164,10 @@ def passes(
     )
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _is_quantized(exam: Exam, name: str, pairs: Sequence[Pair], found: Quantization) -> Check:
     share, least = quantized_share(pairs), exam.settings["quantised_share"]
     left = [one for one in pairs if one.stored is not None and not one.quantized]
@@ -171,7 +175,7 @@ def _is_quantized(exam: Exam, name: str, pairs: Sequence[Pair], found: Quantizat
     rest = EMPTY
     if largest is not None:
         rest = Text("; the largest that is not: {name}", name=quoted(largest.weight.name))
-    title = TITLES[name]
+    title = TITLES[name].mapped(_capital)
     return check(
         f"{name}_is_quantised",
         Text("{title}: the weights are quantized", title=title),
@@ -202,7 +206,7 @@ def _comes_from(
     plain = PLAIN[name]
     same, kept = agreement(outcomes[plain], outcomes[name]), kept_share(pairs)
     passed = same >= exam.settings["agreement"] and kept >= exam.settings["quantised_share"]
-    title = TITLES[name]
+    title = TITLES[name].mapped(_capital)
     return check(
         f"{name}_comes_from_{plain}",
         Text("{title} is {plain}.onnx, quantized", title=title, plain=plain),
