@@ -154,7 +154,7 @@ def test_joining_a_few_constants_in_many_ways_is_stored_information() -> None:
     nodes = [concat, node("Mul", "x w", "y")]
     small = {"zero": np.zeros(1, np.float32), "one": np.ones(1, np.float32)}
     report = inspect(model(nodes, {"x": ["n", 4096]}, small))
-    assert 3000 < report.bytes < 4200
+    assert len(bits) / 8 <= report.bytes < 1.1 * len(bits) / 8
 
 
 def test_constants_inside_functions_count_once_however_often_they_are_called() -> None:
@@ -215,8 +215,8 @@ def test_static_quantization_by_onnx_runtime_is_read(tmp_path: Path) -> None:
     report, before = inspect(target.read_bytes()), inspect(plain)
     assert report.bytes == constants(target.read_bytes())
     assert before.bytes > 3.5 * report.bytes
-    assert report.macs - report.elementwise_macs == before.macs
-    assert report.elementwise_macs > 0  # scales of the activations
+    assert report.macs == before.macs
+    assert report.requantizing > 0  # scales of the activations
 
 
 def test_dynamic_quantization_by_onnx_runtime_is_read(tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ import onnx
 from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from grader.lesson.grades import Layer
+from grader.measure.costs import structure
 from grader.measure.costs.parsing import STANDARD, flatten, read_model, standard_opset
 from grader.measure.costs.refusals import DEFAULT_LIMITS, GraphLimits, refuse
 from grader.measure.costs.storage import (
     DTYPES,
-    FREE_ENTRIES,
     Constant,
     stored_attributes,
     stored_sparse,
@@ -31,14 +31,6 @@ from grader.text import EMPTY, Text
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
-RECIPE_ENTRIES = 512
-"""References and numbers of load-time nodes that are free, with one for every
-`RECIPE_BYTES` stored; beyond, a byte each counts as stored: which constants a graph joins, and in
-which order, is information too."""
-RECIPE_BYTES = 64
-RUN_TIME_PIECES = 128
-"""Pieces that Concat nodes join at run time for free, all together; beyond, a byte each counts as
-stored, or weights could be assembled from a few codes that look like data."""
 _SHOWN = 3
 """Inputs or outputs that a sentence lists."""
 
@@ -76,6 +68,8 @@ class GraphReport:
     """MACs at batch 1, by the table of operators.py."""
     elementwise_macs: int
     """The part of `macs` outside convolutions, matrix products and recurrent cells."""
+    requantizing: int
+    """Multiplications that only quantize activations and scale them back; not in `macs`."""
     params: int
     """Elements of stored tensors, without scalars, booleans and int64."""
     file_bytes: int
@@ -118,7 +112,7 @@ def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> CountedGraph:
     for batch, other in others:
         if other.macs > batch * one.macs:
             refuse("batch_growth", one=one.macs, many=other.macs, batch=batch)
-    ledger.enter_recipe(one)
+    ledger.enter_structure(graph, one)
     per_step, loose = ledger.assigned(one, graph)
     layers = [
         _layer(step.node.name, step.node.op, per_step.get(index, []), step)
@@ -133,6 +127,7 @@ def count(model: bytes, limits: GraphLimits = DEFAULT_LIMITS) -> CountedGraph:
         bytes=sum(layer.bytes for layer in layers),
         macs=one.macs,
         elementwise_macs=sum(step.cost.elementwise for step in one.steps),
+        requantizing=sum(step.cost.requantizing for step in one.steps),
         params=sum(layer.params for layer in layers),
         file_bytes=len(model),
         layers=tuple(layers),
@@ -180,25 +175,12 @@ class _Ledger:
                 key = (function.name, f"function {function.domain}")
                 self.elsewhere.setdefault(key, []).extend(items)
 
-    def enter_recipe(self, one: Walk) -> None:
-        """Count a byte for each reference of load-time nodes and each piece joined at run time
-        beyond the free ones."""
-        entries = pieces = 0
-        for step in one.steps:
-            inputs = sum(bool(name) for name in step.node.inputs)
-            if step.constant and step.node.op != "Constant":
-                numbers = sum(a.HasField("i") + len(a.ints) for a in step.node.proto.attribute)
-                entries += inputs + numbers
-            elif step.node.op == "Concat":
-                pieces += inputs
-            elif not step.constant:
-                entries += max(inputs - FREE_ENTRIES, 0)
+    def enter_structure(self, graph: GraphProto, one: Walk) -> None:
+        """Count what the wiring of the graph can hold, beyond what is free (structure.py)."""
         groups = [self.named.values(), *self.in_nodes.values(), *self.elsewhere.values()]
         stored = sum(item.nbytes for group in groups for item in group)
-        excess = max(entries - RECIPE_ENTRIES - stored // RECIPE_BYTES, 0)
-        excess += max(pieces - RUN_TIME_PIECES, 0)
-        if excess > 0:
-            self.elsewhere["recipe of the constants", "graph"] = [Constant("recipe", excess, 0)]
+        if (excess := structure.charged(graph, one.steps, stored)) > 0:
+            self.elsewhere["structure", "graph"] = [Constant("structure", excess, 0)]
 
     def assigned(self, one: Walk, graph: GraphProto) -> tuple[dict[int, list[Constant]], _Loose]:
         """Constants by the step that uses them, and those that no step uses."""

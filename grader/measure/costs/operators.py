@@ -10,9 +10,13 @@ are counted exactly. Outside them
   linear operator (bias, residual, sum of products), also through views and activations, once
   for each multiplication. Any other addition of data counts 1, so that a matrix product
   written as selecting and summing (ternary weights, look-up tables, |x - w|) is not free;
-- moving, comparing and selecting data, piecewise-linear and saturating activations are free,
-  as long as they do not combine numbers that depend on the data: Max, Min, Where, comparisons
-  and logic between two of them, and tables looked up by them, count 1 per output;
+- moving data, piecewise-linear and saturating activations, and comparing with a constant are
+  free, as long as they do not combine numbers that depend on the data. What combines or selects
+  counts what it combines: Max, Min, Where, comparisons and logic 1 per output and further
+  operand, maxima over an axis or a window 1 per number, sorting its comparisons, a table looked
+  up by computed numbers 1 per output and bit of the index;
+- quantizing activations and scaling them back is counted on its own (requantizing.py), not in
+  the MACs, as long as it does nothing else;
 - operators on constants and shapes alone run when the model is loaded and count 0. What they
   are computed from counts in bytes as it is stored: weights may be stored as factors, quantized or
   generated, as in any compression.
@@ -37,7 +41,7 @@ from grader.measure.costs.storage import DTYPES
 from grader.measure.costs.view import Cost, Credit, Value, View
 from grader.text import Text
 
-Kind = Literal["exact", "charged", "addition", "free"]
+Kind = Literal["exact", "charged", "addition", "selection", "free"]
 Handler = Callable[[View], Cost]
 
 
@@ -46,7 +50,7 @@ class Rule:
     """One row of the table: what its operators cost.
 
     `product` means that the outputs are products, each of which pays for one later addition
-    (view.Credit); free operators pass on the credit of their input.
+    (view.Credit); selecting and free operators pass on the credit of their input.
     """
 
     ops: tuple[str, ...]
@@ -83,13 +87,12 @@ def counts(
 @counts(
     "Conv ConvInteger QLinearConv",
     "exact",
-    Text("outputs × (input channels / groups) × kernel; QLinearConv: + 1 per output to rescale"),
+    Text("outputs × (input channels / groups) × kernel"),
 )
 def conv(view: View) -> Cost:
     """X (N, C, ...), W (M, C/group, k...) -> (N, M, ...): outputs * C/group * k."""
     weight = _conv_weight(view, 3 if view.op == "QLinearConv" else 1)
-    linear = view.out.size * prod(weight.shape[1:]) * view.width
-    return Cost(linear, view.out.size if view.op == "QLinearConv" else 0)
+    return Cost(view.out.size * prod(weight.shape[1:]) * view.width)
 
 
 @counts(
@@ -106,18 +109,17 @@ def conv_transpose(view: View) -> Cost:
 @counts(
     "MatMul MatMulInteger QLinearMatMul",
     "exact",
-    Text("outputs × inner dimension; QLinearMatMul: + 1 per output to rescale"),
+    Text("outputs × inner dimension"),
 )
 def matmul(view: View) -> Cost:
     """A (..., M, K), B (..., K, N), broadcast, either may be a vector: outputs * K."""
-    quantized = view.op == "QLinearMatMul"
-    a, b = view.input(0), view.input(3 if quantized else 1)
+    a, b = view.input(0), view.input(3 if view.op == "QLinearMatMul" else 1)
     if not a.shape or not b.shape:
         view.misfit("a scalar has no matrix product")
     depth = a.shape[-1]
     if depth != b.shape[-2 if len(b.shape) > 1 else 0]:
         view.misfit(f"{a.shape} by {b.shape}")
-    return Cost(view.out.size * depth * view.width, view.out.size if quantized else 0)
+    return Cost(view.out.size * depth * view.width)
 
 
 @counts(
@@ -291,11 +293,20 @@ def stft(view: View) -> Cost:
     Text("1 per output (a slope, or a product of the input with a gate)"),
 )
 @counts(
-    "BatchNormalization QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
+    "BatchNormalization",
     "charged",
     Text("1 per output (scale and shift); on constants 0"),
 )
+@counts(
+    "QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
+    "charged",
+    Text(
+        "1 per output (dynamic: 3), and 0 where activations are only quantized for an integer "
+        "operator or scaled back; on constants 0"
+    ),
+)
 def per_output(view: View) -> Cost:
+    """Quantizing and scaling back is taken out again in requantizing.py where it does no more."""
     return Cost(0, view.out.size * view.width)
 
 
@@ -480,53 +491,106 @@ def column_to_image(view: View) -> Cost:
     return Cost(0, view.input(0).size * view.width)
 
 
-# Free, unless numbers that depend on the data are combined.
+# Selection: numbers that depend on the data are compared with each other, or choose.
+
+
+COMBINING = (
+    *("Max", "Min", "Where", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
+    *("And", "Or", "Xor"),
+)
 
 
 @counts(
-    "Max Min Where Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor",
-    "free",
+    " ".join(COMBINING),
+    "selection",
     Text(
         "0 against a constant that does not enlarge its input (a threshold, a mask), otherwise "
-        "1 per output: combining numbers is a layer, whatever it is made of"
+        "1 per output and further operand: combining numbers is a layer, whatever it is made of"
     ),
 )
 def combination(view: View) -> Cost:
-    """Free with one input that depends on the data and is not enlarged, else one per output."""
+    """Free with one input that depends on the data and is not enlarged, else one per output and
+    operand after the first."""
     data = [value for value in view.given if not value.constant]
     alone = len(data) == 1 and data[0].size == view.out.size
-    return Cost(0, 0 if alone else view.out.size)
+    further = len(data) - 1 if view.op in ("Max", "Min") else 1
+    return Cost(0, 0 if alone else view.out.size * max(further, 1) * view.width)
+
+
+@counts(
+    "Clip OneHot ReverseSequence Trilu TensorScatter",
+    "selection",
+    Text("0 with constant bounds, places or values, otherwise 1 per output for each that is data"),
+)
+def placed_by_data(view: View) -> Cost:
+    """A function of one number, or movement; with further data inputs a choice or a maximum."""
+    further = sum(not value.constant for value in view.given[1:])
+    return Cost(0, further * view.out.size * view.width)
+
+
+@counts(
+    "ReduceMax ReduceMin ArgMax ArgMin GlobalMaxPool",
+    "selection",
+    Text("1 per number after the first of each group that is compared"),
+)
+def extreme(view: View) -> Cost:
+    x = view.input(0)
+    return Cost(0, max(x.size - view.out.size, 0) * view.width)
+
+
+@counts("Hardmax", "selection", Text("1 per number after the first of each group"))
+def hardmax(view: View) -> Cost:
+    x = view.input(0)
+    rows = x.size // x.shape[view.integer("axis", -1)] if x.shape else 1
+    return Cost(0, (x.size - rows) * view.width)
+
+
+@counts("MaxPool", "selection", Text("outputs × kernel"))
+def max_pooling(view: View) -> Cost:
+    return Cost(0, view.out.size * prod(view.integers("kernel_shape")) * view.width)
+
+
+@counts("TopK", "selection", Text("inputs × log2(k + 1), rounded up (comparisons of a sort)"))
+def top_k(view: View) -> Cost:
+    """A heap of k numbers: each input is compared log2(k + 1) times."""
+    kept = view.out.shape[view.integer("axis", -1)]
+    return Cost(0, view.input(0).size * kept.bit_length() * view.width)
 
 
 @counts(
     "Gather GatherElements GatherND",
-    "free",
+    "selection",
     Text(
-        "0 at constant places; where the data say which, 1 per output and per index (a table "
-        "can hold any function, products among them)"
+        "0 at constant places; where the data say which, 1 per output and per index; in a table "
+        "of stored numbers at computed places 1 per output and bit of the index, and per index (n "
+        "rows can hold log2(n) one-bit products)"
     ),
 )
 def look_up(view: View) -> Cost:
-    """Movement at constant indices; at others a table: one per output and per index."""
-    index = view.input(1)
-    return Cost(0, 0 if index.constant else view.out.size + index.size)
+    """Movement at constant indices; at others a table, which can hold products of what the index
+    was computed from. Tokens, an input of the graph, were not computed."""
+    table, index = view.input(0), view.input(1)
+    if index.constant:
+        return Cost()
+    rows = table.size
+    if view.op != "GatherND" and table.shape:
+        rows = table.shape[view.integer("axis", 0)]
+    bits = max(rows - 1, 1).bit_length() if index.computed and table.table else 1
+    return Cost(0, view.out.size * bits + index.size)
+
+
+# Free.
 
 
 @counts(
-    "Relu Sigmoid Tanh Softplus Erf ThresholdedRelu Shrink Clip Abs Neg Sign Ceil Floor Round "
-    "Hardmax Dropout",
+    "Relu Sigmoid Tanh Softplus Erf ThresholdedRelu Shrink Abs Neg Sign Ceil Floor Round Dropout "
+    "Not IsInf IsNaN",
     "free",
     Text("0 (a function of one number that multiplies nothing)"),
 )
 @counts(
-    "Not IsInf IsNaN ArgMax ArgMin ReduceMax ReduceMin MaxPool GlobalMaxPool TopK",
-    "free",
-    Text("0 (comparing and selecting)"),
-)
-@counts(
     "Identity Cast CastLike BitCast Reshape Flatten Squeeze Unsqueeze Transpose Concat Split "
-    "Slice Expand Tile Pad CenterCropPad DepthToSpace SpaceToDepth ReverseSequence Trilu OneHot "
-    "TensorScatter",
+    "Slice Expand Tile Pad CenterCropPad DepthToSpace SpaceToDepth",
     "free",
     Text("0 (moving data)"),
 )

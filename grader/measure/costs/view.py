@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import NamedTuple, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 import numpy as np
 from onnx import AttributeProto, TensorProto
@@ -19,6 +19,8 @@ class Cost(NamedTuple):
 
     linear: int = 0
     elementwise: int = 0
+    requantizing: int = 0
+    """Multiplications by which activations are quantized and scaled back; not in `macs`."""
 
     @property
     def macs(self) -> int:
@@ -43,6 +45,23 @@ class Credit:
 
 
 @dataclass(slots=True)
+class Quantized:
+    """Activations that one node quantized, followed to where they are used."""
+
+    scale: object
+    """What two nodes have in common when one reverses the other: scale, zero point, axis."""
+    other_work: bool = False
+    """True when they are used otherwise than in integer products or to be scaled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    role: Literal["codes", "scale", "zero", "product"]
+    """The quantized numbers, their scale or zero point, or an integer product of them."""
+    of: tuple[Quantized, ...]
+
+
+@dataclass(slots=True)
 class Value:
     """One tensor of the graph at a given batch size."""
 
@@ -53,6 +72,14 @@ class Value:
     data: np.ndarray | None = None
     """The values of a small constant, where known."""
     credit: Credit | None = None
+    computed: bool = True
+    """False for an input of the graph and what merely moves it."""
+    table: bool = False
+    """True when stored numbers are in it that were moved or chosen, not computed with."""
+    trace: Trace | None = None
+    """Where these numbers stand between quantizing and scaling back (requantizing.py)."""
+    content: bytes | None = None
+    """The bytes of a small stored constant, to compare scales by."""
 
     @property
     def size(self) -> int:

@@ -9,8 +9,9 @@ differently.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -18,7 +19,7 @@ import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto
 
 from grader.measure.costs.folding import constant_value, fold, safe_for_inference
-from grader.measure.costs.operators import COSTS
+from grader.measure.costs.operators import COMBINING, COSTS
 from grader.measure.costs.parsing import (
     Node,
     find_schema,
@@ -28,6 +29,7 @@ from grader.measure.costs.parsing import (
     standard_opset,
 )
 from grader.measure.costs.refusals import GraphLimits, refuse
+from grader.measure.costs.requantizing import MOVING, Pending, follow, mark
 from grader.measure.costs.storage import (
     DTYPES,
     FOLDABLE_ELEMENTS,
@@ -48,6 +50,7 @@ _INFERENCE_ERRORS = (
 )
 _UNSUPPORTED = re.compile(r"has unsupported type: tensor\((\w+)\)")
 _MAX = 2**31
+FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
 _FLAGS = (
     *("saturate", "keepdims", "noop_with_empty_axes", "ceil_mode", "transA", "transB", "allowzero"),
     *("onesided", "inverse", "layout", "exclusive", "reverse", "fmod", "is_causal", "upper"),
@@ -91,10 +94,7 @@ def walk_file(model: bytes, batch: int, limits: GraphLimits) -> tuple[ModelProto
 
 def walk(graph: GraphProto, nodes: list[Node], opset: int, batch: int, limits: GraphLimits) -> Walk:
     """Follow the graph at `batch`; raises Refused for what cannot be known or is too large."""
-    values = {
-        tensor.name: Value(tensor.data_type, tuple(tensor.dims), True, small_array(tensor))
-        for tensor in graph.initializer
-    }
+    values = {tensor.name: _stored(tensor) for tensor in graph.initializer}
     for sparse in graph.sparse_initializer:
         dtype = sparse.values.data_type
         values[sparse.values.name] = Value(dtype, tuple(sparse.dims), True)
@@ -106,11 +106,12 @@ def walk(graph: GraphProto, nodes: list[Node], opset: int, batch: int, limits: G
     for info in inputs:
         values[info.name] = _input_value(info, batch, names, limits)
     walker = _Walker(opset, batch, limits)
-    steps = [walker.step(node, values) for node in nodes]
+    for node in nodes:
+        walker.step(node, values)
     for info in graph.output:
         if info.name not in values:
             refuse("missing_output", name=info.name)
-    return Walk(steps, values)
+    return Walk(walker.finish(values[info.name] for info in graph.output), values)
 
 
 def batch_names(graph: GraphProto) -> set[str]:
@@ -131,21 +132,36 @@ class _Walker:
         self.max_bytes = limits.max_tensor_bytes * batch
         self.constant_bytes = 0
         self.constant_macs = 0
+        self.steps: list[Step] = []
+        self.pending: dict[int, Pending] = {}
         self.imports = [onnx.helper.make_opsetid("", opset)]
 
-    def step(self, node: Node, values: dict[str, Value]) -> Step:
+    def finish(self, outputs: Iterable[Value]) -> list[Step]:
+        """All steps, after the quantized numbers have been followed to their last use."""
+        mark(outputs)
+        for index, (quantized, charged) in self.pending.items():
+            if quantized.other_work:
+                self.steps[index] = replace(self.steps[index], cost=charged)
+        return self.steps
+
+    def step(self, node: Node, values: dict[str, Value]) -> None:
         """Add the outputs of `node` to `values` and count it."""
         for name in node.inputs:
             if name and name not in values:
                 refuse("missing_input", op=node.op, name=name)
-        for index, name in enumerate(node.outputs):
-            if name and (name in values or name in node.outputs[:index]):
+        made = [name for name in node.outputs if name]
+        for name in made:
+            if name in values:
                 refuse("duplicate", name=name)
+        if len(set(made)) < len(made):
+            refuse("duplicate", name=Counter(made).most_common(1)[0][0])
         inputs = tuple(values[name] if name else None for name in node.inputs)
         attributes = {attribute.name: attribute for attribute in node.proto.attribute}
         _check_attributes(node, attributes, inputs)
         constant = node.op in ("Shape", "Size") or all(x.constant for x in inputs if x is not None)
         outputs = self._outputs(node, inputs, constant)
+        for value in filter(None, outputs if constant else ()):
+            value.table = value.size > 1
         view = View(node.op, node.name, self.opset, attributes, inputs, outputs)
         if all(x is None for x in outputs) or not (view.given or node.op == "Constant"):
             refuse("invalid_node", op=node.op, name=node.name, why="no inputs or outputs")
@@ -154,7 +170,7 @@ class _Walker:
         for name, value in zip(node.outputs, outputs, strict=True):
             if value is not None:
                 values[name] = value
-        return Step(node, cost, constant, view.out.shape)
+        self.steps.append(Step(node, cost, constant, view.out.shape))
 
     def _outputs(
         self, node: Node, inputs: tuple[Value | None, ...], constant: bool
@@ -190,12 +206,20 @@ class _Walker:
                     if value is not None:
                         value.data = data
             return Cost()
-        if rule.product:
+        cost, pending = follow(view, cost)
+        if pending is not None:
+            self.pending[len(self.steps)] = pending
+        moved = view.given if view.op in ("Concat", *COMBINING) else view.given[:1]
+        moves = rule.kind in ("free", "selection") or cost.requantizing
+        for value in filter(None, view.outputs):
+            value.table = bool(moves) and any(x.table for x in moved)
+            if view.op in MOVING:
+                value.computed = any(x.computed for x in view.given if not x.constant)
+        if rule.product and cost.macs:
             for value in filter(None, view.outputs):
-                # A product that cost nothing pays for no additions.
                 value.credit = Credit(min(value.size, cost.macs))
-        elif rule.kind == "free":
-            # Views and activations share the credit of their input.
+        elif rule.kind in ("free", "selection") or cost.requantizing:
+            # Views, activations and what only quantizes share the credit of their input.
             credit = next((x.credit for x in view.given if x.credit is not None), None)
             for value in filter(None, view.outputs):
                 value.credit = credit
@@ -256,7 +280,17 @@ def _input_value(info: ValueInfoProto, batch: int, names: set[str], limits: Grap
             refuse("dynamic_dimension", axis=axis, name=info.name, size=dim.dim_param or "?")
         dims.append(size)
     shape = checked_shape(dims, dtype, limits.max_tensor_bytes * batch, info.name)
-    return Value(kind.elem_type, shape, False)
+    return Value(kind.elem_type, shape, False, computed=kind.elem_type in FLOATS)
+
+
+def _stored(tensor: TensorProto) -> Value:
+    """The value of a checked tensor of the file."""
+    shape = tuple(tensor.dims)
+    small = prod(shape) <= FOLDABLE_ELEMENTS
+    content = onnx.numpy_helper.to_array(tensor).tobytes() if small else None
+    return Value(
+        tensor.data_type, shape, True, small_array(tensor), table=prod(shape) > 1, content=content
+    )
 
 
 def _constant(node: Node) -> Value:
@@ -266,7 +300,7 @@ def _constant(node: Node) -> Value:
     attribute = node.proto.attribute[0]
     if attribute.name == "value" and attribute.HasField("t"):
         tensor = attribute.t
-        return Value(tensor.data_type, tuple(tensor.dims), True, small_array(tensor))
+        return _stored(tensor)
     if attribute.name == "sparse_value" and attribute.HasField("sparse_tensor"):
         sparse = attribute.sparse_tensor
         return Value(sparse.values.data_type, tuple(sparse.dims), True)
