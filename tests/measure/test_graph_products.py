@@ -310,13 +310,13 @@ def tables_that_pass_a_choice() -> Graph:
     """The table of two inputs, chosen for all of its numbers at once by one input."""
     nodes, stored = looked_up(2)
     nodes[8:9] = [
-        node("Slice", "x first second one", "x0"),
+        node("Slice", "x first second", "x0"),
         node("Greater", "x0 below", "yes"),
         node("Expand", "yes size", "all"),
         node("Where", "all table table", "chosen"),
         node("Gather", "chosen i", "p"),
     ]
-    stored |= {"first": axes(0), "second": axes(1), "below": np.float32(-1)}
+    stored |= {"first": axes(0, 0), "second": axes(1, 1), "below": np.float32(-1)}
     return nodes, stored | {"size": stored["rows"]}
 
 

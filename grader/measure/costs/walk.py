@@ -160,8 +160,8 @@ class _Walker:
         _check_attributes(node, attributes, inputs)
         constant = node.op in ("Shape", "Size") or all(x.constant for x in inputs if x is not None)
         outputs = self._outputs(node, inputs, constant)
-        for value in filter(None, outputs if constant else ()):
-            value.table = value.size > 1
+        for output in filter(None, outputs if constant else ()):
+            output.table = output.size > 1
         view = View(node.op, node.name, self.opset, attributes, inputs, outputs)
         if all(x is None for x in outputs) or not (view.given or node.op == "Constant"):
             refuse("invalid_node", op=node.op, name=node.name, why="no inputs or outputs")
