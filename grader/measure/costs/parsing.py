@@ -80,6 +80,8 @@ def read_model(raw: bytes, limits: GraphLimits) -> ModelProto:
     for magic, kind in _MAGIC.items():
         if raw.startswith(magic):
             refuse("checkpoint", kind=kind)
+    if _fields(raw, limits.max_fields) > limits.max_fields:
+        refuse("many_fields", limit=limits.max_fields)
     try:
         model = ModelProto.FromString(raw)
     except DecodeError:
@@ -89,6 +91,9 @@ def read_model(raw: bytes, limits: GraphLimits) -> ModelProto:
     # Before anything that loops over nodes.
     if sum(len(part.node) for part in (model.graph, *model.functions)) > limits.max_nodes:
         refuse("many_nodes", limit=limits.max_nodes)
+    nodes = (node for part in (model.graph, *model.functions) for node in part.node)
+    if sum(len(node.input) + len(node.output) for node in nodes) > limits.max_names:
+        refuse("many_names", limit=limits.max_names)
     _check_strings(model)
     if model.ir_version not in limits.ir_versions:
         least, most = limits.ir_versions[0], limits.ir_versions[-1]
@@ -105,6 +110,76 @@ def read_model(raw: bytes, limits: GraphLimits) -> ModelProto:
         for node in part.node:
             _check_operator(node, opset, local)
     return model
+
+
+_Kinds = dict[int, "_Kinds"]
+"""The fields of a message that hold messages, by number, each with the fields of its own."""
+
+
+@cache
+def _kinds(name: str) -> _Kinds:
+    """The fields of the message `name` of ONNX that hold messages. They may hold each other."""
+    found: dict[str, _Kinds] = {}
+    todo = [ModelProto.DESCRIPTOR]
+    while todo:
+        message = todo.pop()
+        if message.full_name in found:
+            continue
+        found[message.full_name] = {}
+        todo += [field.message_type for field in message.fields if field.message_type]
+    for message_name, kinds in found.items():
+        fields = ModelProto.DESCRIPTOR.file.pool.FindMessageTypeByName(message_name).fields
+        kinds.update({f.number: found[f.message_type.full_name] for f in fields if f.message_type})
+    return found[name]
+
+
+def _fields(raw: bytes, most: int) -> int:
+    """The number of fields in the file, or more than `most` as soon as there are more.
+
+    Reads the wire format of protobuf without making objects, so that a small file with millions of
+    empty messages takes no memory. What is not in the format ends it; the parser refuses it.
+    """
+    count = 0
+    pending = [(0, len(raw), _kinds(ModelProto.DESCRIPTOR.full_name))]
+    try:
+        while pending:
+            at, end, kinds = pending.pop()
+            while at < end:
+                count += 1
+                if count > most:
+                    return count
+                tag, at = _varint(raw, at)
+                wire = tag & 7
+                if wire == 0:
+                    _, at = _varint(raw, at)
+                elif wire == 2:
+                    size, at = _varint(raw, at)
+                    if (inner := kinds.get(tag >> 3)) is not None:
+                        pending.append((at, min(at + size, end), inner))
+                    at += size
+                elif wire in (1, 5):
+                    at += 8 if wire == 1 else 4
+                else:
+                    return count
+    except IndexError:
+        pass
+    return count
+
+
+def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    """The number at `at`, seven bits in each byte, and where it ends."""
+    value = raw[at]
+    at += 1
+    if value < 128:
+        return value, at
+    value &= 127
+    for shift in range(7, 70, 7):
+        byte = raw[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+    raise IndexError
 
 
 def standard_opset(model: ModelProto, limits: GraphLimits) -> int:
@@ -223,6 +298,7 @@ class _Inliner:
         self.functions = functions
         self.limits = limits
         self.calls = 0
+        self.names = 0
         self.nbytes = 0
 
     def expand(self, node: NodeProto, stack: tuple[_Key, ...] = ()) -> Iterator[NodeProto]:
@@ -238,10 +314,15 @@ class _Inliner:
         if len(stack) >= MAX_DEPTH:
             why = Text("nested deeper than {max_depth}", max_depth=MAX_DEPTH)
             refuse("function", name=node.op_type, why=why)
-        self.nbytes += self.functions[key].ByteSize()
+        function = self.functions[key]
+        self.names += len(function.input) + len(function.output)
+        self.names += sum(len(node.input) + len(node.output) for node in function.node)
+        if self.names > self.limits.max_names:
+            refuse("many_names", limit=self.limits.max_names)
+        self.nbytes += function.ByteSize()
         if self.nbytes > self.limits.max_file_bytes:
             refuse("constant_size", limit=self.limits.max_file_bytes)
-        for inner in _body(self.functions[key], node, f"{self.calls}\u2192"):
+        for inner in _body(function, node, f"{self.calls}\u2192"):
             yield from self.expand(inner, (*stack, key))
 
 

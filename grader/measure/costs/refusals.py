@@ -29,6 +29,11 @@ class GraphLimits:
     max_file_bytes: int = 512 * MIB
     max_nodes: int = 5_000
     """Nodes after functions are inlined."""
+    max_fields: int = 500_000
+    """Fields of the file, nested ones included. Parsing takes 100 and more bytes of memory for a
+    field that takes two bytes in the file."""
+    max_names: int = 50_000
+    """Inputs and outputs of all nodes together, after functions are inlined."""
     max_inputs: int = 512
     """Inputs and outputs of the graph together, without stored tensors that are also inputs."""
     max_tensor_bytes: int = 512 * MIB
@@ -104,6 +109,13 @@ _SENTENCES: dict[str, Text] = {
     "no_outputs": Text("The graph has no outputs: give the exporter output_names."),
     "many_nodes": Text(
         "The graph has more than {limit} nodes once functions are inlined: simplify the model."
+    ),
+    "many_fields": Text(
+        "The model file has more than {limit} fields (nodes, attributes, names): simplify the "
+        "model."
+    ),
+    "many_names": Text(
+        "The nodes of the graph have more than {limit} inputs and outputs: simplify the model."
     ),
     "many_inputs": Text(
         "The graph has {found} inputs and outputs, at most {limit} are allowed: export the "
