@@ -20,7 +20,7 @@ from grader.batch.results import (
     read_grade,
     save,
 )
-from grader.batch.worker_pool import run
+from grader.batch.worker_pool import grade_one, run
 from grader.grading import Outcome
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "disk_errors",
     "first_grade",
     "grade_files",
+    "grade_one",
     "grade_path",
     "locked",
     "merge_form",

@@ -36,7 +36,7 @@ from grader.grading import Examination, Outcome
 from grader.grading.notebook import longest_grading
 from grader.intake import Candidate
 from grader.lesson import loading
-from grader.lesson.grades import Status, SubmissionId
+from grader.lesson.grades import Grade, Status, SubmissionId
 from grader.sandbox.isolation.process import Stopped
 from grader.text import Text
 from grader.text.errors import Fault
@@ -44,8 +44,6 @@ from grader.text.untrusted import log
 
 START_SECONDS = 120.0
 CLOSE_SECONDS = 5.0
-GRACE_SECONDS = 60.0
-"""Time for intake and counting, on top of what the runs of a submission may take."""
 STARTS = 3
 """Attempts to start a worker that ends before it is ready."""
 TRIES = 2
@@ -88,14 +86,14 @@ def run(
     jobs: int,
     on_grade: Callable[[Outcome], None],
     on_interrupt: Callable[[], None] = lambda: None,
-    grace_seconds: float = GRACE_SECONDS,
+    hold_seconds: float | None = None,
 ) -> None:
     """Grade with `jobs` worker processes; `on_grade` is called in this thread for each outcome.
 
     On the first Ctrl-C or SIGTERM `on_interrupt` is called, no further submission is started,
     those in progress are finished and passed to `on_grade`, and KeyboardInterrupt is raised; on
-    the second it is raised at once. No worker is left, whatever is raised. Raises Fault when no
-    worker starts.
+    the second it is raised at once. No worker is left, whatever is raised. `hold_seconds`
+    replaces the lesson's. Raises Fault when no worker starts.
     """
     if not submissions:
         return
@@ -103,10 +101,19 @@ def run(
         file = folder / "examination"  # it may be larger than what a pipe holds
         file.write_bytes(pickle.dumps(examination))
         workers = [
-            PersistentWorker(examination, file, folder, grace_seconds)
+            PersistentWorker(examination, file, folder, hold_seconds)
             for _ in range(min(jobs, len(submissions)))
         ]
         _Pool(submissions, workers, on_grade, on_interrupt).run()
+
+
+def grade_one(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
+    """The grade of one submission, taken in a worker process, and for a grader fault its traceback
+    (empty otherwise)."""
+    outcomes: list[Outcome] = []
+    with processes.temporary_files():
+        run(examination, [Candidate(name, path)], jobs=1, on_grade=outcomes.append)
+    return outcomes[0].grade, outcomes[0].fault
 
 
 class _Pool:
@@ -189,13 +196,13 @@ class PersistentWorker:
         examination: Examination,
         file: Path,
         folder: Path,
-        grace_seconds: float = GRACE_SECONDS,
+        hold_seconds: float | None = None,
     ) -> None:
         self._examination = examination
         self._file = file
         self._folder = folder
         self._spec = loading.load(examination.lesson).spec
-        self._grace_seconds = grace_seconds
+        self._hold_seconds = hold_seconds
         self._lock = threading.Lock()
         self._killed = False
         self._worker: Worker | None = None
@@ -205,11 +212,12 @@ class PersistentWorker:
         """The outcome for `candidate`, whatever happens to the process. Raises Fault when no
         process starts, WorkerKilled after `kill`."""
         started = time.monotonic()
-        seconds = longest_grading(candidate.path, self._spec) + self._grace_seconds
+        seconds = self._hold_seconds or longest_grading(candidate.path, self._spec)
         for attempt in range(TRIES):
             worker = self._ready()
             try:
-                return worker.grade(candidate, seconds)
+                left = max(seconds - (time.monotonic() - started), 1.0)
+                return worker.grade(candidate, left)
             except WorkerDied as error:
                 if attempt + 1 < TRIES and not self._killed:
                     continue
@@ -222,8 +230,9 @@ class PersistentWorker:
                 ended, details = Stopped(Status.CRASHED, reason, error.log), ""
             except WorkerTimedOut:
                 reason = Text(
-                    "Reading and measuring the submission took too long and was stopped; make "
-                    "the model smaller or simpler."
+                    "Reading and measuring the submission took longer than {seconds:,.0f} seconds "
+                    "and was stopped; make the model smaller or simpler.",
+                    seconds=seconds,
                 )
                 ended, details = Stopped(Status.TIMED_OUT, reason), ""
             except WorkerProtocolError as error:

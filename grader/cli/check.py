@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from grader import text
+from grader import batch, text
 from grader.cli import options, show
 from grader.grading import check, history, project
 from grader.grading.hints import REJECTED, Hints, hints, reveal
@@ -76,7 +76,7 @@ def command(
                 "--hint and --badge work in a folder that it made.",
                 resolve=folder.resolve(),
             )
-        grade = None if watch else checker.check()
+        grade = None if watch else checker.check(batch.grade_one)
     return _watch(checker, request) if grade is None else _show(checker, grade, request)
 
 
@@ -93,7 +93,7 @@ def _watch(checker: check.Checker, request: Request) -> int:
                 click.echo(time.strftime("%H:%M:%S ") + checking)
             before = project.snapshot(checker.folder, request.html)
             try:
-                code = _show(checker, checker.check(), request)
+                code = _show(checker, checker.check(batch.grade_one), request)
                 request = replace(request, hint=False)  # one hint is shown, not one a change
             except Fault as error:  # the next version may be measured all the same
                 click.echo(error.to(lang), err=True)

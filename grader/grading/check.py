@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,10 @@ def lesson_of(folder: Path) -> str:
     return str(name)
 
 
+GradeOne = Callable[[grading.Examination, Path, str], tuple[Grade, str]]
+"""Takes an examination, a submission and its name; returns its grade and a traceback or "". """
+
+
 @dataclass(frozen=True)
 class Checker:
     """A project and everything that measuring it needs, prepared once for any number of checks."""
@@ -65,9 +70,12 @@ class Checker:
         """The folder, if `grader new` made it; only there checks leave something behind."""
         return self.folder if (self.folder / MARKER).is_file() else None
 
-    def check(self) -> Grade:
-        """The work as it is now. Raises Fault when the grader itself fails."""
-        grade, fault = grading.grade(self.examination, self.folder, self.folder.name)
+    def check(self, grade_one: GradeOne = grading.grade) -> Grade:
+        """The work as it is now. Raises Fault when the grader itself fails.
+
+        `grade_one` grades in this process, or in one that is stopped when it takes too long.
+        """
+        grade, fault = grade_one(self.examination, self.folder, self.folder.name)
         if grade.status is Status.GRADER_FAULT:
             why = fault.strip().splitlines()[-1]
             raise Fault("{reason} {why}", reason=grade.reason, why=why)

@@ -12,7 +12,7 @@ from msgspec import structs
 from grader import intake
 from grader.intake import Submission
 from grader.lesson.spec import LessonSpec
-from grader.sandbox.isolation.process import Disturbed, longest_run
+from grader.sandbox.isolation.process import Disturbed
 from grader.sandbox.runners.notebook import LeftFile, NotebookJob, NotebookRun, run_notebook
 from grader.text import notebooks
 from grader.text.errors import Rejected
@@ -52,9 +52,9 @@ def executed(
 
 
 def longest_grading(path: Path, spec: LessonSpec) -> float:
-    """Seconds after which every run of the submission at `path` has ended or was stopped."""
-    seconds = longest_run(spec.limits)
-    return seconds + longest_run(spec.notebook.limits) if intake.may_be_notebook(path) else seconds
+    """Seconds after which a worker that grades the submission at `path` is stopped."""
+    notebook = spec.notebook.limits.wall_seconds if intake.may_be_notebook(path) else 0.0
+    return spec.hold_seconds + notebook
 
 
 def _run(

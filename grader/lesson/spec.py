@@ -161,6 +161,10 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     max_score: float
     intake: Intake
     limits: RunLimits = RunLimits()
+    hold_seconds: float = 300.0
+    """Wall time in which one submission is read, run and measured as a whole, on top of what
+    executing a notebook may take: how long it can hold a worker. At most 5 minutes, or five times
+    what the reference takes."""
     notebook: NotebookRules = NotebookRules()
     data: DataChoice
     gate: GateSpec | None = None

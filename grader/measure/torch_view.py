@@ -122,8 +122,8 @@ def _explain_thop(report: GraphReport, figures: TorchFigures) -> Text | None:
         )
     return Text(
         "{found}: thop sees only layers that it knows: matrix products in forward(), attention, "
-        "modules in plain lists, subclassed layers and elementwise products escape it; the graph "
-        "shows them.",
+        "modules in plain lists, subclassed layers, elementwise products and maxima escape it; "
+        "the graph shows them.",
         found=found,
     )
 

@@ -97,12 +97,6 @@ def timed(child: Child, ask: Callable[[], Answer]) -> tuple[Answer, float]:
     return answer, elapsed if before is None or after is None else after - before
 
 
-def longest_run(limits: RunLimits) -> float:
-    """Seconds after which a run has certainly ended; twice the longest try, since a run that the
-    machine disturbed is tried again."""
-    return 2 * PATIENCE * limits.wall_seconds
-
-
 class Stopped(GraderError):
     """A run that ended without results, with the status that the submission gets."""
 
