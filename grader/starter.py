@@ -438,12 +438,16 @@ def export(
     *,
     store: Store | None = None,
     tables: Callable[[Tensor], Any] | None = None,
+    exact: bool = False,
 ) -> None:
     """Write the module to `path` as ONNX without what costs bytes or time for nothing.
 
     Arguments as for `translate`. `store` says how weights are stored; the arithmetic stays
     float32. `tables` maps a zero of shape (1,) to a named tuple of constants, which the module
     takes as its last argument; the file computes them when it is loaded and does not store them.
+
+    ONNX Runtime replaces DequantizeLinear and MatMul by one operator that rounds activations to 8
+    bits too. With `exact`, weights of MatMul are widened by Cast and Mul, which it leaves alone.
     """
     if tables:
         constants = tables(torch.zeros(1))
@@ -452,7 +456,7 @@ def export(
     model = translate(module, example, inputs, outputs, free)
     _drop_zero_states(model.graph)
     if store:
-        _store(model.graph, store)
+        _store(model.graph, store, exact)
     if tables:
         model = _with_tables(model, tables, names, outputs)
     _drop_unused(model.graph)
@@ -515,9 +519,10 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
             graph.initializer.remove(weight)
 
 
-def _store(graph: onnx.GraphProto, store: Store) -> None:
+def _store(graph: onnx.GraphProto, store: Store, exact: bool) -> None:
     """Replace every float32 weight by what is stored, and by operators that widen it again."""
     axes = _output_axes(graph)
+    multiplied = {name for node in graph.node if node.op_type == "MatMul" for name in node.input}
     wideners: list[NodeProto] = []
     for weight in [item for item in graph.initializer if item.data_type == TensorProto.FLOAT]:
         graph.initializer.remove(weight)
@@ -529,7 +534,12 @@ def _store(graph: onnx.GraphProto, store: Store) -> None:
             graph.initializer.append(numpy_helper.from_array(levels, f"{name}_int8"))
             wideners.append(_as_float16(graph, f"{name}_scale", scale))
             ports = [f"{name}_int8", f"{name}_scale"]
-            wideners.append(helper.make_node("DequantizeLinear", ports, [name], axis=axis))
+            if exact and name in multiplied:
+                widened = f"{name}_levels"
+                cast = helper.make_node("Cast", ports[:1], [widened], to=TensorProto.FLOAT)
+                wideners += [cast, helper.make_node("Mul", [widened, ports[1]], [name])]
+            else:
+                wideners.append(helper.make_node("DequantizeLinear", ports, [name], axis=axis))
         else:
             wideners.append(_as_float16(graph, name, stored))
     for node in reversed(wideners):

@@ -10,7 +10,6 @@ float32 [1, 16000], output `probability`.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from grader.measure.quality import detection
 from grader.measure.streams import session, stream_model
 from grader.measure.streams.detections import SAMPLE_RATE, detect
 from grader.measure.streams.session import Script
-from grader.measure.streams.stream_model import StreamModel
+from grader.measure.streams.stream_model import HOP, StreamModel
 from grader.sandbox.runners.stream import Listener, StreamJob
 from grader.similarity import behaviour
 from grader.text.errors import DataError
@@ -49,7 +48,8 @@ def prepare(setup: Setup) -> Exam:
     part: Part = "hidden" if setup.audience == "hidden" else "validation"
     slots, public = _load(setup, part), _load(setup, "validation")
     model = _baseline(setup.folder, setup.data)
-    costs = stream_model.read(model, "onnx", (settings["baseline_chunk_hops"],))
+    hops = settings["baseline_chunk_hops"]
+    costs = stream_model.read(model, "onnx", (hops,))
     scores = log_odds(_offline_answers(model, slots, setup.spec.limits))
     seed = int(slots.fingerprint[:16], 16)
     rng = np.random.default_rng(seed)
@@ -60,7 +60,7 @@ def prepare(setup: Setup) -> Exam:
         data_id=f"{slots.name}/{part}:{slots.fingerprint}",
         data=slots.name,
         baseline={
-            **measured.costs(costs, min(costs.macs_per_second), costs.state_bytes or 0),
+            **measured.costs(costs, costs.macs_per_second[hops * HOP], hops * HOP),
             "au_fa_fr": measured.quality(scores, slots.labels, sources, offline=True),
         },
         audio=slots.path,
@@ -141,9 +141,9 @@ def _demo_order(public: tracks.Slots) -> np.ndarray:
 def examine(exam: Exam, submission: Submission) -> Findings:
     """Measure one submission. Raises Rejected or Stopped with a sentence for the student."""
     model = _model(exam, submission)
-    chunk = model.best_chunk
     job = StreamJob(model.data, model.form)
-    found = session.run_session(job, _script(exam), chunk, exam.limits)
+    longest = exam.settings["longest_chunk_hops"]
+    found = session.run_session(job, _script(exam), longest, exam.limits)
     scores = log_odds(found.at_seconds)
     ratio = detection.ratio(scores, exam.baseline_scores, exam.labels, groups=exam.sources)
     gate = checks.judge(exam, ratio)
@@ -153,34 +153,35 @@ def examine(exam: Exam, submission: Submission) -> Findings:
         found.fine.probabilities, found.fine.ends, spans, exam.settings["threshold"]
     )
     results = checks.all_checks(exam, submission, found, detections, gate)
+    results.append(checks.costs_are_counted(model))
     measurements = {
         "streaming": measured.streaming_share(results),
         **measured.against(exam, model, found),
-        **measured.costs(model, chunk, found.state),
         "au_fa_fr": measured.quality(scores, exam.labels, exam.sources, offline=False),
         **measured.ratio(ratio),
         **measured.alarms(exam, detections),
-        "real_time_factor": measured.real_time(found, chunk),
+        "real_time_factor": measured.real_time(found),
     }
     return Findings(
         measurements=measurements,
         gate=gate,
         checks=results,
         layers=list(model.layers),
-        figures=[figures.curve(exam, scores), figures.chunk_costs(model)],
-        recordings=[figures.demonstration(exam, job, chunk)],
+        figures=[
+            figures.curve(exam, scores),
+            *([figures.chunk_costs(model)] if model.counted else []),
+        ],
+        recordings=[figures.demonstration(exam, job)],
         log=found.log,
         mistakes=behaviour.of_scores(scores, exam.labels),
     )
 
 
 def _model(exam: Exam, submission: Submission) -> StreamModel:
-    hops = range(1, exam.settings["longest_chunk_hops"] + 1)
+    hops = (*range(1, exam.settings["longest_chunk_hops"] + 1), SAMPLE_RATE // HOP)
     if submission.has("model.onnx"):
         return stream_model.read(submission.read("model.onnx"), "onnx", hops)
-    model = stream_model.read(submission.read("model.ts"), "torchscript", hops)
-    job, track = StreamJob(model.data, model.form), sound(exam, exam.tracks[0])
-    return replace(model, macs_per_second=session.count(job, track, hops, exam.limits))
+    return stream_model.read(submission.read("model.ts"), "torchscript", hops)
 
 
 def _script(exam: Exam) -> Script:

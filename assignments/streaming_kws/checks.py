@@ -13,6 +13,7 @@ from grader.lesson.grades import Check, Gate, check
 from grader.measure.quality import detection
 from grader.measure.streams.detections import Detections
 from grader.measure.streams.session import StreamSession
+from grader.measure.streams.stream_model import StreamModel
 from grader.sandbox.runners.rows import Job, run_onnx
 from grader.text import Text, join
 from grader.text.errors import Rejected
@@ -74,6 +75,27 @@ def _check(
     points = float(exam.settings["points"].get(name, 0.0))
     return check(
         name, title, passed, message, hints, hidden=exam.hidden and graded, max_points=points
+    )
+
+
+def costs_are_counted(model: StreamModel) -> Check:
+    """Whether compression and speed-up can be scored; informs and earns nothing itself."""
+    return check(
+        "costs_are_counted",
+        Text("Costs are counted in the graph"),
+        model.counted,
+        Text("Bytes, state and MACs are counted in the graph of model.onnx.")
+        if model.counted
+        else Text(
+            "Compression and speed-up count 0: model.ts is a program, which is judged on what it "
+            "answers; expected model.onnx with its state as inputs and outputs."
+        ),
+        [
+            Text(
+                "Export the network with explicit states: inputs `chunk` and `state_...`, outputs "
+                "`probability` and `state_..._next`; export.py of the template does it."
+            )
+        ],
     )
 
 

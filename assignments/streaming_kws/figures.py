@@ -15,6 +15,8 @@ from grader.text import Text
 from .exam import Exam, floats
 
 PLAYED_RATE = 8_000
+PLAYED_CHUNK = 640
+"""Samples of a chunk of the recording that a page plays."""
 
 
 def curve(exam: Exam, scores: np.ndarray) -> Figure:
@@ -54,7 +56,7 @@ def _curve_series(exam: Exam, scores: np.ndarray, label: Text, role: str) -> Ser
 
 def chunk_costs(model: StreamModel) -> Figure:
     """Multiplications per second of sound by chunk size."""
-    sizes = sorted(model.macs_per_second)
+    sizes = [size for size in sorted(model.macs) if size < SAMPLE_RATE]
     return Figure(
         name="chunk_costs",
         title=Text("What a second costs, by chunk"),
@@ -76,10 +78,10 @@ def chunk_costs(model: StreamModel) -> Figure:
     )
 
 
-def demonstration(exam: Exam, job: StreamJob, chunk: int) -> Recording:
+def demonstration(exam: Exam, job: StreamJob) -> Recording:
     """Run the model on the public recording: its probabilities, detections and the sound."""
     sound = floats(exam.demo).reshape(-1)
-    heard = session.listen(job, sound, chunk, exam.limits)
+    heard = session.listen(job, sound, PLAYED_CHUNK, exam.limits)
     threshold = exam.settings["threshold"]
     found = detections.detect(heard.probabilities, heard.ends, exam.demo_spans, threshold)
     played = sound.reshape(-1, SAMPLE_RATE // PLAYED_RATE).mean(axis=1)
@@ -104,6 +106,6 @@ def demonstration(exam: Exam, job: StreamJob, chunk: int) -> Recording:
         caption=Text(
             "A public recording, the same for everybody, in chunks of {chunk} ms. It is played "
             "with half the samples.",
-            chunk=1000 * chunk // SAMPLE_RATE,
+            chunk=1000 * PLAYED_CHUNK // SAMPLE_RATE,
         ),
     )

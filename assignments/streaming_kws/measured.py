@@ -15,12 +15,12 @@ from grader.text import Text
 from .exam import Exam
 
 
-def costs(model: StreamModel, chunk: int, state: int) -> dict[str, Measurement]:
-    """Bytes and multiplications of a model; `state` is in bytes."""
-    counted = Text("from the graph") if model.form == "onnx" else Text("counted as it ran")
-    measured = {
+def costs(model: StreamModel, macs_per_second: float, chunk: float) -> dict[str, Measurement]:
+    """Bytes and multiplications of an ONNX model; `chunk` is the mean size in samples."""
+    milliseconds = 1000 * chunk / SAMPLE_RATE
+    return {
         "total_bytes": Measurement(
-            model.bytes + state,
+            model.bytes + model.state_bytes,
             "B",
             Text("weights and constants as stored, and state"),
         ),
@@ -30,47 +30,50 @@ def costs(model: StreamModel, chunk: int, state: int) -> dict[str, Measurement]:
             Text("weights and constants as stored"),
         ),
         "state_bytes": Measurement(
-            state,
+            model.state_bytes,
             "B",
-            Text("what is kept between chunks and depends on what was heard"),
+            Text("what is kept between chunks"),
         ),
         "macs_per_second": Measurement(
-            model.macs_per_second[chunk],
+            macs_per_second,
             "MACs/s",
             Text(
-                "{counted}, front end included, at chunks of {chunk} ms, the cheapest up to 100 ms",
-                counted=counted,
-                chunk=1000 * chunk // SAMPLE_RATE,
+                "from the graph at the chunks heard, {milliseconds:.0f} ms on average, or at whole "
+                "seconds, whichever is more; front end included",
+                milliseconds=milliseconds,
             ),
         ),
-        "chunk_ms": Measurement(
-            1000 * chunk / SAMPLE_RATE,
-            "ms",
-            Text("the chunk that is measured with"),
-        ),
+        "chunk_ms": Measurement(milliseconds, "ms", Text("mean length of the small chunks")),
+        "params": Measurement(model.params, "", Text("stored numbers")),
     }
-    if model.params is not None:
-        measured["params"] = Measurement(model.params, "", Text("stored numbers"))
-    return measured
 
 
 def against(exam: Exam, model: StreamModel, found: StreamSession) -> dict[str, Measurement]:
-    """Compression and speed-up over the baseline."""
+    """Costs, compression and speed-up over the baseline; of TorchScript both are 0."""
+    if not model.counted:
+        how = Text(
+            "not counted for TorchScript, a program that could count itself wrongly; export "
+            "model.onnx to be scored"
+        )
+        return {name: Measurement(0.0, "×", how) for name in ("compression", "speedup")}
+    ends = found.fine.ends
+    measured = costs(model, model.spent(ends), float(ends[-1]) / len(ends))
     base = exam.baseline
     return {
         "compression": Measurement(
-            base["total_bytes"].value / max(model.bytes + found.state, 1),
+            base["total_bytes"].value / max(measured["total_bytes"].value, 1),
             "×",
             Text("weights and state of the baseline, which keeps a second of samples, over ours"),
         ),
         "speedup": Measurement(
-            base["macs_per_second"].value / max(model.macs_per_second[model.best_chunk], 1.0),
+            base["macs_per_second"].value / max(measured["macs_per_second"].value, 1.0),
             "×",
             Text(
                 "MACs a second of the baseline, which computes its window anew every 80 ms, over "
                 "ours"
             ),
         ),
+        **measured,
     }
 
 
@@ -145,20 +148,18 @@ def alarms(exam: Exam, detections: Detections) -> dict[str, Measurement]:
     return measured
 
 
-def real_time(found: StreamSession, chunk: int) -> Measurement:
-    """Real-time factor for chunks of `chunk` samples: time to answer over duration of the sound."""
+def real_time(found: StreamSession) -> Measurement:
+    """Real-time factor: time to answer over duration of the sound, for the small chunks."""
     sizes = np.diff(found.fine.ends, prepend=0)
-    median = latency.median(found.fine.seconds[sizes == chunk])
-    length = chunk / SAMPLE_RATE
+    median = latency.median(found.fine.seconds * SAMPLE_RATE / sizes)
     return Measurement(
-        median.value / length,
+        median.value,
         "",
         Text(
-            "median time for a chunk of {length:.0f} ms on one core, over its length; below 1 "
-            "keeps up; shown, not scored",
-            length=1000 * length,
+            "median time for a small chunk on one core, over its length; below 1 keeps up; shown, "
+            "not scored"
         ),
-        median.scaled(1 / length),
+        median.interval,
     )
 
 

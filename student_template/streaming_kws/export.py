@@ -56,7 +56,7 @@ def export_stream(stream: StreamingKws, path: Path, storage: Storage = "float32"
 
 def _export(*arguments: Any, storage: Storage) -> None:
     store = None if storage == "float32" else partial(stored, storage)
-    starter.export(*arguments, store=store, tables=tables)
+    starter.export(*arguments, store=store, tables=tables, exact=True)
 
 
 @torch.no_grad()

@@ -479,37 +479,6 @@ def _rename_output(model: onnx.ModelProto, old: str, new: str) -> None:
                 node.output[index] = new
 
 
-class WritesFiles(ScriptStream):
-    def forward(self, chunk: Tensor) -> Tensor:
-        torch.save(chunk, "chunk.pt")
-        probability, self.state = self.stream(chunk, self.state, self.constants)
-        return probability
-
-
-class DrawsNumbers(ScriptStream):
-    def forward(self, chunk: Tensor) -> Tensor:
-        probability, self.state = self.stream(chunk, self.state, self.constants)
-        return probability * torch.rand(1)
-
-
-def reads_the_clock(folder: Path) -> None:
-    """torch.jit compiles no clock, but a file can be written that calls one."""
-    import zipfile
-
-    with (
-        zipfile.ZipFile(REFERENCE / "model.ts") as source,
-        zipfile.ZipFile(folder / "model.ts", "w") as target,
-    ):
-        for info in source.infolist():
-            raw = source.read(info)
-            if info.filename.endswith("streaming.py"):
-                raw = raw.replace(
-                    b"return probability\n",
-                    b"return torch.add(probability, ops.prim.TimePoint())\n",
-                )
-            target.writestr(info.filename, raw)
-
-
 REFUSED = (
     ("whole clip", edited(whole_clip), "needs 16,000 samples at once"),
     ("wrong rank", edited(wrong_rank), "`chunk` float32"),
@@ -521,7 +490,4 @@ REFUSED = (
         with_state(Counts, {"state_clock": torch.zeros(1)}),
         "after 1.0 min of sound",
     ),
-    ("writes files", as_script(WritesFiles), "calls `save`"),
-    ("draws random numbers", as_script(DrawsNumbers), "calls `rand`"),
-    ("reads the clock", reads_the_clock, "calls `prim.TimePoint`"),
 )

@@ -44,21 +44,33 @@ def failed(grade: Grade) -> set[str]:
     return {check.name for check in grade.checks if not check.passed}
 
 
-def test_the_reference_gets_full_marks_in_both_forms(examination, tmp_path):
+def test_both_forms_of_the_reference_answer_alike_and_the_graph_is_scored(examination, tmp_path):
     onnx, script = tmp_path / "onnx", tmp_path / "script"
     for folder, name in ((onnx, "model.onnx"), (script, "model.ts")):
         folder.mkdir()
         shutil.copy(mutants.REFERENCE / name, folder)
         shutil.copy(mutants.REFERENCE / "offline.onnx", folder)
-    grades = [graded(examination, folder) for folder in (onnx, script)]
-    for grade in grades:
+    graph, program = (graded(examination, folder) for folder in (onnx, script))
+    for grade in (graph, program):
         assert grade.status is Status.GRADED, grade.reason.to("en")
-        assert failed(grade) == set()
-        assert grade.score == pytest.approx(grade.max_score)
-    macs = [grade.value("macs_per_second") for grade in grades]
-    assert macs[1] == pytest.approx(macs[0], rel=0.02)
-    assert grades[0].value("state_bytes") == grades[1].value("state_bytes")
-    assert grades[0].value("au_fa_fr") == pytest.approx(grades[1].value("au_fa_fr"), rel=1e-3)
+        assert grade.value("streaming") == 1
+    assert failed(graph) == set()
+    assert graph.score == pytest.approx(graph.max_score)
+    assert failed(program) == {"costs_are_counted"}
+    assert program.value("compression") == program.value("speedup") == 0
+    assert program.score == pytest.approx(3.0)
+    assert graph.value("au_fa_fr") == pytest.approx(program.value("au_fa_fr"), rel=1e-3)
+
+
+def test_costs_are_those_of_the_chunks_that_are_judged(examination, tmp_path):
+    """A model that is cheap at one length of chunk alone pays for the others."""
+    mutants.unchanged(tmp_path)
+    grade = graded(examination, tmp_path)
+    (figure,) = (one for one in grade.figures if one.name == "chunk_costs")
+    by_length = figure.series[0].y
+    assert len(by_length) == examination.exam.settings["longest_chunk_hops"]
+    assert min(by_length) < grade.value("macs_per_second") < max(by_length)
+    assert 10 < grade.value("chunk_ms") < 100
 
 
 def test_recomputing_costs_more_than_eight_times_as_much(examination, tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,6 @@ PAIRS = 6
 PAST_SECONDS, COMMON_SECONDS = 4, 10
 FRESH_SECONDS = 60
 """Seconds that a fresh stream hears before it is compared with one that heard the whole stream."""
-COUNTED_SECONDS = 2
 BLOCK_SECONDS = 60
 """Seconds of the long stream that are converted to float32 at once."""
 
@@ -81,36 +80,11 @@ class StreamSession:
     log: str = ""
 
 
-def count(
-    job: StreamJob, sound: Samples, hops: Sequence[int], limits: RunLimits
-) -> dict[int, float]:
-    """Multiplications for a second of sound, by chunk size in samples, counted as the model runs.
-
-    A model that branches may do more later or at louder sound: at the cheapest size all of
-    `sound` is counted.
-    """
-    found = {}
+def run_session(job: StreamJob, script: Script, longest: int, limits: RunLimits) -> StreamSession:
+    """Run the model; small chunks have 1 to `longest` hops, drawn from the script's seed. Raises
+    Stopped when it does not end well, Rejected when an answer is NaN or infinite."""
     with Listener(job, limits) as listener:
-        for hop in hops:
-            listener.reset()
-            # Whole chunks only, after a start in which less may happen than later.
-            size = hop * HOP
-            counted = size * (COUNTED_SECONDS * SAMPLE_RATE // size)
-            listener.hear(sound[:SAMPLE_RATE], [SAMPLE_RATE])
-            found[size] = listener.count(sound[:counted], size) * SAMPLE_RATE / counted
-        best = min(found, key=lambda size: (found[size], size))
-        listener.reset()
-        whole = listener.count(sound, best) * SAMPLE_RATE / len(sound)
-        found[best] = max(found[best], whole)
-        listener.finish()
-    return found
-
-
-def run_session(job: StreamJob, script: Script, chunk: int, limits: RunLimits) -> StreamSession:
-    """Run the model; `chunk` is the size in samples of small chunks. Raises Stopped when it does
-    not end well, Rejected when an answer is NaN or infinite."""
-    with Listener(job, limits) as listener:
-        run = _Run(listener, script, chunk)
+        run = _Run(listener, script, longest)
         first = run.fresh(script.tracks[0], repeat(HOP))
         chunking = run.chunking()
         # Right before the reset, the sound that a model would remember best.
@@ -170,10 +144,17 @@ def irregular(total: int, step: int, longest: int, rng: np.random.Generator) -> 
     return sizes
 
 
-def seconds_in_chunks(seconds: int, size: int) -> list[int]:
-    """Chunk sizes that end at every full second: as many of `size` as fit, then the rest."""
-    whole, rest = divmod(SAMPLE_RATE, size)
-    return ([size] * whole + ([rest] if rest else [])) * seconds
+def drawn_chunks(seconds: int, longest: int, rng: np.random.Generator) -> list[int]:
+    """Chunk sizes that end at every full second: 1 to `longest` hops each, equally often, the last
+    of a second what is left of it."""
+    sizes = []
+    for _ in range(seconds):
+        left = SAMPLE_RATE // HOP
+        while left:
+            hops = min(int(rng.integers(1, longest + 1)), left)
+            sizes.append(hops * HOP)
+            left -= hops
+    return sizes
 
 
 def first_bad(heard: Heard) -> int | None:
@@ -185,8 +166,8 @@ def first_bad(heard: Heard) -> int | None:
 class _Run:
     """One model and one script, with the range of all answers so far."""
 
-    def __init__(self, listener: Listener, script: Script, chunk: int) -> None:
-        self.listener, self.script, self.chunk = listener, script, chunk
+    def __init__(self, listener: Listener, script: Script, longest: int) -> None:
+        self.listener, self.script, self.longest = listener, script, longest
         self.lowest, self.highest = np.inf, -np.inf
 
     def fresh(self, sound: Samples, sizes: Iterable[int]) -> Heard:
@@ -229,7 +210,7 @@ class _Run:
                 source[rng.choice(len(source), PAST_SECONDS, replace=False)]
                 for source in (script.keywords, script.others)
             ]
-            sizes = seconds_in_chunks(PAST_SECONDS + COMMON_SECONDS, self.chunk)
+            sizes = drawn_chunks(PAST_SECONDS + COMMON_SECONDS, self.longest, rng)
             one, other = (
                 self.fresh(np.concatenate([past, common]).reshape(-1), sizes) for past in pasts
             )
@@ -244,17 +225,22 @@ class _Run:
         the part that depends on the sound) at three moments, and the drift."""
         total = len(self.script.stream)
         fine_seconds = min(self.script.fine_seconds, total)
+        rng = np.random.default_rng(self.script.seed + 2)
+        small = [drawn_chunks(1, self.longest, rng) for _ in range(fine_seconds)]
+        whole = [[SAMPLE_RATE]] * (total - 1)
+        at_the_end = [drawn_chunks(1, self.longest, rng)]
         self.listener.reset()
-        parts = [self.seconds(0, 1, self.chunk)]
+        parts = [self.seconds(0, small[:1])]
         states = [self.listener.held()]
-        fine = _joined([*parts, self.seconds(1, fine_seconds, self.chunk, SAMPLE_RATE)])
+        fine = _joined([*parts, self.seconds(1, small[1:], SAMPLE_RATE)])
         states.append(self.listener.held())
-        rest = self.seconds(fine_seconds, total - 1, SAMPLE_RATE, fine_seconds * SAMPLE_RATE)
-        last = self.seconds(total - 1, total, self.chunk, (total - 1) * SAMPLE_RATE)
+        rest = self.seconds(fine_seconds, whole[fine_seconds:], fine_seconds * SAMPLE_RATE)
+        last = self.seconds(total - 1, at_the_end, (total - 1) * SAMPLE_RATE)
         states.append(self.listener.held())
         self.listener.reset()
-        fresh = self.seconds(max(total - FRESH_SECONDS, 0), total - 1, SAMPLE_RATE)
-        fresh_last = self.seconds(total - 1, total, self.chunk)
+        begin = max(total - FRESH_SECONDS, 0)
+        fresh = self.seconds(begin, whole[begin:])
+        fresh_last = self.seconds(total - 1, at_the_end)
         # Chunks of the fine part end at every full second.
         at_fine = np.isin(fine.ends, SAMPLE_RATE * np.arange(1, fine_seconds + 1))
         at_seconds = np.concatenate(
@@ -267,13 +253,14 @@ class _Run:
         )
         return fine, at_seconds, states, drift
 
-    def seconds(self, start: int, stop: int, chunk: int, before: int = 0) -> Heard:
-        """Seconds `start` to `stop` of the long stream in chunks of `chunk` samples."""
+    def seconds(self, start: int, sizes: Sequence[list[int]], before: int = 0) -> Heard:
+        """Seconds of the long stream from `start`, each in chunks of its `sizes` in samples."""
         parts = []
-        for first in range(start, stop, BLOCK_SECONDS):
-            block = self.script.stream[first : min(first + BLOCK_SECONDS, stop)]
+        for first in range(0, len(sizes), BLOCK_SECONDS):
+            chunks = sizes[first : first + BLOCK_SECONDS]
+            block = self.script.stream[start + first : start + first + len(chunks)]
             sound = block.reshape(-1).astype(np.float32) / np.float32(32768)
-            parts.append(self.listener.hear(sound, seconds_in_chunks(len(block), chunk)))
+            parts.append(self.listener.hear(sound, chain.from_iterable(chunks)))
         return self.checked(_joined(parts), before)
 
 

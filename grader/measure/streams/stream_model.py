@@ -7,14 +7,17 @@ TorchScript: `reset()` and `forward(chunk)`, which returns one probability.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
 
 from grader.lesson.grades import Layer
 from grader.measure.costs.graph import GraphLimits, GraphReport, Port, inspect
 from grader.measure.costs.refusals import Refused
-from grader.measure.streams import torchscript
 from grader.measure.streams.detections import SAMPLE_RATE
 from grader.sandbox.runners.stream import Form
 from grader.text import Text
@@ -32,26 +35,41 @@ class StreamModel:
 
     form: Form
     data: bytes
-    bytes: int
-    """Weights and constants as stored."""
-    params: int | None
-    state_bytes: int | None
-    """Bytes of the states in the contract; None for TorchScript, where only a run shows them."""
-    macs_per_second: dict[int, float]
-    """Multiplications for a second of audio, by chunk size in samples; empty for TorchScript."""
-    layers: tuple[Layer, ...]
+    bytes: int = 0
+    """Weights and constants as stored. Nothing is counted of TorchScript: it is a program, and
+    one that counts itself can lie."""
+    params: int = 0
+    state_bytes: int = 0
+    """Bytes of the states in the contract."""
+    macs: dict[int, int] = field(default_factory=dict)
+    """Multiplications for one chunk, by its size in samples."""
+    layers: tuple[Layer, ...] = ()
     """Costs by layer at the cheapest chunk size."""
 
     @property
-    def best_chunk(self) -> int:
-        """The chunk size, in samples, at which it multiplies least; the smallest of several."""
-        return min(self.macs_per_second, key=lambda size: (self.macs_per_second[size], size))
+    def counted(self) -> bool:
+        return bool(self.macs)
+
+    @property
+    def macs_per_second(self) -> dict[int, float]:
+        """Multiplications for a second of audio, by chunk size in samples."""
+        return {size: macs * SAMPLE_RATE / size for size, macs in self.macs.items()}
+
+    def spent(self, ends: NDArray[np.int64]) -> float:
+        """Multiplications for a second of the audio whose chunks end at these samples, or of audio
+        that comes in whole seconds, whichever is more: a model is judged on both."""
+        sizes = Counter(np.diff(ends, prepend=0).tolist())
+        total = sum(number * self.macs[size] for size, number in sizes.items())
+        return max(total * SAMPLE_RATE / int(ends[-1]), float(self.macs[SAMPLE_RATE]))
 
 
 def read(data: bytes, form: Form, hops: Sequence[int]) -> StreamModel:
-    """Check the contract and count the model at chunk sizes of `hops` hops. Raises Rejected."""
+    """Check the contract of an ONNX model and count it at chunk sizes of `hops` hops.
+
+    Raises Rejected. What keeps no contract in TorchScript is found when it runs.
+    """
     if form == "torchscript":
-        return StreamModel(form, data, torchscript.inspect(data).bytes, None, None, {}, ())
+        return StreamModel(form, data)
     reports = {hop * HOP: _inspect(data, hop * HOP) for hop in hops}
     first = next(iter(reports.values()))
     state_bytes = _require_contract(first)
@@ -61,10 +79,10 @@ def read(data: bytes, form: Form, hops: Sequence[int]) -> StreamModel:
         bytes=first.bytes,
         params=first.params,
         state_bytes=state_bytes,
-        macs_per_second={n: r.macs * SAMPLE_RATE / n for n, r in reports.items()},
-        layers=(),
+        macs={size: report.macs for size, report in reports.items()},
     )
-    return replace(model, layers=reports[model.best_chunk].layers)
+    costs = model.macs_per_second
+    return replace(model, layers=reports[min(costs, key=lambda size: (costs[size], size))].layers)
 
 
 def _inspect(data: bytes, samples: int) -> GraphReport:

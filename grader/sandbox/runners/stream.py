@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from grader.lesson.spec import RunLimits
 from grader.sandbox.isolation.levels import start
 from grader.sandbox.isolation.process import Child, Program, raise_if_stopped
-from grader.sandbox.runners.child.stream import ANSWER, CHUNK, COUNT, END, HELD, REQUEST, RESET
+from grader.sandbox.runners.child.stream import ANSWER, CHUNK, END, HELD, REQUEST, RESET
 from grader.text.errors import Rejected
 
 Form = Literal["onnx", "torchscript"]
@@ -105,11 +105,6 @@ class Listener:
         """Bytes of the model's state, and how many of them changed with the input."""
         _, _, kept, changed = self._ask(HELD)
         return int(kept), int(changed)
-
-    def count(self, samples: NDArray[np.float32], size: int) -> int:
-        """MACs for `samples` in chunks of `size` (TorchScript; 0 for ONNX)."""
-        chunks = np.split(samples, range(size, len(samples), size))
-        return sum(int(self._ask(COUNT, chunk)[2]) for chunk in chunks)
 
     def finish(self) -> None:
         """End the model in the normal way. Raises Stopped unless it ended well."""

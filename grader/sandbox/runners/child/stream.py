@@ -8,12 +8,11 @@ Protocol, raw little-endian. A request is one byte, a uint32 and that many float
     RESET           reset the state
     CHUNK n ...     process n samples
     HELD            the size of the state
-    COUNT n ...     process n samples and count MACs (TorchScript)
     END
 
 Every answer is one record `ANSWER`: probability, 1 if probability and state are finite, and two
-numbers: for HELD all bytes of the state and those of them that changed since the reset, for COUNT
-the MACs, otherwise the bytes of the state (0 where it is not visible).
+numbers: for HELD all bytes of the state and those of them that changed since the reset, otherwise
+the bytes of the state (0 where it is not visible).
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from __future__ import annotations
 import io
 import pickletools
 import struct
-import sys
 import zipfile
 import zlib
 from typing import Any
@@ -31,10 +29,7 @@ import numpy as np
 from grader.sandbox.isolation.task import ChildExit, Failure, Work
 from grader.sandbox.runners.child.runtime import classified, open_session
 
-if "torch" in sys.modules:  # in a warm process, since a confined child can import nothing
-    from grader.sandbox.runners.child import aten  # noqa: F401
-
-RESET, CHUNK, HELD, COUNT, END = range(5)
+RESET, CHUNK, HELD, END = range(4)
 REQUEST = struct.Struct("<BI")
 ANSWER = struct.Struct("<ffQQ")
 
@@ -53,10 +48,8 @@ def run(work: Work) -> None:
             stream.reset()
         elif kind == CHUNK:
             probability, finite, first = stream.hear(chunk)
-        elif kind == HELD:
-            first, second = stream.held()
         else:
-            probability, first = stream.count(chunk)
+            first, second = stream.held()
         write(ANSWER.pack(probability, float(finite), first, second))
 
 
@@ -97,10 +90,6 @@ class _Onnx:
     def held(self) -> tuple[int, int]:
         """Bytes kept, and bytes kept that have changed since the reset."""
         return self._bytes, self._bytes
-
-    def count(self, chunk: np.ndarray) -> tuple[float, int]:
-        """Probability and MACs."""
-        return self.hear(chunk)[0], 0
 
 
 class _TorchScript:
@@ -152,16 +141,6 @@ class _TorchScript:
         instructions = pickletools.genops(archive.read(name))
         numbers = sum(sizes.get(one.name, 0) for one, _, _ in instructions)
         return sum(size for size, _ in now) + numbers, sum(changed) + numbers
-
-    def count(self, chunk: np.ndarray) -> tuple[float, int]:
-        from grader.sandbox.runners.child.aten import Counter
-
-        with Counter() as counter:
-            probability, _, _ = self.hear(chunk)
-        if counter.unknown:
-            names = ", ".join(sorted(counter.unknown)[:5])
-            raise Failure(ChildExit.RUN_FAILED, f"it uses operators that are not counted: {names}.")
-        return probability, counter.macs
 
     def _stored(self) -> list[tuple[int, int]]:
         """Size and checksum of every tensor that the module keeps, read from a saved copy."""
