@@ -205,6 +205,23 @@ MUTANTS = [
     ),
     # Cheats with the hardware.
     Mutant("uses_a_timer", swap("main.c", (MAIN, MAIN + " TCCR1B = 1;")), "TCCR1B"),
+    Mutant(
+        "sends_faster_than_the_host_reads",
+        swap("main.c", ("UBRR0 = (F_CPU / 4 / BAUD - 1) / 2;", "UBRR0 = 0;")),
+        "at 2,000,000 baud",
+    ),
+    Mutant(
+        "reads_at_another_rate_than_it_sends",
+        swap(
+            "main.c",
+            (
+                "    while (!(UCSR0A & 1 << RXC0))",
+                "    UBRR0 = 0;\n    while (!(UCSR0A & 1 << RXC0))",
+            ),
+            ("    UDR0 = character;", "    UBRR0 = 16;\n    UDR0 = character;"),
+        ),
+        "115,200 baud within 4%",
+    ),
     Mutant("asks_the_clock", swap("main.c", (RUN, RUN + " class += TCNT0;")), "TCNT0"),
     Mutant("writes_to_eeprom", swap("main.c", (MAIN, MAIN + " EEDR = 1;")), "EEDR"),
     Mutant(
