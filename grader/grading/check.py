@@ -107,7 +107,14 @@ def other_figures(folder: Path, spec: LessonSpec) -> list[Text]:
         return []
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "grader.measure.torch_view", str(folder), spec.torch_module],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "grader.measure.torch_view",
+                str(folder),
+                spec.torch_module,
+            ],
             capture_output=True,
             timeout=TORCH_SECONDS,
             check=False,

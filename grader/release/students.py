@@ -170,7 +170,7 @@ def _run(tree: Path, extra: Mapping[str, str], *arguments: str) -> None:
     engine = str(Path(grader.__file__).resolve().parents[1])
     path = os.pathsep.join(p for p in (engine, kept.get("PYTHONPATH")) if p)
     ended = subprocess.run(
-        [sys.executable, *arguments],
+        [sys.executable, "-P", *arguments],
         env=kept | {"GRADER_COURSE": str(tree), "PYTHONPATH": path, **extra},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -71,6 +71,8 @@ class Call:
     seconds: float = 10.0
     max_bytes: int = 2**20
     """Limit of the answer's size."""
+    too_large: Text | None = None
+    """The sentence for an answer above it, where it is no list of numbers and names."""
 
 
 @dataclass(frozen=True)
@@ -166,17 +168,12 @@ class _Run:
             question = json.dumps(dict(call.order)).encode()
             child.send(LENGTH.pack(len(question)) + question)
             kind, size = HEADER.unpack(child.receive(HEADER.size))
-            if size > call.max_bytes or kind not in (ANSWER, BLOB, FAILED):
+            if kind not in (ANSWER, BLOB, FAILED):
                 self._drop(child)
-                return _failed(
-                    call,
-                    Text(
-                        "The answer takes more than the {max_bytes:,} bytes that are allowed; "
-                        "return numbers and short names only.",
-                        max_bytes=call.max_bytes,
-                    ),
-                    Status.REJECTED,
-                )
+                return _failed(call, _NO_ANSWER, Status.REJECTED)
+            if size > call.max_bytes:
+                self._drop(child)
+                return _failed(call, call.too_large or _too_large(size, call), Status.REJECTED)
             data = child.receive(size)
         except BrokenPipeError:
             return self._ended(call)
@@ -236,6 +233,15 @@ def _understood(call: Call, kind: int, data: bytes, seconds: float, limits: RunL
     except Stopped as stopped:
         return _failed(call, stopped.text, stopped.status, seconds)
     return _failed(call, _NO_ANSWER, Status.REJECTED, seconds)
+
+
+def _too_large(size: int, call: Call) -> Text:
+    return Text(
+        "The function returned {size:,} bytes, at most {max_bytes:,} are allowed; return numbers "
+        "and short names only.",
+        size=size,
+        max_bytes=call.max_bytes,
+    )
 
 
 def _no_number(constant: str) -> float:
