@@ -39,6 +39,8 @@ class Questions:
     fewest: int
     cycles_per_line: int
     """Limit for the answer to one line."""
+    secret: bool = False
+    """Whether sentences for students must not quote a query."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def converse(image: board.Image, network: IntegerNetwork, questions: Questions) 
             "it is read, and keep nothing from one question to the next."
         )
     if wrong:
-        raise Rejected(_different(wrong, characters))
+        raise Rejected(_different(wrong, characters, secret=questions.secret))
     if sram > board.SRAM_BYTES:
         raise Rejected(
             "Static variables ({static_bytes:,} bytes) and stack ({stack:,}) take more than the "
@@ -136,6 +138,13 @@ def _whole_replies(
             break
         found.append(uno.ask(query, questions.cycles_per_line).text)
         if found[-1] != wanted:
+            if questions.secret:
+                raise Rejected(
+                    "The board's whole replies differ from the integer model's, though single "
+                    "characters agree; ask the network again with the longer context until it "
+                    "ends the reply, at most {max_reply} times. `grader check` shows a query.",
+                    max_reply=MAX_REPLY,
+                )
             asked, ours, theirs = _quoted(query), _quoted(found[-1]), _quoted(wanted)
             raise Rejected(
                 "To the query {asked} the board replies {ours}, the integer model {theirs}, "
@@ -158,13 +167,21 @@ def _repeats(image: board.Image, asked: Sequence[Exchange], questions: Questions
         )
 
 
-def _different(wrong: Sequence[Exchange], asked: Sequence[Exchange]) -> Text:
+def _different(wrong: Sequence[Exchange], asked: Sequence[Exchange], *, secret: bool) -> Text:
     """The message for answers that are not the model's."""
     if len({one.reply.text for one in asked}) == 1:
         return Text(
             "The board answers {text} to all of {asked_count} questions: the reply does not "
             "depend on the query; feed the query and the context into the network.",
             text=_quoted(asked[0].reply.text),
+            asked_count=len(asked),
+        )
+    if secret:
+        return Text(
+            "The board and model.npz differ at {wrong_count} of {asked_count} characters. Export "
+            "model.npz and weights.h together, and compare the sums of one layer after the other; "
+            "`grader check` shows a query.",
+            wrong_count=len(wrong),
             asked_count=len(asked),
         )
     first = wrong[0]

@@ -155,6 +155,15 @@ def test_wrong_usage_is_exit_code_2_and_one_sentence(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("where", ["argument", "environment"])
+def test_commands_warn_of_a_short_seed(grader: Grader, where: str, tmp_path: Path) -> None:
+    arguments = ("--seed", "abc") if where == "argument" else ()
+    extra = {} if where == "argument" else {"GRADER_HIDDEN_SEED": "abc"}
+    done = grader("grade", "profiling", tmp_path / "none", *arguments, **extra)
+    assert done.returncode == 2
+    assert "the seed of the hidden data is short: 3 characters" in done.stderr
+
+
 def test_new_refuses_a_folder_with_files(grader: Grader, homework: Path) -> None:
     done = grader("new", "distillation", homework)
     assert done.returncode == 2
