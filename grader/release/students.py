@@ -109,7 +109,7 @@ def prepare_public_data() -> None:
 def _steps(
     request: ReleaseRequest, chosen: Sequence[Lesson], staged: Path, tree: Path
 ) -> list[tuple[Text, Callable[[], None]]]:
-    files = [*contents.engine(), *contents.for_students(chosen)]
+    files = list(contents.for_students(chosen))
 
     def package() -> None:
         wheel.write(staged, files)
@@ -134,7 +134,7 @@ def _steps(
     def search() -> None:
         every = [loading.load(name) for name in loading.names()]  # also what is not released yet
         private = [path for one in every for path in contents.withheld(one)]
-        private += contents.references(every)
+        private += [*contents.references(every), *contents.withheld_of_engine()]
         audit.audit(staged, audit.forbidden(private, (file.source for file in files)))
 
     steps = [(Text("the package"), package)]

@@ -4,7 +4,9 @@ A pair is decided by (entropy, part, index) alone. The public parts use a fixed 
 hidden part's comes from the instructor's seed. No query of one part is in another: the part that
 a query belongs to is a function of its text (`chat.part_of`), and drawing goes on until enough
 queries of the wanted part were found. Replies to one query vary, as people's do, so that no
-network reaches 100%. The phrases are in chat_phrases.toml.
+network reaches 100%. The phrases are in chat_phrases.toml. Around every hidden query stands a
+phrase of chat_hidden.toml, which students do not get, so no query of an exam can be drawn with
+their package.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ from grader.data.dataset import PARTS, Dataset, Request
 from grader.data.text import chat
 from grader.data.text.chat import MAX_QUERY, Pair, PairSet
 from grader.text import Text
+from grader.text.errors import UsageError
 
 NAME = "chat-synthetic"
 PHRASES = Path(__file__).parent / "chat_phrases.toml"
+HIDDEN = Path(__file__).parent / "chat_hidden.toml"
 
 Replies = dict[str, int]
 """How often each reply is given."""
@@ -70,16 +74,24 @@ class Phrases(msgspec.Struct, frozen=True):
     intents: list[Intent]
 
 
+class Around(msgspec.Struct, frozen=True):
+    """What stands before or after a query of the hidden part, as chat_hidden.toml holds it."""
+
+    before: list[str]
+    after: list[str]
+
+
 def _load(request: Request) -> PairSet:
     part, settings = request.part, request.settings or ChatSettings()
     entropy = seeds.entropy(NAME, part, request.seed)
     sequence = np.random.SeedSequence(entropy, spawn_key=(PARTS.index(part), settings.version))
     rng = np.random.default_rng(sequence)
+    around = _around() if part == "hidden" else None
     wanted: int = getattr(settings, part)
     pairs: list[Pair] = []
     seen: set[str] = set()
     while len(seen) < wanted:
-        query, replies = _draw(rng)
+        query, replies = _draw(rng, around)
         if query in seen or len(query) > MAX_QUERY or chat.part_of(NAME, query) != part:
             continue
         seen.add(query)
@@ -94,17 +106,34 @@ def _phrases() -> Phrases:
     return msgspec.convert(tomllib.loads(PHRASES.read_text(encoding="utf-8")), Phrases)
 
 
+@cache
+def _around() -> Around:
+    try:
+        raw = HIDDEN.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UsageError(
+            "The students' package has no hidden part of {name}; use the instructors' package.",
+            name=NAME,
+        ) from error
+    return msgspec.convert(tomllib.loads(raw), Around)
+
+
 def _one(options: list[str], rng: np.random.Generator) -> str:
     return options[rng.integers(len(options))]
 
 
-def _draw(rng: np.random.Generator) -> tuple[str, Replies]:
-    """A query and the replies that may be given to it."""
+def _draw(rng: np.random.Generator, around: Around | None) -> tuple[str, Replies]:
+    """A query and the replies that may be given to it; with one phrase of `around`, if given."""
     phrases = _phrases()
     intent = phrases.intents[rng.integers(len(phrases.intents))]
     places = {slot: int(rng.integers(len(words))) for slot, words in phrases.slots.items()}
     words = {slot: phrases.slots[slot][place] for slot, place in places.items()}
-    template = _one(phrases.before, rng) + _one(intent.templates, rng) + _one(phrases.after, rng)
+    before, after = phrases.before, phrases.after
+    if around is not None and rng.random() < 0.5:
+        before = around.before
+    elif around is not None:
+        after = around.after
+    template = _one(before, rng) + _one(intent.templates, rng) + _one(after, rng)
     odd = bool(intent.by_slot) and places[intent.by_slot] % 2
     return template.format_map(words), intent.other if odd else intent.replies
 
