@@ -18,7 +18,7 @@ from grader.text.errors import SpecError
 
 COURSE = PurePosixPath("_course")
 """The folder of the course inside the package."""
-WITHHELD = (PurePosixPath("data/text/chat_hidden.toml"),)
+WITHHELD = tuple(PurePosixPath("data/text", f"{name}_hidden.toml") for name in ("chat", "posts"))
 """Files of the engine that students do not get: what only hidden data are made of."""
 SAMPLES = "samples"
 """Demonstration submissions of a lesson; some of them are good ones."""
