@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from grader.intake import Submission
-from grader.lesson.grades import Check, Measurement
+from grader.lesson.grades import Check, Measurement, check
 from grader.text import EMPTY, Text, join
 from grader.text.errors import Rejected
 
@@ -34,7 +34,6 @@ class Verdict:
     problems: Sequence[Text]
     fine: Text
     """The message when there are no problems."""
-    hint: Text = EMPTY
 
 
 def examine_analysis(exam: Exam, submission: Submission) -> PartFindings:
@@ -43,7 +42,7 @@ def examine_analysis(exam: Exam, submission: Submission) -> PartFindings:
         found = analyses.read(submission)
         measured = measure(found, submission)
     except Rejected as error:
-        verdicts = {"analysis_is_read": Verdict(0.0, [error.text], EMPTY, HINTS["read"])}
+        verdicts = {"analysis_is_read": Verdict(0.0, [error.text], EMPTY)}
         verdicts |= dict.fromkeys(_JUDGES, _NOT_LOOKED_AT)
         return _findings(exam, verdicts | _report(exam, submission))
     verdicts = {"analysis_is_read": Verdict(1.0, [], _read_fine(found, measured))}
@@ -66,15 +65,14 @@ def _findings(exam: Exam, verdicts: dict[str, Verdict]) -> PartFindings:
 
 def _check(name: str, points: float, verdict: Verdict) -> Check:
     passed = not verdict.problems
-    return Check(
-        name=name,
-        title=TITLES[name],
-        visibility="public",
-        points=round(points * verdict.share, 6),
+    return check(
+        name,
+        TITLES[name],
+        passed,
+        verdict.fine if passed else _joined(verdict.problems),
+        [] if verdict is _NOT_LOOKED_AT else HINTS[name],
         max_points=points,
-        passed=passed,
-        message=verdict.fine if passed else _joined(verdict.problems),
-        hint=EMPTY if passed else verdict.hint,
+        points=round(points * verdict.share, 6),
     )
 
 
@@ -130,7 +128,6 @@ def _figures_are_right(exam: Exam, found: Analysis, measured: Measured) -> Verdi
             "All four figures are within {tolerance:.0%} of what the file measures.",
             tolerance=tolerance,
         ),
-        HINTS["figures"],
     )
 
 
@@ -152,7 +149,6 @@ def _bottlenecks_are_measured(exam: Exam, found: Analysis, measured: Measured) -
             seconds=1000.0 * prediction.seconds,
             name=measured.platform.name,
         ),
-        HINTS["bottlenecks"],
     )
 
 
@@ -181,7 +177,7 @@ def _limits_agree(exam: Exam, found: Analysis, measured: Measured) -> Verdict:
             Text("limits.fits is {said}, but: {sentence}", said=said, sentence=fit.sentence)
         )
     share = 1 - len(problems) / (len(wanted) + 1)
-    return Verdict(share, problems, fit.sentence, HINTS["limits"])
+    return Verdict(share, problems, fit.sentence)
 
 
 def _limit_differs(name: str, stated: float | None, real: float | None, platform: str) -> Text:
@@ -216,12 +212,11 @@ def _promises_are_possible(exam: Exam, found: Analysis, measured: Measured) -> V
     results = [promises.promise(one, measured) for one in found.hypotheses]
     tolerance = exam.settings["analysis"]["promise_tolerance"]
     problems = [text for one in results if (text := one.problem(tolerance)) is not None]
-    bounds = ", ".join(one.shown_bound for one in results)
+    bounds = join("; ", (one.shown_bound for one in results))
     return Verdict(
         1 - len(problems) / len(results),
         problems,
         Text("Every promise is within its bound: {bounds}.", bounds=bounds),
-        HINTS["promises"],
     )
 
 
@@ -256,7 +251,6 @@ def _trade_offs_are_named(exam: Exam, found: Analysis, measured: Measured) -> Ve
             "All {hypotheses_count} hypotheses say what they cost.",
             hypotheses_count=len(found.hypotheses),
         ),
-        HINTS["trade_offs"],
     )
 
 
@@ -266,7 +260,7 @@ def _report(exam: Exam, submission: Submission) -> dict[str, Verdict]:
     try:
         text = analysis_report.read(submission)
     except Rejected as error:
-        verdict = Verdict(0.0, [error.text], EMPTY, HINTS["report"])
+        verdict = Verdict(0.0, [error.text], EMPTY)
         return {"report_is_complete": verdict}
     problems = analysis_report.problems(
         text,
@@ -278,7 +272,7 @@ def _report(exam: Exam, submission: Submission) -> dict[str, Verdict]:
         "All {sections} sections are written; a person judges what they say.", sections=sections
     )
     share = max(1 - len(problems) / sections, 0.0)
-    return {"report_is_complete": Verdict(share, problems, fine, HINTS["report"])}
+    return {"report_is_complete": Verdict(share, problems, fine)}
 
 
 def _near(stated: float, real: float, tolerance: float) -> bool:

@@ -75,17 +75,18 @@ def _problem(
     heaviest = max(found, key=lambda layer: layer.seconds)
     if heaviest.limit != entry.bound:
         said = quoted(heaviest.name)
-        times = [f"{1e3 * one:.3g}" for one in _parts(heaviest)]
+        arithmetic, memory, launch = (1e3 * one for one in _parts(heaviest))
         return Text(
-            "{where}: {said} is limited by {limit}, not by {bound}: its arithmetic takes {first} "
-            "ms, its bytes take {times} ms, launching it takes {times2} ms",
+            "{where}: {said} is limited by {limit}, not by {bound}: its arithmetic takes "
+            "{arithmetic:.3g} ms, its bytes take {memory:.3g} ms, launching it takes {launch:.3g} "
+            "ms",
             where=where,
             said=said,
             limit=heaviest.limit,
             bound=entry.bound,
-            first=times[0],
-            times=times[1],
-            times2=times[2],
+            arithmetic=arithmetic,
+            memory=memory,
+            launch=launch,
         )
     return None
 

@@ -10,9 +10,9 @@ import math
 from collections import Counter
 
 from grader.intake import Submission
-from grader.lesson.grades import Axis, Check, Figure, Measurement, Series
+from grader.lesson.grades import Axis, Check, Figure, Measurement, Series, check
 from grader.measure.costs.graph import GraphReport
-from grader.text import EMPTY, Text, verbatim
+from grader.text import Text, verbatim
 
 from . import faster_run
 from .exam import Exam, PartFindings
@@ -77,21 +77,23 @@ def _outputs_check(exam: Exam, error: float, same: bool) -> Check:
         )
     else:
         message = Text("On {inputs} inputs some outputs are not finite numbers.", inputs=inputs)
-    return Check(
-        name="faster_same_outputs",
-        title=Text("The same outputs"),
-        visibility="hidden" if exam.hidden else "public",
-        points=worth if same else 0.0,
+    return check(
+        "faster_same_outputs",
+        Text("The same outputs"),
+        same,
+        message,
+        [
+            _WRONG_HINT,
+            _ONE_CHANGE_HINT,
+        ],
+        hidden=exam.hidden,
         max_points=worth,
-        passed=same,
-        message=message,
-        hint=EMPTY if same else _WRONG_HINT,
     )
 
 
 def _work_check(found: FasterNetwork) -> Check:
     ours, slow = found.report.macs, found.slow.macs
-    return _informing(
+    return check(
         "faster_work",
         Text("Fewer multiplications"),
         ours < slow,
@@ -101,16 +103,26 @@ def _work_check(found: FasterNetwork) -> Check:
             slow=slow,
             ours_max_slow=slow / max(ours, 1),
         ),
-        Text(
-            "Look for weights that are 0, kernels of low rank (numpy.linalg.svd), layers with "
-            "nothing nonlinear between them, and results that are thrown away."
-        ),
+        [
+            Text(
+                "Look for weights that are 0, kernels of low rank (numpy.linalg.svd), layers with "
+                "nothing nonlinear between them, and results that are thrown away."
+            ),
+            Text(
+                "Print for every weight of slow.py its shape, its share of zeros and its "
+                "singular values: each of them gives a layer away."
+            ),
+            Text(
+                "A matrix whose singular values fall to nothing after r is a product of two "
+                "with r columns and r rows; two linear layers in a row are one."
+            ),
+        ],
     )
 
 
 def _time_check(found: FasterNetwork) -> Check:
     low, high = found.ratio.interval
-    return _informing(
+    return check(
         "faster_time",
         Text("Less time"),
         low > 1,
@@ -121,16 +133,22 @@ def _time_check(found: FasterNetwork) -> Check:
             low=low,
             high=high,
         ),
-        Text(
-            "Many small operators cost time without a multiplication: loops over time, copies, "
-            "transpositions. `grader profile` shows where it goes."
-        ),
+        [
+            Text(
+                "Many small operators cost time without a multiplication: loops over time, copies, "
+                "transpositions. `grader profile` shows where it goes."
+            ),
+            Text(
+                "`grader profile` on the exported network lists what its many small operators "
+                "cost; a loop over time steps becomes one product over all of them."
+            ),
+        ],
     )
 
 
 def _bytes_check(found: FasterNetwork) -> Check:
     ours, slow = found.report.bytes, found.slow.bytes
-    return _informing(
+    return check(
         "faster_bytes",
         Text("Fewer bytes"),
         ours < slow,
@@ -139,16 +157,17 @@ def _bytes_check(found: FasterNetwork) -> Check:
             ours=ours,
             slow=slow,
         ),
-        Text(
-            "The product of two matrices can be larger than both, or smaller: compare before you "
-            "merge, and drop weights that nothing reads."
-        ),
+        [
+            Text(
+                "The product of two matrices can be larger than both, or smaller: compare before "
+                "you merge, and drop weights that nothing reads."
+            ),
+            Text(
+                "What is stored twice, in float32 without need, or for a layer that is never "
+                "used, need not be in the file: list initializers by size."
+            ),
+        ],
     )
-
-
-def _informing(name: str, title: Text, passed: bool, message: Text, hint: Text) -> Check:
-    """A check without points; the figure itself enters the score's formula."""
-    return Check(name, title, "public", 0.0, 0.0, passed, message, EMPTY if passed else hint)
 
 
 def macs_by_operator(found: FasterNetwork) -> Figure:
@@ -190,17 +209,18 @@ def _bars(label: Text, role: str, macs: Counter[str], rows: list[str]) -> Series
 def _nothing(exam: Exam, why: Text, log: str = "") -> PartFindings:
     names = ("same_outputs", "speedup", "compression", "latency_ratio_b1")
     how = Text("no network that runs")
-    check = Check(
-        name="faster_same_outputs",
-        title=Text("The same outputs"),
-        visibility="public",
-        points=0.0,
+    found = check(
+        "faster_same_outputs",
+        Text("The same outputs"),
+        False,
+        why,
+        [
+            _RUN_HINT,
+            _ONE_CHANGE_HINT,
+        ],
         max_points=exam.settings["faster"]["points"],
-        passed=False,
-        message=why,
-        hint=_RUN_HINT,
     )
-    return PartFindings({name: Measurement(0.0, "", how) for name in names}, [check], log=log)
+    return PartFindings({name: Measurement(0.0, "", how) for name in names}, [found], log=log)
 
 
 _SAME = Text("1 when all outputs equal the slow network's within the tolerance")
@@ -212,6 +232,10 @@ _MISSING = Text("There is no faster.py in the submission, so this part counts 0.
 _RUN_HINT = Text(
     "`python export.py` builds and exports faster.py as the grader does; only files of the "
     "submission and installed libraries can be read."
+)
+_ONE_CHANGE_HINT = Text(
+    "Change one thing at a time and run `python export.py` after each: it says by how much outputs "
+    "differ."
 )
 _WRONG_HINT = Text(
     "Undo your changes one at a time and run `python export.py` after each: the first that makes "

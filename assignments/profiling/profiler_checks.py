@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from grader.intake import Submission
-from grader.lesson.grades import Check, Figure, Measurement
+from grader.lesson.grades import Check, Figure, Measurement, check
 from grader.similarity import behaviour
 from grader.text import EMPTY, Text, join
 from grader.text.errors import Rejected
@@ -18,7 +18,7 @@ from .exam import Exam, PartFindings
 from .families import draw
 from .profiler_answers import Answer, ask
 from .profiler_figures import counts_table, macs_by_family, time_by_layer
-from .profiler_texts import COUNT_HINTS, HINTS, joined, missed_operators, wrong_count
+from .profiler_texts import COUNT_HINTS, FURTHER_HINTS, HINTS, joined, missed_operators, wrong_count
 from .truth import COUNTS
 
 WEIGHTS = {"macs": 0.5, "parameters": 0.15, "bytes": 0.1, "activation_bytes": 0.15, "layers": 0.1}
@@ -148,15 +148,18 @@ def _family_check(exam: Exam, answer: Answer, share: float) -> Check:
     settings, family = exam.settings["profiler"], answer.case.family
     worth = settings["points"] * (1 - TIME_WEIGHT) / len(HINTS)
     passed = share >= 1 - 1e-9
-    return Check(
-        name=f"profiler_{family.name}",
-        title=Text("Counts: {title}", title=family.title),
-        visibility="hidden" if exam.hidden else "public",
-        points=worth * min(share, 1.0),
+    return check(
+        f"profiler_{family.name}",
+        Text("Counts: {title}", title=family.title),
+        passed,
+        _message(answer, settings["tolerance"]),
+        [
+            _hint(answer, settings["tolerance"]),
+            *FURTHER_HINTS,
+        ],
+        hidden=exam.hidden,
         max_points=worth,
-        passed=passed,
-        message=_message(answer, settings["tolerance"]),
-        hint=EMPTY if passed else _hint(answer, settings["tolerance"]),
+        points=worth * min(share, 1.0),
     )
 
 
@@ -203,26 +206,26 @@ def _plausible(answer: Answer, factor: float) -> bool:
 def _time_check(exam: Exam, plausible: int, total: int, passed: bool) -> Check:
     worth = exam.settings["profiler"]["points"] * TIME_WEIGHT
     factor = exam.settings["profiler"]["time_factor"]
-    return Check(
-        name="profiler_time",
-        title=Text("Times can be true"),
-        visibility="hidden" if exam.hidden else "public",
-        points=worth if passed else 0.0,
-        max_points=worth,
-        passed=passed,
-        message=Text(
+    return check(
+        "profiler_time",
+        Text("Times can be true"),
+        passed,
+        Text(
             "On {plausible} of {total} models `seconds` is within a factor of {factor:g} of what "
             "one call took on our clock.",
             plausible=plausible,
             total=total,
             factor=factor,
         ),
-        hint=EMPTY
-        if passed
-        else Text(
-            "Measure one call without hooks and modes, after a warm-up, with "
-            "time.perf_counter(); the unit is seconds."
-        ),
+        [
+            Text(
+                "Measure one call without hooks and modes, after a warm-up, with "
+                "time.perf_counter(); the unit is seconds."
+            ),
+            *FURTHER_HINTS,
+        ],
+        hidden=exam.hidden,
+        max_points=worth,
     )
 
 
@@ -246,17 +249,16 @@ def _thop_check(exam: Exam, answers: Sequence[Answer]) -> Check:
             count=len(same),
             where=join("; ", map(_blind_spot, same)),
         )
-    return Check(
-        name="profiler_thop",
-        title=Text("No blind spots of thop"),
-        visibility="hidden" if exam.hidden else "public",
-        points=0.0,
-        max_points=0.0,
-        passed=passed,
-        message=message,
-        hint=EMPTY
-        if passed
-        else Text("thop knows a list of layers. Count operators as they run: TorchDispatchMode."),
+    return check(
+        "profiler_thop",
+        Text("No blind spots of thop"),
+        passed,
+        message,
+        [
+            Text("thop knows a list of layers. Count operators as they run: TorchDispatchMode."),
+            *FURTHER_HINTS,
+        ],
+        hidden=exam.hidden,
     )
 
 
@@ -273,9 +275,9 @@ def _blind_spot(answer: Answer) -> Text:
     """A family, the relative error of thop on it, and the operators that thop misses."""
     truth, thop = answer.case.truth, answer.thop_macs or 0.0
     error = thop / truth.total("macs") - 1
-    missed = ", ".join(missed_operators(truth, thop))
+    missed = missed_operators(truth, thop)
     title = answer.case.family.title
-    if not missed:
+    if missed is None:
         return Text("{title} {percent:+.3g}%", title=title, percent=100 * error)
     return Text(
         "{title} {percent:+.3g}% (misses {missed})",
@@ -287,20 +289,28 @@ def _blind_spot(answer: Answer) -> Text:
 
 def _nothing(exam: Exam, why: Text, log: str = "") -> PartFindings:
     worth = exam.settings["profiler"]["points"]
-    check = Check(
-        name="profiler_runs",
-        title=Text("The profiler answers"),
-        visibility="public",
-        points=0.0,
+    found = check(
+        "profiler_runs",
+        Text("The profiler answers"),
+        False,
+        why,
+        [
+            Text(
+                "profiler.py has to define profile_model(model, example_inputs), which returns the "
+                "dict that the template describes."
+            ),
+            Text(
+                "Begin with what needs no counting: parameters and bytes. Each key that is "
+                "right earns, even while the others are 0."
+            ),
+            Text(
+                "Call the model as model(*example_inputs) under torch.no_grad(), in eval mode, "
+                "and bring back plain numbers: int(...) of a tensor."
+            ),
+        ],
         max_points=worth,
-        passed=False,
-        message=why,
-        hint=Text(
-            "profiler.py has to define profile_model(model, example_inputs), which returns the "
-            "dict that the template describes."
-        ),
     )
-    return PartFindings(_measurements(0.0, [0.0] * len(HINTS)), [check], log=log)
+    return PartFindings(_measurements(0.0, [0.0] * len(HINTS)), [found], log=log)
 
 
 _MISSING = Text("There is no profiler.py in the submission, so this part counts 0.")

@@ -19,11 +19,21 @@ NAMES: dict[Count, Text] = {
 }
 
 
-def missed_operators(truth: Truth, found: float) -> list[str]:
+DESCRIBED = {
+    "a layer called several times": Text("a layer called several times"),
+    "products of attention": Text("products of attention"),
+    "Conv in a dict": Text("Conv in a dict"),
+    "mul and sum": Text("mul and sum"),
+    "quantized Linear": Text("quantized Linear"),
+}
+"""Operators of a model that are described in words; others are called as in PyTorch."""
+
+
+def missed_operators(truth: Truth, found: float) -> Text | None:
     """The fewest kinds of operators whose MACs explain the gap of `found`, if there are any."""
     gap = truth.total("macs") - found
     if gap <= 0:
-        return []
+        return None
     by_op: dict[str, int] = {}
     for part in truth.parts:
         if part.macs:
@@ -31,25 +41,23 @@ def missed_operators(truth: Truth, found: float) -> list[str]:
     for size in range(1, len(by_op) + 1):
         for ops in combinations(by_op, size):
             if abs(sum(by_op[op] for op in ops) - gap) <= CLOSE * truth.total("macs"):
-                return list(ops)
-    return []
+                return join(", ", (DESCRIBED.get(op, verbatim(op)) for op in ops))
+    return None
 
 
 def wrong_count(count: Count, truth: Truth, found: float) -> Text:
     """One clause with the counted and the right number."""
     right, name = truth.total(count), NAMES[count]
-    percent = f"{100 * found / right:.3g}"
-    missed = missed_operators(truth, found) if count == "macs" else []
+    missed = missed_operators(truth, found) if count == "macs" else None
     because = verbatim("")
-    if missed:
-        ops = ", ".join(missed)
-        because = Text(": {ops} is not counted", ops=ops)
+    if missed is not None:
+        because = Text(": {ops} is not counted", ops=missed)
     return Text(
-        "{name} {found:,.0f} instead of {right:,} ({percent}%){because}",
+        "{name} {found:,.0f} instead of {right:,} ({percent:.3g}%){because}",
         name=name,
         found=found,
         right=right,
-        percent=percent,
+        percent=100 * found / right,
         because=because,
     )
 
@@ -123,6 +131,21 @@ HINTS: dict[str, Text] = {
 }
 """Hints by family, for wrong MACs."""
 
+FURTHER_HINTS = (
+    Text(
+        "Write the smallest model of this kind, count it by hand on paper, and compare with what "
+        "your function says."
+    ),
+    Text(
+        "A TorchDispatchMode sees every operator with its arguments: print func and the shapes "
+        "inside __torch_dispatch__ once, then give each name a formula."
+    ),
+    Text(
+        "Operators that you have no formula for should be collected and printed, never passed "
+        "over in silence: that is the list of your blind spots."
+    ),
+)
+"""Hints for every family, after the one for what is wrong."""
 COUNT_HINTS: dict[str, Text] = {
     "parameters": Text(
         "Each stored number once, wherever it hides: registered, in a plain list, or packed by a "

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 from grader.measure.hardware.roofline import predict, speedup_bound
-from grader.text import EMPTY, Text
+from grader.text import EMPTY, Text, verbatim
 from grader.text.untrusted import quoted
 
 from .analysis import Hypothesis
@@ -33,9 +33,13 @@ class Promise:
     unmatched: tuple[str, ...]
 
     @property
-    def shown_bound(self) -> str:
+    def shown_bound(self) -> Text:
         """`1.6 of 2.1` for promised and possible."""
-        return f"{self.hypothesis.speedup:.3g}× ≤ {_times(self.bound)}"
+        return Text(
+            "{promised:.3g}× ≤ {bound}",
+            promised=self.hypothesis.speedup,
+            bound=_times(self.bound),
+        )
 
     def problem(self, tolerance: float) -> Text | None:
         """A sentence about what is wrong with it, or None."""
@@ -105,7 +109,7 @@ _REASONS = {
 }
 
 
-def _times(bound: float) -> str:
+def _times(bound: float) -> Text:
     if math.isinf(bound):
-        return "∞"
-    return f"{bound:,.0f}×" if bound >= 100 else f"{bound:.3g}×"
+        return verbatim("∞")
+    return Text("{n:,.0f}×", n=bound) if bound >= 100 else Text("{n:.3g}×", n=bound)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grader import board
 from grader.board.firmware import Conversation
-from grader.lesson.grades import Check, Gate, Measurement
+from grader.lesson.grades import Check, Gate, Measurement, check
 from grader.measure.quality import experiments
 from grader.text import EMPTY, Text, join
 
@@ -30,14 +30,11 @@ def gate(accuracy: Measurement, threshold: float) -> Gate:
 def reaches_gate(gate: Gate, *, hidden: bool) -> Check:
     """The gate as a check; `hidden` if it was measured on the hidden part."""
     low, high = gate.interval
-    return Check(
-        name="next_char_accuracy_reaches_the_gate",
-        title=Text("It knows what to say"),
-        visibility="hidden" if hidden else "public",
-        points=0.0,
-        max_points=0.0,
-        passed=gate.passed,
-        message=Text(
+    return check(
+        "next_char_accuracy_reaches_the_gate",
+        Text("It knows what to say"),
+        gate.passed,
+        Text(
             "Expected {threshold:.0%} of the next characters, found {value:.1%} (95%: {low:.1%} "
             "to {high:.1%}).",
             threshold=gate.threshold,
@@ -45,9 +42,26 @@ def reaches_gate(gate: Gate, *, hidden: bool) -> Check:
             low=low,
             high=high,
         ),
-        hint=EMPTY
-        if gate.passed
-        else Text("Prune less, train longer after pruning, or distil a larger network."),
+        [
+            Text("Prune less, train longer after pruning, or distil a larger network."),
+            Text(
+                "train.py prints the accuracy of three stages: in float32, pruned, and with "
+                "few bits. Find the one that loses."
+            ),
+            Text(
+                "Prune layers unevenly: the first holds most of the weights and bears a large "
+                "ratio, the last hidden layer feeds the answer and bears little."
+            ),
+            Text(
+                "Prune in two or three rounds and train on after each, instead of all at once; "
+                "and give the stage with few bits more epochs."
+            ),
+            Text(
+                "Let a network without pruning and with float weights teach the small one: its "
+                "probabilities over characters say more than the one right letter."
+            ),
+        ],
+        hidden=hidden,
     )
 
 
@@ -57,26 +71,27 @@ def markers_enclose(talk: Conversation, share: float) -> Check:
     marked = sum(one.reply.inference_cycles for one in talk.characters)
     once = all(len(one.reply.inferences) == 1 for one in talk.characters)
     passed = once and marked >= share * total
-    return Check(
-        name="markers_enclose_the_work",
-        title=Text("The markers enclose the work"),
-        visibility="public",
-        points=0.0,
-        max_points=0.0,
-        passed=passed,
-        message=Text(
+    return check(
+        "markers_enclose_the_work",
+        Text("The markers enclose the work"),
+        passed,
+        Text(
             "Expected one pair of markers a character with at least {share:.0%} of the cycles in "
             "between, found {found:.1%}{pairs}.",
             share=share,
             found=marked / total,
             pairs=EMPTY if once else Text(" and not one pair each"),
         ),
-        hint=EMPTY
-        if passed
-        else Text(
-            "Write 1 to GPIOR0 before the features and 2 after the class is known. All cycles "
-            "are scored, wherever the markers are."
-        ),
+        [
+            Text(
+                "Write 1 to GPIOR0 before the features and 2 after the class is known. All cycles "
+                "are scored, wherever the markers are."
+            ),
+            Text(
+                "One write of 1 before the features of a character and one of 2 after its "
+                "class: once a character, not once a layer or once a reply."
+            ),
+        ],
     )
 
 
@@ -86,23 +101,24 @@ def enough_experiments(table: experiments.Table, fewest: int, *, submitted: bool
     passed = found >= fewest
     unread = table.problems[:3] if submitted and not passed else []
     why = Text(" ({problems})", problems=join("; ", unread)) if unread else EMPTY
-    return Check(
-        name="experiments_are_recorded",
-        title=Text("Experiments are recorded"),
-        visibility="public",
-        points=0.0,
-        max_points=0.0,
-        passed=passed,
-        message=Text(
+    return check(
+        "experiments_are_recorded",
+        Text("Experiments are recorded"),
+        passed,
+        Text(
             "Expected at least {fewest} differently named rows in experiments.csv, found "
             "{found}{why}.",
             fewest=fewest,
             found=found,
             why=why,
         ),
-        hint=EMPTY
-        if passed
-        else Text("Run train.py with other ratios and bits and another --name each time."),
+        [
+            Text("Run train.py with other ratios and bits and another --name each time."),
+            Text(
+                "Three settings that teach a lot: every second unit away; the same with 1 bit "
+                "in the first layer; the same with levels -1, 0 and 1."
+            ),
+        ],
     )
 
 
@@ -110,17 +126,21 @@ def firmware_recorded(table: experiments.Table, image: board.Image) -> Check:
     """Whether a row has the flash that the submitted firmware takes."""
     sizes = [one.values["flash_bytes"] for one in table.experiments]
     near = any(abs(size / image.flash_bytes - 1) <= 0.02 for size in sizes)
-    return Check(
-        name="the_submitted_firmware_is_recorded",
-        title=Text("The submitted firmware is recorded"),
-        visibility="public",
-        points=0.0,
-        max_points=0.0,
-        passed=near,
-        message=Text(
+    return check(
+        "the_submitted_firmware_is_recorded",
+        Text("The submitted firmware is recorded"),
+        near,
+        Text(
             "Expected a row in experiments.csv with {flash_bytes:,} bytes of flash, give or take "
             "2%.",
             flash_bytes=image.flash_bytes,
         ),
-        hint=EMPTY if near else Text("Run train.py once more with a --name for what you submit."),
+        [
+            Text("Run train.py once more with a --name for what you submit."),
+            Text(
+                "The firmware was changed after the last run of train.py: the row is written "
+                "from the image it builds. Run it again, or record the size that `grader "
+                "check` shows."
+            ),
+        ],
     )

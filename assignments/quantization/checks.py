@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from grader.data.text.posts import LABELS
-from grader.lesson.grades import Check, Measurement
+from grader.lesson.grades import Check, Measurement, check
 from grader.text import EMPTY, Text
 
 from .claims import FILE, Claims
@@ -38,28 +38,12 @@ def all_checks(
     ]
 
 
-def made(
-    name: str, title: Text, passed: bool, message: Text, hint: Text, *, hidden: bool = False
-) -> Check:
-    """A check that informs and does not score; `hidden` when its answer depends on hidden posts."""
-    return Check(
-        name=name,
-        title=title,
-        visibility="hidden" if hidden else "public",
-        points=0.0,
-        max_points=0.0,
-        passed=passed,
-        message=message,
-        hint=EMPTY if passed else hint,
-    )
-
-
 # Quality ------------------------------------------------------------------------------------
 
 
 def _gate(exam: Exam, result: GateResult) -> Check:
     accuracy, macro = result.accuracy, result.f1_macro
-    return made(
+    return check(
         "quality_gate",
         Text("student + PTQ is as good as the course's teacher"),
         result.gate.passed,
@@ -71,11 +55,26 @@ def _gate(exam: Exam, result: GateResult) -> Check:
             macro_value=macro.value,
             macro_threshold=macro.threshold,
         ),
-        Text(
-            "Distil the student from the teacher's logits on all the posts you have, with token "
-            "dropout and more epochs; look in the table below at which step quality is lost: "
-            "architecture, distillation or PTQ."
-        ),
+        [
+            Text(
+                "Distil the student from the teacher's logits on all the posts you have, with "
+                "token dropout and more epochs; look in the table below at which step quality is "
+                "lost: architecture, distillation or PTQ."
+            ),
+            Text(
+                "The table names four accuracies; find the first step that loses: teacher to "
+                "student is architecture and training, student to student + PTQ is rounding."
+            ),
+            Text(
+                "Lost in the student: write soft_loss of losses.py, give it a weight in "
+                "LossWeights, and drop words (word_dropout 0.05 to 0.25) so that none decides "
+                "alone."
+            ),
+            Text(
+                "Lost in rounding: a scale for each row of the embedding and each output "
+                "channel, then 8 bits in place of 4, then qat.py."
+            ),
+        ],
         hidden=exam.hidden,
     )
 
@@ -83,7 +82,7 @@ def _gate(exam: Exam, result: GateResult) -> Check:
 def _teacher_is_good(exam: Exam, outcomes: Outcomes) -> Check:
     least = exam.baseline["accuracy"].value - exam.settings["accuracy_drop"]
     reached = _accuracy(outcomes[TEACHER], exam)
-    return made(
+    return check(
         "teacher_is_good",
         Text("The teacher knows enough to teach"),
         reached >= least,
@@ -92,10 +91,16 @@ def _teacher_is_good(exam: Exam, outcomes: Outcomes) -> Check:
             reached=reached,
             least=least,
         ),
-        Text(
-            "Train it longer, with a warm-up of the learning rate, or submit the course's own "
-            "teacher; a student rarely knows more than what it learns from."
-        ),
+        [
+            Text(
+                "Train it longer, with a warm-up of the learning rate, or submit the course's own "
+                "teacher; a student rarely knows more than what it learns from."
+            ),
+            Text(
+                "Train on all posts, without --posts; or copy the course's own teacher, which "
+                "is as good a start."
+            ),
+        ],
         hidden=exam.hidden,
     )
 
@@ -105,7 +110,7 @@ def _ptq_keeps_quality(exam: Exam, outcomes: Outcomes) -> Check:
     allowed = exam.settings["accuracy_drop"]
     lost = _accuracy(outcomes[TEACHER], exam) - _accuracy(outcomes[TEACHER_PTQ], exam)
     same = float(np.mean(outcomes[TEACHER].predictions == outcomes[TEACHER_PTQ].predictions))
-    return made(
+    return check(
         "ptq_keeps_quality",
         Text("PTQ keeps the teacher's quality"),
         lost <= allowed,
@@ -116,10 +121,16 @@ def _ptq_keeps_quality(exam: Exam, outcomes: Outcomes) -> Check:
             allowed=100 * allowed,
             same=same,
         ),
-        Text(
-            "Give every output channel a scale of its own (per_channel=True), leave the layer "
-            "that loses most in float32, and calibrate activations on varied posts."
-        ),
+        [
+            Text(
+                "Give every output channel a scale of its own (per_channel=True), leave the layer "
+                "that loses most in float32, and calibrate activations on varied posts."
+            ),
+            Text(
+                "Quantize one kind of layer at a time and compare accuracies: the one that "
+                "costs most gets a scale of its own for each channel, or stays in float32."
+            ),
+        ],
         hidden=exam.hidden,
     )
 
@@ -143,7 +154,7 @@ def _no_class_pays(exam: Exam, outcomes: Outcomes) -> Check:
             points=100 * drop,
             title=TITLES[pair],
         )
-    return made(
+    return check(
         "no_class_pays",
         Text("No class pays for quantization"),
         passed,
@@ -153,10 +164,20 @@ def _no_class_pays(exam: Exam, outcomes: Outcomes) -> Check:
             allowed=100 * allowed,
             found=found,
         ),
-        Text(
-            "Calibrate on posts of all classes in equal numbers, keep the classifier layer in "
-            "float32, or fine-tune with fake quantization (QAT) and class weights."
-        ),
+        [
+            Text(
+                "Calibrate on posts of all classes in equal numbers, keep the classifier layer in "
+                "float32, or fine-tune with fake quantization (QAT) and class weights."
+            ),
+            Text(
+                "The report draws recall by class before and after quantization: see whether "
+                "the class was already weak in the float32 student."
+            ),
+            Text(
+                "With static quantization the calibration posts decide: take equally many of "
+                "each class into calibration.txt."
+            ),
+        ],
         hidden=exam.hidden,
     )
 
@@ -167,7 +188,7 @@ def _no_class_pays(exam: Exam, outcomes: Outcomes) -> Check:
 def _ptq_is_smaller(exam: Exam, measured: Measured) -> Check:
     least = exam.settings["ptq_compression"]
     own = measured[f"{TEACHER_PTQ}.own_compression"].value
-    return made(
+    return check(
         "ptq_is_smaller",
         Text("PTQ makes the teacher smaller"),
         own >= least,
@@ -177,10 +198,20 @@ def _ptq_is_smaller(exam: Exam, measured: Measured) -> Check:
             own=own,
             least=least,
         ),
-        Text(
-            "Look below at the size by component: when most bytes lie in the embedding, add "
-            'Gather to op_types_to_quantize=["MatMul", "Gather"].'
-        ),
+        [
+            Text(
+                "Look below at the size by component: when most bytes lie in the embedding, add "
+                'Gather to op_types_to_quantize=["MatMul", "Gather"].'
+            ),
+            Text(
+                "Look at the bytes by layer in the report (`--html`): what is still float32 "
+                "there is what quantize_dynamic was not told about."
+            ),
+            Text(
+                'op_types_to_quantize=["MatMul", "Gather"] takes the embedding along, most of '
+                "a small language model."
+            ),
+        ],
     )
 
 
@@ -188,7 +219,7 @@ def _ptq_is_faster(exam: Exam, measured: Measured) -> Check:
     """Whether PTQ made the teacher faster; it can make a model slower."""
     one, many = (measured[f"{TEACHER_PTQ}.own_ratio_{batch}"] for batch in ("b1", "b32"))
     passed = max((one.interval or (0, 0))[1], (many.interval or (0, 0))[1]) >= 1.0
-    return made(
+    return check(
         "ptq_is_faster",
         Text("PTQ does not make the teacher slower"),
         passed,
@@ -198,18 +229,28 @@ def _ptq_is_faster(exam: Exam, measured: Measured) -> Check:
             value=one.value,
             many_value=many.value,
         ),
-        Text(
-            "Symmetric signed weights (weight_type=QInt8) run faster than the default uint8; "
-            "weights behind DequantizeLinear save bytes and no time; Quantize and Dequantize "
-            "nodes around tiny matrices cost more than the matrices."
-        ),
+        [
+            Text(
+                "Symmetric signed weights (weight_type=QInt8) run faster than the default uint8; "
+                "weights behind DequantizeLinear save bytes and no time; Quantize and Dequantize "
+                "nodes around tiny matrices cost more than the matrices."
+            ),
+            Text(
+                "Each DequantizeLinear before a float MatMul is work added. Integer products "
+                "come from quantize_dynamic (MatMulInteger) or from a QDQ pair on both inputs."
+            ),
+            Text(
+                "Products that are too narrow do not pay for their rounding: leave layers "
+                "below 64 columns in float32 and measure again."
+            ),
+        ],
     )
 
 
 def _student_is_smaller(measured: Measured) -> Check:
     sizes = {name: measured[f"{name}.bytes"].value for name in (TEACHER, STUDENT)}
     ratio = sizes[TEACHER] / max(sizes[STUDENT], 1)
-    return made(
+    return check(
         "student_is_smaller",
         Text("The student is smaller than the teacher"),
         ratio >= 2,
@@ -218,10 +259,17 @@ def _student_is_smaller(measured: Measured) -> Check:
             "included; at least 2 times is expected.",
             ratio=ratio,
         ),
-        Text(
-            "Fewer words in the vocabulary and narrower embeddings come first: they are most of "
-            "the bytes. Then one convolution or recurrent layer in place of the transformer."
-        ),
+        [
+            Text(
+                "Fewer words in the vocabulary and narrower embeddings come first: they are most "
+                "of the bytes. Then one convolution or recurrent layer in place of the "
+                "transformer."
+            ),
+            Text(
+                "StudentConfig(vocabulary=1500, width=32) is a fair beginning; trim() of "
+                "tokenization.py makes the vocabulary that small."
+            ),
+        ],
     )
 
 
@@ -234,7 +282,7 @@ def _padding_changes_nothing(exam: Exam, outcomes: Outcomes) -> Check:
     is refused when the model is run."""
     allowed = exam.settings["padding_effect"]
     worst = max(outcomes.values(), key=lambda one: one.padding_effect)
-    return made(
+    return check(
         "padding_changes_nothing",
         Text("A post gets the same answer alone and padded"),
         worst.padding_effect <= allowed,
@@ -245,10 +293,20 @@ def _padding_changes_nothing(exam: Exam, outcomes: Outcomes) -> Check:
             padding_effect=worst.padding_effect,
             allowed=allowed,
         ),
-        Text(
-            "Use attention_mask: add a large negative number to the scores of padding before the "
-            "softmax, and leave padding out of convolutions, means and maxima."
-        ),
+        [
+            Text(
+                "Use attention_mask: add a large negative number to the scores of padding before "
+                "the softmax, and leave padding out of convolutions, means and maxima."
+            ),
+            Text(
+                "Where padding stands, the mask has to set scores of attention to a large "
+                "negative number, and means are over real tokens alone."
+            ),
+            Text(
+                "A convolution sees its neighbours: multiply by the mask before it, not after "
+                "it only."
+            ),
+        ],
     )
 
 
@@ -260,15 +318,21 @@ def _tokenizers_fit(exam: Exam, outcomes: Outcomes) -> Check:
         if problems
         else Text("Every row of the embeddings belongs to a token, and few posts are cut.")
     )
-    return made(
+    return check(
         "tokenizer_fits",
         Text("The tokenizer fits the model"),
         not problems,
         message,
-        Text(
-            "Trim the vocabulary and the embedding together (trim in tokenization.py): keep the "
-            "tokens of the training posts, renumber them, and drop the other rows."
-        ),
+        [
+            Text(
+                "Trim the vocabulary and the embedding together (trim in tokenization.py): keep "
+                "the tokens of the training posts, renumber them, and drop the other rows."
+            ),
+            Text(
+                "The embedding has a row for each token, no more: the numbers of trim() run "
+                "without gaps from 0."
+            ),
+        ],
     )
 
 
@@ -299,16 +363,22 @@ def _misfit(one: Outcome, exam: Exam) -> Text | None:
 
 def _claims_hold(claims: Claims) -> Check:
     wrong = claims.wrong
-    return made(
+    return check(
         "claims_hold",
         Text("The figures of table.csv hold"),
         bool(claims.cells) and not claims.missing and not wrong,
         _said(claims),
-        Text(
-            "`python experiments.py --table` writes {file} from what it measured; run it again "
-            "after the last change and do not write figures by hand.",
-            file=FILE,
-        ),
+        [
+            Text(
+                "`python experiments.py --table` writes {file} from what it measured; run it again "
+                "after the last change and do not write figures by hand.",
+                file=FILE,
+            ),
+            Text(
+                "Write table.csv last: `python experiments.py --table` measures the files as "
+                "they lie there."
+            ),
+        ],
     )
 
 

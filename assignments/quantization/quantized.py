@@ -8,14 +8,13 @@ from math import prod
 
 import numpy as np
 
-from grader.lesson.grades import Check, Measurement
+from grader.lesson.grades import Check, Measurement, check
 from grader.measure.quantization import Quantization, Weight, require_really_stored
 from grader.text import EMPTY, Text, join, verbatim
 from grader.text.errors import Rejected
 from grader.text.untrusted import quoted
 
 from .calibration import FILE, Calibration
-from .checks import made
 from .exam import Exam
 from .outcome import Outcome
 from .pairs import Pair
@@ -23,6 +22,16 @@ from .submitted import PLAIN, TEACHER_PTQ, TITLES, Model
 
 FEWEST_PER_SCALE = 4
 """Fewest weights that share a scale; blocks have 16 or more."""
+_FLOAT32_HINTS = (
+    Text(
+        "Open the file in Netron and list the initializers that are still float32; "
+        "begin with the largest."
+    ),
+    Text(
+        "A weight that the model uses transposed or reshaped first is not recognized "
+        "as one of a MatMul: store it the way it is used."
+    ),
+)
 OUTLIER = 4.0
 """Multiple of the usual rounding error above which a tensor is reported."""
 
@@ -155,6 +164,10 @@ def passes(
     )
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _is_quantized(exam: Exam, name: str, pairs: Sequence[Pair], found: Quantization) -> Check:
     share, least = quantized_share(pairs), exam.settings["quantised_share"]
     left = [one for one in pairs if one.stored is not None and not one.quantized]
@@ -162,8 +175,8 @@ def _is_quantized(exam: Exam, name: str, pairs: Sequence[Pair], found: Quantizat
     rest = EMPTY
     if largest is not None:
         rest = Text("; the largest that is not: {name}", name=quoted(largest.weight.name))
-    title = TITLES[name]
-    return made(
+    title = TITLES[name].mapped(_capital)
+    return check(
         f"{name}_is_quantised",
         Text("{title}: the weights are quantized", title=title),
         share >= least,
@@ -175,11 +188,14 @@ def _is_quantized(exam: Exam, name: str, pairs: Sequence[Pair], found: Quantizat
             how=described(found),
             rest=rest,
         ),
-        Text(
-            "quantize_dynamic takes MatMul alone unless told otherwise: give it "
-            'op_types_to_quantize=["MatMul", "Gather"], and look whether the exporter wrote your '
-            "layers as Gemm or as a MatMul with a transposed weight."
-        ),
+        [
+            Text(
+                "quantize_dynamic takes MatMul alone unless told otherwise: give it "
+                'op_types_to_quantize=["MatMul", "Gather"], and look whether the exporter wrote '
+                "your layers as Gemm or as a MatMul with a transposed weight."
+            ),
+            *_FLOAT32_HINTS,
+        ],
     )
 
 
@@ -190,8 +206,8 @@ def _comes_from(
     plain = PLAIN[name]
     same, kept = agreement(outcomes[plain], outcomes[name]), kept_share(pairs)
     passed = same >= exam.settings["agreement"] and kept >= exam.settings["quantised_share"]
-    title = TITLES[name]
-    return made(
+    title = TITLES[name].mapped(_capital)
+    return check(
         f"{name}_comes_from_{plain}",
         Text("{title} is {plain}.onnx, quantized", title=title, plain=plain),
         passed,
@@ -206,11 +222,17 @@ def _comes_from(
             quantised_share=exam.settings["quantised_share"],
             agreement=exam.settings["agreement"],
         ),
-        Text(
-            "Quantize the very file that you submit as {plain}.onnx; after training with fake "
-            "quantization, export the trained float32 weights as {plain}.onnx too.",
-            plain=plain,
-        ),
+        [
+            Text(
+                "Quantize the very file that you submit as {plain}.onnx; after training with fake "
+                "quantization, export the trained float32 weights as {plain}.onnx too.",
+                plain=plain,
+            ),
+            Text(
+                "Run `python quantize.py` again after every training, and hand in the pair "
+                "that it read and wrote."
+            ),
+        ],
     )
 
 
@@ -222,7 +244,7 @@ def _embedding(found: Mapping[str, Quantization]) -> Check:
     }
     listed = ", ".join(f"{name}.onnx" for name in left)
     told = join(", ", (Text("{name} {share:.0%}", name=name, share=shares[name]) for name in PLAIN))
-    return made(
+    return check(
         "embedding_is_quantised",
         Text("The embedding is quantized too"),
         not left,
@@ -231,10 +253,13 @@ def _embedding(found: Mapping[str, Quantization]) -> Check:
             told=told,
             left=Text(" It is still float32 in {listed}.", listed=listed) if left else EMPTY,
         ),
-        Text(
-            'Quantize Gather: op_types_to_quantize=["MatMul", "Gather"]. The embedding is most '
-            "of a small language model, and a row that is looked up costs no time to scale."
-        ),
+        [
+            Text(
+                'Quantize Gather: op_types_to_quantize=["MatMul", "Gather"]. The embedding is most '
+                "of a small language model, and a row that is looked up costs no time to scale."
+            ),
+            *_FLOAT32_HINTS,
+        ],
     )
 
 
@@ -267,16 +292,22 @@ def _outliers(pairs: Pairs) -> Check:
             bits=worst.stored.bits if worst.stored else 8,
             outlier=OUTLIER,
         )
-    return made(
+    return check(
         "no_outlier_layers",
         Text("No layer is ruined by an outlier"),
         worst is not None and times <= OUTLIER,
         message,
-        Text(
-            "One weight that is far larger than the others stretches the scale of all: give each "
-            "output channel (or row of the embedding) a scale of its own, clip at a percentile, "
-            "or leave this layer in float32."
-        ),
+        [
+            Text(
+                "One weight that is far larger than the others stretches the scale of all: give "
+                "each output channel (or row of the embedding) a scale of its own, clip at a "
+                "percentile, or leave this layer in float32."
+            ),
+            Text(
+                "Plot the absolute values of that layer's rows: one row far above the others "
+                "wants per-channel scales, single weights far above their row want clipping."
+            ),
+        ],
     )
 
 
@@ -284,17 +315,23 @@ def _calibration(found: Mapping[str, Quantization], calibrated: Calibration | No
     """Whether a model with stored scales of activations names its calibration posts."""
     static = [name for name in PLAIN if "static" in found[name].schemes]
     title = Text("Calibrated on public posts")
-    hint = Text(
-        "Write the posts that you calibrate with into {file}, one a line: some hundred of the "
-        "training part, of every class.",
-        file=FILE,
-    )
+    hints = [
+        Text(
+            "Write the posts that you calibrate with into {file}, one a line: some hundred of the "
+            "training part, of every class.",
+            file=FILE,
+        ),
+        Text(
+            "calibration.txt takes posts of the public part, one a line, as they are: 200 of them "
+            "calibrate as well as 2,000."
+        ),
+    ]
     if not static:
         message = Text(
             "No scale of activations is stored, so nothing was calibrated: weights are scaled by "
             "themselves, activations at run time."
         )
-        return made("calibration_is_public", title, True, message, hint)
+        return check("calibration_is_public", title, True, message, hints)
     listed = ", ".join(f"{name}.onnx" for name in static)
     if calibrated is None:
         message = Text(
@@ -303,7 +340,7 @@ def _calibration(found: Mapping[str, Quantization], calibrated: Calibration | No
             listed=listed,
             file=FILE,
         )
-        return made("calibration_is_public", title, False, message, hint)
+        return check("calibration_is_public", title, False, message, hints)
     passed = calibrated.hidden == 0 and calibrated.public > 0
     message = Text(
         "Of {lines:,} posts in {file}, {public:,} are public, {hidden:,} are graded ones, "
@@ -314,4 +351,4 @@ def _calibration(found: Mapping[str, Quantization], calibrated: Calibration | No
         hidden=calibrated.hidden,
         unknown=calibrated.unknown,
     )
-    return made("calibration_is_public", title, passed, message, hint, hidden=True)
+    return check("calibration_is_public", title, passed, message, hints, hidden=True)

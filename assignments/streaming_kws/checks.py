@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from grader.intake import Submission
-from grader.lesson.grades import Check, Gate
+from grader.lesson.grades import Check, Gate, check
 from grader.measure.quality import detection
 from grader.measure.streams.detections import Detections
 from grader.measure.streams.session import StreamSession
 from grader.sandbox.runners.rows import Job, run_onnx
-from grader.text import EMPTY, Text, join
+from grader.text import Text, join
 from grader.text.errors import Rejected
 
 from .exam import Exam, floats
@@ -60,38 +61,56 @@ def all_checks(
 
 
 def _check(
-    exam: Exam, name: str, title: Text, passed: bool, message: Text, hint: Text, *, graded: bool
+    exam: Exam,
+    name: str,
+    title: Text,
+    passed: bool,
+    message: Text,
+    hints: Sequence[Text],
+    *,
+    graded: bool,
 ) -> Check:
     """One check. `graded`: its result depends on the graded data, not on the model alone."""
     points = float(exam.settings["points"].get(name, 0.0))
-    return Check(
-        name=name,
-        title=title,
-        visibility="hidden" if exam.hidden and graded else "public",
-        points=points if passed else 0.0,
-        max_points=points,
-        passed=passed,
-        message=message,
-        hint=EMPTY if passed else hint,
+    return check(
+        name, title, passed, message, hints, hidden=exam.hidden and graded, max_points=points
     )
 
 
 def _check_gate(exam: Exam, gate: Gate) -> Check:
-    comparison = f"{gate.value:.3e} {'≤' if gate.passed else '>'} {gate.threshold:.3e}"
     return _check(
         exam,
         "quality_gate",
         Text("Hears as well as the offline model"),
         gate.passed,
         Text(
-            "AU-FA-FR in the stream {comparison} ({gate_factor:g} × offline).",
-            comparison=comparison,
+            "AU-FA-FR in the stream {value:.3e} {sign} {threshold:.3e} ({gate_factor:g} × "
+            "offline).",
+            value=gate.value,
+            sign="≤" if gate.passed else ">",
+            threshold=gate.threshold,
             gate_factor=exam.gate_factor,
         ),
-        Text(
-            "A GRU trained on single seconds always began at zero. Train on seconds glued one "
-            "after another, and ask after every step."
-        ),
+        [
+            Text(
+                "A GRU trained on single seconds always began at zero. Train on seconds glued one "
+                "after another, and ask after every step."
+            ),
+            Text(
+                "First make sure that it is the training: if `equals_offline` passes, the "
+                "stream computes the right thing, and the GRU only has not met a state that is "
+                "not zero."
+            ),
+            Text(
+                "clip_loss of train.py cuts the glued track into seconds again. Write a loss "
+                "that runs the GRU over the whole track and asks after every step; the spans "
+                "of the batch say where the words lie."
+            ),
+            Text(
+                "Label a step by whether the word ended within the window before it, and begin "
+                "some tracks with the hidden state that another ended with."
+            ),
+        ],
         graded=True,
     )
 
@@ -110,10 +129,26 @@ def _check_chunks(exam: Exam, found: StreamSession) -> Check:
             chunking=found.chunking,
             allowed=allowed,
         ),
-        Text(
-            "Keep the samples that the next frame needs, the frames that the next step needs, "
-            "and where in a step the stream stands; count how many frames each chunk yields."
-        ),
+        [
+            Text(
+                "Keep the samples that the next frame needs, the frames that the next step needs, "
+                "and where in a step the stream stands; count how many frames each chunk yields."
+            ),
+            Text(
+                "Take the smallest chunk, 160 samples, and print how many frames and steps "
+                "each call yields: 0 is a proper number of both, and the answer is then the "
+                "last one."
+            ),
+            Text(
+                "Join what is kept with what came, compute all whole frames of it, and keep "
+                "what the next frame still needs: N_FFT - HOP samples. For steps do the same "
+                "with frames."
+            ),
+            Text(
+                "All shapes in `State` stay the same for ever; how much of a buffer is filled "
+                "is a number of its own in the state."
+            ),
+        ],
         graded=False,
     )
 
@@ -121,13 +156,24 @@ def _check_chunks(exam: Exam, found: StreamSession) -> Check:
 def _check_offline(exam: Exam, submission: Submission, found: StreamSession) -> Check:
     allowed = exam.settings["tolerance"]
     title = Text("After one second the stream equals the offline model")
-    hint = Text(
-        "Frame i must begin at sample 160 i in both, attention must see every step of the "
-        "second, and no step may see what was before the beginning."
-    )
+    hints = [
+        Text(
+            "Frame i must begin at sample 160 i in both, attention must see every step of the "
+            "second, and no step may see what was before the beginning."
+        ),
+        Text(
+            "Compare from the front: first the log-mel frames of the stream with those of the "
+            "clip, then the convolution, the GRU, and the attention. Where they first differ is "
+            "the mistake."
+        ),
+        Text(
+            "The first second has no past: a step before the window is full must look at the "
+            "outputs that exist, not at zeros in their place."
+        ),
+    ]
     if not submission.has("offline.onnx"):
         message = Text("Expected offline.onnx, the same network over a whole second, found none.")
-        return _check(exam, "equals_offline", title, False, message, hint, graded=False)
+        return _check(exam, "equals_offline", title, False, message, hints, graded=False)
     difference = float(np.abs(_offline(exam, submission.read("offline.onnx")) - found.clips).max())
     message = Text(
         "{clips_count} seconds, each after a reset: the stream differs from offline.onnx by at "
@@ -137,7 +183,7 @@ def _check_offline(exam: Exam, submission: Submission, found: StreamSession) -> 
         allowed=allowed,
     )
     passed = difference <= allowed
-    return _check(exam, "equals_offline", title, passed, message, hint, graded=False)
+    return _check(exam, "equals_offline", title, passed, message, hints, graded=False)
 
 
 def _offline(exam: Exam, model: bytes) -> np.ndarray:
@@ -172,10 +218,16 @@ def _check_state(exam: Exam, found: StreamSession) -> Check:
             minutes=minutes,
             sizes=sizes,
         ),
-        Text(
-            "Something is appended and never dropped; keep the last `max_window_length` steps "
-            "only. In TorchScript a slice keeps the whole tensor alive: clone it."
-        ),
+        [
+            Text(
+                "Something is appended and never dropped; keep the last `max_window_length` steps "
+                "only. In TorchScript a slice keeps the whole tensor alive: clone it."
+            ),
+            Text(
+                "Cut every buffer after each chunk to the length it had in initial(); a list "
+                "that grows by one a chunk is found after an hour."
+            ),
+        ],
         graded=False,
     )
 
@@ -191,10 +243,17 @@ def _check_carried(exam: Exam, found: StreamSession) -> Check:
             "{carried:.1e}, expected is more than 0.",
             carried=found.carried,
         ),
-        Text(
-            "Nothing older than the window plays a part: the GRU starts anew. Give it the hidden "
-            "state that it ended the last chunk with."
-        ),
+        [
+            Text(
+                "Nothing older than the window plays a part: the GRU starts anew. Give it the "
+                "hidden state that it ended the last chunk with."
+            ),
+            Text(
+                "Return the GRU's second output as part of the new `State`, and give it back "
+                "as the second argument of the next call."
+            ),
+            Text("With several layers it is [layers, 1, hidden]; carry all of it."),
+        ],
         graded=False,
     )
 
@@ -212,10 +271,16 @@ def _check_window(exam: Exam, found: StreamSession) -> Check:
             remembered=found.remembered,
             allowed=allowed,
         ),
-        Text(
-            "Attention still looks at what was said long ago; let it see the last "
-            "`max_window_length` steps only."
-        ),
+        [
+            Text(
+                "Attention still looks at what was said long ago; let it see the last "
+                "`max_window_length` steps only."
+            ),
+            Text(
+                "Attention looks at the last max_window_length outputs only: when a new one "
+                "comes, the oldest goes."
+            ),
+        ],
         graded=False,
     )
 
@@ -233,10 +298,16 @@ def _check_reset(exam: Exam, found: StreamSession) -> Check:
             reset=found.reset,
             allowed=allowed,
         ),
-        Text(
-            "reset() must bring back every part of the state: samples, frames, the place in a "
-            "step, hidden states, outputs, energies."
-        ),
+        [
+            Text(
+                "reset() must bring back every part of the state: samples, frames, the place in a "
+                "step, hidden states, outputs, energies."
+            ),
+            Text(
+                "reset() has to bring back every field of initial(), attributes of modules "
+                "included; look for a tensor that lives outside `State`."
+            ),
+        ],
         graded=False,
     )
 
@@ -253,7 +324,13 @@ def _check_range(exam: Exam, found: StreamSession) -> Check:
             lowest=found.lowest,
             highest=found.highest,
         ),
-        Text("Put the softmax inside the model and return its second number."),
+        [
+            Text("Put the softmax inside the model and return its second number."),
+            Text(
+                "Softmax over the two logits, then the second column; logits themselves are no "
+                "probabilities."
+            ),
+        ],
         graded=False,
     )
 
@@ -273,10 +350,17 @@ def _check_hour(exam: Exam, found: StreamSession) -> Check:
             drift=found.drift,
             allowed=allowed,
         ),
-        Text(
-            "Sums to which new terms are added and from which old ones are subtracted keep every "
-            "rounding error; add up the window anew, with its maximum subtracted first."
-        ),
+        [
+            Text(
+                "Sums to which new terms are added and from which old ones are subtracted keep "
+                "every rounding error; add up the window anew, with its maximum subtracted first."
+            ),
+            Text(
+                "Something is counted or summed without end: a step number in float32 stops "
+                "growing at 16,777,216, and a running sum loses digits. Keep positions modulo "
+                "the step."
+            ),
+        ],
         graded=False,
     )
 
@@ -301,10 +385,22 @@ def _check_found(exam: Exam, detections: Detections) -> Check:
             least=least,
             most=most,
         ),
-        Text(
-            "Look at the probability over time in the report (`--html report.html`): peaks that "
-            "are too low need training on streams, false ones a longer window."
-        ),
+        [
+            Text(
+                "Look at the probability over time in the report (`--html report.html`): peaks "
+                "that are too low need training on streams, false ones a longer window."
+            ),
+            Text(
+                "`grader check --html report.html` draws the probability over time beside the "
+                "keywords and plays the sound: see first whether words are missed or noises "
+                "taken for words."
+            ),
+            Text(
+                "Missed words: more glued tracks with keywords at all places of a second. "
+                "False alarms: more negatives that resemble the word, and background between "
+                "words."
+            ),
+        ],
         graded=True,
     )
 
@@ -325,6 +421,15 @@ def _check_delay(exam: Exam, detections: Detections) -> Check:
             delay=delay,
             most=most,
         ),
-        Text("A smaller `streaming_step_size` or a shorter window answers sooner."),
+        [
+            Text("A smaller `streaming_step_size` or a shorter window answers sooner."),
+            Text(
+                "The delay is at least a step: streaming_step_size frames of 10 ms. Halve it "
+                "and look at MACs."
+            ),
+            Text(
+                "Label steps as positive from the end of the word on, and not only a second later."
+            ),
+        ],
         graded=True,
     )

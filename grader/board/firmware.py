@@ -138,16 +138,10 @@ def _whole_replies(
             break
         found.append(uno.ask(query, questions.cycles_per_line).text)
         if found[-1] != wanted:
-            if questions.secret:
-                raise Rejected(
-                    "The board's whole replies differ from the integer model's, though single "
-                    "characters agree; ask the network again with the longer context until it "
-                    "ends the reply, at most {max_reply} times. `grader check` shows a query.",
-                    max_reply=MAX_REPLY,
-                )
-            asked, ours, theirs = _quoted(query), _quoted(found[-1]), _quoted(wanted)
+            asked = _SECRET if questions.secret else _quoted(query)
+            ours, theirs = _quoted(found[-1]), _quoted(wanted)
             raise Rejected(
-                "To the query {asked} the board replies {ours}, the integer model {theirs}, "
+                "To {asked} the board replies {ours}, the integer model {theirs}, "
                 "though single characters agree; ask the network again with the longer context "
                 "until it ends the reply, at most {max_reply} times.",
                 asked=asked,
@@ -176,14 +170,6 @@ def _different(wrong: Sequence[Exchange], asked: Sequence[Exchange], *, secret: 
             text=_quoted(asked[0].reply.text),
             asked_count=len(asked),
         )
-    if secret:
-        return Text(
-            "The board and model.npz differ at {wrong_count} of {asked_count} characters. Export "
-            "model.npz and weights.h together, and compare the sums of one layer after the other; "
-            "`grader check` shows a query.",
-            wrong_count=len(wrong),
-            asked_count=len(asked),
-        )
     first = wrong[0]
     return Text(
         "The board and model.npz differ at {wrong_count} of {asked_count} characters. The first: "
@@ -192,10 +178,13 @@ def _different(wrong: Sequence[Exchange], asked: Sequence[Exchange], *, secret: 
         wrong_count=len(wrong),
         asked_count=len(asked),
         context=_quoted(first.position.context),
-        query=_quoted(first.position.query),
+        query=_SECRET if secret else _quoted(first.position.query),
         text=_quoted(first.reply.text),
         expected=_quoted(first.expected),
     )
+
+
+_SECRET = Text("a hidden query (`grader check` shows public ones)")
 
 
 def _quoted(text: str) -> str:

@@ -108,7 +108,7 @@ def _watch(checker: check.Checker, request: Request) -> int:
 def _show(checker: check.Checker, grade: Grade, request: Request) -> int:
     """Show one check and remember it in the project; its exit code."""
     lang, spec, folder = request.lang, checker.lesson.spec, checker.project
-    found = hints(grade, checker.lesson, folder)
+    found = hints(grade, spec, folder)
     versions: list[Version] = []
     if folder is not None:
         try:

@@ -133,7 +133,8 @@ def _memory(lang: Lang) -> Finding:
     free = psutil.virtual_memory().available
     name = Text("free memory").to(lang)
     remedy = Text("close other programs, or grade with --jobs 1")
-    return Finding(name, free > 2 * GIB, f"{free / GIB:.1f} GiB", remedy.to(lang))
+    found = Text("{free:.1f} GiB", free=free / GIB)
+    return Finding(name, free > 2 * GIB, found.to(lang), remedy.to(lang))
 
 
 def _disk(lang: Lang) -> Finding:
@@ -144,4 +145,5 @@ def _disk(lang: Lang) -> Finding:
     free = shutil.disk_usage(place).free
     name = Text("data cache").to(lang)
     remedy = Text("free some space, or set GRADER_CACHE to a folder on a larger disk")
-    return Finding(name, free > 3 * GIB, f"{root}, {free / GIB:.1f} GiB free", remedy.to(lang))
+    found = Text("{root}, {free:.1f} GiB free", root=root, free=free / GIB)
+    return Finding(name, free > 3 * GIB, found.to(lang), remedy.to(lang))

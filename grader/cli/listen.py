@@ -104,8 +104,14 @@ def _follow(
             probability = float(answer.probabilities[-1])
             if probability >= threshold and not above:
                 found += 1
-                label = Text("detected").to(lang)
-                click.echo(f"{heard:8.2f} s  {label}  p = {probability:.3f}")
+                label = Text("detected")
+                row = Text(
+                    "{heard:8.2f} s  {label}  p = {probability:.3f}",
+                    heard=heard,
+                    label=label,
+                    probability=probability,
+                )
+                click.echo(row.to(lang))
             above = probability >= threshold
         listener.finish()
     factor = busy / heard if heard else 0.0

@@ -53,8 +53,8 @@ def _warned(ctx: click.Context, param: click.Parameter, given: str | None) -> st
     """The seed as given, after a warning on stderr where it is easily guessed."""
     from grader.data.seeds import ENVIRONMENT, weakness
 
-    used = given or os.environ.get(ENVIRONMENT)
-    if used and (warning := weakness(used)) and not ctx.resilient_parsing:
+    used = "" if ctx.resilient_parsing else given or os.environ.get(ENVIRONMENT)
+    if used and (warning := weakness(used)):
         click.echo(warning.to(ctx.find_root().obj or language()), err=True)
     return given
 

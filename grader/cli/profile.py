@@ -15,8 +15,9 @@ from grader.cli import options
 from grader.cli.show import wide_console
 from grader.lesson.grades import write_atomically
 from grader.measure.hardware.platforms import DTYPES, DType, Platform, catalogue, load
-from grader.text import Lang, Text, verbatim
+from grader.text import Lang, Text, join, verbatim
 from grader.text.errors import ExitCode, GraderError, UsageError
+from grader.text.numbers import formatted, number
 from grader.text.untrusted import one_line
 
 if TYPE_CHECKING:
@@ -264,13 +265,11 @@ def _print_operators(one: Prediction, lang: Lang) -> None:
     for layer in _shown(one):
         table.add_row(
             f"{one_line(layer.name)[:44]} ({layer.op})",
-            f"{layer.macs:,}",
-            f"{layer.weight_bytes:,}",
-            f"{layer.bytes_moved:,}",
-            f"{layer.intensity:.3g}" if math.isfinite(layer.intensity) else "∞",
+            *(number(n, lang) for n in (layer.macs, layer.weight_bytes, layer.bytes_moved)),
+            formatted(layer.intensity, ".3g", lang) if math.isfinite(layer.intensity) else "∞",
             LIMITS[layer.limit].to(lang),
             duration(layer.seconds, lang),
-            f"{one.share(layer):.1%}",
+            formatted(one.share(layer), ".1%", lang),
         )
     wide_console().print(table)
     if len(one.layers) > MOST_LAYERS:
@@ -318,8 +317,12 @@ def verdict(one: Prediction, lang: Lang) -> str:
 
 def _print_measured(measured: Measured, lang: Lang) -> None:
     calibration = measured.calibration
-    rates = ", ".join(
-        f"{rate / 1e9:.1f} GMAC/s {dtype}" for dtype, rate in calibration.macs_per_second.items()
+    rates = join(
+        ", ",
+        (
+            Text("{rate:.1f} GMAC/s {dtype}", rate=rate / 1e9, dtype=dtype)
+            for dtype, rate in calibration.macs_per_second.items()
+        ),
     )
     gigabytes, overhead = calibration.bytes_per_second / 1e9, calibration.overhead_s * 1e6
     click.echo()
@@ -340,7 +343,7 @@ def _print_measured(measured: Measured, lang: Lang) -> None:
     whole = Text("the model whole").to(lang)
     rows.append((whole, measured.prediction.seconds, measured.seconds))
     for name, predicted, took in rows:
-        ratio = f"{took / predicted:.2f}" if predicted else "—"
+        ratio = formatted(took / predicted, ".2f", lang) if predicted else "—"
         table.add_row(name, duration(predicted, lang), duration(took, lang), ratio)
     wide_console().print(table)
     middle = duration(measured.median_s, lang)

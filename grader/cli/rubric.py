@@ -158,7 +158,7 @@ def _show(
             for criterion in spec.rubric
         )
         name, state = one_line(one.grade.submission.name), _state(one, spec).to(lang)
-        table.add_row(name, *points, show.score_cell(one.grade), state)
+        table.add_row(name, *points, show.score_cell(one.grade, lang), state)
     console = show.wide_console()
     if shown:
         console.print(table)

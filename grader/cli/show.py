@@ -13,6 +13,7 @@ from grader.lesson.scoring import rank_key
 from grader.lesson.spec import LessonSpec
 from grader.text import EMPTY, Lang, Text
 from grader.text.errors import ExitCode
+from grader.text.numbers import formatted, number, rewritten
 from grader.text.untrusted import one_line
 
 STATUS = {
@@ -69,7 +70,7 @@ def one(
         table.add_column(head.to(lang))
     for name, measured in grade.measurements.items():
         base = grade.baseline.get(name)
-        table.add_row(name, _figure(measured), _figure(base) if base else "")
+        table.add_row(name, _figure(measured, lang), _figure(base, lang) if base else "")
     wide_console().print(table)
     _score(grade, lang, estimate)
 
@@ -88,14 +89,16 @@ def many(grades: list[Grade], spec: LessonSpec, lang: Lang) -> None:
         status = STATUS[grade.status].to(lang)
         if grade.gate is not None and not grade.gate.passed:
             status += Text(", below the gate").to(lang)
-        score = score_cell(grade) if grade.status is Status.GRADED else "—"
+        score = score_cell(grade, lang) if grade.status is Status.GRADED else "—"
         found = ((column.format, grade.value(column.name)) for column in spec.report.columns)
-        values = ("—" if value is None else shape.format(value) for shape, value in found)
+        values = (
+            "—" if value is None else rewritten(shape.format(value), lang) for shape, value in found
+        )
         table.add_row(one_line(grade.submission.name), status, score, *values)
     console = wide_console()
     console.print(table)
     if len(ordered) > MAX_ROWS:
-        console.print(f"... + {len(ordered) - MAX_ROWS:,}")
+        console.print(f"... + {number(len(ordered) - MAX_ROWS, lang)}")
     console.print()
     for grade in ordered:
         if grade.status is not Status.GRADED:
@@ -111,20 +114,23 @@ def wide_console() -> Console:
     return console
 
 
-def score_cell(grade: Grade) -> str:
+def score_cell(grade: Grade, lang: Lang) -> str:
     """The score, and what a person may still add to it."""
-    return f"{grade.score:.3f}" + (f" + {grade.pending:g}" if grade.pending else "")
+    more = f" + {formatted(grade.pending, 'g', lang)}" if grade.pending else ""
+    return formatted(grade.score, ".3f", lang) + more
 
 
-def _figure(measured: Measurement) -> str:
+def _figure(measured: Measurement, lang: Lang) -> str:
     """Value, unit and interval of a measurement."""
     value = measured.value
-    shown = f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:.4g}"
+    whole = value == int(value) and abs(value) < 1e12
+    shown = formatted(value, ",.0f" if whole else ".4g", lang)
     unit = f" {measured.unit}" if measured.unit else ""
     if measured.interval is None:
         return f"{shown}{unit}"
     low, high = measured.interval
-    return f"{shown}{unit}  [{low:.3g}, {high:.3g}]"
+    interval = Text("[{low:.3g}, {high:.3g}]", low=low, high=high)
+    return f"{shown}{unit}  {interval.to(lang)}"
 
 
 def _figure_table(figure: Figure, lang: Lang) -> None:
@@ -134,7 +140,7 @@ def _figure_table(figure: Figure, lang: Lang) -> None:
     table.add_column(figure.y.label.to(lang))
     for series in figure.series:
         table.add_column(series.label.to(lang), justify="right")
-    columns = [series.point_labels for series in figure.series]
+    columns = [[rewritten(cell, lang) for cell in series.point_labels] for series in figure.series]
     for at, row in enumerate(figure.rows):
         cells = [cells[at] if at < len(cells) else "" for cells in columns]
         table.add_row(*map(one_line, [row.to(lang), *cells]))
@@ -146,14 +152,17 @@ def _score(grade: Grade, lang: Lang, estimate: bool) -> None:
     if grade.gate is not None:
         _gate(grade.gate, lang)
     for term in grade.terms:
-        click.echo(f"{term.name}: {term.formula} = {term.points:.3f} / {term.max_points:g}")
+        points, most = formatted(term.points, ".3f", lang), formatted(term.max_points, "g", lang)
+        click.echo(f"{term.name}: {term.formula} = {points} / {most}")
     for deduction in grade.deductions:
         why = one_line(deduction.why.to(lang))
-        click.echo(f"{deduction.title.to(lang)}: −{deduction.points:.3f} ({why})")
+        points = formatted(deduction.points, ".3f", lang)
+        click.echo(f"{deduction.title.to(lang)}: −{points} ({why})")
     label = Text("Score")
     if estimate:
         label = Text("Score estimate (public data)")
-    click.secho(f"{label.to(lang)}: {grade.score:.3f} / {grade.max_score:g}", bold=True)
+    score, most = formatted(grade.score, ".3f", lang), formatted(grade.max_score, "g", lang)
+    click.secho(f"{label.to(lang)}: {score} / {most}", bold=True)
     if grade.pending:
         waiting = Text("Waiting for a person: up to {pending:g} more.", pending=grade.pending)
         click.echo(waiting.to(lang))
@@ -168,7 +177,8 @@ def _gate(gate: Gate, lang: Lang) -> None:
     doubt = noise.to(lang) if gate.within_noise else ""
     less = gate.value < gate.threshold
     sign = ("≤" if less else "≥") if gate.passed else ("<" if less else ">")
+    value, threshold = (formatted(one, ".4g", lang) for one in (gate.value, gate.threshold))
     click.secho(
-        f"{verdict.to(lang)}: {gate.metric} {gate.value:.4g} {sign} {gate.threshold:.4g}{doubt}",
+        f"{verdict.to(lang)}: {gate.metric} {value} {sign} {threshold}{doubt}",
         fg="green" if gate.passed else "red",
     )

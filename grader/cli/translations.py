@@ -24,9 +24,8 @@ from babel.messages.pofile import read_po, write_po
 import grader
 from grader import cli
 from grader.cli import options
-from grader.grading.hints import Steps
 from grader.lesson import course
-from grader.lesson.spec import HINTS, LessonSpec
+from grader.lesson.spec import LessonSpec
 from grader.measure.hardware import platforms
 from grader.report import labels as report_labels
 from grader.text import Lang, Text, decoded, from_toml
@@ -191,10 +190,8 @@ def command(check: bool, new: str | None, lang: Lang) -> int:
 def _in_toml(source: Source) -> Iterator[tuple[str, str | tuple[str, str], str | None]]:
     """File, sentence and context of each text in the TOML files."""
     if source.name != "grader":
-        lesson: dict[str, type] = {"lesson.toml": LessonSpec, HINTS: dict[str, Steps]}
-        for name, kind in lesson.items():
-            for message in texts(source.folder / name, kind):
-                yield name, message, None
+        for message in texts(source.folder / "lesson.toml", LessonSpec):
+            yield "lesson.toml", message, None
         return
     labels = source.folder / "report" / "labels.toml"
     for unit in from_toml(labels.read_bytes(), report_labels.Catalogue).units.values():

@@ -7,7 +7,6 @@ import hmac
 import math
 import os
 import secrets
-import string
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,10 +22,6 @@ PUBLIC_SEED = "public"
 
 GUESS_SECONDS = 0.1
 """About what one guess of a seed costs on one core (`lesson_seed`)."""
-SAFE_BITS = 64
-_KINDS = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
-_OTHERS = 33
-"""Printable characters of ASCII that are neither letters nor digits."""
 
 
 def entropy(name: str, part: Part, seed: str | None, purpose: str = "") -> int:
@@ -50,17 +45,15 @@ def lesson_seed(seed: str, lesson: str) -> str:
     (RFC 7914): 32 MiB and about `GUESS_SECONDS`. The secret of one lesson tells nothing of others.
     """
     salt = f"small-fast-nets/lesson/{lesson}".encode()
-    made = hashlib.scrypt(seed.encode(), salt=salt, n=2**15, r=8, p=1, maxmem=2**26, dklen=32)
-    return made.hex()
+    cost = {"n": 2**15, "r": 8, "p": 1, "maxmem": 2**26}
+    return hashlib.scrypt(seed.encode(), salt=salt, dklen=32, **cost).hex()
 
 
 def weakness(seed: str) -> Text | None:
     """What a seed is worth against guessing, where that is not enough."""
-    alphabet = sum(len(kind) for kind in _KINDS if set(kind) & set(seed))
-    if set(seed) - set("".join(_KINDS)):
-        alphabet += _OTHERS
-    bits = len(seed) * math.log2(max(alphabet, 2))
-    if bits >= SAFE_BITS:
+    alphabet = 10 if seed.isdigit() else 26 if seed.islower() and seed.isalpha() else 95
+    bits = len(seed) * math.log2(alphabet)
+    if bits >= 64:
         return None
     return Text(
         "Warning: the seed of the hidden data is short: {length} characters, at most 2**{bits:.0f} "

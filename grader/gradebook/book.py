@@ -198,8 +198,10 @@ def _lesson_cells(graded: Graded, result: Result, lang: Lang) -> list[Cell]:
         if grade is None or (term := points.get(spec.name)) is None:
             cells.append(Cell(None, state))
         else:
-            shown = f"{term.formula} ({_values(term.formula, grade)})"
-            cells.append(Cell(term.points, verbatim(shown)))
+            shown = Text(
+                "{formula} ({values})", formula=term.formula, values=_values(term.formula, grade)
+            )
+            cells.append(Cell(term.points, shown))
     off = waiting = Cell(None, state)
     if grade is not None:
         why = Text("no deadline is set, nothing is taken off")
@@ -316,17 +318,24 @@ def _version(result: Result) -> Text:
 
 
 def _sum(parts: Sequence[tuple[str, float | None]]) -> Cell:
-    shown = " + ".join(
-        f"{'?' if value is None else number(value)} ({name})" for name, value in parts
+    shown = join(
+        " + ",
+        (
+            Text("? ({name})", name=name)
+            if value is None
+            else Text("{value:.6g} ({name})", value=value, name=name)
+            for name, value in parts
+        ),
     )
-    return Cell(sum(value or 0.0 for _, value in parts), verbatim(shown))
+    return Cell(sum(value or 0.0 for _, value in parts), shown)
 
 
-def _values(formula: str, grade: Grade) -> str:
+def _values(formula: str, grade: Grade) -> Text:
     """The measurements in a formula with their values."""
     found = [
-        f"{name} = {grade.measurements[name].value:.6g}"
+        Text("{name} = {value:.6g}", name=name, value=grade.measurements[name].value)
         for name in sorted(names(formula) & grade.measurements.keys())
     ]
-    missed = grade.gate is not None and not grade.gate.passed
-    return ", ".join(found) + (", gate missed" if missed else "")
+    if grade.gate is not None and not grade.gate.passed:
+        found.append(Text("gate missed"))
+    return join("; ", found)

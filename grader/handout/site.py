@@ -13,24 +13,18 @@ from grader.handout.chapter import Link
 from grader.handout.pages import Labels, page
 from grader.lesson import course, loading
 from grader.lesson.loading import Lesson
-from grader.text import Lang, Text, from_toml, numbers
+from grader.text import ENGLISH, Lang, Text, from_toml, languages, numbers
 from grader.text.errors import SpecError
 
 Progress = Callable[[int, int], None]
-_OTHER: dict[Lang, Lang] = {"en": "ru", "ru": "en"}
-"""The languages of the site, each with the one that its pages link to."""
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One term of the glossary: its definition, and the lessons that explain it."""
 
-    en: str
-    ru: str
+    term: Text
     about: Text
     lessons: tuple[str, ...] = ()
-
-    def word(self, lang: Lang) -> str:
-        return self.ru if lang == "ru" else self.en
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,21 +52,26 @@ def site(
     """
     chosen = tuple(kind for kind in FORMATS if kind == "html" or kind in (formats or possible()))
     found = loading.every()
-    work = [(one, lang) for one in found for lang in _OTHER if document.exists(one, lang)]
+    langs = _languages(found)
+    work = [(one, lang) for one in found for lang in langs if document.exists(one, lang)]
     for done, (lesson, lang) in enumerate(work):
         progress(done, len(work))
         bar = _files(lesson, lang, chosen[1:])
-        if document.exists(lesson, other := _OTHER[lang]):
-            bar.append(_language(other, file_name(lesson.name, other, "html")))
+        bar += [
+            _link(other, file_name(lesson.name, other, "html"))
+            for other in langs
+            if other != lang and document.exists(lesson, other)
+        ]
         home = f"index.{lang}.html"
         build(Order(lesson, lang, chosen, execute, True, bar, home, minutes), out)
     progress(len(work), len(work))
     for lesson in found:
         write(out / _starter(lesson), starter.archive(lesson))
-    for lang in _OTHER:
-        write(out / f"index.{lang}.html", _index(found, lang, chosen).encode("utf-8"))
-        write(out / f"glossary.{lang}.html", _glossary(found, lang).encode("utf-8"))
-    front = page("front.html.j2", Labels("ru"), ru=Labels("ru"), en=Labels("en"))
+    for lang in langs:
+        others = [other for other in langs if other != lang]
+        write(out / f"index.{lang}.html", _index(found, lang, others, chosen).encode("utf-8"))
+        write(out / f"glossary.{lang}.html", _glossary(found, lang, others).encode("utf-8"))
+    front = page("front.html.j2", Labels(langs[0]), languages=[Labels(lang) for lang in langs])
     return write(out / "index.html", front.encode("utf-8"))
 
 
@@ -88,7 +87,7 @@ def terms(lang: Lang) -> list[Term]:
         found = from_toml(path.read_bytes(), _File).terms
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpecError("{path}: {error}.", path=path, error=error) from error
-    return sorted(found, key=lambda term: term.word(lang).lower().replace("ё", "е"))
+    return sorted(found, key=lambda term: term.term.to(lang).lower().replace("ё", "е"))
 
 
 def _files(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> list[Link]:
@@ -101,24 +100,32 @@ def _files(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> list[Link]:
     return [*links, Link(labels("starter"), _starter(lesson), download=True)]
 
 
-def _language(lang: Lang, href: str) -> Link:
-    return Link(Labels(lang)("english" if lang == "en" else "russian"), href, lang)
+def _languages(found: Sequence[Lesson]) -> list[Lang]:
+    """The languages that some lesson has a lecture in; English where none has one."""
+    having = [lang for lang in languages() if any(document.exists(one, lang) for one in found)]
+    return having or [ENGLISH]
+
+
+def _link(lang: Lang, href: str) -> Link:
+    """A link to the same page in another language, under that language's own name."""
+    return Link(numbers.language_name(lang), href, lang)
 
 
 def _starter(lesson: Lesson) -> str:
     return f"starter.{lesson.name}.zip"
 
 
-def _index(found: Sequence[Lesson], lang: Lang, formats: Sequence[str]) -> str:
+def _index(
+    found: Sequence[Lesson], lang: Lang, others: Sequence[Lang], formats: Sequence[str]
+) -> str:
     labels = Labels(lang)
-    other = _OTHER[lang]
     return page(
         "index.html.j2",
         labels,
         lessons=[_entry(one, lang, formats) for one in found],
         links=[
             Link(labels("glossary"), f"glossary.{lang}.html"),
-            _language(other, f"index.{other}.html"),
+            *(_link(other, f"index.{other}.html") for other in others),
         ],
     )
 
@@ -142,9 +149,8 @@ def _entry(lesson: Lesson, lang: Lang, formats: Sequence[str]) -> dict[str, obje
     }
 
 
-def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
+def _glossary(found: Sequence[Lesson], lang: Lang, others: Sequence[Lang]) -> str:
     labels = Labels(lang)
-    other = _OTHER[lang]
     lessons = {
         one.name: {"title": one.spec.title.to(lang).split(":")[0], "href": _href(one, lang)}
         for one in found
@@ -154,9 +160,9 @@ def _glossary(found: Sequence[Lesson], lang: Lang) -> str:
         labels,
         terms=terms(lang),
         lessons=lessons,
-        other=other,
+        others={other: numbers.language_name(other) for other in others},
         home=f"index.{lang}.html",
-        links=[_language(other, f"glossary.{other}.html")],
+        links=[_link(other, f"glossary.{other}.html") for other in others],
     )
 
 

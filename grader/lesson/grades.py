@@ -7,6 +7,7 @@ drawn again, in either language, without the submission, the data or torch.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -77,6 +78,39 @@ class Check(msgspec.Struct, frozen=True):
     """What was expected and what was found."""
     hint: Text = EMPTY
     """What to try next; empty when passed."""
+    further_hints: list[Text] = []
+    """Hints that a student asks for one by one, from a direction to the line to type."""
+
+
+def check(
+    name: str,
+    title: Text,
+    passed: bool,
+    message: Text,
+    hints: Sequence[Text] = (),
+    *,
+    hidden: bool = False,
+    points: float | None = None,
+    max_points: float = 0.0,
+) -> Check:
+    """A check with its hints where it failed; without `points` it earns all or nothing.
+
+    `hidden`: its answer depends on hidden data, so that students do not see it.
+    """
+    if points is None:
+        points = max_points if passed else 0.0
+    shown = [] if passed else list(hints)
+    return Check(
+        name=name,
+        title=title,
+        visibility="hidden" if hidden else "public",
+        points=points,
+        max_points=max_points,
+        passed=passed,
+        message=message,
+        hint=shown[0] if shown else EMPTY,
+        further_hints=shown[1:],
+    )
 
 
 class Term(msgspec.Struct, frozen=True):

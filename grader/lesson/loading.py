@@ -18,7 +18,7 @@ import msgspec
 
 from grader.lesson import course, formula
 from grader.lesson.contract import Autograder
-from grader.lesson.spec import HINTS, LATE_VALUES, RUBRIC, LessonSpec
+from grader.lesson.spec import LATE_VALUES, RUBRIC, LessonSpec
 from grader.text import add_catalogs, from_toml
 from grader.text.errors import SpecError, UsageError
 
@@ -92,7 +92,7 @@ class Lesson:
             relative = path.relative_to(self.folder)
             other = (
                 "__pycache__" in relative.parts
-                or relative.parts[0] in ("samples", "figures", "locale", HINTS)
+                or relative.parts[0] in ("samples", "figures", "locale")
                 or relative.name.startswith(("handout.", "handout_", "seminar."))
             )
             if path.is_file() and not other:
@@ -143,6 +143,12 @@ def load_folder(folder: Path) -> Lesson:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpecError("{path}: {error}.", path=path, error=error) from error
     _validate(spec, path)
+    if (folder / "hints.toml").exists():
+        raise SpecError(
+            "{folder}/hints.toml is not read: give each check its hints in Python, and put the "
+            "table `rejected` into lesson.toml as rejected_hints = [...].",
+            folder=folder,
+        )
     add_catalogs(folder / "locale")
     return Lesson(spec, folder)
 

@@ -11,8 +11,6 @@ from grader.lesson import formula
 from grader.lesson.grades import Term
 from grader.text import EMPTY, Text
 
-HINTS = "hints.toml"
-"""File of a lesson with the hints that students ask for; see grader/grading/hints.py."""
 RUBRIC = "rubric"
 """Name of the sum of a person's points in formulas."""
 LATE_VALUES = frozenset({"days_late", "hours_late", "score", "max_score"})
@@ -156,6 +154,8 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     summary: Text
     next_step: Text = EMPTY
     """What `grader new` tells a student to do first."""
+    rejected_hints: list[Text] = []
+    """Further hints for work that is refused before any check; see grader/grading/hints.py."""
     order: int = 100
     """Place in the course: lessons are listed by it, then by name."""
     max_score: float

@@ -107,7 +107,7 @@ def _explain_thop(report: GraphReport, figures: TorchFigures) -> Text | None:
         return Text("thop failed on this module; our MACs come from the ONNX graph.")
     if theirs == report.macs:
         return None
-    found = f"thop: {theirs:,}, ONNX: {report.macs:,}"
+    found = Text("thop: {theirs:,}, ONNX: {ours:,}", theirs=theirs, ours=report.macs)
     if theirs > report.macs and figures.recurrent:
         return Text(
             "{found}: thop also counts biases and gate products of GRU and LSTM layers, which "
@@ -132,7 +132,12 @@ def _explain_flop_counter(report: GraphReport, figures: TorchFigures) -> Text | 
     theirs, linear = figures.flop_counter_macs, report.macs - report.elementwise_macs
     if theirs is None or theirs == linear:
         return None
-    found = f"FlopCounterMode / 2: {theirs:,}, ONNX: {linear:,} + {report.elementwise_macs:,}"
+    found = Text(
+        "FlopCounterMode / 2: {theirs:,}, ONNX: {linear:,} + {elementwise:,}",
+        theirs=theirs,
+        linear=linear,
+        elementwise=report.elementwise_macs,
+    )
     if figures.recurrent:
         return Text(
             "{found}: it does not see inside LSTM layers, and counts no elementwise products.",
@@ -145,7 +150,7 @@ def _explain_flop_counter(report: GraphReport, figures: TorchFigures) -> Text | 
 
 def _explain_size(report: GraphReport, figures: TorchFigures) -> Text:
     theirs, weights = figures.state_dict_bytes, 4 * figures.params
-    found = f"torch.save: {theirs:,}, ONNX: {report.bytes:,}"
+    found = Text("torch.save: {theirs:,}, ONNX: {ours:,}", theirs=theirs, ours=report.bytes)
     if report.bytes < 0.9 * weights:
         return Text(
             "{found}: the ONNX file stores weights in fewer bits than float32 (or fewer of "
@@ -165,7 +170,7 @@ def _explain_size(report: GraphReport, figures: TorchFigures) -> Text:
 def _explain_params(report: GraphReport, figures: TorchFigures) -> Text | None:
     if report.params == figures.params:
         return None
-    found = f"PyTorch: {figures.params:,}, ONNX: {report.params:,}"
+    found = Text("PyTorch: {theirs:,}, ONNX: {ours:,}", theirs=figures.params, ours=report.params)
     return Text(
         "Parameters differ ({found}): the export merges, drops or adds tensors (batch "
         "normalization, zero biases, scales of quantization), or the file is another model.",

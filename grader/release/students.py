@@ -21,7 +21,7 @@ from grader.handout import starter
 from grader.lesson import course, loading
 from grader.lesson.loading import Lesson
 from grader.release import audit, contents, wheel
-from grader.text import Text
+from grader.text import ENGLISH, Text
 from grader.text.errors import DataError, Fault, UsageError
 
 MANIFEST = "release.json"
@@ -30,7 +30,6 @@ DATA = "data"
 STARTERS = "starters"
 HANDOUTS = "handouts"
 _FILES = Path(__file__).parent / "files"
-_README = {"en": "README.md", "ru": "README.ru.md"}
 
 SEARCH = Text("search for secrets")
 
@@ -191,8 +190,9 @@ def _run(tree: Path, extra: Mapping[str, str], *arguments: str) -> None:
 
 
 def _write_readme(staged: Path, chosen: Sequence[Lesson], request: ReleaseRequest) -> None:
-    for lang in _README:
-        text = (_FILES / f"students.{lang}.md").read_text(encoding="utf-8")
+    for source in sorted(_FILES.glob("students.*.md")):
+        lang = source.suffixes[0].removeprefix(".")
+        text = source.read_text(encoding="utf-8")
         rows = "\n".join(
             f"| `{one.name}` | {one.spec.title.to(lang)} | `{STARTERS}/{one.name}.zip` |"
             for one in chosen
@@ -203,4 +203,5 @@ def _write_readme(staged: Path, chosen: Sequence[Lesson], request: ReleaseReques
         for part, wanted in (("handouts", bool(request.formats)), ("data", request.data)):
             section = re.compile(rf"<<if {part}>>\n(.*?)<<end>>\n", re.DOTALL)
             text = section.sub(r"\1" if wanted else "", text)
-        (staged / _README[lang]).write_text(text, encoding="utf-8")
+        name = "README.md" if lang == ENGLISH else f"README.{lang}.md"
+        (staged / name).write_text(text, encoding="utf-8")

@@ -14,13 +14,11 @@ from grader.lesson.grades import Grade, Interval, Measurement
 from grader.lesson.spec import LessonSpec
 from grader.report.labels import Labels
 from grader.text import Lang, Text
-from grader.text.numbers import rewritten
+from grader.text.numbers import powers, rewritten
 
 NONE = "—"
 _SPACE = "\u202f"
 _MINUS = "\u2212"
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_EXPONENT = re.compile(r"e([+-]?\d+)")
 _TIMES = re.compile(r"(?<=[\d⁰¹²³⁴⁵⁶⁷⁸⁹])\s*x$")
 _POWER = re.compile(r"×10\S+$")
 _THOUSANDS = (
@@ -98,6 +96,8 @@ def finite(value: float | None) -> bool:
 def percent(part: float, whole: float, lang: Lang) -> str:
     """The share of `part` in `whole`, with one decimal below 10%."""
     share = 100 * part / whole if whole else 0.0
+    if share == 0:
+        return "0%"
     if 0 < share < 0.1:
         return f"<{number(0.1, lang)}%"
     return _typeset(f"{share:.1f}%" if share < 10 else f"{share:.0f}%", lang)
@@ -166,5 +166,4 @@ def measured(grades: Iterable[Grade], name: str) -> Iterable[Measurement | None]
 
 def _typeset(text: str, lang: Lang) -> str:
     text = _TIMES.sub("×", text)
-    text = _EXPONENT.sub(lambda m: "×10" + str(int(m[1])).translate(_SUPERSCRIPTS), text)
-    return rewritten(text, lang).replace("-", _MINUS)
+    return rewritten(powers(text), lang).replace("-", _MINUS)

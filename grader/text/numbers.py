@@ -20,6 +20,8 @@ Lang = str
 """The code of a language, as in the name of its folder: `en`, `ru`, `pt_BR`."""
 ENGLISH: Lang = "en"
 _NUMBER = re.compile(r"(?<=\d)[,.](?=\d)")
+_EXPONENT = re.compile(r"(?<=\d)e([+-]?\d+)")
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _WORD = re.compile(r"\S+")
 _NAME = re.compile(r"\d\.\d+\.\d|[A-Za-z_]\d+\.\d|[a-z]+://|arXiv|`")
 _WRITTEN = r"-?(\d{{1,3}}(?:{group}\d{{3}})+|\d+)({point}\d+)?(e[+-]?\d+)?"
@@ -27,10 +29,20 @@ _WRITTEN = r"-?(\d{{1,3}}(?:{group}\d{{3}})+|\d+)({point}\d+)?(e[+-]?\d+)?"
 
 
 def formatted(value: float, spec: str, lang: Lang) -> str:
-    """`value` by a format of Python's `format()`, such as `,`, `.2f`, `.1%` or `.3g`."""
-    written = format(value, spec)
+    """`value` by a format of Python's `format()`, such as `,`, `.2f`, `.1%` or `.3g`.
+
+    A power of ten is written as such: 9.3×10⁻⁶.
+    """
+    written = powers(format(value, spec))
     signs = _signs(lang)
     return _NUMBER.sub(lambda found: signs[found[0]], written)
+
+
+def powers(text: str) -> str:
+    """`text` with the exponents of its numbers written as powers of ten: 9.3e-06 as 9.3×10⁻⁶."""
+    return _EXPONENT.sub(
+        lambda found: "×10" + str(int(found[1])).translate(_SUPERSCRIPTS), text
+    ).removesuffix("×10⁰")
 
 
 def number(value: float, lang: Lang, decimals: int = 3) -> str:
@@ -74,6 +86,12 @@ def moment(when: datetime, lang: Lang) -> str:
 
     day = dates.format_skeleton("yMMMd", when.date(), locale=_locale(lang))
     return f"{day}, {when:%H:%M %Z}".rstrip()
+
+
+def language_name(lang: Lang) -> str:
+    """The language's own name with a capital: English, Русский."""
+    name = _locale(lang).get_display_name(lang) or lang
+    return name[:1].upper() + name[1:]
 
 
 def localized(value: Any, spec: str, lang: Lang) -> str:

@@ -18,7 +18,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from grader.grading import hints
 from grader.lesson import loading
 from grader.lesson.grades import from_json
 from tests.conftest import Grader
@@ -90,14 +89,14 @@ def test_a_folder_that_is_no_project_is_left_as_it_was(
 
 
 def test_hints_come_one_by_one_and_stay(grader: Grader, project: Path) -> None:
-    steps = [one.to("en") for one in hints.load(loading.load("distillation"))[hints.REJECTED]]
+    steps = [one.to("en") for one in loading.load("distillation").spec.rejected_hints]
     assert not any(step in grader("check", cwd=project).stdout for step in steps)
     for count in range(1, len(steps) + 1):
         said = grader("check", "--hint", cwd=project).stdout
         assert [step in said for step in steps] == [at < count for at in range(len(steps))]
     assert "no further hints" in said
     said = grader("check", "--lang", "ru", cwd=project).stdout
-    for step in hints.load(loading.load("distillation"))[hints.REJECTED]:
+    for step in loading.load("distillation").spec.rejected_hints:
         assert step.to("ru") in said
 
 

@@ -185,14 +185,14 @@ def test_no_query_of_an_exam_can_be_drawn_with_the_students_package(
     """It lacks the file of the phrases around hidden queries; the rest draws other queries."""
     exam = set(data.load_pairs(NAME, "hidden", seed="demo").queries)
     phrases = chat_synthetic._phrases()
-    monkeypatch.setattr(chat_synthetic, "_around", lambda: phrases)
+    public = {"before": phrases.before, "after": phrases.after}
+    monkeypatch.setattr(chat_synthetic, "hidden_only", lambda path, name: public)
     own: set[str] = set()
     for guess in range(6):
         own |= set(data.load_pairs(NAME, "hidden", seed=f"guess{guess}").queries)
     assert len(own) > 4 * len(exam)
     assert exam & own == set()
     monkeypatch.undo()
-    chat_synthetic._around.cache_clear()
     monkeypatch.setattr(chat_synthetic, "HIDDEN", tmp_path / "none.toml")
     with pytest.raises(UsageError, match="has no hidden part of chat-synthetic"):
         data.load_pairs(NAME, "hidden", seed="demo")

@@ -18,9 +18,10 @@ from grader.grading import project as folder
 from grader.grading.project import snapshot
 from grader.intake.rules import ignored
 from grader.lesson import loading
-from grader.lesson.grades import Grade, Status
+from grader.lesson.grades import Grade, Status, check
 from grader.report import student_page
-from grader.text import EMPTY, languages
+from grader.text import EMPTY, Text, languages
+from grader.text.errors import SpecError
 from tests.report import factory
 
 LESSON = loading.load("distillation")
@@ -123,68 +124,63 @@ def test_a_change_of_any_submitted_file_is_seen(tmp_path: Path) -> None:
     assert seen[0] == seen[-1]
 
 
+STEPS = [Text("Look at the gate."), Text("Type this line.")]
+
+
 def failing(*names: str) -> Grade:
+    """A grade with one passed check and these failed ones, each with STEPS as further hints."""
     grade = factory.graded()
-    checks = [msgspec.structs.replace(grade.checks[0], name=name, passed=False) for name in names]
-    return msgspec.structs.replace(grade, checks=[grade.checks[0], *checks])
+    passed = check("passed", Text("Passed"), True, EMPTY, [EMPTY, *STEPS])
+    checks = [check(name, Text("Failed"), False, EMPTY, [EMPTY, *STEPS]) for name in names]
+    return msgspec.structs.replace(grade, checks=[passed, *checks])
 
 
 def test_steps_are_shown_one_by_one_in_order_of_the_checks(tmp_path: Path) -> None:
-    known = hints.load(LESSON)
-    grade = failing("answers_repeat", "unknown_to_the_lesson", "quality_gate")
-    found = hints.hints(grade, LESSON, tmp_path)
-    assert found.of("answers_repeat") == ()
+    grade = failing("answers_repeat", "quality_gate")
+    found = hints.hints(grade, LESSON.spec, tmp_path)
+    assert not found.of("answers_repeat")
+    assert not found.of("passed")
     seen = []
     while found.next is not None:
-        found = hints.reveal(hints.hints(grade, LESSON, tmp_path), tmp_path)
+        found = hints.reveal(hints.hints(grade, LESSON.spec, tmp_path), tmp_path)
         seen.append((len(found.of("answers_repeat")), len(found.of("quality_gate"))))
-    first, second = len(known["answers_repeat"]), len(known["quality_gate"])
-    expected = [(at, 0) for at in range(1, first + 1)] + [
-        (first, at) for at in range(1, second + 1)
-    ]
-    assert seen == expected
+    assert seen == [(1, 0), (2, 0), (2, 1), (2, 2)]
     assert hints.reveal(found, tmp_path) == found
-    assert found.of("answers_repeat") == known["answers_repeat"]
+    assert found.of("answers_repeat") == STEPS
 
 
 def test_a_refused_submission_has_steps_too(tmp_path: Path) -> None:
     grade = factory.stopped("x", Status.REJECTED, EMPTY)
-    found = hints.reveal(hints.hints(grade, LESSON, tmp_path), tmp_path)
-    assert found.of(hints.REJECTED) == hints.load(LESSON)[hints.REJECTED][:1]
+    found = hints.reveal(hints.hints(grade, LESSON.spec, tmp_path), tmp_path)
+    assert found.of(hints.REJECTED) == LESSON.spec.rejected_hints[:1]
 
 
 def test_damaged_memory_begins_anew(tmp_path: Path) -> None:
     grade = failing("quality_gate")
-    hints.reveal(hints.hints(grade, LESSON, tmp_path), tmp_path)
+    hints.reveal(hints.hints(grade, LESSON.spec, tmp_path), tmp_path)
     for damage in (b"", b"[1]", b"\xff", b'{"quality_gate": -3}'):
         folder.kept(tmp_path, hints.FILE).write_bytes(damage)
-        assert hints.hints(grade, LESSON, tmp_path).of("quality_gate") == ()
+        assert hints.hints(grade, LESSON.spec, tmp_path).of("quality_gate") == []
 
 
 @pytest.mark.parametrize("name", loading.names())
-def test_every_lesson_has_hints_in_both_languages(name: str) -> None:
-    known = hints.load(loading.load(name))
-    assert hints.REJECTED in known
-    for steps in known.values():
-        assert steps
-        for step in steps:
-            assert step.to("en").strip()[-1] in ".:"
-            assert any("а" <= letter.lower() <= "я" for letter in step.to("ru"))
-            assert not any("а" <= letter.lower() <= "я" for letter in step.to("en"))
+def test_every_lesson_says_what_to_do_with_refused_work(name: str) -> None:
+    steps = loading.load(name).spec.rejected_hints
+    assert steps
+    assert all(step.to("en").strip()[-1] in ".:" for step in steps)
 
 
-@pytest.mark.parametrize("name", loading.names())
-def test_hints_are_for_checks_that_exist(name: str, repository: Path) -> None:
-    sources = (repository / "assignments" / name).glob("*.py")
-    code = "".join(path.read_text(encoding="utf-8") for path in sources)
-    for check in set(hints.load(loading.load(name))) - {hints.REJECTED}:
-        for part in check.split("*"):
-            assert part in code, f"no check of {name} is called {check}"
-
-
-def test_hints_do_not_change_grades(tmp_path: Path) -> None:
+def test_a_file_of_hints_from_before_is_refused(tmp_path: Path) -> None:
     copy = tmp_path / "distillation"
-    shutil.copytree(LESSON.folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    before = loading.Lesson(LESSON.spec, copy).fingerprint
-    (copy / loading.HINTS).write_text("", encoding="utf-8")
-    assert loading.Lesson(LESSON.spec, copy).fingerprint == before
+    copy.mkdir()
+    shutil.copy(LESSON.folder / "lesson.toml", copy)
+    loading.load_folder(copy)
+    (copy / "hints.toml").write_text("", encoding="utf-8")
+    with pytest.raises(SpecError, match="hints"):
+        loading.load_folder(copy)
+
+
+def test_a_passed_check_has_no_hints() -> None:
+    passed, failed = failing("quality_gate").checks
+    assert (passed.hint, passed.further_hints) == (EMPTY, [])
+    assert failed.further_hints == STEPS

@@ -128,11 +128,11 @@ def test_a_starter_is_the_template_with_values_filled_in(course: Course) -> None
 
 def test_terms_are_in_alphabetical_order_and_their_lessons_exist() -> None:
     for lang in languages():
-        words = [term.word(lang).lower().replace("ё", "е") for term in glossary.terms(lang)]
+        words = [term.term.to(lang).lower().replace("ё", "е") for term in glossary.terms(lang)]
         assert words == sorted(words)
         assert len(set(words)) == len(words)
     for term in glossary.terms("en"):
-        assert set(term.lessons) <= set(loading.names()), term.to("en")
+        assert set(term.lessons) <= set(loading.names()), term.term.to("en")
 
 
 def test_lessons_stand_in_the_order_of_the_course() -> None:
@@ -219,6 +219,20 @@ def test_the_whole_course_holds_together(tmp_path: Path) -> None:
         new = (linked & ids.keys()) - reached
         reached |= linked & names
     assert names - reached == set(), "nothing leads there"
+
+
+def test_a_course_in_one_language_links_to_no_other(course: Course, tmp_path: Path) -> None:
+    for path in (course.root / "assignments").rglob("*.ru.md"):
+        path.unlink()
+    site(tmp_path / "site", formats=["html"], execute=False)
+    pages = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("site/*.html")}
+    assert set(pages) == {
+        "index.html",
+        "index.en.html",
+        "glossary.en.html",
+        "distillation.en.html",
+    }
+    assert not any("Русский" in page or ".ru." in page for page in pages.values())
 
 
 # The command line.

@@ -12,6 +12,7 @@ their package.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,11 +21,10 @@ import msgspec
 import numpy as np
 
 from grader.data import seeds
-from grader.data.dataset import PARTS, Dataset, Request
+from grader.data.dataset import PARTS, Dataset, Request, hidden_only
 from grader.data.text import chat
 from grader.data.text.chat import MAX_QUERY, Pair, PairSet
 from grader.text import Text
-from grader.text.errors import UsageError
 
 NAME = "chat-synthetic"
 PHRASES = Path(__file__).parent / "chat_phrases.toml"
@@ -74,19 +74,12 @@ class Phrases(msgspec.Struct, frozen=True):
     intents: list[Intent]
 
 
-class Around(msgspec.Struct, frozen=True):
-    """What stands before or after a query of the hidden part, as chat_hidden.toml holds it."""
-
-    before: list[str]
-    after: list[str]
-
-
 def _load(request: Request) -> PairSet:
     part, settings = request.part, request.settings or ChatSettings()
     entropy = seeds.entropy(NAME, part, request.seed)
     sequence = np.random.SeedSequence(entropy, spawn_key=(PARTS.index(part), settings.version))
     rng = np.random.default_rng(sequence)
-    around = _around() if part == "hidden" else None
+    around = hidden_only(HIDDEN, NAME) if part == "hidden" else {}
     wanted: int = getattr(settings, part)
     pairs: list[Pair] = []
     seen: set[str] = set()
@@ -106,33 +99,22 @@ def _phrases() -> Phrases:
     return msgspec.convert(tomllib.loads(PHRASES.read_text(encoding="utf-8")), Phrases)
 
 
-@cache
-def _around() -> Around:
-    try:
-        raw = HIDDEN.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UsageError(
-            "The students' package has no hidden part of {name}; use the instructors' package.",
-            name=NAME,
-        ) from error
-    return msgspec.convert(tomllib.loads(raw), Around)
-
-
 def _one(options: list[str], rng: np.random.Generator) -> str:
     return options[rng.integers(len(options))]
 
 
-def _draw(rng: np.random.Generator, around: Around | None) -> tuple[str, Replies]:
-    """A query and the replies that may be given to it; with one phrase of `around`, if given."""
+def _draw(rng: np.random.Generator, around: Mapping[str, list[str]]) -> tuple[str, Replies]:
+    """A query and the replies that may be given to it; with `around`, one of its phrases stands
+    before or after the query."""
     phrases = _phrases()
     intent = phrases.intents[rng.integers(len(phrases.intents))]
     places = {slot: int(rng.integers(len(words))) for slot, words in phrases.slots.items()}
     words = {slot: phrases.slots[slot][place] for slot, place in places.items()}
     before, after = phrases.before, phrases.after
-    if around is not None and rng.random() < 0.5:
-        before = around.before
-    elif around is not None:
-        after = around.after
+    if around and rng.random() < 0.5:
+        before = around["before"]
+    elif around:
+        after = around["after"]
     template = _one(before, rng) + _one(intent.templates, rng) + _one(after, rng)
     odd = bool(intent.by_slot) and places[intent.by_slot] % 2
     return template.format_map(words), intent.other if odd else intent.replies

@@ -8,14 +8,14 @@ from __future__ import annotations
 import random
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from grader.data.dataset import hidden_only
 from grader.data.text.posts_vocabulary import GENDERS, Adjective, Domain, Noun, Polar, Vocabulary
-from grader.text.errors import UsageError
 
 TEMPLATES = Path(__file__).parent / "posts_templates.toml"
 HELD_OUT = Path(__file__).parent / "posts_hidden.toml"
@@ -77,38 +77,19 @@ class Group:
 
 @cache
 def groups(*, hidden: bool) -> tuple[Group, ...]:
-    """All phenomena with their templates, `hidden` also with those of the hidden part only. Raises
-    ValueError that names a bad template, UsageError in the students' package for hidden ones."""
-    further = _held_out() if hidden else {}
+    """All phenomena with their templates. Raises ValueError, and UsageError as `hidden_only`."""
+    further = hidden_only(HELD_OUT, "posts-synthetic") if hidden else {}
     found = []
     for name, section in tomllib.loads(TEMPLATES.read_text(encoding="utf-8")).items():
-        templates = _templates(name, section, held_out=False)
-        templates += _templates(name, further.get(name), held_out=True)
+        text = section["templates"] + further.get(name, {"templates": ""})["templates"]
+        templates = tuple(
+            _template(f"{name}-{number}", name, line)
+            for number, line in enumerate(text.strip().splitlines(), start=1)
+        )
         without = tuple(section.get("without", "").split())
         neutral = section.get("neutral", 0.0)
         found.append(Group(name, section["weight"], without, neutral, templates))
     return tuple(found)
-
-
-def _held_out() -> dict[str, dict[str, str]]:
-    try:
-        return tomllib.loads(HELD_OUT.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(
-            "The students' package has no hidden part of {name}; use the instructors' package.",
-            name="posts-synthetic",
-        ) from error
-
-
-def _templates(
-    group: str, section: Mapping[str, str] | None, *, held_out: bool
-) -> tuple[Template, ...]:
-    lines = section["templates"].strip().splitlines() if section else []
-    name = f"{group}-hidden" if held_out else group
-    return tuple(
-        _template(f"{name}-{number}", group, line, held_out=held_out)
-        for number, line in enumerate(lines, start=1)
-    )
 
 
 @cache
@@ -329,8 +310,9 @@ def surname(noun: Noun, gender: str, case: str) -> str:
     return noun.word + {"и": "а", "в": "у"}.get(case, "ой")
 
 
-def _template(identity: str, group: str, line: str, *, held_out: bool) -> Template:
-    fields = line.split(" ", 2)
+def _template(identity: str, group: str, line: str) -> Template:
+    held_out = line.startswith("! ")
+    fields = line.removeprefix("! ").split(" ", 2)
     if len(fields) != 3 or fields[0] not in "=~0?s+-" or fields[1] not in "*+-":
         raise ValueError(f"template {identity} is no LABEL POLARITY TEXT: {line!r}")
     rule, polarity, text = fields

@@ -90,9 +90,8 @@ def bubblewrapped(command: list[str], variables: dict[str, str], disk_bytes: int
         arguments += ["--ro-bind", str(folder), str(folder)]
     package = Path(grader.__file__).resolve().parent
     arguments += ["--ro-bind", str(package), str(package)]
-    for course in (folder / "_course" for folder in packages()):
-        if course.is_dir():
-            arguments += ["--tmpfs", str(course)]
+    courses = [folder / "_course" for folder in packages() if (folder / "_course").is_dir()]
+    arguments += [part for course in courses for part in ("--tmpfs", str(course))]
     return [*arguments, "--chdir", "/", "--", *command]
 
 

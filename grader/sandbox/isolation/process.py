@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -135,7 +136,8 @@ class Ended:
 def raise_if_stopped(ended: Ended, limits: RunLimits, subject: Subject) -> None:
     """Raises Stopped, Disturbed or Fault unless the child ended well."""
     log, code = ended.log, ended.code
-    say = {"code": _code, "onnx": _onnx, "torchscript": _torchscript}[subject]
+    runtime = {"onnx": "ONNX Runtime", "torchscript": "PyTorch"}.get(subject)
+    say = partial(_model, runtime) if runtime else _code
     if ended.killed == "starved":
         raise Disturbed(_STARVED, log)
     if ended.killed == "time":
@@ -255,50 +257,8 @@ def _code(reason: str, detail: str) -> Text:
     }[reason]
 
 
-def _onnx(reason: str, detail: str) -> Text:
-    """Like `_code`, of a model in ONNX Runtime."""
-    return {
-        "load": Text(
-            "ONNX Runtime cannot load the model: {detail} Export it again and run `grader check`.",
-            detail=detail,
-        ),
-        "run": Text(
-            "The model loads, but fails when it runs: {detail} Run it in ONNX Runtime on one "
-            "input of the shape that the lesson names.",
-            detail=detail,
-        ),
-        "crash": Text(
-            "ONNX Runtime itself crashed ({detail}) when it loaded or ran this model, as it does "
-            "with some operators in some data types (a GRU in float16); keep those in float32, or "
-            "use other operators.",
-            detail=detail,
-        ),
-    }.get(reason) or _model(reason, detail)
-
-
-def _torchscript(reason: str, detail: str) -> Text:
-    """Like `_code`, of a model in TorchScript."""
-    return {
-        "load": Text(
-            "torch.jit.load cannot load the model: {detail} Export it again and run `grader "
-            "check`.",
-            detail=detail,
-        ),
-        "run": Text(
-            "The model loads, but fails when it runs: {detail} Load it with torch.jit.load and "
-            "call it on one input of the shape that the lesson names.",
-            detail=detail,
-        ),
-        "crash": Text(
-            "PyTorch itself crashed ({detail}) when it loaded or ran this model; export it again "
-            "with other operators, and report it if it still crashes.",
-            detail=detail,
-        ),
-    }.get(reason) or _model(reason, detail)
-
-
-def _model(reason: str, detail: str) -> Text:
-    """What is said of a model in either."""
+def _model(runtime: str, reason: str, detail: str) -> Text:
+    """Like `_code`, of a model in ONNX Runtime or PyTorch."""
     return {
         "time": Text(
             "The model did not finish within {detail} s; make it smaller, or look for an "
@@ -310,5 +270,23 @@ def _model(reason: str, detail: str) -> Text:
             "operators with very large outputs.",
             detail=detail,
         ),
+        "load": Text(
+            "{runtime} cannot load the model: {detail} Export it again and run `grader check`.",
+            runtime=runtime,
+            detail=detail,
+        ),
+        "run": Text(
+            "The model loads, but fails when it runs: {detail} Run it in {runtime} on one "
+            "input of the shape that the lesson names.",
+            runtime=runtime,
+            detail=detail,
+        ),
         "out": Text("The model's output has the wrong shape or type: {detail}.", detail=detail),
+        "crash": Text(
+            "{runtime} itself crashed ({detail}) when it loaded or ran this model, as it does with "
+            "some operators in some data types (a GRU in float16); keep those in float32, or use "
+            "other operators.",
+            runtime=runtime,
+            detail=detail,
+        ),
     }[reason]

@@ -109,6 +109,13 @@ Instruction = tuple[int, int, int, int]
 """code, jump if true, jump if false, constant."""
 _REFUSE: Instruction = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
 
+_REFUSED = {
+    # Its flags lie in memory, out of a filter's sight; without it libc takes clone.
+    "clone3": errno.ENOSYS,
+    **dict.fromkeys(PRETENDED, 0),
+    **dict.fromkeys(ATTRIBUTES, errno.ENOTSUP),
+}
+"""Calls that are answered without being made; 0 is success."""
 _O_ACCMODE, _O_TRUNC = 0o3, 0o1000
 _CLONE_THREAD, _CLONE_NEW_ANYTHING = 0x1_0000, 0x7E02_0080
 
@@ -190,13 +197,8 @@ def program(allowed: frozenset[str], pid: int, machine: str) -> list[Instruction
         number = NUMBERS[name][column]
         if number is None:
             continue
-        if name == "clone3":
-            # Its flags lie in memory, out of a filter's sight; without it libc takes clone.
-            verdict = [(_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
-        elif name in PRETENDED:
-            verdict = [(_RETURN, 0, 0, _ERRNO)]
-        elif name in ATTRIBUTES:
-            verdict = [(_RETURN, 0, 0, _ERRNO | errno.ENOTSUP)]
+        if name in _REFUSED:
+            verdict = [(_RETURN, 0, 0, _ERRNO | _REFUSED[name])]
         else:
             verdict = [*rules.get(name, ()), (_RETURN, 0, 0, _ALLOW)]
         found += [(_JUMP_EQUAL, 0, len(verdict), number), *verdict]

@@ -46,6 +46,11 @@ _NO_ANSWER = Text(
     "did not open; only return values."
 )
 
+_TOO_LARGE = Text(
+    "The function returned {size:,} bytes, at most {max_bytes:,} are allowed; return numbers and "
+    "short names only."
+)
+
 
 @dataclass(frozen=True)
 class HarnessJob:
@@ -71,8 +76,8 @@ class Call:
     seconds: float = 10.0
     max_bytes: int = 2**20
     """Limit of the answer's size."""
-    too_large: Text | None = None
-    """The sentence for an answer above it, where it is no list of numbers and names."""
+    too_large: Text = _TOO_LARGE
+    """The sentence for an answer above it."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,8 @@ class _Run:
                 return _failed(call, _NO_ANSWER, Status.REJECTED)
             if size > call.max_bytes:
                 self._drop(child)
-                return _failed(call, call.too_large or _too_large(size, call), Status.REJECTED)
+                text = call.too_large.filled(size=size, max_bytes=call.max_bytes)
+                return _failed(call, text, Status.REJECTED)
             data = child.receive(size)
         except BrokenPipeError:
             return self._ended(call)
@@ -233,15 +239,6 @@ def _understood(call: Call, kind: int, data: bytes, seconds: float, limits: RunL
     except Stopped as stopped:
         return _failed(call, stopped.text, stopped.status, seconds)
     return _failed(call, _NO_ANSWER, Status.REJECTED, seconds)
-
-
-def _too_large(size: int, call: Call) -> Text:
-    return Text(
-        "The function returned {size:,} bytes, at most {max_bytes:,} are allowed; return numbers "
-        "and short names only.",
-        size=size,
-        max_bytes=call.max_bytes,
-    )
 
 
 def _no_number(constant: str) -> float:
