@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -101,7 +101,7 @@ def read(submission: Submission) -> Analysis:
     try:
         found = msgspec.toml.decode(text, type=Analysis)
     except msgspec.ValidationError as error:
-        raise Rejected(_misfit(str(error))) from error
+        raise Rejected(_misfit(str(error), msgspec.toml.decode(text))) from error
     except (ValueError, OverflowError, RecursionError) as error:
         # No TOML, numbers of thousands of digits, or lists nested too deep.
         raise Rejected(_no_toml(str(error))) from error
@@ -118,7 +118,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "schema": ("1",),
 }
 _KINDS = {
-    "int": Text("a number"),
+    "int": Text("a whole number"),
     "float": Text("a number"),
     "str": Text("text in quotes"),
     "bool": Text("true or false"),
@@ -127,6 +127,7 @@ _KINDS = {
     "table": Text("a section"),
 }
 _AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+_STEP = re.compile(r"[^.\[\]]+")
 _INDEX = re.compile(r"\[(\d+)\]")
 _TYPES = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<found>[^`]+)`")
 _VALUE = re.compile(r"Invalid enum value (?P<value>.+)$")
@@ -137,9 +138,10 @@ _RANGE = re.compile(r"Expected `(?:int|float)` (?P<sign>[<>]=?) (?P<limit>\S+)")
 _PLACE = re.compile(r"line (\d+), column (\d+)")
 
 
-def _misfit(message: str) -> Text:
-    """An error of msgspec as a sentence in both languages."""
+def _misfit(message: str, content: Any) -> Text:
+    """An error of msgspec as a sentence; `content` is what the file holds, without types."""
     at = _AT.search(message)
+    stated = _at(at["path"] if at else "", content)
     # People count sections from 1.
     path = _INDEX.sub(lambda one: f"[{int(one[1]) + 1}]", at["path"] if at else "")
     said = message[: at.start()] if at else message
@@ -173,9 +175,17 @@ def _misfit(message: str) -> Text:
         )
     if found := _RANGE.search(said):
         limit = f"{found['sign']} {float(found['limit']):g}"
-        return Text("{file}: {path} must be {limit}.", file=FILE, path=path, limit=limit)
+        return Text(
+            "{file}: {path} is {stated}; it must be {limit}.",
+            file=FILE,
+            path=path,
+            stated=stated,
+            limit=limit,
+        )
     if found := _TYPES.search(said):
         wanted, got = _kind(found["wanted"]), _kind(found["found"])
+        if found["found"] in ("int", "float"):  # an infinite number, or one with a fraction
+            got = verbatim(stated)
         return Text(
             "{file}: {inside} must be {wanted}, but it is {got}.",
             file=FILE,
@@ -184,6 +194,16 @@ def _misfit(message: str) -> Text:
             got=got,
         )
     return verbatim(f"{FILE}: {quoted(message)}.")
+
+
+def _at(path: str, content: Any) -> str:
+    """The value at a path of msgspec such as `hypotheses[0].speedup`, as text cut short."""
+    try:
+        for step in _STEP.findall(path):
+            content = content[int(step) if isinstance(content, list) else step]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return "?"
+    return f"{content:g}" if isinstance(content, float) else quoted(str(content))
 
 
 def _kind(names: str) -> Text:

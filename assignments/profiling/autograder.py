@@ -15,8 +15,7 @@ from grader.lesson.contract import Findings, Setup
 
 from . import analysis_checks, faster_checks, profiler_checks
 from .exam import Exam
-
-PUBLIC_SEED = "public"
+from .families import PUBLIC_SEED
 
 
 def prepare(setup: Setup) -> Exam:

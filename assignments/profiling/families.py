@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from grader.text import Text, verbatim
 
-from .truth import Truth, truth_of
+from .truth import Truth, hidden_truth, public_truths
+
+PUBLIC_SEED = "public"
 
 Range = tuple[int, int] | tuple[int, int, int]
 """First, last and step of a size."""
@@ -30,22 +32,30 @@ class Case:
     sizes: Mapping[str, int]
     seed: int
     """Seed of its random weights."""
+    truth: Truth
 
     @property
     def name(self) -> str:
         return self.family.name
 
-    @property
-    def truth(self) -> Truth:
-        return truth_of(self.name, self.sizes)
-
 
 def draw(secret: str) -> tuple[Case, ...]:
-    """One model of every family, its sizes drawn from `secret`; the same for the same secret."""
+    """One model of every family, its sizes drawn from `secret`; the same for the same secret.
+
+    Raises UsageError for hidden models in the students' package, which has no formulas for them.
+    """
     return tuple(_case(family, secret) for family in FAMILIES)
 
 
 def _case(family: Family, secret: str) -> Case:
+    sizes, seed = drawn(family, secret)
+    if secret == PUBLIC_SEED:
+        return Case(family, sizes, seed, public_truths()[family.name])
+    return Case(family, sizes, seed, hidden_truth(family.name, sizes))
+
+
+def drawn(family: Family, secret: str) -> tuple[dict[str, int], int]:
+    """Sizes of one model, and the seed of its weights."""
     digest = hashlib.sha256(f"profiling/{family.name}/{secret}".encode()).digest()
     rng = random.Random(digest)
     sizes = {
@@ -53,7 +63,7 @@ def _case(family: Family, secret: str) -> Case:
         for name, bounds in family.ranges.items()
     }
     # The weights are not secret, and their seed reveals nothing about the seed of the sizes.
-    return Case(family, sizes, seed=rng.randrange(2**31))
+    return sizes, rng.randrange(2**31)
 
 
 _IMAGE: dict[str, Range] = {"batch": (1, 3), "height": (13, 22), "width": (13, 22)}

@@ -124,7 +124,7 @@ def _exported(submission: Submission, limits: RunLimits, seconds: float) -> tupl
         raise InvalidNetwork(rejected.text) from rejected
     source = Path(__file__).with_name("harness_faster.py").read_bytes()
     job = HarnessJob({"harness_faster": source}, files)
-    call = Call("faster", {}, seconds=seconds, max_bytes=MOST_MODEL_BYTES)
+    call = Call("faster", {}, seconds, MOST_MODEL_BYTES, _TOO_LARGE_EXPORT)
     run = run_harness(job, [call], limits)
     answered = run.answers[0]
     if answered.blob is None:
@@ -142,5 +142,9 @@ def _error(outputs: np.ndarray, right: np.ndarray) -> float:
 _TOO_LARGE = Text(
     "The submission's files take more than 64 MiB, too much to build a network from; hand in "
     "what faster.py needs."
+)
+_TOO_LARGE_EXPORT = Text(
+    "The network that build() returns takes more than 32 MiB when it is exported, far more than "
+    "the slow one; make its layers smaller."
 )
 _NO_MODEL = Text("What came back is no exported model; build() has to return a torch.nn.Module.")

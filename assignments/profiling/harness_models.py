@@ -1,16 +1,56 @@
-"""The models on which a profiler is tested, by family and sizes. Runs in a sandbox with the
-student's code, so it holds no counts."""
+"""Builds the models on which a profiler is tested, by family and sizes.
+
+Runs in a sandbox of its own: the process of the student's code gets the packed models only.
+
+Request: {"cases": [...]}. The answer has for each case the packed model, the seconds of a call and
+the MACs that thop counts.
+"""
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import io
+import pickle
+import time
 import warnings
+from typing import Any
 
+import harness_networks
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 Sizes = dict[str, int]
 Model = tuple[nn.Module, tuple[Tensor, ...]]
+
+
+def answer(order: dict[str, Any], student: Any) -> dict[str, Any]:
+    warnings.simplefilter("ignore")
+    return {"models": [_prepared(*build(**case)) for case in order["cases"]]}
+
+
+def _prepared(model: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Any]:
+    """The model and its inputs pickled, in base64; seconds of one call, the median of several;
+    thop's MACs, None where it fails."""
+    packed = base64.b64encode(pickle.dumps((model, inputs))).decode()  # thop changes the model
+    seconds = []
+    with torch.no_grad():
+        for _ in range(6):
+            started = time.perf_counter()
+            model(*inputs)
+            seconds.append(time.perf_counter() - started)
+    return {"packed": packed, "seconds": sorted(seconds[1:])[2], "thop": _thop(model, inputs)}
+
+
+def _thop(model: nn.Module, inputs: tuple[Tensor, ...]) -> float | None:
+    try:
+        import thop
+
+        with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+            macs, _ = thop.profile(model, inputs=inputs, verbose=False)
+        return float(macs)
+    except Exception:  # shown for comparison only; thop has no exception of its own
+        return None
 
 
 def build(family: str, sizes: Sizes, seed: int) -> Model:
@@ -68,16 +108,6 @@ def linear(s: Sizes) -> Model:
     return module, (torch.randn(s["batch"], s["steps"], s["inputs"]),)
 
 
-class Recurrent(nn.Module):
-    def __init__(self, cell: nn.RNNBase, width: int, outputs: int) -> None:
-        super().__init__()
-        self.recurrent = cell
-        self.head = nn.Linear(width, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.recurrent(x)[0])
-
-
 def _recurrent(kind: type[nn.RNNBase], s: Sizes) -> Model:
     cell = kind(
         s["inputs"],
@@ -87,7 +117,7 @@ def _recurrent(kind: type[nn.RNNBase], s: Sizes) -> Model:
         batch_first=bool(s["batch_first"]),
     )
     order = (s["batch"], s["steps"]) if s["batch_first"] else (s["steps"], s["batch"])
-    module = Recurrent(cell, s["directions"] * s["hidden"], s["outputs"])
+    module = harness_networks.Network1(cell, s["directions"] * s["hidden"], s["outputs"])
     return module, (torch.randn(*order, s["inputs"]),)
 
 
@@ -99,98 +129,32 @@ def lstm(s: Sizes) -> Model:
     return _recurrent(nn.LSTM, s)
 
 
-class CrossAttention(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
-
-    def forward(self, queries: Tensor, memory: Tensor) -> Tensor:
-        return self.attention(queries, memory, memory, need_weights=False)[0]
-
-
 def multihead_attention(s: Sizes) -> Model:
     width = s["heads"] * s["depth"]
     queries = torch.randn(s["batch"], s["queries"], width)
     memory = torch.randn(s["batch"], s["keys"], width)
-    return CrossAttention(width, s["heads"]), (queries, memory)
-
-
-class SelfAttention(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.projection = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch, steps, width = x.shape
-        parts = self.projection(x).view(batch, steps, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(parts[0], parts[1], parts[2])
-        return self.out(mixed.transpose(1, 2).reshape(batch, steps, width))
+    return harness_networks.Network2(width, s["heads"]), (queries, memory)
 
 
 def scaled_dot_product(s: Sizes) -> Model:
     width = s["heads"] * s["depth"]
-    return SelfAttention(width, s["heads"]), (torch.randn(s["batch"], s["steps"], width),)
-
-
-class TiedWeights(nn.Module):
-    """An embedding tied to the output layer, and one layer that is used several times."""
-
-    def __init__(self, words: int, width: int, calls: int) -> None:
-        super().__init__()
-        self.calls = calls
-        self.embedding = nn.Embedding(words, width)
-        self.block = nn.Linear(width, width)
-
-    def forward(self, words: Tensor) -> Tensor:
-        x = self.embedding(words)
-        for _ in range(self.calls):
-            x = F.relu(self.block(x))
-        return F.linear(x, self.embedding.weight)
+    return harness_networks.Network3(width, s["heads"]), (
+        torch.randn(s["batch"], s["steps"], width),
+    )
 
 
 def shared_weights(s: Sizes) -> Model:
     words = torch.randint(s["words"], (s["batch"], s["steps"]))
-    return TiedWeights(s["words"], s["width"], s["calls"]), (words,)
-
-
-class Functional(nn.Module):
-    """Matrix products outside of layers."""
-
-    def __init__(self, inputs: int, middle: int, outputs: int) -> None:
-        super().__init__()
-        self.first = nn.Parameter(torch.randn(inputs, middle) / inputs**0.5)
-        self.second = nn.Parameter(torch.randn(outputs, middle) / middle**0.5)
-        self.bias = nn.Parameter(torch.randn(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = torch.relu(x @ self.first)
-        similar = torch.matmul(hidden, hidden.transpose(1, 2))
-        return F.linear(similar @ hidden, self.second, self.bias)
+    return harness_networks.Network4(s["words"], s["width"], s["calls"]), (words,)
 
 
 def functional_matmul(s: Sizes) -> Model:
-    module = Functional(s["inputs"], s["middle"], s["outputs"])
+    module = harness_networks.Network5(s["inputs"], s["middle"], s["outputs"])
     return module, (torch.randn(s["batch"], s["steps"], s["inputs"]),)
 
 
-class InLists(nn.Module):
-    """Layers in plain lists, which parameters() and apply() do not visit."""
-
-    def __init__(self, width: int, layers: int, outputs: int) -> None:
-        super().__init__()
-        self.steps = [nn.Linear(width, width) for _ in range(layers)]
-        self.named = {"last": nn.Conv1d(width, outputs, 3, padding=1)}
-
-    def forward(self, x: Tensor) -> Tensor:
-        for step in self.steps:
-            x = torch.tanh(step(x))
-        return self.named["last"](x.transpose(1, 2))
-
-
 def modules_in_lists(s: Sizes) -> Model:
-    module = InLists(s["width"], s["layers"], s["outputs"])
+    module = harness_networks.Network6(s["width"], s["layers"], s["outputs"])
     return module, (torch.randn(s["batch"], s["steps"], s["width"]),)
 
 
@@ -204,91 +168,28 @@ def quantised_linear(s: Sizes) -> Model:
     return quantized, (torch.randn(s["batch"], s["steps"], s["inputs"]),)
 
 
-class Einsum(nn.Module):
-    def __init__(self, inputs: int, heads: int, depth: int) -> None:
-        super().__init__()
-        self.into = nn.Parameter(torch.randn(inputs, heads, depth) / inputs**0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        heads = torch.einsum("bti,ihd->bhtd", x, self.into)
-        return torch.einsum("bhqd,bhkd->bhqk", heads, heads)
-
-
 def einsum(s: Sizes) -> Model:
-    module = Einsum(s["inputs"], s["heads"], s["depth"])
+    module = harness_networks.Network7(s["inputs"], s["heads"], s["depth"])
     return module, (torch.randn(s["batch"], s["steps"], s["inputs"]),)
-
-
-class Bag(nn.Module):
-    def __init__(self, words: int, width: int, outputs: int) -> None:
-        super().__init__()
-        self.bag = nn.EmbeddingBag(words, width, mode="mean")
-        self.position = nn.Embedding(words, width)
-        self.head = nn.Linear(width, outputs)
-
-    def forward(self, words: Tensor) -> Tensor:
-        return self.head(self.bag(words) + self.position(words[:, 0]))
 
 
 def embedding_bag(s: Sizes) -> Model:
     words = torch.randint(s["words"], (s["batch"], s["steps"]))
-    return Bag(s["words"], s["width"], s["outputs"]), (words,)
-
-
-class Elementwise(nn.Module):
-    """A matrix product and a gate, written as elementwise products."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(inputs, outputs) / inputs**0.5)
-        self.gate = nn.Parameter(torch.randn(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        product = (x.unsqueeze(-1) * self.weight).sum(-2)
-        return torch.mul(product, self.gate)
+    return harness_networks.Network8(s["words"], s["width"], s["outputs"]), (words,)
 
 
 def elementwise(s: Sizes) -> Model:
-    module = Elementwise(s["inputs"], s["outputs"])
+    module = harness_networks.Network9(s["inputs"], s["outputs"])
     return module, (torch.randn(s["batch"], s["steps"], s["inputs"]),)
 
 
-class Residual(nn.Module):
-    def __init__(self, channels: int, outputs: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.first_norm = nn.BatchNorm2d(channels)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.second_norm = nn.BatchNorm2d(channels)
-        self.norm = nn.LayerNorm(channels)
-        self.head = nn.Linear(channels, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.first_norm(self.first(x)))
-        x = F.relu(x + self.second_norm(self.second(y)))
-        return self.head(self.norm(x.mean((2, 3))))
-
-
 def normalised_residual(s: Sizes) -> Model:
-    module = Residual(s["channels"], s["outputs"])
+    module = harness_networks.Network10(s["channels"], s["outputs"])
     return module, (torch.randn(s["batch"], s["channels"], s["height"], s["width"]),)
 
 
-class Loop(nn.Module):
-    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
-        super().__init__()
-        self.cell = nn.GRUCell(inputs, hidden)
-        self.head = nn.Linear(hidden, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        state = x.new_zeros(x.shape[0], self.cell.hidden_size)
-        for step in x.unbind(1):
-            state = self.cell(step, state)
-        return self.head(state)
-
-
 def recurrent_loop(s: Sizes) -> Model:
-    module = Loop(s["inputs"], s["hidden"], s["outputs"])
+    module = harness_networks.Network11(s["inputs"], s["hidden"], s["outputs"])
     return module, (torch.randn(s["batch"], s["steps"], s["inputs"]),)
 
 

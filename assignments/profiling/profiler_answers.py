@@ -13,13 +13,15 @@ from grader.intake import Submission
 from grader.lesson.spec import RunLimits
 from grader.sandbox.runners.harness import Answered, Call, HarnessJob, run_harness
 from grader.text import Text, untrusted
+from grader.text.errors import Fault
 
 from .families import Case
 
-HARNESS = ("harness_models", "harness_profiler")
 CODE = (".py", ".json", ".toml", ".txt")
 """Files that a submitted profiler may consist of."""
-LOOK_SECONDS = 60.0
+BUILD_SECONDS = 60.0
+BUILT_BYTES = 64 * 2**20
+"""Limit of all packed models together."""
 
 Number = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 
@@ -54,7 +56,7 @@ class Answer:
     call_seconds: float
     """Seconds of the whole call, on our clock."""
     model_seconds: float
-    """Seconds of one call of the model, measured before the submission ran; 0 if unknown."""
+    """Seconds of one call of the model, measured before the submission ran."""
     thop_macs: float | None
     """MACs by thop for the same model."""
 
@@ -71,47 +73,71 @@ def ask(
     limits: RunLimits,
     settings: Mapping[str, Any],
 ) -> Answers:
-    """Call the submitted profile_model on every model. Raises Disturbed, Fault."""
+    """Call the submitted profile_model on every model. Raises Disturbed, Fault.
+
+    The models are built in a process without the submission, and its process gets the models alone,
+    in an order of the exam: neither their families nor their sizes are there to be found.
+    """
     files = {
         str(file.path): submission.read(str(file.path))
         for file in submission.files
         if file.path.suffix.lower() in CODE
     }
-    job = HarnessJob(_harness(), files, lost_calls=settings["lost_calls"])
-    orders = [{"family": c.name, "sizes": dict(c.sizes), "seed": c.seed} for c in cases]
-    calls = [Call("look", {"look": orders}, seconds=LOOK_SECONDS)]
-    calls += [Call(o["family"], {"case": o}, settings["call_seconds"]) for o in orders]
+    built = _build(cases, limits)
+    harness = _harness("harness_networks", "harness_profiler")
+    job = HarnessJob(harness, files, lost_calls=settings["lost_calls"])
+    mixed = sorted(range(len(cases)), key=lambda number: cases[number].seed)
+    calls = [
+        Call(cases[number].name, {"packed": built[number].packed}, settings["call_seconds"])
+        for number in mixed
+    ]
     run = run_harness(job, calls, limits)
-    seen = _reference_figures(run.answers[0], len(cases))
+    answered = dict(zip(mixed, run.answers, strict=True))
     return Answers(
-        tuple(
-            _answer(case, answered, *one)
-            for case, answered, one in zip(cases, run.answers[1:], seen, strict=True)
-        ),
-        run.log,
+        tuple(_answer(case, answered[n], built[n]) for n, case in enumerate(cases)), run.log
     )
 
 
-def _harness() -> dict[str, bytes]:
+class _Built(msgspec.Struct, frozen=True):
+    """A model of an exam, packed by harness_models."""
+
+    packed: str
+    seconds: float
+    """Seconds of one call."""
+    thop: float | None
+
+
+class _AllBuilt(msgspec.Struct, frozen=True):
+    models: list[_Built]
+
+
+def _build(cases: Sequence[Case], limits: RunLimits) -> list[_Built]:
+    """Build all models, and measure them before any code of the submission runs. Raises Fault."""
+    orders = [{"family": c.name, "sizes": dict(c.sizes), "seed": c.seed} for c in cases]
+    job = HarnessJob(_harness("harness_networks", "harness_models"), {})
+    call = Call("models", {"cases": orders}, BUILD_SECONDS, BUILT_BYTES)
+    answered = run_harness(job, [call], limits).answers[0]
+    if answered.error is not None:
+        raise Fault(
+            "The models of the exam could not be built: {error} Run `grader doctor`.",
+            error=answered.error,
+        )
+    return msgspec.convert(answered.value, _AllBuilt).models
+
+
+def _harness(*names: str) -> dict[str, bytes]:
     folder = Path(__file__).parent
-    return {name: (folder / f"{name}.py").read_bytes() for name in HARNESS}
+    return {name: (folder / f"{name}.py").read_bytes() for name in names}
 
 
-def _reference_figures(looked: Answered, models: int) -> list[tuple[float, float | None]]:
-    """Seconds and thop's MACs of each model, measured before any code of the submission ran."""
-    if looked.value is None:
-        return [(0.0, None)] * models
-    return [(float(one["seconds"]), one["thop"]) for one in looked.value["models"]]
-
-
-def _answer(case: Case, answered: Answered, seconds: float, thop: float | None) -> Answer:
+def _answer(case: Case, answered: Answered, built: _Built) -> Answer:
     profile, error = None, answered.error
     if error is None:
         try:
             profile = msgspec.convert(answered.value, Profile)
         except msgspec.ValidationError:
             error = _problem(answered.value)
-    return Answer(case, profile, error, answered.seconds, seconds, thop)
+    return Answer(case, profile, error, answered.seconds, built.seconds, built.thop)
 
 
 def _problem(value: Any) -> Text:

@@ -15,8 +15,9 @@ import numpy as np
 
 from grader import data
 from grader.board import firmware, integer_network
-from grader.board.firmware import Questions
-from grader.data.text.chat import Position
+from grader.board.firmware import Conversation, Questions
+from grader.board.integer_network import IntegerNetwork
+from grader.data.text.chat import Pair, Position
 from grader.intake import Submission
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import Measurement
@@ -38,8 +39,8 @@ class Exam:
     positions: tuple[Position, ...]
     """All positions of the part."""
     questions: Questions
-    real_replies: tuple[str, ...]
-    """Real replies to the queries that the board answers."""
+    shown: tuple[Pair, ...]
+    """Public queries with their real replies, for the page; never hidden ones."""
     threshold: float
     marked_share: float
     min_experiments: int
@@ -60,6 +61,7 @@ def prepare(setup: Setup) -> Exam:
     sizes = settings["hidden" if hidden else "public"]
     rng = np.random.default_rng(int(pairs.fingerprint[:16], 16))
     order = rng.permutation(len(pairs.positions))[: sizes["positions"]]
+    public = data.load_pairs(setup.data, "validation", source=setup.source).pairs if hidden else ()
     talks = rng.permutation(len(pairs.pairs))[: sizes["replies"]]
     return Exam(
         data_id=f"{pairs.name}/{part}:{pairs.fingerprint}",
@@ -71,8 +73,9 @@ def prepare(setup: Setup) -> Exam:
             max_cycles=settings["cycles"],
             fewest=settings["fewest_positions"],
             cycles_per_line=settings["cycles_per_line"],
+            secret=hidden,
         ),
-        real_replies=tuple(pairs.pairs[index].reply for index in talks),
+        shown=public[: sizes["replies"]] or tuple(pairs.pairs[index] for index in talks),
         threshold=gate.threshold,
         marked_share=settings["marked_share"],
         min_experiments=settings["min_experiments"],
@@ -134,7 +137,7 @@ def examine(exam: Exam, submission: Submission) -> Findings:
             figures.what_was_pruned(network),
             figures.flash_map(image),
             figures.sram_map(image, talk),
-            figures.replies(exam.questions.queries, talk.replies, exam.real_replies),
+            figures.replies(exam.shown, _replies(exam, network, talk)),
             figures.confusion(network, exam.positions),
         ],
         log=f"compiler:\n{image.warnings}" if image.warnings else "",
@@ -142,3 +145,9 @@ def examine(exam: Exam, submission: Submission) -> Findings:
             network.classes(exam.positions), [one.next_char for one in exam.positions]
         ),
     )
+
+
+def _replies(exam: Exam, network: IntegerNetwork, talk: Conversation) -> Sequence[str]:
+    """Replies to the queries that are shown: those of the board, or of the integer model where the
+    board was asked hidden ones. It was found to equal the model then."""
+    return network.replies([pair.query for pair in exam.shown]) if exam.hidden else talk.replies

@@ -13,7 +13,7 @@ from grader.board import firmware
 from grader.board.firmware import Conversation
 from grader.board.image import Memory
 from grader.board.integer_network import IntegerNetwork
-from grader.data.text.chat import CHARSET, CLASSES, END, Position
+from grader.data.text.chat import CHARSET, CLASSES, END, Pair, Position
 from grader.lesson.grades import Axis, Figure, Series
 from grader.text import EMPTY, Text, verbatim
 
@@ -180,12 +180,12 @@ def _memory_map(
     )
 
 
-def replies(queries: Sequence[str], answers: Sequence[str], real: Sequence[str]) -> Figure:
+def replies(pairs: Sequence[Pair], answers: Sequence[str]) -> Figure:
     """Replies of the board beside the real replies."""
-    shown = list(zip(queries, answers, real, strict=False))[:REPLIES]
+    shown = list(zip(pairs, answers, strict=False))[:REPLIES]
     columns = (
-        (Text("board"), "submission", [said for _, said, _ in shown]),
-        (Text("real reply"), "reference", [said for *_, said in shown]),
+        (Text("board"), "submission", [said for _, said in shown]),
+        (Text("real reply"), "reference", [pair.reply for pair, _ in shown]),
     )
     return Figure(
         name="replies",
@@ -197,7 +197,7 @@ def replies(queries: Sequence[str], answers: Sequence[str], real: Sequence[str])
             Series(label, role, x=[], y=[], point_labels=cells)  # type: ignore[arg-type]
             for label, role, cells in columns
         ],
-        rows=[verbatim(query) for query, *_ in shown],
+        rows=[verbatim(pair.query) for pair, _ in shown],
     )
 
 

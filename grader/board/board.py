@@ -8,7 +8,8 @@ The protocol, one line at a time over 115,200 baud 8N1 (ASCII, lines end with ``
 
 The firmware sends only replies, without echo, and answers an empty line like any other. It
 writes 1 to GPIOR0 before each inference (one character) and 2 after it; between the two it may
-write 16 + k when layer k begins. A host waits for the answer before it sends the next line.
+write 16 + k when layer k begins. A host waits for the answer before it sends the next line. A port
+that is used at another rate (by more than 4%) or in another format ends the run.
 """
 
 from __future__ import annotations

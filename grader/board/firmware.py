@@ -39,6 +39,8 @@ class Questions:
     fewest: int
     cycles_per_line: int
     """Limit for the answer to one line."""
+    secret: bool = False
+    """Whether sentences for students must not quote a query."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def converse(image: board.Image, network: IntegerNetwork, questions: Questions) 
             "it is read, and keep nothing from one question to the next."
         )
     if wrong:
-        raise Rejected(_different(wrong, characters))
+        raise Rejected(_different(wrong, characters, secret=questions.secret))
     if sram > board.SRAM_BYTES:
         raise Rejected(
             "Static variables ({static_bytes:,} bytes) and stack ({stack:,}) take more than the "
@@ -136,9 +138,10 @@ def _whole_replies(
             break
         found.append(uno.ask(query, questions.cycles_per_line).text)
         if found[-1] != wanted:
-            asked, ours, theirs = _quoted(query), _quoted(found[-1]), _quoted(wanted)
+            asked = _SECRET if questions.secret else _quoted(query)
+            ours, theirs = _quoted(found[-1]), _quoted(wanted)
             raise Rejected(
-                "To the query {asked} the board replies {ours}, the integer model {theirs}, "
+                "To {asked} the board replies {ours}, the integer model {theirs}, "
                 "though single characters agree; ask the network again with the longer context "
                 "until it ends the reply, at most {max_reply} times.",
                 asked=asked,
@@ -158,7 +161,7 @@ def _repeats(image: board.Image, asked: Sequence[Exchange], questions: Questions
         )
 
 
-def _different(wrong: Sequence[Exchange], asked: Sequence[Exchange]) -> Text:
+def _different(wrong: Sequence[Exchange], asked: Sequence[Exchange], *, secret: bool) -> Text:
     """The message for answers that are not the model's."""
     if len({one.reply.text for one in asked}) == 1:
         return Text(
@@ -175,10 +178,13 @@ def _different(wrong: Sequence[Exchange], asked: Sequence[Exchange]) -> Text:
         wrong_count=len(wrong),
         asked_count=len(asked),
         context=_quoted(first.position.context),
-        query=_quoted(first.position.query),
+        query=_SECRET if secret else _quoted(first.position.query),
         text=_quoted(first.reply.text),
         expected=_quoted(first.expected),
     )
+
+
+_SECRET = Text("a hidden query (`grader check` shows public ones)")
 
 
 def _quoted(text: str) -> str:

@@ -44,6 +44,8 @@ class Stop(IntEnum):
     BROKE = 13
     OUTSIDE_FLASH = 14
     INTO_DATA = 15
+    WRONG_RATE = 16
+    WRONG_FORMAT = 17
 
 
 class Kind(IntEnum):
@@ -81,7 +83,7 @@ class State(NamedTuple):
     sreg: int
     stop: int
     address: int
-    """The data address for which the run was stopped."""
+    """The data address for which the run was stopped; for WRONG_RATE the cycles of a bit."""
     input_left: int
     """Bytes of input that the firmware did not read."""
     event_count: int

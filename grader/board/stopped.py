@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from grader.board.image import CLOCK_HZ
 from grader.board.processor import Event, Kind, Stop
 from grader.text import Text
 from grader.text.errors import Rejected
@@ -53,7 +54,10 @@ def explain_output(events: Sequence[Event], *, done: bool) -> Text | None:
 
 
 def explain(stop: Stop, where: str = "", address: int = 0) -> Text:
-    """The message for a stop in the code at `where`, caused by the data address `address`."""
+    """The message for a stop in the code at `where`, caused by the data address `address`, or by
+    `address` cycles per bit of the serial port."""
+    if stop == Stop.WRONG_RATE:
+        return _SENTENCES[stop].filled(where=where, rate=round(CLOCK_HZ / max(address, 1)))
     register = REGISTERS.get(address, f"{address:#04x}")
     return _SENTENCES[stop].filled(where=where, register=register)
 
@@ -146,5 +150,13 @@ _SENTENCES: dict[Stop, Text] = {
     ),
     Stop.INTO_DATA: Text(
         "The processor was about to execute the table {where}; data must not be executed."
+    ),
+    Stop.WRONG_RATE: Text(
+        "The firmware uses the serial port at {rate:,} baud, in {where}; the host understands "
+        "115,200 baud within 4%: set U2X0 in UCSR0A and UBRR0 = 16, and leave both."
+    ),
+    Stop.WRONG_FORMAT: Text(
+        "The firmware uses the serial port in another format than 8N1, in {where}; set UCSR0C to "
+        "1 << UCSZ01 | 1 << UCSZ00, UCSZ02 in UCSR0B to 0, and leave both."
     ),
 }

@@ -47,8 +47,21 @@ lang = click.option(
     help="Language of sentences and pages.  [default: from the locale]",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def _warned(ctx: click.Context, param: click.Parameter, given: str | None) -> str | None:
+    """The seed as given, after a warning on stderr where it is easily guessed."""
+    from grader.data.seeds import ENVIRONMENT, weakness
+
+    used = "" if ctx.resilient_parsing else given or os.environ.get(ENVIRONMENT)
+    if used and (warning := weakness(used)):
+        click.echo(warning.to(ctx.find_root().obj or language()), err=True)
+    return given
+
+
 seed = click.option(
     "--seed",
+    callback=_warned,
     help="The instructor's secret that hidden data is made from.  "
     "[default: GRADER_HIDDEN_SEED, else a secret kept in the user's configuration folder]",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,17 @@ class Dataset(Generic[T]):
     @property
     def needs_download(self) -> bool:
         return self.prepare is not None
+
+
+def hidden_only(path: Path, name: str) -> dict[str, Any]:
+    """A TOML file of what only hidden data are made of. Raises UsageError in students' packages."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(
+            "The students' package has no hidden part of {name}; use the instructors' package.",
+            name=name,
+        ) from error
 
 
 def needs_seed(name: str) -> UsageError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from grader.lesson.contract import Progress
 from grader.lesson.grades import Check, Grade, Status
 from grader.lesson.loading import Lesson
 from grader.lesson.spec import LessonSpec
+from grader.sandbox.isolation.launch import python
 from grader.text import Text, verbatim
 from grader.text.errors import Fault, GraderError, UsageError
 
@@ -115,7 +115,7 @@ def other_figures(folder: Path, spec: LessonSpec) -> list[Text]:
         return []
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "grader.measure.torch_view", str(folder), spec.torch_module],
+            [*python(), "-m", "grader.measure.torch_view", str(folder), spec.torch_module],
             capture_output=True,
             timeout=TORCH_SECONDS,
             check=False,

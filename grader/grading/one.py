@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import grader
+from grader.data.seeds import lesson_seed
 from grader.grading.notebook import executed
 from grader.intake import fingerprint, open_submission
 from grader.lesson import loading, rubric
@@ -90,7 +91,7 @@ def prepare(
         audience=audience,
         data=lesson.data_set(data),
         source=source,
-        seed=seed,
+        seed=None if seed is None else lesson_seed(seed, lesson.name),
         progress=progress,
     )
     try:

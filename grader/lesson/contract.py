@@ -67,7 +67,7 @@ class Setup:
     source: Path | None = None
     """Folder with a copy of the data set, where one was given."""
     seed: str | None = None
-    """The instructor's secret, for data that is generated."""
+    """The lesson's secret, made of the instructor's seed, for data that is generated."""
     progress: Progress | None = None
 
 

@@ -18,6 +18,8 @@ from grader.text.errors import SpecError
 
 COURSE = PurePosixPath("_course")
 """The folder of the course inside the package."""
+WITHHELD = tuple(PurePosixPath("data/text", f"{name}_hidden.toml") for name in ("chat", "posts"))
+"""Files of the engine that students do not get: what only hidden data are made of."""
 SAMPLES = "samples"
 """Demonstration submissions of a lesson; some of them are good ones."""
 JUNK = (
@@ -44,7 +46,8 @@ def engine() -> Iterator[File]:
 
 
 def for_students(lessons: Sequence[Lesson]) -> Iterator[File]:
-    """The course as students get it: specs, public checks, handouts, templates."""
+    """What students get: the engine, and the course's specs, public checks, handouts, templates."""
+    yield from (file for file in engine() if file.place not in WITHHELD)
     for lesson in lessons:
         kept_back = set(withheld(lesson))
         yield from (file for file in _lesson(lesson) if file.source not in kept_back)
@@ -60,6 +63,11 @@ def for_grading(lesson: Lesson) -> Iterator[File]:
 def references(lessons: Sequence[Lesson]) -> list[Path]:
     """Files of the reference solutions, which are in no package."""
     return [path for one in lessons for path in one.reference.rglob("*") if path.is_file()]
+
+
+def withheld_of_engine() -> list[Path]:
+    """Files of the engine that students do not get."""
+    return [file.source for file in engine() if file.place in WITHHELD]
 
 
 def withheld(lesson: Lesson) -> list[Path]:

@@ -108,7 +108,7 @@ def prepare_public_data() -> None:
 def _steps(
     request: ReleaseRequest, chosen: Sequence[Lesson], staged: Path, tree: Path
 ) -> list[tuple[Text, Callable[[], None]]]:
-    files = [*contents.engine(), *contents.for_students(chosen)]
+    files = list(contents.for_students(chosen))
 
     def package() -> None:
         wheel.write(staged, files)
@@ -133,7 +133,7 @@ def _steps(
     def search() -> None:
         every = [loading.load(name) for name in loading.names()]  # also what is not released yet
         private = [path for one in every for path in contents.withheld(one)]
-        private += contents.references(every)
+        private += [*contents.references(every), *contents.withheld_of_engine()]
         audit.audit(staged, audit.forbidden(private, (file.source for file in files)))
 
     steps = [(Text("the package"), package)]
@@ -169,7 +169,7 @@ def _run(tree: Path, extra: Mapping[str, str], *arguments: str) -> None:
     engine = str(Path(grader.__file__).resolve().parents[1])
     path = os.pathsep.join(p for p in (engine, kept.get("PYTHONPATH")) if p)
     ended = subprocess.run(
-        [sys.executable, *arguments],
+        [sys.executable, "-P", *arguments],
         env=kept | {"GRADER_COURSE": str(tree), "PYTHONPATH": path, **extra},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -133,6 +133,13 @@ def test_sending_takes_the_time_of_the_real_line() -> None:
     assert all(abs(gap - 1_360) < 16 for gap in gaps)
 
 
+def test_the_rate_of_a_port_without_double_speed_is_understood() -> None:
+    """UBRR 8 gives 16 * 9 cycles a bit, 111,111 baud."""
+    body = "UCSR0A = 0; UBRR0 = 8; serial_put('x'); serial_put('\\n');"
+    with board.Board(board.build(answering(body))) as uno:
+        assert [uno.ask("q").text, uno.ask("q").text] == ["x", "x"]
+
+
 BAD = {
     "endless loop": ("for (;;) {}", board.Stop.AT_LIMIT, "main"),
     "no reply": ("", board.Stop.STARVED, "no reply"),
@@ -159,6 +166,26 @@ BAD = {
         board.Stop.INTO_DATA,
         "code",
     ),
+    "fastest rate": ("UBRR0 = 0; " + OK, board.Stop.WRONG_RATE, "at 2,000,000 baud"),
+    "without U2X0": ("UCSR0A = 0; " + OK, board.Stop.WRONG_RATE, "at 58,824 baud"),
+    "a little fast": ("UBRR0 = 15; " + OK, board.Stop.WRONG_RATE, "at 125,000 baud"),
+    "a little slow": ("UBRR0 = 18; " + OK, board.Stop.WRONG_RATE, "at 105,263 baud"),
+    "rate while sending": (
+        "serial_put('a'); UBRR0 = 0; UBRR0 = 16; serial_put('\\n');",
+        board.Stop.WRONG_RATE,
+        "leave both",
+    ),
+    "U2X0 while sending": (
+        "UBRR0 = 8; UCSR0A = 0; serial_put('a'); UCSR0A = 1 << U2X0; serial_put('\\n');",
+        board.Stop.WRONG_RATE,
+        "at 222,222 baud",
+    ),
+    "two stop bits": ("UCSR0C |= 1 << USBS0; " + OK, board.Stop.WRONG_FORMAT, "8N1"),
+    "parity": ("UCSR0C |= 1 << UPM01; " + OK, board.Stop.WRONG_FORMAT, "UCSR0C"),
+    "five bits": ("UCSR0C = 0; " + OK, board.Stop.WRONG_FORMAT, "UCSZ01"),
+    "nine bits": ("UCSR0B |= 1 << UCSZ02; " + OK, board.Stop.WRONG_FORMAT, "UCSZ02"),
+    "synchronous": ("UCSR0C |= 1 << UMSEL00; " + OK, board.Stop.WRONG_FORMAT, "8N1"),
+    "transmitter off": ("UCSR0B = 1 << RXEN0; " + OK, None, "switched off"),
     "garbage": ("serial_put(200); serial_put('\\n');", None, "printable"),
     "carriage return": (
         "serial_put('a'); serial_put('\\r'); serial_put('\\n');",

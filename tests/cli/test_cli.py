@@ -45,6 +45,23 @@ def test_grading_never_imports_torch(grader: Grader, homework: Path) -> None:
     assert grader.python("-c", code, cwd=homework).stdout.strip() == "graded False"
 
 
+def test_started_in_a_students_folder_it_imports_nothing_of_it(
+    grader: Grader, homework: Path, tmp_path: Path
+) -> None:
+    """A file such as numpy.py beside the submission is a student's module and not the library."""
+    folder = tmp_path / "hw"
+    shutil.copytree(homework, folder)
+    names = ("click", "numpy", "json", "random", "email", "typing", "onnx", "copy")
+    for name in names:
+        (folder / f"{name}.py").write_text("print('SHADOW'); raise SystemExit(9)\n")
+    (folder / "msgspec").mkdir()
+    (folder / "msgspec" / "__init__.py").write_text("print('SHADOW'); raise SystemExit(9)\n")
+    for arguments in (("lessons",), ("check", "--json")):
+        done = grader(*arguments, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert "SHADOW" not in done.stdout + done.stderr
+
+
 def test_lessons_are_listed(grader: Grader) -> None:
     assert "distillation" in grader("lessons").stdout
     lessons = {row["name"]: row for row in json.loads(grader("lessons", "--json").stdout)}
@@ -136,6 +153,15 @@ def test_wrong_usage_is_exit_code_2_and_one_sentence(
     assert done.returncode == 2, done.stdout + done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("where", ["argument", "environment"])
+def test_commands_warn_of_a_short_seed(grader: Grader, where: str, tmp_path: Path) -> None:
+    arguments = ("--seed", "abc") if where == "argument" else ()
+    extra = {} if where == "argument" else {"GRADER_HIDDEN_SEED": "abc"}
+    done = grader("grade", "profiling", tmp_path / "none", *arguments, **extra)
+    assert done.returncode == 2
+    assert "the seed of the hidden data is short: 3 characters" in done.stderr
 
 
 def test_new_refuses_a_folder_with_files(grader: Grader, homework: Path) -> None:

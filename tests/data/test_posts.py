@@ -19,6 +19,7 @@ from grader.data import PARTS
 from grader.data.text import posts_grammar, posts_synthetic, posts_vocabulary
 from grader.data.text.posts import LABELS, PostSet, spelling_key
 from grader.data.text.posts_synthetic import NAME, PostSettings
+from grader.release import contents
 from grader.text.errors import UsageError
 
 SMALL = PostSettings(train=1_500, validation=300, hidden=900)
@@ -43,10 +44,25 @@ def test_no_post_is_twice_whatever_its_spelling(written: Written) -> None:
     assert len(set(keys)) == len(keys)
 
 
+def test_the_students_package_draws_no_hidden_posts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It lacks the held-out templates, and draws the public parts as before."""
+    assert posts_grammar.HELD_OUT in contents.withheld_of_engine()
+    monkeypatch.setattr(posts_grammar, "HELD_OUT", tmp_path / "none.toml")
+    posts_grammar.groups.cache_clear()
+    with pytest.raises(UsageError, match="has no hidden part of posts-synthetic"):
+        posts_synthetic.write("hidden", "demo", SMALL)
+    public = [one for group in posts_grammar.groups(hidden=False) for one in group.templates]
+    assert public
+    assert not any(template.held_out for template in public)
+    posts_grammar.groups.cache_clear()
+
+
 def test_held_out_templates_occur_in_the_hidden_part_only(written: Written) -> None:
     held_out = {
         template.identity
-        for group in posts_grammar.groups()
+        for group in posts_grammar.groups(hidden=True)
         for template in group.templates
         if template.held_out
     }
@@ -122,7 +138,7 @@ def test_labels_outside_training_follow_from_the_templates(written: Written) -> 
     fixed = {"0": "neutral", "?": "skip", "s": "speech"}
     rules = {
         template.identity: template.rule
-        for group in posts_grammar.groups()
+        for group in posts_grammar.groups(hidden=True)
         for template in group.templates
     }
     for part in ("validation", "hidden"):
@@ -141,7 +157,7 @@ def test_shares_of_the_classes_are_as_documented() -> None:
 
 
 def test_every_phenomenon_is_in_every_part(written: Written) -> None:
-    names = {group.name for group in posts_grammar.groups()}
+    names = {group.name for group in posts_grammar.groups(hidden=True)}
     assert {"negation", "contrast", "irony", "quotation", "conditional", "greeting_flip"} <= names
     for posts, _ in written.values():
         assert set(posts.groups) == names

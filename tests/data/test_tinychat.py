@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from grader import data
 from grader.data import PARTS
-from grader.data.text import chat, tinychat
+from grader.data.text import chat, chat_synthetic, tinychat
 from grader.data.text.chat_synthetic import NAME, ChatSettings
+from grader.release import contents
 from grader.text.errors import DataError, UsageError
 
 from .conftest import shared_data
@@ -176,3 +177,24 @@ def test_a_chat_is_no_data_set_of_clips() -> None:
         data.load(tinychat.NAME, "train")
     with pytest.raises(UsageError, match="tinychat"):
         data.load_pairs("fsdd", "train")
+
+
+def test_no_query_of_an_exam_can_be_drawn_with_the_students_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It lacks the file of the phrases around hidden queries; the rest draws other queries."""
+    exam = set(data.load_pairs(NAME, "hidden", seed="demo").queries)
+    phrases = chat_synthetic._phrases()
+    public = {"before": phrases.before, "after": phrases.after}
+    monkeypatch.setattr(chat_synthetic, "hidden_only", lambda path, name: public)
+    own: set[str] = set()
+    for guess in range(6):
+        own |= set(data.load_pairs(NAME, "hidden", seed=f"guess{guess}").queries)
+    assert len(own) > 4 * len(exam)
+    assert exam & own == set()
+    monkeypatch.undo()
+    monkeypatch.setattr(chat_synthetic, "HIDDEN", tmp_path / "none.toml")
+    with pytest.raises(UsageError, match="has no hidden part of chat-synthetic"):
+        data.load_pairs(NAME, "hidden", seed="demo")
+    assert chat_synthetic.PHRASES.parent / "chat_hidden.toml" in contents.withheld_of_engine()
+    assert "chat_hidden.toml" not in {file.place.name for file in contents.for_students([])}

@@ -20,12 +20,14 @@ from grader.lesson import loading
 from grader.lesson.contract import Setup
 from grader.lesson.grades import Check
 from grader.measure.costs import graph
+from grader.release import contents
+from tests.sandbox.conftest import closed_level  # noqa: F401  (a fixture)
 
 LESSON = loading.load("profiling")
 AUTOGRADER: Any = LESSON.autograder
-families, truth, checks, exams = (
+families, truth, formulas, checks, exams, answering = (
     importlib.import_module(f"{AUTOGRADER.__name__}.{name}")
-    for name in ("families", "truth", "profiler_checks", "exam")
+    for name in ("families", "truth", "formulas", "profiler_checks", "exam", "profiler_answers")
 )
 REFERENCE = (LESSON.reference / "profiler.py").read_text(encoding="utf-8")
 SECRETS = ("public", "tests", "another")
@@ -54,7 +56,8 @@ def models() -> Iterator[Any]:
         yield importlib.import_module("harness_models")
     finally:
         sys.path.remove(str(LESSON.folder))
-        sys.modules.pop("harness_models", None)
+        for name in ("harness_models", "harness_networks"):
+            sys.modules.pop(name, None)
 
 
 def case_of(name: str, secret: str) -> Any:
@@ -302,7 +305,7 @@ def test_a_mistake_on_one_family_costs_that_family_only(
     examine: Examine, lines: str, words: str
 ) -> None:
     inside = "\n".join(f"    {line}" for line in lines.splitlines())
-    source = wrapped(f"if type(model).__name__ == 'Bag':\n{inside}")
+    source = wrapped(f"if hasattr(model, 'bag'):\n{inside}")
     found = examine(source)
     failed = [one for one in found.checks if not one.passed]
     assert [one.name for one in failed] == ["profiler_embedding_bag"]
@@ -335,27 +338,165 @@ def test_gates_counted_as_products(examine: Examine) -> None:
     assert failed == {"profiler_gru", "profiler_recurrent_loop"}
 
 
-@pytest.mark.usefixtures("few_families")
-def test_the_harness_holds_no_truth(examine: Examine) -> None:
-    source = """
-import gc, sys
+SEARCH = """
+import gc, inspect, os, sys
 
 def profile_model(model, example_inputs):
-    frame, seen = sys._getframe(), []
-    while frame is not None:
-        seen += [*frame.f_locals, *frame.f_globals]
+    found = []
+    def keep(value, depth=0):
+        if type(value) in (str, bytes):
+            found.append(value if type(value) is str else value.decode("latin-1"))
+        elif type(value) in (list, tuple, set, frozenset) and depth < 3:
+            for one in list(value)[:5000]:
+                keep(one, depth + 1)
+        elif type(value) is dict and depth < 3:
+            for one in list(value.items())[:5000]:
+                keep(one, depth + 1)
+    SEARCHES[WHERE](keep, model)
+    words = [word[::-1] for word in WORDS]  # this source itself is among what is found
+    text = "\\n".join(found)
+    stolen = [word for word in words if word in text]
+    total = dict(parameters=len(stolen), bytes=0, macs=len(found), activation_bytes=0, seconds=0)
+    return {**total, "layers": [{**total, "name": word} for word in stolen]}
+
+def frames(keep, model):
+    frame = sys._getframe()
+    while frame.f_back is not None:
         frame = frame.f_back
-    seen += list(sys.modules)
-    seen += [name for one in gc.get_objects() if type(one) is dict for name in list(one)
-             if type(name) is str]
-    words = ("FORMULAS", "truth_of", "families", "total_macs", "secret")
-    stolen = sum(name in words for name in seen)
-    total = dict(parameters=stolen, bytes=0, macs=0, activation_bytes=0, seconds=0)
-    return {**total, "layers": []}
+        keep(dict(frame.f_locals))
+        keep(dict(frame.f_globals))
+        keep([str(name) for name in frame.f_code.co_names + frame.f_code.co_consts])
+
+def collector(keep, model):
+    for one in gc.get_objects():
+        if type(one) in (dict, list, tuple):
+            keep(one, 2)
+        elif inspect.isfunction(one) and one.__module__ != __name__:
+            keep([one.__name__, one.__qualname__, str(one.__doc__)])
+
+def classes(keep, model):
+    for module in model.modules():
+        kind = type(module)
+        keep([kind.__name__, kind.__qualname__, kind.__module__, str(kind.__doc__)])
+        keep([kind.forward.__qualname__, kind.forward.__code__.co_filename])
+        keep(vars(module))
+    for name, module in list(sys.modules.items()):
+        keep([name, str(getattr(module, "__doc__", "")), str(getattr(module, "__file__", ""))])
+        if "harness" in name or "networks" in name:
+            keep([list(vars(module)), [str(one.__doc__) for one in vars(module).values()]])
+
+def files(keep, model):
+    keep([str(list(os.environ.items())), str(sys.argv), str(sys.orig_argv)])
+    for folder, _, names in os.walk("."):
+        keep([folder, *names])
+    for number in range(64):  # what was handed over, such as the sources of the harness
+        try:
+            keep(os.pread(number, os.lseek(number, 0, 2), 0))
+        except OSError:
+            pass
+    for path in sys.path:
+        for name in ("assignments/profiling", "grader/_course/assignments/profiling"):
+            for file in ("formulas.py", "families.py", "harness_models.py"):
+                try:
+                    keep(open(os.path.join(path, name, file)).read())
+                except OSError:
+                    pass
+
+SEARCHES = {one.__name__: one for one in (frames, collector, classes, files)}
 """
-    found = examine(source)
+TELLING = (
+    *("FORMULAS", "truth_of", "BUILDERS", "public_counts", "hidden_truth", "a secret of the exam"),
+    # Families whose name is used by neither torch nor Python.
+    *("grouped_convolution", "modules_in_lists", "shared_weights", "recurrent_loop"),
+    *("normalised_residual", "quantised_linear", "functional_matmul", "multihead_attention'"),
+    *("'batch_first':", '"batch_first"', '"sizes"', "'sizes'"),
+)
+"""Names of families and keys of sizes, as they stand in requests and in our sources."""
+
+
+@pytest.mark.usefixtures("closed_level")
+@pytest.mark.parametrize("place", ["frames", "collector", "classes", "files"])
+def test_the_process_of_a_profiler_holds_the_model_and_nothing_else(
+    place: str, tmp_path: Path
+) -> None:
+    source = SEARCH.replace("WHERE", repr(place)).replace("WORDS", repr([w[::-1] for w in TELLING]))
+    (tmp_path / "profiler.py").write_text(source, encoding="utf-8")
+    chosen = ("grouped_convolution", "modules_in_lists")
+    cases = [case_of(name, "a secret of the exam") for name in chosen]
+    with open_submission(tmp_path, LESSON.spec.intake) as submission:
+        asked = answering.ask(
+            submission, cases, LESSON.spec.limits, LESSON.spec.settings["profiler"]
+        )
+    assert [answer.error for answer in asked.answers] == [None, None]
+    for answer in asked.answers:
+        assert answer.profile.macs >= 5, "the search itself found text"
+        assert [layer.name for layer in answer.profile.layers] == []
+
+
+def test_a_profiler_that_copies_the_truth_gets_nothing(examine: Examine, tmp_path: Path) -> None:
+    """It evaluates the formulas for the family and the sizes that it finds in a caller's frame."""
+    copied = Path(formulas.__file__).read_text(encoding="utf-8")
+    copied = copied[copied.index("def truth_of") : copied.index("def public_counts")]
+    record = (
+        "from dataclasses import dataclass\n@dataclass\nclass Part:\n    name: str\n    op: str\n"
+        "    macs: int = 0\n    parameters: int = 0\n    returned: int = 0\n"
+        "    buffer_bytes: int = 0\n    stored_bytes: int = 0\n"
+    )
+    head = f"from __future__ import annotations\nTruth = list\n{record}"
+    (tmp_path / "formulas.py").write_text(head + copied, encoding="utf-8")
+    found = examine("""
+import sys, time
+import formulas
+
+def profile_model(model, example_inputs):
+    frame = sys._getframe()
+    while "case" not in (frame.f_locals.get("order") or {}):
+        frame = frame.f_back
+    case = frame.f_locals["order"]["case"]
+    parts = formulas.truth_of(case["family"], case["sizes"])
+    macs, parameters = sum(p.macs for p in parts), sum(p.parameters for p in parts)
+    total = dict(parameters=parameters, bytes=4 * parameters, macs=macs, seconds=0.0,
+                 activation_bytes=4 * sum(p.returned for p in parts))
+    return {**total, "layers": []}
+""")
     assert found.measurements["profiler"].value == 0.0
-    assert "parameters 0 instead of" in check(found, "linear").message.to("en")
+    assert sum(one.points for one in found.checks) == 0.0
+
+
+@pytest.mark.usefixtures("few_families")
+def test_the_position_of_a_call_does_not_tell_the_family(examine: Examine) -> None:
+    """A profiler that answers the n-th call with counts of the n-th family gets other models."""
+    orders = {
+        tuple(sorted(NAMES, key=lambda name: case_of(name, secret).seed)) for secret in SECRETS
+    }
+    assert len(orders) == len(SECRETS)
+    found = examine("""
+calls = []
+
+def profile_model(model, example_inputs):
+    calls.append(hasattr(model, "bag"))
+    total = dict(parameters=0, bytes=0, macs=0, activation_bytes=0, seconds=0)
+    name = str(calls.index(True)) if True in calls else ""
+    return {**total, "layers": [{**total, "name": name}]}
+""")
+    order = sorted(
+        ("linear", "gru", "embedding_bag", "elementwise", "shared_weights", "modules_in_lists"),
+        key=lambda name: case_of(name, "tests").seed,
+    )
+    assert order.index("embedding_bag") != 2, "the seed of this test moves it"
+    assert found.measurements["profiler"].value == 0.0
+
+
+def test_students_get_the_public_counts_and_no_formulas() -> None:
+    assert truth.PUBLIC.read_bytes() == formulas.public_counts()
+    for case in families.draw("public"):
+        assert case.truth == formulas.truth_of(case.name, case.sizes)
+    kept_back = {path.name for path in contents.withheld(LESSON)}
+    assert "formulas.py" in kept_back
+    given = [file.source for file in contents.for_students([LESSON])]
+    assert truth.PUBLIC in given
+    told = [path.name for path in given if b"FORMULAS" in path.read_bytes()]
+    assert told == []
 
 
 def test_patching_torch_harms_nobody_else(examine: Examine) -> None:
@@ -405,4 +546,4 @@ def test_a_missing_profiler_costs_its_own_part(tmp_path: Path) -> None:
 
 def test_hints_name_every_family() -> None:
     texts = importlib.import_module(f"{AUTOGRADER.__name__}.profiler_texts")
-    assert set(texts.HINTS) == set(NAMES) == set(truth.FORMULAS)
+    assert set(texts.HINTS) == set(NAMES) == set(formulas.FORMULAS)

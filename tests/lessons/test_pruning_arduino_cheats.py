@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader import grading
+from grader import data, grading
 from grader.grading import Examination
-from grader.lesson import loading
+from grader.lesson import grades, loading
 from grader.lesson.grades import Grade, Status
 
 LESSON = loading.load("pruning_arduino")
@@ -205,6 +205,23 @@ MUTANTS = [
     ),
     # Cheats with the hardware.
     Mutant("uses_a_timer", swap("main.c", (MAIN, MAIN + " TCCR1B = 1;")), "TCCR1B"),
+    Mutant(
+        "sends_faster_than_the_host_reads",
+        swap("main.c", ("UBRR0 = (F_CPU / 4 / BAUD - 1) / 2;", "UBRR0 = 0;")),
+        "at 2,000,000 baud",
+    ),
+    Mutant(
+        "reads_at_another_rate_than_it_sends",
+        swap(
+            "main.c",
+            (
+                "    while (!(UCSR0A & 1 << RXC0))",
+                "    UBRR0 = 0;\n    while (!(UCSR0A & 1 << RXC0))",
+            ),
+            ("    UDR0 = character;", "    UBRR0 = 16;\n    UDR0 = character;"),
+        ),
+        "115,200 baud within 4%",
+    ),
     Mutant("asks_the_clock", swap("main.c", (RUN, RUN + " class += TCNT0;")), "TCNT0"),
     Mutant("writes_to_eeprom", swap("main.c", (MAIN, MAIN + " EEDR = 1;")), "EEDR"),
     Mutant(
@@ -295,6 +312,31 @@ def test_an_unreadable_table_of_experiments_is_graded_and_told(
     assert not check.passed
     assert words in check.message.to("en")
     assert words in check.message.to("ru")
+
+
+@pytest.mark.parametrize("edit", [lambda folder: None, arrays(other_weights)])
+def test_a_grade_on_hidden_data_names_no_hidden_query(edit: Edit, tmp_path: Path) -> None:
+    """Neither in its figures nor in its sentences; `grader check` quotes public ones."""
+    made = grading.prepare(LESSON, "hidden", seed="tests")
+    asked = made.exam.questions  # type: ignore[attr-defined]
+    assert len(asked.queries) >= 24
+    fewer = replace(asked, positions=asked.positions[:40], queries=asked.queries[:6])
+    examination = replace(made, exam=replace(made.exam, questions=fewer))  # type: ignore[type-var]
+    folder = tmp_path / "hw"
+    ignored = shutil.ignore_patterns("__pycache__", "tinychat", "binary", "*.ckpt")
+    shutil.copytree(LESSON.reference, folder, ignore=ignored)
+    edit(folder)
+    grade, fault = grading.grade(examination, folder, "hw")
+    assert not fault, fault
+    told = grades.to_json(grade).decode()
+    hidden = {one.query for one in made.exam.positions}  # type: ignore[attr-defined]
+    assert [query for query in hidden if f'"{query}"' in told or f"'{query}'" in told] == []
+    if grade.status is Status.GRADED:
+        shown = next(figure for figure in grade.figures if figure.name == "replies")
+        public = data.load_pairs("chat-synthetic", "validation").queries
+        assert {row.to("en") for row in shown.rows} <= set(public)
+    else:
+        assert "differ at" in grade.reason.to("en")
 
 
 def test_below_the_gate_nothing_is_scored(grade: Callable[[Edit], Grade]) -> None:

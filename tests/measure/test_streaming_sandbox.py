@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from pathlib import Path
 
@@ -81,6 +82,24 @@ def test_what_cannot_be_loaded_is_rejected_with_the_reason(form, data):
     ):
         listener.reset()
     assert stopped.value.status is Status.REJECTED
+
+
+def test_torchscript_that_fails_is_not_sent_to_onnx_runtime():
+    torch = pytest.importorskip("torch")
+
+    class Failing(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.reshape(5, 5)
+
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.script(Failing()), buffer)
+    with (
+        Listener(StreamJob(buffer.getvalue(), "torchscript"), LIMITS) as listener,
+        pytest.raises(Stopped) as caught,
+    ):
+        listener.hear(noise(0.1), [160] * 10)
+    assert "Run it in PyTorch" in caught.value.text.to("en")
+    assert "ONNX" not in caught.value.text.to("en")
 
 
 def test_a_chunk_that_a_model_cannot_take_is_its_own_fault():

@@ -89,6 +89,15 @@ def test_an_error_is_told_with_the_students_line_and_costs_only_its_call(level: 
     assert answers[1].error.to("ru") != answers[1].error.to("en")
 
 
+def test_a_failure_outside_of_the_functions_is_told_with_its_reason() -> None:
+    """The harness itself is broken by what the submission did to Python."""
+    source = "import json\njson.dumps = None\ndef solve(x): return x\n"
+    (answer,) = run(source, xs(1))
+    assert answer.error is not None
+    assert "exit code 26" not in answer.error.to("en")
+    assert "TypeError: 'NoneType' object is not callable" in answer.error.to("en")
+
+
 @pytest.mark.parametrize(
     ("statement", "status", "words"),
     [
@@ -101,7 +110,7 @@ def test_an_error_is_told_with_the_students_line_and_costs_only_its_call(level: 
         ("raise MemoryError", Status.OUT_OF_MEMORY, "256 MiB"),
         ("return float('nan')", Status.REJECTED, "ValueError"),
         ("return object()", Status.REJECTED, "TypeError"),
-        ("return 'x' * 5000", Status.REJECTED, "4,096 bytes"),
+        ("return 'x' * 5000", Status.REJECTED, "5,002 bytes, at most 4,096"),
         ("return [[]] if x == 0 else x", Status.GRADED, ""),
     ],
 )

@@ -142,6 +142,25 @@ def test_failure_while_running_is_rejected(inputs: Path) -> None:
     assert "fails when it runs" in ended.text.to("en")
 
 
+def test_a_crash_of_onnx_runtime_is_called_one(inputs: Path) -> None:
+    """A GRU over no steps ends its process with SIGABRT."""
+    weights = {"w": (1, 12, 4), "r": (1, 12, 4)}
+    crashing = model(
+        helper.make_node("Slice", ["x", "zero", "zero", "axis"], ["none"]),
+        helper.make_node("Transpose", ["none"], ["steps"], perm=[1, 0, 2]),
+        helper.make_node("GRU", ["steps", "w", "r"], ["all", "last"], hidden_size=4),
+        helper.make_node("Squeeze", ["last", "zero"], ["y"]),
+        constants={
+            **{name: np.ones(shape, np.float32) for name, shape in weights.items()},
+            "zero": np.array([0]),
+            "axis": np.array([1]),
+        },
+    )
+    ended = ending(Job(crashing, inputs, (4,)))
+    assert ended.status is Status.CRASHED
+    assert "ONNX Runtime itself crashed (SIGABRT)" in ended.text.to("en")
+
+
 def test_time_out(inputs: Path) -> None:
     ended = ending(Job(slow(), inputs, (3,)), RunLimits(wall_seconds=2.0, cpu_seconds=60))
     assert ended.status is Status.TIMED_OUT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -137,6 +138,28 @@ def test_what_a_notebook_may_not_reach_is_explained(run: Runner) -> None:
     ran = run("import subprocess\nsubprocess.Popen(['sleep', '60'])")
     assert "PermissionError" in ran.says
     assert "Programs, processes, the network and files outside" in ran.says
+
+
+def test_files_are_copied_as_in_jupyter(closed_level: str, run: Runner) -> None:
+    ran = run(
+        "import os, shutil, tarfile, tempfile, zipfile\nfrom pathlib import Path\n"
+        "shutil.copy('best.bin', 'solution.py')",
+        "shutil.copy2('best.bin', 'two'); shutil.copymode('best.bin', 'two')\n"
+        "shutil.copystat('best.bin', 'two'); shutil.copytree('.', '../whole')\n"
+        "shutil.move('two', 'moved'); os.replace('moved', 'again')",
+        "os.chmod('again', 0o755); os.utime('again'); Path('again').touch()\n"
+        "os.chown('again', os.getuid(), os.getgid())",
+        "with tarfile.open('packed.tar', 'w') as packed: packed.add('again')\n"
+        "tarfile.open('packed.tar').extractall('unpacked')",
+        "with zipfile.ZipFile('packed.zip', 'w') as packed: packed.write('again')\n"
+        "shutil.unpack_archive('packed.zip', 'unzipped')",
+        "try: os.setxattr('again', 'user.x', b'1')\nexcept OSError as error: print(error.errno)",
+        files={"best.bin": b"weights"},
+    )
+    assert ran.stopped is None, ran.says
+    for name in ("solution.py", "again", "unpacked/again", "unzipped/again"):
+        assert ran.left[name] == b"weights"
+    assert ran.text(5) == f"{errno.ENOTSUP}\n"
 
 
 def test_commands_are_left_out_and_cost_nothing(run: Runner) -> None:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from grader.lesson.spec import RunLimits
@@ -100,13 +101,9 @@ def test_the_private_folder_can_be_used(attempt: Callable[..., bool]) -> None:
         "socket.socket(socket.AF_UNIX)",
         "os.link('/etc/passwd', 'linked')",
         "os.symlink('/etc/passwd', 'l'); open('l').read()",
-        "os.chmod(HERE + '/secret', 0o777)",
-        "os.utime(HERE + '/secret')",
         "os.truncate(HERE + '/secret', 0)",
         "os.open(HERE + '/secret', os.O_RDONLY | os.O_TRUNC)",
         "os.open(np.__file__, os.O_RDONLY | os.O_TRUNC)",
-        "os.fchmod(os.open(np.__file__, os.O_RDONLY), 0o644)",
-        "os.chown(HERE + '/secret', 1, 1)",
         "os.setxattr(HERE + '/secret', 'user.x', b'1')",
         "os.mknod('device', 0o600 | 0o020000, 259)",
         "os.memfd_create('x')",
@@ -119,6 +116,32 @@ def test_out_of_reach(attempt: Callable[..., bool], tmp_path: Path, statement: s
     (tmp_path / "secret").write_text("secret", encoding="utf-8")
     assert not attempt(statement)
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "os.chmod(PATH, 0o777)",
+        "os.utime(PATH, (1, 1))",
+        "os.chown(PATH, 1, 1)",
+        "os.lchown(PATH, 1, 1)",
+        "os.fchmod(os.open(PATH, os.O_RDONLY), 0o777)",
+        "os.utime(os.open(PATH, os.O_RDONLY), (1, 1))",
+    ],
+)
+def test_rights_and_times_outside_stay_as_they_are(
+    attempt: Callable[..., bool], statement: str
+) -> None:
+    """The calls pretend to succeed, since shutil.copy and others end with them."""
+    library = Path(np.__file__)
+    before = library.stat()
+    assert attempt(statement, PATH=str(library))
+    after = library.stat()
+    assert (after.st_mode, after.st_mtime, after.st_uid) == (
+        before.st_mode,
+        before.st_mtime,
+        before.st_uid,
+    )
 
 
 @pytest.mark.parametrize("name", ["unshare", "mount", "ptrace", "setns", "io_uring_setup", "bpf"])

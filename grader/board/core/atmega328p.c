@@ -39,7 +39,7 @@ void EXPORT(reset)(uint32_t stack_limit)
     }
     for (int i = 0; i < 32; i++)
         data[i] = 0;
-    board = (Board){0};
+    reset_board(&board);
     cpu.cycle = cpu.pc = cpu.sreg = 0;
     cpu.sp = cpu.lowest_sp = DATA_BYTES - 1;
     cpu.stack_limit = stack_limit;

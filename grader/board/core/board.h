@@ -16,13 +16,14 @@ enum { DATA_BYTES = 0x900, IO_BEGIN = 0x20, SRAM_BEGIN = 0x100, FLASH_WORDS = 16
 enum { SPL = 0x5d, SPH = 0x5e, SREG = 0x5f, GPIOR0 = 0x3e };
 enum { UCSR0A = 0xc0, UCSR0B = 0xc1, UCSR0C = 0xc2, UBRR0L = 0xc4, UBRR0H = 0xc5, UDR0 = 0xc6 };
 enum { RXC = 0x80, TXC = 0x40, UDRE = 0x20, U2X = 0x02 };           /* UCSR0A */
-enum { INTERRUPTS = 0xe0, RXEN = 0x10, TXEN = 0x08 };               /* UCSR0B */
+enum { INTERRUPTS = 0xe0, RXEN = 0x10, TXEN = 0x08, UCSZ02 = 0x04 }; /* UCSR0B */
+enum { FORMAT = 0xfe, EIGHT_N_ONE = 0x06 };                         /* UCSR0C */
 
 /* Why a run ended. The names and numbers are those of grader.board.processor.Stop. */
 typedef enum {
     RUNNING, AT_LIMIT, AT_LINE_END, EVENTS_FULL, /* the run can be continued */
     STARVED, STACK_OVERFLOW, REFUSED_READ, REFUSED_WRITE, REFUSED_INTERRUPT, WILD_ADDRESS,
-    ILLEGAL_OPCODE, SELF_PROGRAMMING, SLEPT, BROKE, OUTSIDE_FLASH, INTO_DATA
+    ILLEGAL_OPCODE, SELF_PROGRAMMING, SLEPT, BROKE, OUTSIDE_FLASH, INTO_DATA, WRONG_RATE, WRONG_FORMAT
 } Stop;
 
 enum { RECEIVED = 1, SENT = 2, LOST = 3, MARK = 4 };
@@ -33,6 +34,9 @@ typedef struct {
 } Event;
 
 enum { MAX_EVENTS = 4096, MAX_INPUT = 1024, MAX_IDLE_POLLS = 10000, FRAME_BITS = 10 };
+/* Cycles of a bit that a receiver at 115,200 baud understands, within 4%: U2X0 with UBRR0 16 (136) or
+ * 17, or UBRR0 8 without U2X0 (144). */
+enum { FEWEST_BIT_CYCLES = 134, MOST_BIT_CYCLES = 144 };
 
 typedef struct {
     uint64_t cycle;        /* of the instruction that is being executed */
@@ -82,6 +86,13 @@ static void begin_run(Board *board, uint32_t input_length, int stop_at_line_end)
     board->stop = RUNNING;
 }
 
+/* Power-on: the serial port begins with eight data bits, no parity and one stop bit. */
+static void reset_board(Board *board)
+{
+    *board = (Board){0};
+    board->io[UCSR0C] = EIGHT_N_ONE;
+}
+
 static void record(Board *board, uint32_t kind, uint8_t value)
 {
     Event *event = &board->events[board->event_count++];
@@ -108,10 +119,21 @@ static int is_plain(uint32_t address)
            address == UBRR0L || address == UBRR0H || address == UCSR0B;
 }
 
-static uint64_t frame_cycles(const Board *board)
+static uint32_t bit_cycles(const Board *board)
 {
     uint32_t divider = 1 + board->io[UBRR0L] + 256 * (board->io[UBRR0H] & 15);
-    return (uint64_t)FRAME_BITS * divider * (board->io[UCSR0A] & U2X ? 8 : 16);
+    return divider * (board->io[UCSR0A] & U2X ? 8 : 16);
+}
+
+/* Refuse a rate or a format that the host does not understand. The registers act at once, so this is
+ * asked when a byte is sent or received, and when they change while one is being sent. */
+static void check_line(Board *board)
+{
+    uint32_t cycles = bit_cycles(board);
+    if (cycles < FEWEST_BIT_CYCLES || cycles > MOST_BIT_CYCLES)
+        refuse(board, WRONG_RATE, cycles);
+    if ((board->io[UCSR0C] & FORMAT) != EIGHT_N_ONE || board->io[UCSR0B] & UCSZ02)
+        refuse(board, WRONG_FORMAT, UCSR0C);
 }
 
 static uint8_t uart_status(Board *board)
@@ -124,6 +146,7 @@ static uint8_t uart_status(Board *board)
     if (board->has_received)
         return status | RXC;
     if (board->io[UCSR0B] & RXEN && board->input_position < board->input_length) {
+        check_line(board);
         board->received = board->input[board->input_position++];
         board->has_received = 1; /* visible from the next look on */
     } else if (status & UDRE && ++board->idle_polls >= MAX_IDLE_POLLS) {
@@ -134,11 +157,12 @@ static uint8_t uart_status(Board *board)
 
 static void uart_send(Board *board, uint8_t value)
 {
-    uint64_t frame = frame_cycles(board);
+    uint64_t frame = (uint64_t)FRAME_BITS * bit_cycles(board);
     if (!(board->io[UCSR0B] & TXEN) || board->cycle < board->buffer_free) {
         record(board, LOST, value);
         return;
     }
+    check_line(board);
     if (board->cycle >= board->shift_free) {
         board->shift_free = board->cycle + frame;
     } else {
@@ -150,6 +174,12 @@ static void uart_send(Board *board, uint8_t value)
     record(board, SENT, value);
     if (value == '\n' && board->stop_at_line_end && board->stop == RUNNING)
         board->stop = AT_LINE_END;
+}
+
+static void check_busy_line(Board *board)
+{
+    if (board->cycle < board->shift_free)
+        check_line(board);
 }
 
 static uint8_t board_read(Board *board, uint32_t address)
@@ -175,12 +205,15 @@ static void board_write(Board *board, uint32_t address, uint8_t value)
         board->io[UCSR0A] = value & 3;
         if (value & TXC)
             board->has_sent = 0;
+        check_busy_line(board);
     } else if (!is_plain(address)) {
         refuse(board, REFUSED_WRITE, address);
     } else {
         board->io[address] = value;
         if (address == UCSR0B && value & INTERRUPTS)
             refuse(board, REFUSED_INTERRUPT, address);
+        if (address >= UCSR0B && address <= UBRR0H)
+            check_busy_line(board);
         if (address == GPIOR0)
             record(board, MARK, value);
     }

@@ -4,12 +4,15 @@ A pair is decided by (entropy, part, index) alone. The public parts use a fixed 
 hidden part's comes from the instructor's seed. No query of one part is in another: the part that
 a query belongs to is a function of its text (`chat.part_of`), and drawing goes on until enough
 queries of the wanted part were found. Replies to one query vary, as people's do, so that no
-network reaches 100%. The phrases are in chat_phrases.toml.
+network reaches 100%. The phrases are in chat_phrases.toml. Around every hidden query stands a
+phrase of chat_hidden.toml, which students do not get, so no query of an exam can be drawn with
+their package.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,13 +21,14 @@ import msgspec
 import numpy as np
 
 from grader.data import seeds
-from grader.data.dataset import PARTS, Dataset, Request
+from grader.data.dataset import PARTS, Dataset, Request, hidden_only
 from grader.data.text import chat
 from grader.data.text.chat import MAX_QUERY, Pair, PairSet
 from grader.text import Text
 
 NAME = "chat-synthetic"
 PHRASES = Path(__file__).parent / "chat_phrases.toml"
+HIDDEN = Path(__file__).parent / "chat_hidden.toml"
 
 Replies = dict[str, int]
 """How often each reply is given."""
@@ -75,11 +79,12 @@ def _load(request: Request) -> PairSet:
     entropy = seeds.entropy(NAME, part, request.seed)
     sequence = np.random.SeedSequence(entropy, spawn_key=(PARTS.index(part), settings.version))
     rng = np.random.default_rng(sequence)
+    around = hidden_only(HIDDEN, NAME) if part == "hidden" else {}
     wanted: int = getattr(settings, part)
     pairs: list[Pair] = []
     seen: set[str] = set()
     while len(seen) < wanted:
-        query, replies = _draw(rng)
+        query, replies = _draw(rng, around)
         if query in seen or len(query) > MAX_QUERY or chat.part_of(NAME, query) != part:
             continue
         seen.add(query)
@@ -98,13 +103,19 @@ def _one(options: list[str], rng: np.random.Generator) -> str:
     return options[rng.integers(len(options))]
 
 
-def _draw(rng: np.random.Generator) -> tuple[str, Replies]:
-    """A query and the replies that may be given to it."""
+def _draw(rng: np.random.Generator, around: Mapping[str, list[str]]) -> tuple[str, Replies]:
+    """A query and the replies that may be given to it; with `around`, one of its phrases stands
+    before or after the query."""
     phrases = _phrases()
     intent = phrases.intents[rng.integers(len(phrases.intents))]
     places = {slot: int(rng.integers(len(words))) for slot, words in phrases.slots.items()}
     words = {slot: phrases.slots[slot][place] for slot, place in places.items()}
-    template = _one(phrases.before, rng) + _one(intent.templates, rng) + _one(phrases.after, rng)
+    before, after = phrases.before, phrases.after
+    if around and rng.random() < 0.5:
+        before = around["before"]
+    elif around:
+        after = around["after"]
+    template = _one(before, rng) + _one(intent.templates, rng) + _one(after, rng)
     odd = bool(intent.by_slot) and places[intent.by_slot] % 2
     return template.format_map(words), intent.other if odd else intent.replies
 

@@ -14,9 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from grader.data.dataset import hidden_only
 from grader.data.text.posts_vocabulary import GENDERS, Adjective, Domain, Noun, Polar, Vocabulary
 
 TEMPLATES = Path(__file__).parent / "posts_templates.toml"
+HELD_OUT = Path(__file__).parent / "posts_hidden.toml"
+"""Templates that only the hidden part uses; students' packages lack the file."""
 
 T = TypeVar("T")
 
@@ -73,13 +76,15 @@ class Group:
 
 
 @cache
-def groups() -> tuple[Group, ...]:
-    """All phenomena with their templates. Raises ValueError that names a bad template."""
+def groups(*, hidden: bool) -> tuple[Group, ...]:
+    """All phenomena with their templates. Raises ValueError, and UsageError as `hidden_only`."""
+    further = hidden_only(HELD_OUT, "posts-synthetic") if hidden else {}
     found = []
     for name, section in tomllib.loads(TEMPLATES.read_text(encoding="utf-8")).items():
-        lines = section["templates"].strip().splitlines()
+        text = section["templates"] + further.get(name, {"templates": ""})["templates"]
         templates = tuple(
-            _template(f"{name}-{number}", name, line) for number, line in enumerate(lines, start=1)
+            _template(f"{name}-{number}", name, line)
+            for number, line in enumerate(text.strip().splitlines(), start=1)
         )
         without = tuple(section.get("without", "").split())
         neutral = section.get("neutral", 0.0)

@@ -2,7 +2,7 @@
 
 A template says how an opinion is wrapped (negated, contrasted, quoted, unreal, ironic ...) and what
 that does to its label. Almost all are used with praise and with blame, so that a single word
-decides little. The templates marked in posts_templates.toml and 15% of the words are held out of
+decides little. The templates of posts_hidden.toml and 15% of the words are held out of
 the public parts and new in the hidden one.
 """
 
@@ -111,7 +111,9 @@ class _Author:
     def __init__(self, part: Part, draw: random.Random, settings: PostSettings) -> None:
         self.draw = draw
         self.words = posts_vocabulary.vocabulary(everything=part == "hidden")
-        self.groups = [(group.weight, group) for group in posts_grammar.groups()]
+        self.groups = [
+            (group.weight, group) for group in posts_grammar.groups(hidden=part == "hidden")
+        ]
         self.held_out_share = settings.held_out_templates if part == "hidden" else 0.0
         self.domains = [(domain.weight, domain) for domain in self.words.domains]
 

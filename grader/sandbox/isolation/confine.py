@@ -10,13 +10,12 @@ import contextlib
 import os
 import resource
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import grader
 from grader.sandbox.isolation import linux, seccomp
-from grader.sandbox.isolation.launch import library_folders
+from grader.sandbox.isolation.launch import library_folders, packages
 
 PLACE = "GRADER_PLACE"
 """Environment variable of a warm process: where private folders may be made."""
@@ -59,7 +58,7 @@ class Policy:
         libraries = library_folders()
         if level not in "AB":
             return cls(level, (), tuple(libraries), places)
-        hidden = Path(grader.__file__).resolve().parent
+        hidden = packages()
         parts = [part for library in libraries for part in _without(library, hidden)]
         return cls(level, (*map(Path, _SYSTEM), *parts), tuple(libraries), places)
 
@@ -186,11 +185,11 @@ def _private_mount(place: Path, limits: Mapping[str, int]) -> None:
     )
 
 
-def _without(folder: Path, hidden: Path) -> Iterator[Path]:
-    """The parts of `folder` that hold nothing of `hidden`."""
-    if folder == hidden:
+def _without(folder: Path, hidden: Sequence[Path]) -> Iterator[Path]:
+    """The parts of `folder` that hold nothing of the folders `hidden`."""
+    if folder in hidden:
         return
-    if not hidden.is_relative_to(folder):
+    if not any(one.is_relative_to(folder) for one in hidden):
         yield folder
         return
     for entry in folder.iterdir():

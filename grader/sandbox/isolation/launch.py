@@ -51,6 +51,14 @@ def library_folders() -> list[Path]:
     return sorted({Path(name).resolve() for name in names if Path(name).is_dir()})
 
 
+def packages() -> list[Path]:
+    """Every folder of this package: the one in use, and one of its name among the libraries, where
+    an installation in editable mode leaves a copy of the course."""
+    own = Path(grader.__file__).resolve().parent
+    others = (folder / own.name for folder in library_folders())
+    return sorted({own, *(folder.resolve() for folder in others if folder.is_dir())})
+
+
 def find_bubblewrap() -> str | None:
     """The path of the program, None where it is not installed."""
     return shutil.which("bwrap")
@@ -82,8 +90,8 @@ def bubblewrapped(command: list[str], variables: dict[str, str], disk_bytes: int
         arguments += ["--ro-bind", str(folder), str(folder)]
     package = Path(grader.__file__).resolve().parent
     arguments += ["--ro-bind", str(package), str(package)]
-    if (package / "_course").is_dir():
-        arguments += ["--tmpfs", str(package / "_course")]
+    courses = [folder / "_course" for folder in packages() if (folder / "_course").is_dir()]
+    arguments += [part for course in courses for part in ("--tmpfs", str(course))]
     return [*arguments, "--chdir", "/", "--", *command]
 
 

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -24,7 +25,7 @@ Confine = Literal["compute", "code", "nothing"]
 Python with a private folder and the installed libraries (sandbox A). `nothing`: no restrictions,
 for the probe that finds out what a level enforces."""
 Killed = Literal["time", "cpu", "memory", "output", "threads", "disk", "starved"]
-Subject = Literal["model", "code"]
+Subject = Literal["onnx", "torchscript", "code"]
 Answer = TypeVar("Answer")
 
 PATIENCE = 8.0
@@ -129,7 +130,8 @@ class Ended:
 def raise_if_stopped(ended: Ended, limits: RunLimits, subject: Subject) -> None:
     """Raises Stopped, Disturbed or Fault unless the child ended well."""
     log, code = ended.log, ended.code
-    say = _code if subject == "code" else _model
+    runtime = {"onnx": "ONNX Runtime", "torchscript": "PyTorch"}.get(subject)
+    say = partial(_model, runtime) if runtime else _code
     if ended.killed == "starved":
         raise Disturbed(_STARVED, log)
     if ended.killed == "time":
@@ -145,12 +147,14 @@ def raise_if_stopped(ended: Ended, limits: RunLimits, subject: Subject) -> None:
         if ended.cpu_seconds >= limits.cpu_seconds:
             raise Stopped(Status.TIMED_OUT, say("time", f"{limits.cpu_seconds:g}"), log)
         raise Disturbed(_KILLED_BY_SYSTEM, log)
-    if subject == "model" and code in (ChildExit.NO_RUNTIME, ChildExit.BROKEN):
+    if subject != "code" and code in (ChildExit.NO_RUNTIME, ChildExit.BROKEN):
         raise Fault(not_here(log))  # a model cannot choose these exit codes
     last = (log.strip().splitlines() or [""])[-1][:500]
     own = {ChildExit.LOAD_FAILED: "load", ChildExit.RUN_FAILED: "run", ChildExit.BAD_OUTPUT: "out"}
     if code in own and last:  # our own exits print a sentence; without it, the submission did this
         raise Stopped(Status.REJECTED, say(own[ChildExit(code)], last), log)
+    if code == ChildExit.BROKEN and last:
+        raise Stopped(Status.CRASHED, say("broken", last), log)
     if code != 0:
         names = {-number: number.name for number in signal.Signals}
         raise Stopped(Status.CRASHED, say("crash", names.get(code, f"exit code {code}")), log)
@@ -239,11 +243,16 @@ def _code(reason: str, detail: str) -> Text:
             "not exit, and must not crash the interpreter.",
             detail=detail,
         ),
+        "broken": Text(
+            "The run failed outside of the functions that are called: {detail} Look for code that "
+            "replaces parts of Python or of a library, and for files that take too much space.",
+            detail=detail,
+        ),
     }[reason]
 
 
-def _model(reason: str, detail: str) -> Text:
-    """Like `_code`, of a model."""
+def _model(runtime: str, reason: str, detail: str) -> Text:
+    """Like `_code`, of a model in ONNX Runtime or PyTorch."""
     return {
         "time": Text(
             "The model did not finish within {detail} s; make it smaller, or look for an "
@@ -256,18 +265,22 @@ def _model(reason: str, detail: str) -> Text:
             detail=detail,
         ),
         "load": Text(
-            "ONNX Runtime cannot load the model: {detail} Export it again and run `grader check`.",
+            "{runtime} cannot load the model: {detail} Export it again and run `grader check`.",
+            runtime=runtime,
             detail=detail,
         ),
         "run": Text(
-            "The model loads, but fails when it runs: {detail} Run it in ONNX Runtime on one "
+            "The model loads, but fails when it runs: {detail} Run it in {runtime} on one "
             "input of the shape that the lesson names.",
+            runtime=runtime,
             detail=detail,
         ),
         "out": Text("The model's output has the wrong shape or type: {detail}.", detail=detail),
         "crash": Text(
-            "The process that ran the model crashed ({detail}); export the model again, and "
-            "report it if it still crashes.",
+            "{runtime} itself crashed ({detail}) when it loaded or ran this model, as it does with "
+            "some operators in some data types (a GRU in float16); keep those in float32, or use "
+            "other operators.",
+            runtime=runtime,
             detail=detail,
         ),
     }[reason]

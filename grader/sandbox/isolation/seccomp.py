@@ -34,16 +34,33 @@ COMPUTE = _names(
 )
 """What arithmetic on memory and open descriptors needs: no path can be opened or looked at."""
 
-CODE = COMPUTE | _names(
-    """prlimit64 clone socketpair open openat stat lstat newfstatat statx access faccessat
+PRETENDED = _names(
+    "chmod fchmod fchmodat utime utimes utimensat futimesat chown fchown lchown fchownat"
+)
+"""Rights, times and owners, at which Landlock does not look. They are never changed, but the calls
+succeed: shutil.copy, which ends with one, works as it does elsewhere."""
+
+ATTRIBUTES = _names(
+    """setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr
+    removexattr lremovexattr fremovexattr"""
+)
+"""Extended attributes fail as on a file system without them, which shutil.copy2 expects."""
+
+CODE = (
+    COMPUTE
+    | PRETENDED
+    | ATTRIBUTES
+    | _names(
+        """prlimit64 clone socketpair open openat stat lstat newfstatat statx access faccessat
     faccessat2 readlink readlinkat getdents getdents64 mkdir mkdirat unlink unlinkat rmdir rename
     renameat renameat2 ftruncate fallocate fsync fdatasync flock chdir fchdir dup dup2
     dup3 pipe pipe2 eventfd2 select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait umask
     symlink symlinkat statfs fstatfs sendto recvfrom shutdown getsockopt
     msync mincore fadvise64 copy_file_range sendfile getgroups getsid getpgrp getpgid"""
+    )
 )
 """Also files (Landlock says which), threads, and pipes inside the process. Nothing that changes
-a file by its path where Landlock does not look: rights, times, and on older kernels its length."""
+a file by its path where Landlock does not look, such as its length on older kernels."""
 
 _TABLE = """
     read 0 63, write 1 64, readv 19 65, writev 20 66, pread64 17 67, pwrite64 18 68, lseek 8 62,
@@ -67,7 +84,12 @@ _TABLE = """
     epoll_pwait 281 22, umask 95 166, symlink 88 -, symlinkat 266 36, statfs 137 43,
     fstatfs 138 44, sendto 44 206, recvfrom 45 207, shutdown 48 210, getsockopt 55 209,
     msync 26 227, mincore 27 232, fadvise64 221 223, copy_file_range 326 285, sendfile 40 71,
-    getgroups 115 158, getsid 124 156, getpgrp 111 -, getpgid 121 155
+    getgroups 115 158, getsid 124 156, getpgrp 111 -, getpgid 121 155,
+    chmod 90 -, fchmod 91 52, fchmodat 268 53, utime 132 -, utimes 235 -, utimensat 280 88,
+    futimesat 261 -, chown 92 -, fchown 93 55, lchown 94 -, fchownat 260 54, setxattr 188 5,
+    lsetxattr 189 6, fsetxattr 190 7, getxattr 191 8, lgetxattr 192 9, fgetxattr 193 10,
+    listxattr 194 11, llistxattr 195 12, flistxattr 196 13, removexattr 197 14,
+    lremovexattr 198 15, fremovexattr 199 16
 """
 NUMBERS: dict[str, tuple[int | None, ...]] = {
     name: tuple(None if number == "-" else int(number) for number in numbers)
@@ -87,6 +109,13 @@ Instruction = tuple[int, int, int, int]
 """code, jump if true, jump if false, constant."""
 _REFUSE: Instruction = (_RETURN, 0, 0, _ERRNO | errno.EPERM)
 
+_REFUSED = {
+    # Its flags lie in memory, out of a filter's sight; without it libc takes clone.
+    "clone3": errno.ENOSYS,
+    **dict.fromkeys(PRETENDED, 0),
+    **dict.fromkeys(ATTRIBUTES, errno.ENOTSUP),
+}
+"""Calls that are answered without being made; 0 is success."""
 _O_ACCMODE, _O_TRUNC = 0o3, 0o1000
 _CLONE_THREAD, _CLONE_NEW_ANYTHING = 0x1_0000, 0x7E02_0080
 
@@ -168,9 +197,8 @@ def program(allowed: frozenset[str], pid: int, machine: str) -> list[Instruction
         number = NUMBERS[name][column]
         if number is None:
             continue
-        if name == "clone3":
-            # Its flags lie in memory, out of a filter's sight; without it libc takes clone.
-            verdict = [(_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
+        if name in _REFUSED:
+            verdict = [(_RETURN, 0, 0, _ERRNO | _REFUSED[name])]
         else:
             verdict = [*rules.get(name, ()), (_RETURN, 0, 0, _ALLOW)]
         found += [(_JUMP_EQUAL, 0, len(verdict), number), *verdict]

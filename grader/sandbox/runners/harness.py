@@ -46,6 +46,11 @@ _NO_ANSWER = Text(
     "did not open; only return values."
 )
 
+_TOO_LARGE = Text(
+    "The function returned {size:,} bytes, at most {max_bytes:,} are allowed; return numbers and "
+    "short names only."
+)
+
 
 @dataclass(frozen=True)
 class HarnessJob:
@@ -71,6 +76,8 @@ class Call:
     seconds: float = 10.0
     max_bytes: int = 2**20
     """Limit of the answer's size."""
+    too_large: Text = _TOO_LARGE
+    """The sentence for an answer above it."""
 
 
 @dataclass(frozen=True)
@@ -166,17 +173,13 @@ class _Run:
             question = json.dumps(dict(call.order)).encode()
             child.send(LENGTH.pack(len(question)) + question)
             kind, size = HEADER.unpack(child.receive(HEADER.size))
-            if size > call.max_bytes or kind not in (ANSWER, BLOB, FAILED):
+            if kind not in (ANSWER, BLOB, FAILED):
                 self._drop(child)
-                return _failed(
-                    call,
-                    Text(
-                        "The answer takes more than the {max_bytes:,} bytes that are allowed; "
-                        "return numbers and short names only.",
-                        max_bytes=call.max_bytes,
-                    ),
-                    Status.REJECTED,
-                )
+                return _failed(call, _NO_ANSWER, Status.REJECTED)
+            if size > call.max_bytes:
+                self._drop(child)
+                text = call.too_large.filled(size=size, max_bytes=call.max_bytes)
+                return _failed(call, text, Status.REJECTED)
             data = child.receive(size)
         except BrokenPipeError:
             return self._ended(call)

@@ -92,7 +92,7 @@ def run_onnx(job: Job, limits: RunLimits) -> Run:
     with closing(start(program)) as child:
         singles, seconds = _ask_one_by_one(child, job, inputs)
         ended = child.finish()
-        raise_if_stopped(ended, limits, "model")
+        raise_if_stopped(ended, limits, "onnx")
         outputs = np.frombuffer(child.answers(), dtype="<f4")
     outputs = outputs.reshape(len(inputs), *job.out_shape)
     baseline = seconds[1] if job.baseline is not None else seconds[0, :0]
@@ -122,7 +122,7 @@ def time_models(
         limits=limits,
     )
     with closing(start(program)) as child:
-        raise_if_stopped(child.finish(), limits, "model")
+        raise_if_stopped(child.finish(), limits, "onnx")
         found = np.frombuffer(child.answers(), "<f4").reshape(len(models), rounds)
     return found.astype(np.float64)
 

@@ -217,7 +217,7 @@ class _Session:
             raise self._failed(self._child.finish()) from None
         finally:
             self._child.close()
-        raise_if_stopped(ended, self._limits, "model")
+        raise_if_stopped(ended, self._limits, "onnx")
         return SequenceRun(logits, effects, single, batched, ended.seconds, ended.log)
 
     def _open(self, name: str) -> None:
@@ -357,7 +357,7 @@ class _Session:
             return Stopped(Status.REJECTED, text, ended.log)
         status, text = Status.CRASHED, _WENT_AWAY
         try:
-            raise_if_stopped(ended, self._limits, "model")
+            raise_if_stopped(ended, self._limits, "onnx")
         except Disturbed:
             raise
         except Stopped as stopped:

@@ -56,7 +56,7 @@ class Listener:
     """
 
     def __init__(self, job: StreamJob, limits: RunLimits) -> None:
-        self._limits = limits
+        self._limits, self._form = limits, job.form
         self._child: Child = start(
             Program(
                 task="stream",
@@ -134,4 +134,4 @@ class Listener:
     def _end(self) -> None:
         ended = self._child.finish()
         self.log = ended.log
-        raise_if_stopped(ended, self._limits, "model")
+        raise_if_stopped(ended, self._limits, self._form)

@@ -163,7 +163,7 @@ def _raise_if_stopped(ended: Ended, limits: RunLimits) -> None:
     if ended.killed is None and sentence is not None:
         raise Stopped(Status.REJECTED, sentence, ended.log)
     try:
-        raise_if_stopped(ended, limits, "model")
+        raise_if_stopped(ended, limits, "onnx")
     except Stopped as stopped:
         seconds = limits.wall_seconds if ended.killed == "time" else limits.cpu_seconds
         size = f"{limits.memory_bytes / 2**20:,.0f}"

@@ -94,7 +94,7 @@ static uint32_t stack_pointer(void) { return avr->data[SPL] | avr->data[SPH] << 
 static void command_load(void)
 {
     make_processor();
-    memset(&board, 0, sizeof board);
+    reset_board(&board);
     cpu = (Processor){.stack_limit = read_u32()};
     read_exactly(avr->flash, 2 * FLASH_WORDS);
     memcpy(avr->flash + 2 * FLASH_WORDS, avr->flash, 2 * FLASH_WORDS);
