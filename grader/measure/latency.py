@@ -118,7 +118,7 @@ def run_calmly(job: SequenceJob, limits: RunLimits, calm: Pace, attempts: int) -
     `attempts`. Raises what `run_sequences` raises.
     """
     run = run_sequences(job, limits)
-    again = replace(job, answers=False)
+    again = replace(job, answers=False, judged=run.logits)
     for _ in range(attempts - 1):
         no_time = 2 * run.seconds > limits.wall_seconds
         now = _pace(run)

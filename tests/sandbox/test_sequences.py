@@ -122,6 +122,62 @@ def test_a_length_that_is_baked_in_without_a_table() -> None:
     assert "fails on a post of 11 tokens" in said
 
 
+def scaled_by(nodes: list, **constants: np.ndarray) -> bytes:
+    """Answers times `factor`, which `nodes` make of the batch."""
+    sizes = [node("Shape", ["input_ids"], ["batch"], start=0, end=1)]
+    product = [node("Mul", ["result", "factor"], ["logits"])]
+    return averaging(extra=[*sizes, *nodes, *product], constants=constants)
+
+
+def worse_in_batches() -> bytes:
+    """Right alone and in pairs; nothing in larger batches."""
+    nodes = [
+        node("Less", ["batch", "many"], ["few"]),
+        node("Cast", ["few"], ["factor"], to=TensorProto.FLOAT),
+    ]
+    return scaled_by(nodes, many=np.array([3]))
+
+
+def worse_at_the_end_of_a_batch() -> bytes:
+    """Nothing for the last of 8 posts in a call."""
+    nodes = [
+        node("Squeeze", ["batch"], ["count"]),
+        node("Range", ["none", "count", "step"], ["rows_"]),
+        node("Less", ["rows_", "last_place"], ["read"]),
+        node("Cast", ["read"], ["flat"], to=TensorProto.FLOAT),
+        node("Unsqueeze", ["flat", "column"], ["factor"]),
+    ]
+    numbers = {"none": np.array(0), "step": np.array(1), "column": np.array([1])}
+    return scaled_by(nodes, last_place=np.array(7), **numbers)
+
+
+def answers_of_the_neighbour() -> bytes:
+    """Each post of a larger batch gets the mean of its answer and the batch's."""
+    nodes = [
+        node("ReduceMean", ["result", "first"], ["all"], keepdims=1),
+        node("Div", ["all", "result"], ["factor"]),
+    ]
+    return scaled_by(nodes, first=np.array([0]))
+
+
+@pytest.mark.parametrize(
+    "model", [worse_in_batches(), worse_at_the_end_of_a_batch(), answers_of_the_neighbour()],
+    ids=["in batches", "at the end of a batch", "mixed with others"],
+)  # fmt: skip
+def test_answers_that_are_others_while_time_is_measured(model: bytes) -> None:
+    timed = job(model, posts(64), rounds=1, timed_posts=64, batch=8)
+    said = ending(timed).text.to("en")
+    assert "while time is measured, with 8 posts in a call" in said
+    honest = run_sequences(job(model, posts(64)), LIMITS)  # alone it answers well
+    np.testing.assert_allclose(honest.logits["student"], answers(posts(64)), atol=1e-5)
+
+
+def test_repeated_timings_are_held_to_the_judged_answers() -> None:
+    judged = run_sequences(job(averaging(), posts(40)), LIMITS).logits
+    again = job(averaging(seed=1), posts(40), rounds=1, answers=False, judged=judged)
+    assert "while time is measured" in ending(again).text.to("en")
+
+
 def test_a_batch_that_is_fixed_at_one() -> None:
     fixed = averaging(
         extra=[node("Reshape", ["result", "to"], ["logits"])], constants={"to": np.array([1, 5])}

@@ -75,6 +75,10 @@ MAX_PADDING_EFFECT = 0.1
 over posts. A correct mask changes float32 by 1e-6; quantizing activations by the range of the
 whole batch changes some hundredths."""
 
+MAX_TIMED_EFFECT = 0.2
+"""The same for the answers that are timed, in batches too, but as a root mean square over all
+posts: one post in 32 that is answered without being read makes 0.25."""
+
 _NO_KERNEL = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
 _OUTSIDE = re.compile(r"idx=(-?\d+) must be within the inclusive range \[-?\d+,(-?\d+)\]")
 _BROADCAST = re.compile(r"by a dimension other than 1\. (\d+) by (\d+)")
@@ -99,6 +103,9 @@ class SequenceJob:
     baseline_pad_id: int = 0
     answers: bool = True
     """False to time the models and ask nothing else."""
+    judged: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Logits of every post alone, from a run with answers, that timed answers have to agree with
+    where this run has none of its own."""
     batch: int = 32
     timed_posts: int = 64
     """Drawn with the baseline as seed: the same for all models that are timed against it."""
@@ -142,7 +149,8 @@ def run_sequences(job: SequenceJob, limits: RunLimits) -> SequenceRun:
     Raises Stopped (REJECTED, TIMED_OUT, OUT_OF_MEMORY, CRASHED) or Rejected with a sentence that
     names the model: one that ONNX Runtime cannot load or has no kernel for, ids that its
     embedding does not have, sequences longer than it takes, a batch that is fixed, answers of a
-    wrong shape, that are not finite, or that padding changes.
+    wrong shape, that are not finite, that padding changes, or that are others while time is
+    measured.
     """
     return _Session(job, limits).run()
 
@@ -187,6 +195,7 @@ class _Session:
         self._posts = lengths.pop()
         # Always the same for the same models, so that one submission has one score.
         self._rng = np.random.default_rng([zlib.crc32(blob) for blob in blobs])
+        self._judged: Mapping[str, NDArray[np.float32]] = {}
         self._asked = _Asked("", "load")
         self._child: Child = start(
             Program(
@@ -206,6 +215,7 @@ class _Session:
             asked = self._job.models if self._job.answers else ()
             logits = {name: self._answers(name) for name in asked}
             effects = {name: self._padding_effect(name, logits[name]) for name in logits}
+            self._judged = {**self._job.judged, **logits}
             # The same against one baseline, so that its own time can be compared between runs.
             rng = np.random.default_rng(zlib.crc32(self._job.baseline or b""))
             chosen = rng.permutation(self._posts)[: self._job.timed_posts]
@@ -287,7 +297,8 @@ class _Session:
                 for name in names:
                     self._load(name)
                     rows = [self._entries[name].ids[i] for i in chosen]
-                    self._ask(name, "timed", rows, batch=batch)
+                    first_answers = self._ask(name, "timed", rows, batch=batch)
+                    self._require_same(name, first_answers, chosen, batch)
             # Rotated by one, and backwards every other time: no model always follows the same.
             shift = number % len(names)
             order = [*names[shift:], *names[:shift]]
@@ -311,16 +322,44 @@ class _Session:
         return size, int(np.clip(TURN_SECONDS / once, 1, MAX_PASSES))
 
     def _round(self, name: str, chosen: NDArray[np.int64], batch: int, size: int) -> list[float]:
-        """Seconds of each piece. The first is run once before, since the caches hold other data."""
-        found = []
+        """Seconds of each piece. The first is run once before, since the caches hold other data.
+
+        Every answer is compared with that to the post alone: what is timed is what is judged.
+        """
+        found, said = [], []
         for first in range(0, len(chosen), size):
             rows = [self._entries[name].ids[row] for row in chosen[first : first + size]]
             self._prepare(name, "timed", rows, batch=batch, warm=first == 0)
             answers, seconds = timed(self._child, partial(self._go, len(rows)))
             found.append(seconds)
+            said.append(answers)
             if not np.isfinite(answers).all():
                 raise Rejected(_not_finite(name, len(rows), len(chosen)))
+        self._require_same(name, np.concatenate(said), chosen, batch)
         return found
+
+    def _require_same(
+        self, name: str, answers: NDArray[np.float32], chosen: NDArray[np.int64], batch: int
+    ) -> None:
+        """Raise Rejected when the timed answers are not those to the posts alone."""
+        logits = self._judged.get(name)
+        if logits is None:  # the baseline is ours
+            return
+        rows = chosen[: len(answers)]
+        effect = float(np.sqrt(np.mean((answers - logits[rows]) ** 2))) / (
+            float(logits.std()) or 1.0
+        )
+        if not effect <= MAX_TIMED_EFFECT:
+            raise Rejected(
+                "{name}.onnx: while time is measured, with {batch} posts in a call, the logits "
+                "differ from those to each post alone by {effect:.2g} of their standard deviation, "
+                "allowed is {allowed:g}; an answer may depend on its own post alone, not on the "
+                "size of the batch or the other posts in it.",
+                name=name,
+                batch=batch,
+                effect=effect,
+                allowed=MAX_TIMED_EFFECT,
+            )
 
     # Requests -------------------------------------------------------------------------------
 
