@@ -91,6 +91,10 @@ def test_torchscript_that_fails_is_not_sent_to_onnx_runtime():
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x.reshape(5, 5)
 
+        @torch.jit.export
+        def reset(self) -> None:
+            pass
+
     buffer = io.BytesIO()
     torch.jit.save(torch.jit.script(Failing()), buffer)
     with (
