@@ -11,7 +11,7 @@ from structure import RUSSIAN, RUSSIAN_IN_CODE, Structure, measure, russian_line
 
 MODULES = 230
 """Python files of grader/; changed only on purpose."""
-LINES = 39_000
+LINES = 39_300
 """Lines of these files; changed only on purpose."""
 LEVELS = 11
 """Steps of the longest chain of imports between parts; changed only on purpose."""
