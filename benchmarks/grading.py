@@ -45,7 +45,8 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Result:
-    levels: str
+    isolation: str
+    """Level of isolation."""
     submissions: int
     floor_cpu_seconds: float
     """Load and evaluate once, warm."""
