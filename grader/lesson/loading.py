@@ -8,6 +8,7 @@ import importlib.util
 import math
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,18 +88,37 @@ class Lesson:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over the files that decide a grade: no handouts, samples or translations."""
-        digest = hashlib.sha256()
-        for path in sorted(self.folder.rglob("*")):
-            relative = path.relative_to(self.folder)
-            other = (
-                "__pycache__" in relative.parts
-                or relative.parts[0] in ("samples", "figures", "locale")
-                or relative.name.startswith(("handout.", "handout_", "seminar."))
-            )
-            if path.is_file() and not other:
-                digest.update(relative.as_posix().encode() + b"\0")
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-        return digest.hexdigest()
+        found = [
+            path
+            for path in self.folder.rglob("*")
+            if path.relative_to(self.folder).parts[0] not in ("samples", "figures", "locale")
+            and not path.name.startswith(("handout.", "handout_", "seminar.", "README"))
+        ]
+        return content_digest(self.folder, found)
+
+
+def content_digest(root: Path, paths: Iterable[Path]) -> str:
+    """sha256 over the names below `root` and the contents of these files, in any order.
+
+    Line ends of text do not matter, nor do files that systems, editors and Python leave behind:
+    hidden ones, Thumbs.db, desktop.ini, backups, compiled modules.
+    """
+    digest = hashlib.sha256()
+    for relative, path in sorted((path.relative_to(root).as_posix(), path) for path in paths):
+        parts = relative.split("/")
+        left_behind = (
+            "__pycache__" in parts
+            or any(part.startswith(".") for part in parts)
+            or parts[-1].lower() in ("thumbs.db", "desktop.ini")
+            or parts[-1].endswith(("~", ".swp", ".pyc"))
+        )
+        if left_behind or not path.is_file():
+            continue
+        raw = path.read_bytes()
+        if b"\0" not in raw:
+            raw = raw.replace(b"\r\n", b"\n")
+        digest.update(relative.encode() + b"\0" + hashlib.sha256(raw).digest())
+    return digest.hexdigest()
 
 
 def names() -> list[str]:

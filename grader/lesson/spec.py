@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from grader.lesson import formula
 from grader.lesson.grades import Term
 from grader.text import EMPTY, Text
 
+Library = Literal["torch", "thop", "tokenizers", "wasmtime", "avr_toolchain"]
 RUBRIC = "rubric"
 """Name of the sum of a person's points in formulas."""
 LATE_VALUES = frozenset({"days_late", "hours_late", "score", "max_score"})
@@ -160,6 +161,8 @@ class LessonSpec(_Strict, frozen=True, kw_only=True):
     """Place in the course: lessons are listed by it, then by name."""
     max_score: float
     intake: Intake
+    measured_with: tuple[Library, ...] = ()
+    """Libraries beside ONNX Runtime whose version may change a grade; the grade names them."""
     limits: RunLimits = RunLimits()
     hold_seconds: float = 300.0
     """Wall time in which one submission is read, run and measured as a whole, on top of what

