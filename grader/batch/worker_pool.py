@@ -49,6 +49,8 @@ STARTS = 3
 TRIES = 2
 """Attempts to grade a submission whose worker dies."""
 MAX_ANSWER_BYTES = 64 * 2**20
+KILLED = -9
+"""The exit code of a process that SIGKILL ended."""
 LOG_BYTES = 16 * 2**10
 MAX_GRADED = 500
 """Submissions after which a worker process is replaced."""
@@ -221,13 +223,7 @@ class PersistentWorker:
             except WorkerDied as error:
                 if attempt + 1 < TRIES and not self._killed:
                     continue
-                how = ending(error.code)
-                reason = Text(
-                    "The process that read the submission ended twice without an answer ({how}); "
-                    "export the model again and check it with `grader check`.",
-                    how=how,
-                )
-                ended, details = Stopped(Status.CRASHED, reason, error.log), ""
+                ended, details = _died(error), error.log
             except WorkerTimedOut:
                 reason = Text(
                     "Reading and measuring the submission took longer than {seconds:,.0f} seconds "
@@ -414,6 +410,24 @@ class Worker:
     def _time_out(self) -> None:
         self._timed_out = True
         self.kill()
+
+
+def _died(error: WorkerDied) -> Stopped:
+    """What a second death in a row means. A submission cannot send the worker a signal, and memory
+    that reading it takes is limited; the system sends SIGKILL when memory runs short."""
+    if error.code == KILLED:
+        reason = Text(
+            "The system ended the process that measured this work, twice, as it does when memory "
+            "runs short. This costs no points: run the same command again with fewer --jobs, or "
+            "with nothing else beside it."
+        )
+        return Stopped(Status.GRADER_FAULT, reason, error.log)
+    reason = Text(
+        "The process that read the submission ended twice without an answer ({how}); export the "
+        "model again and check it with `grader check`.",
+        how=ending(error.code),
+    )
+    return Stopped(Status.CRASHED, reason, error.log)
 
 
 def ending(code: int) -> str:

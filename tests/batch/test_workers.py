@@ -157,13 +157,21 @@ def test_submission_whose_worker_dies_is_tried_once_more(
 ) -> None:
     once = candidate(folder, "once", f"die-once {tmp_path / 'mark'}")
     assert status_of(persistent, once) == "graded"
-    always = persistent.grade(candidate(folder, "always", "die"))
+    always = persistent.grade(candidate(folder, "always", "abort"))
     assert always.grade.status == "crashed"
-    assert always.fault == ""
     for sentence in (always.grade.reason.to("en"), always.grade.reason.to("ru")):
-        assert "SIGKILL" in sentence
+        assert "SIGABRT" in sentence
     assert len(always.grade.submission.fingerprint) == 64
     assert status_of(persistent, candidate(folder, "next", "ok")) == "graded"
+
+
+def test_a_worker_that_the_system_kills_costs_no_points(
+    persistent: PersistentWorker, folder: Path
+) -> None:
+    killed = persistent.grade(candidate(folder, "killed", "die"))
+    assert killed.grade.status == "grader_fault"  # which the next run of the batch grades again
+    assert "--jobs" in killed.grade.reason.to("en")
+    assert "--jobs" in killed.grade.reason.to("ru")
 
 
 def test_broken_protocol_is_a_grader_fault(persistent: PersistentWorker, folder: Path) -> None:
