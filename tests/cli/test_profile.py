@@ -58,7 +58,7 @@ def test_one_platform_operator_by_operator(grader: Grader) -> None:
     assert done.returncode == 0, done.stderr
     assert "Железо: 0,032 GMAC/с в float32, " in done.stdout
     assert "Помещается: веса 281\u00a0860\u00a0Б" in done.stdout
-    assert re.search(r"/gru/GRU \(GRU\) +439,296 +161,280 .*вычисления .*мс +47\.8%", done.stdout)
+    assert re.search(r"/gru/GRU \(GRU\) +439\s296 +161\s280 .*вычисления .*мс +47,8%", done.stdout)
     assert "узкое" not in done.stdout.splitlines()[0]
 
 

@@ -196,8 +196,9 @@ def _differences(row: cases.Expected, grade: dict) -> list[str]:
     if row.status == "graded" and failed != set(row.failed):
         found.append(f"failed checks {sorted(failed)} instead of {row.failed}")
     for name, least in row.costs_at_least.items():
-        if not grade["measurements"][name]["value"] >= least:
-            found.append(f"{name} is {grade['measurements'][name]['value']}, below {least}")
+        measured = grade["measurements"].get(name)
+        if measured is None or not measured["value"] >= least:
+            found.append(f"{name} is {measured and measured['value']}, below {least}")
     if row.logs not in grade["log"] + grade["copy"]:
         found.append(f"the log does not hold {row.logs!r}: was it tried at all?")
     return found

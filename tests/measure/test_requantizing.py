@@ -121,7 +121,7 @@ OTHER_WORK = {
             node("DequantizeLinear", "q most", "d", axis=0),
             LINEAR,
         ],
-        K - 1 + 2 * K,
+        K + 2 * K,
     ),
     "a dynamic scale as the largest number": (
         [DYNAMIC, node("DequantizeLinear", "q qs qz", "d"), LINEAR, node("Mul", "qs three", "e")],

@@ -529,20 +529,12 @@ def placed_by_data(view: View) -> Cost:
 
 
 @counts(
-    "ReduceMax ReduceMin ArgMax ArgMin GlobalMaxPool",
+    "ReduceMax ReduceMin ArgMax ArgMin GlobalMaxPool Hardmax",
     "selection",
-    Text("1 per number after the first of each group that is compared"),
+    Text("1 per number that is compared"),
 )
 def extreme(view: View) -> Cost:
-    x = view.input(0)
-    return Cost(0, max(x.size - view.out.size, 0) * view.width)
-
-
-@counts("Hardmax", "selection", Text("1 per number after the first of each group"))
-def hardmax(view: View) -> Cost:
-    x = view.input(0)
-    rows = x.size // x.shape[view.integer("axis", -1)] if x.shape else 1
-    return Cost(0, (x.size - rows) * view.width)
+    return Cost(0, view.input(0).size * view.width)
 
 
 @counts("MaxPool", "selection", Text("outputs × kernel"))
