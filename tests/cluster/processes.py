@@ -124,7 +124,10 @@ def dask_cluster(
             )
 
         start([*dask, *scheduler, "--protocol", "tls", *tls, *local], "scheduler")
-        wait_until(file.exists, "the scheduler writes its address")
+        wait_until(
+            lambda: file.exists() and file.read_bytes().strip().endswith(b"}"),
+            "the scheduler writes its address",
+        )
         address = json.loads(file.read_bytes())["address"]
         worker = [*prefix, *dask, "worker", address, *tls, "--nthreads", "1", *local]
         nannies = [start(worker, f"worker-{number}") for number in range(workers)]
