@@ -36,7 +36,7 @@ from grader.grading import Examination, Outcome
 from grader.grading.notebook import longest_grading
 from grader.intake import Candidate
 from grader.lesson import loading
-from grader.lesson.grades import Grade, Status, SubmissionId
+from grader.lesson.grades import Status, SubmissionId
 from grader.sandbox.isolation.process import Stopped
 from grader.text import Text
 from grader.text.errors import Fault
@@ -109,13 +109,12 @@ def run(
         _Pool(submissions, workers, on_grade, on_interrupt).run()
 
 
-def grade_one(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:
-    """The grade of one submission, taken in a worker process, and for a grader fault its traceback
-    (empty otherwise)."""
+def grade_one(examination: Examination, path: Path, name: str) -> Outcome:
+    """The outcome of one submission, graded in a worker process. Raises as `run`."""
     outcomes: list[Outcome] = []
     with processes.temporary_files():
         run(examination, [Candidate(name, path)], jobs=1, on_grade=outcomes.append)
-    return outcomes[0].grade, outcomes[0].fault
+    return outcomes[0]
 
 
 class _Pool:
@@ -223,7 +222,7 @@ class PersistentWorker:
             except WorkerDied as error:
                 if attempt + 1 < TRIES and not self._killed:
                     continue
-                ended, details = _died(error), error.log
+                ended, details = _died(error), ""
             except WorkerTimedOut:
                 reason = Text(
                     "Reading and measuring the submission took longer than {seconds:,.0f} seconds "

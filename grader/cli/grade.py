@@ -11,7 +11,7 @@ import click
 
 from grader import batch, grading
 from grader.cli import keep_fault, options, show
-from grader.intake import Candidate, require_submission, submission_name
+from grader.intake import require_submission, submission_name
 from grader.lesson import loading
 from grader.lesson.grades import Grade, write_atomically
 from grader.sandbox.isolation.levels import require_for_others
@@ -123,19 +123,17 @@ def _grade(
     from grader.data import hidden_seed
 
     secret, _ = hidden_seed(seed)
-    outcomes: list[batch.Outcome] = []
-    candidate = Candidate(submission_name(path), path.resolve())
     with batch.temporary_files():
         require_for_others(trust)
         examination = grading.prepare(
             lesson, "hidden", data=data, source=source, seed=secret, progress=progress
         )
-        batch.run(examination, [candidate], jobs=1, on_grade=outcomes.append)
-    if outcomes[0].fault:
-        keep_fault(outcomes[0].fault)
-    if executed is not None and outcomes[0].notebook:
-        write_atomically(executed.absolute(), outcomes[0].notebook)
-    return outcomes[0].grade
+        outcome = batch.grade_one(examination, path.resolve(), submission_name(path))
+    if outcome.fault:
+        keep_fault(outcome.fault)
+    if executed is not None and outcome.notebook:
+        write_atomically(executed.absolute(), outcome.notebook)
+    return outcome.grade
 
 
 def _train(folder: Path, data: str | None, source: Path | None) -> None:

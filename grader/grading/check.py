@@ -53,8 +53,8 @@ def lesson_of(folder: Path) -> str:
     return str(name)
 
 
-GradeOne = Callable[[grading.Examination, Path, str], tuple[Grade, str]]
-"""Takes an examination, a submission and its name; returns its grade and a traceback or "". """
+GradeOne = Callable[[grading.Examination, Path, str], grading.Outcome]
+"""Takes an examination, a submission and its name."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,15 @@ class Checker:
         """The folder, if `grader new` made it; only there checks leave something behind."""
         return self.folder if (self.folder / MARKER).is_file() else None
 
-    def check(self, grade_one: GradeOne = grading.grade) -> Grade:
+    def check(self, grade_one: GradeOne = grading.grade_for_class) -> Grade:
         """The work as it is now. Raises Fault when the grader itself fails.
 
         `grade_one` grades in this process, or in one that is stopped when it takes too long.
         """
-        grade, fault = grade_one(self.examination, self.folder, self.folder.name)
+        outcome = grade_one(self.examination, self.folder, self.folder.name)
+        grade = outcome.grade
         if grade.status is Status.GRADER_FAULT:
-            why = fault.strip().splitlines()[-1]
+            why = (outcome.fault.strip().splitlines() or [""])[-1]
             raise Fault("{reason} {why}", reason=grade.reason, why=why)
         return grade
 

@@ -134,10 +134,11 @@ def source_fingerprint(engine: Path = Path(grader.__file__).parent) -> str:
     """sha256 over `DECIDES_NUMBERS` in the folder `engine`: a batch grades again when it changes.
 
     All files count, also tables of figures and the board's C sources."""
-    found: list[Path] = []
-    for name in DECIDES_NUMBERS:
-        found += (engine / name).rglob("*") if (engine / name).is_dir() else [engine / name]
-    return loading.content_digest(engine, found)
+    return loading.content_digest(
+        (inside, path)
+        for inside, path in loading.files_of(engine)
+        if any(inside.is_relative_to(name) for name in DECIDES_NUMBERS)
+    )
 
 
 def grade(examination: Examination, path: Path, name: str) -> tuple[Grade, str]:

@@ -8,10 +8,11 @@ import importlib.util
 import math
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Protocol, cast
 
@@ -29,6 +30,14 @@ class Samples(Protocol):
 
     def make(self, folder: Path, lesson: Lesson) -> None:
         """Write sample submissions into the empty `folder`, each a subfolder or an archive."""
+
+
+JUNK = (
+    *("__pycache__", "*.py[co]", ".*_cache", ".ipynb_checkpoints", ".venv", ".env"),
+    *(".git", ".hg", ".svn", ".idea", ".vscode", ".DS_Store", "Thumbs.db", "desktop.ini"),
+    *("*~", "*.sw[op]", "*.bak", "*.orig", "*.rej", "*.partial"),
+)
+"""What tools leave beside sources; an old version of a file may hold what was removed from it."""
 
 
 @dataclass(frozen=True)
@@ -88,36 +97,35 @@ class Lesson:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over the files that decide a grade: no handouts, samples or translations."""
-        found = [
-            path
-            for path in self.folder.rglob("*")
-            if path.relative_to(self.folder).parts[0] not in ("samples", "figures", "locale")
-            and not path.name.startswith(("handout.", "handout_", "seminar.", "README"))
-        ]
-        return content_digest(self.folder, found)
-
-
-def content_digest(root: Path, paths: Iterable[Path]) -> str:
-    """sha256 over the names below `root` and the contents of these files, in any order.
-
-    Line ends of text do not matter, nor do files that systems, editors and Python leave behind:
-    hidden ones, Thumbs.db, desktop.ini, backups, compiled modules.
-    """
-    digest = hashlib.sha256()
-    for relative, path in sorted((path.relative_to(root).as_posix(), path) for path in paths):
-        parts = relative.split("/")
-        left_behind = (
-            "__pycache__" in parts
-            or any(part.startswith(".") for part in parts)
-            or parts[-1].lower() in ("thumbs.db", "desktop.ini")
-            or parts[-1].endswith(("~", ".swp", ".pyc"))
+        return content_digest(
+            (inside, path)
+            for inside, path in files_of(self.folder)
+            if inside.parts[0] not in ("samples", "figures", "locale")
+            and not inside.name.startswith(("handout.", "handout_", "seminar.", "README"))
         )
-        if left_behind or not path.is_file():
-            continue
+
+
+def files_of(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
+    """Paths within the folder and files, sorted, without what tools leave beside sources."""
+    for path in sorted(folder.rglob("*")):
+        inside = PurePosixPath(path.relative_to(folder).as_posix())
+        if path.is_file() and not is_junk(inside):
+            yield inside, path
+
+
+def is_junk(inside: PurePosixPath) -> bool:
+    """Whether a tool left the file, or a folder that it is in."""
+    return any(fnmatchcase(part, pattern) for part in inside.parts for pattern in JUNK)
+
+
+def content_digest(files: Iterable[tuple[PurePosixPath, Path]]) -> str:
+    """sha256 over names and contents, in any order; line ends of text do not matter."""
+    digest = hashlib.sha256()
+    for name, path in sorted((inside.as_posix(), path) for inside, path in files):
         raw = path.read_bytes()
         if b"\0" not in raw:
             raw = raw.replace(b"\r\n", b"\n")
-        digest.update(relative.encode() + b"\0" + hashlib.sha256(raw).digest())
+        digest.update(name.encode() + b"\0" + hashlib.sha256(raw).digest())
     return digest.hexdigest()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import grader
 from grader.lesson import course
-from grader.lesson.loading import Lesson
+from grader.lesson.loading import Lesson, files_of, is_junk
 from grader.text.errors import SpecError
 
 COURSE = PurePosixPath("_course")
@@ -22,12 +22,6 @@ WITHHELD = tuple(PurePosixPath("data/text", f"{name}_hidden.toml") for name in (
 """Files of the engine that students do not get: what only hidden data are made of."""
 SAMPLES = "samples"
 """Demonstration submissions of a lesson; some of them are good ones."""
-JUNK = (
-    *("__pycache__", "*.py[co]", ".*_cache", ".ipynb_checkpoints", ".venv", ".env"),
-    *(".git", ".hg", ".svn", ".idea", ".vscode", ".DS_Store", "Thumbs.db"),
-    *("*~", "*.sw[op]", "*.bak", "*.orig", "*.rej", "*.partial"),
-)
-"""What tools leave beside sources; an old version of a file may hold what was removed from it."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +103,7 @@ def _lesson(lesson: Lesson) -> Iterator[File]:
 def _common() -> Iterator[File]:
     """Files beside the lessons (a glossary, platforms), and the pages that handouts link to."""
     for path in sorted(course.assignments().iterdir()):
-        if path.is_file() and not _junk(PurePosixPath(path.name)):
+        if path.is_file() and not is_junk(PurePosixPath(path.name)):
             yield File(COURSE / "assignments" / path.name, path)
     for folder, suffix in (("docs", ".md"), ("platforms", ".toml")):
         for inside, path in files_of(course.assignments().parent / folder):
@@ -120,15 +114,3 @@ def _common() -> Iterator[File]:
 def matches(place: PurePosixPath, pattern: str) -> bool:
     """Whether a shell pattern names the file, or a folder that it is in."""
     return any(fnmatchcase(str(part), pattern.rstrip("/")) for part in (place, *place.parents[:-1]))
-
-
-def files_of(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
-    """Paths within the folder and files, sorted, without what tools leave beside sources."""
-    for path in sorted(folder.rglob("*")):
-        inside = PurePosixPath(path.relative_to(folder).as_posix())
-        if path.is_file() and not _junk(inside):
-            yield inside, path
-
-
-def _junk(inside: PurePosixPath) -> bool:
-    return any(fnmatchcase(part, pattern) for part in inside.parts for pattern in JUNK)

@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from grader.lesson import loading
-from grader.lesson.loading import Lesson
-from grader.release.contents import files_of, matches
+from grader.lesson.loading import Lesson, files_of
+from grader.release.contents import matches
 from grader.text.errors import GraderError, SpecError
 
 _MARKS = {

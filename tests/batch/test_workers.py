@@ -159,6 +159,7 @@ def test_submission_whose_worker_dies_is_tried_once_more(
     assert status_of(persistent, once) == "graded"
     always = persistent.grade(candidate(folder, "always", "abort"))
     assert always.grade.status == "crashed"
+    assert always.fault == ""
     for sentence in (always.grade.reason.to("en"), always.grade.reason.to("ru")):
         assert "SIGABRT" in sentence
     assert len(always.grade.submission.fingerprint) == 64

@@ -20,7 +20,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from grader.measure.costs.graph import inspect
+from grader.measure.costs.graph import GraphLimits, inspect
 
 RELU = node("Relu", "x", "y")
 X = {"x": ["n", 4]}
@@ -155,6 +155,14 @@ def test_joining_a_few_constants_in_many_ways_is_stored_information() -> None:
     small = {"zero": np.zeros(1, np.float32), "one": np.ones(1, np.float32)}
     report = inspect(model(nodes, {"x": ["n", 4096]}, small))
     assert len(bits) / 8 <= report.bytes < 1.1 * len(bits) / 8
+
+
+@pytest.mark.parametrize("place", ["distillation", "streaming_kws", "quantization", "profiling"])
+def test_the_references_pay_for_no_structure(place: str, repository: Path) -> None:
+    limits = GraphLimits(sizes={"samples": 1600}, length=32, batches=(1,))
+    for path in (repository / "reference_solutions" / place).rglob("*.onnx"):
+        report = inspect(path.read_bytes(), limits)
+        assert "structure" not in {layer.name for layer in report.layers}, path
 
 
 def test_constants_inside_functions_count_once_however_often_they_are_called() -> None:

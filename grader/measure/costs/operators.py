@@ -362,8 +362,10 @@ def log_sum_exp(view: View) -> Cost:
 
 
 @counts("AveragePool LpPool", "charged", Text("outputs × kernel"))
+@counts("MaxPool", "selection", Text("outputs × kernel"))
 def pooling(view: View) -> Cost:
-    """A mean over a window is a convolution with constant weights: outputs * k."""
+    """A mean over a window is a convolution with constant weights, a maximum as many comparisons:
+    outputs * k."""
     return Cost(0, view.out.size * prod(view.integers("kernel_shape")) * view.width)
 
 
@@ -485,12 +487,6 @@ def scatter(view: View) -> Cost:
     return Cost(0, 0 if moved else view.input(2).size * view.width)
 
 
-@counts("Col2Im", "addition", Text("1 per input"))
-def column_to_image(view: View) -> Cost:
-    """Overlapping blocks are summed: one per input."""
-    return Cost(0, view.input(0).size * view.width)
-
-
 # Selection: numbers that depend on the data are compared with each other, or choose.
 
 
@@ -528,18 +524,15 @@ def placed_by_data(view: View) -> Cost:
     return Cost(0, further * view.out.size * view.width)
 
 
+@counts("Col2Im", "addition", Text("1 per input"))
 @counts(
     "ReduceMax ReduceMin ArgMax ArgMin GlobalMaxPool Hardmax",
     "selection",
     Text("1 per number that is compared"),
 )
-def extreme(view: View) -> Cost:
+def per_number(view: View) -> Cost:
+    """Each number of the input is compared once, or added to a block that it overlaps."""
     return Cost(0, view.input(0).size * view.width)
-
-
-@counts("MaxPool", "selection", Text("outputs × kernel"))
-def max_pooling(view: View) -> Cost:
-    return Cost(0, view.out.size * prod(view.integers("kernel_shape")) * view.width)
 
 
 @counts("TopK", "selection", Text("inputs × log2(k + 1), rounded up (comparisons of a sort)"))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import onnx
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 from onnx import FunctionProto, ModelProto, NodeProto
 
@@ -117,20 +118,19 @@ _Kinds = dict[int, "_Kinds"]
 
 
 @cache
-def _kinds(name: str) -> _Kinds:
-    """The fields of the message `name` of ONNX that hold messages. They may hold each other."""
-    found: dict[str, _Kinds] = {}
-    todo = [ModelProto.DESCRIPTOR]
-    while todo:
-        message = todo.pop()
-        if message.full_name in found:
-            continue
-        found[message.full_name] = {}
-        todo += [field.message_type for field in message.fields if field.message_type]
-    for message_name, kinds in found.items():
-        fields = ModelProto.DESCRIPTOR.file.pool.FindMessageTypeByName(message_name).fields
-        kinds.update({f.number: found[f.message_type.full_name] for f in fields if f.message_type})
-    return found[name]
+def _kinds() -> _Kinds:
+    """The fields of a model that hold messages."""
+    known: dict[str, _Kinds] = {}  # messages may hold each other
+
+    def kinds_of(message: Descriptor) -> _Kinds:
+        if message.full_name not in known:
+            kinds = known[message.full_name] = {}
+            for field in message.fields:
+                if field.message_type is not None:
+                    kinds[field.number] = kinds_of(field.message_type)
+        return known[message.full_name]
+
+    return kinds_of(ModelProto.DESCRIPTOR)
 
 
 def _fields(raw: bytes, most: int) -> int:
@@ -140,7 +140,7 @@ def _fields(raw: bytes, most: int) -> int:
     empty messages takes no memory. What is not in the format ends it; the parser refuses it.
     """
     count = 0
-    pending = [(0, len(raw), _kinds(ModelProto.DESCRIPTOR.full_name))]
+    pending = [(0, len(raw), _kinds())]
     try:
         while pending:
             at, end, kinds = pending.pop()

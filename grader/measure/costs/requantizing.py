@@ -20,6 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import onnx
+
+from grader.measure.costs.storage import FOLDABLE_ELEMENTS
 from grader.measure.costs.view import Cost, Quantized, Trace, Value, View
 
 _MOVING = (
@@ -75,8 +78,7 @@ def _quantized(view: View, cost: Cost) -> tuple[Cost, Pending | None]:
 
 
 def _scaled_inside(view: View, cost: Cost) -> tuple[Cost, Pending | None]:
-    second = 3
-    for first in (0, second):
+    for first in (0, 3):
         value = view.input(first)
         if not value.constant and not _fits(value, view, first + 1, first + 2):
             mark([value])
@@ -169,9 +171,9 @@ def _scale(view: View, scale: int, zero: int) -> object:
     """What the scale and zero point of a node come to: their contents, where stored and small."""
 
     def content(value: Value | None) -> object:
-        if value is None:
-            return None
-        return value.content if value.content is not None else id(value)
+        if value is None or value.stored is None or value.size > FOLDABLE_ELEMENTS:
+            return None if value is None else id(value)
+        return onnx.numpy_helper.to_array(value.stored).tobytes()
 
     settings = (view.integer("axis", 1), view.integer("block_size", 0))
     one_number = view.input(scale).size == 1  # then the axis means nothing

@@ -78,8 +78,8 @@ class Value:
     """True when stored numbers are in it that were moved or chosen, not computed with."""
     trace: Trace | None = None
     """Where these numbers stand between quantizing and scaling back (requantizing.py)."""
-    content: bytes | None = None
-    """The bytes of a small stored constant, to compare scales by."""
+    stored: TensorProto | None = None
+    """A constant of the file, to compare scales by."""
 
     @property
     def size(self) -> int:

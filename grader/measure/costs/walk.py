@@ -286,10 +286,8 @@ def _input_value(info: ValueInfoProto, batch: int, names: set[str], limits: Grap
 def _stored(tensor: TensorProto) -> Value:
     """The value of a checked tensor of the file."""
     shape = tuple(tensor.dims)
-    small = prod(shape) <= FOLDABLE_ELEMENTS
-    content = onnx.numpy_helper.to_array(tensor).tobytes() if small else None
     return Value(
-        tensor.data_type, shape, True, small_array(tensor), table=prod(shape) > 1, content=content
+        tensor.data_type, shape, True, small_array(tensor), table=prod(shape) > 1, stored=tensor
     )
 
 

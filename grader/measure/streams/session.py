@@ -75,8 +75,6 @@ class StreamSession:
     """(seconds,) probability at the end of every second of the long stream."""
     state_bytes: tuple[int, ...]
     """Bytes of state: at the start of the long stream, after its fine part and at its end."""
-    state: int
-    """Bytes of state that depend on the sound."""
     log: str = ""
 
 
@@ -106,8 +104,7 @@ def run_session(job: StreamJob, script: Script, longest: int, limits: RunLimits)
         highest=run.highest,
         fine=fine,
         at_seconds=at_seconds,
-        state_bytes=tuple(total for total, _ in states),
-        state=states[-1][1],
+        state_bytes=tuple(states),
         log=log,
     )
 
@@ -220,9 +217,9 @@ class _Run:
             remembered = max(remembered, float(difference[since > COMMON_SECONDS - 2].max()))
         return carried, remembered
 
-    def long_stream(self) -> tuple[Heard, NDArray[np.float64], list[tuple[int, int]], float]:
-        """The fine part, (seconds,) probabilities at full seconds, sizes of the state (in all, and
-        the part that depends on the sound) at three moments, and the drift."""
+    def long_stream(self) -> tuple[Heard, NDArray[np.float64], list[int], float]:
+        """The fine part, (seconds,) probabilities at full seconds, bytes of state at three moments,
+        and the drift."""
         total = len(self.script.stream)
         fine_seconds = min(self.script.fine_seconds, total)
         rng = np.random.default_rng(self.script.seed + 2)
@@ -231,12 +228,12 @@ class _Run:
         at_the_end = [drawn_chunks(1, self.longest, rng)]
         self.listener.reset()
         parts = [self.seconds(0, small[:1])]
-        states = [self.listener.held()]
+        states = [self.listener.held()[0]]
         fine = _joined([*parts, self.seconds(1, small[1:], SAMPLE_RATE)])
-        states.append(self.listener.held())
+        states.append(self.listener.held()[0])
         rest = self.seconds(fine_seconds, whole[fine_seconds:], fine_seconds * SAMPLE_RATE)
         last = self.seconds(total - 1, at_the_end, (total - 1) * SAMPLE_RATE)
-        states.append(self.listener.held())
+        states.append(self.listener.held()[0])
         self.listener.reset()
         begin = max(total - FRESH_SECONDS, 0)
         fresh = self.seconds(begin, whole[begin:])

@@ -267,8 +267,7 @@ class _Session:
         rows = self._rng.permutation(self._posts)[:PADDED_POSTS]
         width = max(map(len, ids))
         padded = self._ask(name, "padded", [ids[row] for row in rows], width=width)
-        spread = float(logits.std()) or 1.0
-        effect = float(np.median(np.abs(padded - logits[rows]).max(axis=1))) / spread
+        effect = float(np.median(np.abs(padded - logits[rows]).max(axis=1))) / _spread(logits)
         if not effect <= MAX_PADDING_EFFECT:
             raise Rejected(
                 "{name}.onnx: padding a post changes its logits by {effect:.2g} of their "
@@ -346,9 +345,7 @@ class _Session:
         if logits is None:  # the baseline is ours
             return
         rows = chosen[: len(answers)]
-        effect = float(np.sqrt(np.mean((answers - logits[rows]) ** 2))) / (
-            float(logits.std()) or 1.0
-        )
+        effect = float(np.sqrt(np.mean((answers - logits[rows]) ** 2))) / _spread(logits)
         if not effect <= MAX_TIMED_EFFECT:
             raise Rejected(
                 "{name}.onnx: while time is measured, with {batch} posts in a call, the logits "
@@ -402,6 +399,11 @@ class _Session:
         except Stopped as stopped:
             status, text = stopped.status, stopped.text
         return Stopped(status, Text("{name}.onnx: {text}", name=name, text=text), ended.log)
+
+
+def _spread(logits: NDArray[np.float32]) -> float:
+    """The standard deviation of the logits, 1 where all are equal."""
+    return float(logits.std()) or 1.0
 
 
 def _explained(asked: _Asked, ended: Ended) -> Text | None:
